@@ -1,0 +1,8 @@
+//! Accounts (户).
+
+mod api;
+pub mod model;
+pub(crate) mod ops;
+pub(crate) mod store;
+
+pub use api::Api;

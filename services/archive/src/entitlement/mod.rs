@@ -1,0 +1,8 @@
+//! Entitlements (人口登记、低保).
+
+mod api;
+pub mod model;
+pub(crate) mod ops;
+pub(crate) mod store;
+
+pub use api::Api;

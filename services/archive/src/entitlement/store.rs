@@ -1,0 +1,139 @@
+use contracts::hearth::archive::v1::{Entitlement, entitlement};
+use database::{Scope, Scoped};
+use rpc::{Fault, page::Page, wire};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+use vault::Vault;
+
+use super::model::{Days, Kind, State};
+use crate::{table::table, unknown_code, unsealed};
+
+/// Column name as the vault knows it.
+pub(crate) const PROOF: &str = "entitlement.proof";
+
+table!(row, "entitlement", {
+    #[sea_orm(primary_key, auto_increment = false)]
+    id: Uuid,
+    agreement_id: Uuid,
+    party_id: Uuid,
+    branch: String,
+    kind: String,
+    persons: i32,
+    from_date: Date,
+    until_date: Option<Date>,
+    proof_sealed: Vec<u8>,
+    state: String,
+    version: i64,
+    created_at: i64,
+    updated_at: i64,
+});
+
+impl Scoped for row::Entity {
+    const BRANCH: Option<row::Column> = Some(row::Column::Branch);
+    const CUSTOMER: Option<row::Column> = Some(row::Column::PartyId);
+}
+
+impl row::Model {
+    pub(crate) fn is(&self) -> Result<Kind, Fault> {
+        Kind::of(&self.kind).ok_or_else(|| unknown_code("entitlement.kind"))
+    }
+    pub(crate) fn stands(&self) -> Result<State, Fault> {
+        State::of(&self.state).ok_or_else(|| unknown_code("entitlement.state"))
+    }
+    pub(crate) fn days(&self) -> Days {
+        Days { from: self.from_date, until: self.until_date }
+    }
+}
+
+pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
+    let found = database::find::<row::Entity>(scope).filter(row::Column::Id.eq(id)).lock_exclusive().one(conn).await?;
+    found.ok_or_else(|| Fault::not_found("entitlement", id))
+}
+
+/// What is granted of a kind on an agreement.
+pub(crate) async fn granted(conn: &impl ConnectionTrait, agreement: Uuid, kind: Kind) -> Result<Vec<row::Model>, Fault> {
+    let found = row::Entity::find()
+        .filter(row::Column::AgreementId.eq(agreement))
+        .filter(row::Column::Kind.eq(kind.code()))
+        .filter(row::Column::State.eq(State::Granted.code()))
+        .order_by_asc(row::Column::FromDate);
+    Ok(found.all(conn).await?)
+}
+
+pub(crate) async fn list(conn: &impl ConnectionTrait, scope: &Scope, agreement: Uuid, page: &Page) -> Result<Vec<row::Model>, Fault> {
+    let mut found = database::find::<row::Entity>(scope).filter(row::Column::AgreementId.eq(agreement));
+    if let Some(after) = page.after {
+        found = found.filter(row::Column::Id.gt(after));
+    }
+    Ok(found.order_by_asc(row::Column::Id).limit(page.limit()).all(conn).await?)
+}
+
+pub(crate) async fn insert(conn: &impl ConnectionTrait, entitlements: &[row::Model]) -> Result<(), Fault> {
+    if entitlements.is_empty() {
+        return Ok(());
+    }
+    let rows = entitlements.iter().cloned().map(|e| row::ActiveModel {
+        id: Set(e.id),
+        agreement_id: Set(e.agreement_id),
+        party_id: Set(e.party_id),
+        branch: Set(e.branch),
+        kind: Set(e.kind),
+        persons: Set(e.persons),
+        from_date: Set(e.from_date),
+        until_date: Set(e.until_date),
+        proof_sealed: Set(e.proof_sealed),
+        state: Set(e.state),
+        version: Set(e.version),
+        created_at: Set(e.created_at),
+        updated_at: Set(e.updated_at),
+    });
+    row::Entity::insert_many(rows).exec_without_returning(conn).await?;
+    Ok(())
+}
+
+/// Writes days and state of an entitlement, and counts its version up.
+pub(crate) async fn save(conn: &impl ConnectionTrait, entitlement: &mut row::Model, state: State, days: Days, now: i64) -> Result<(), Fault> {
+    entitlement.state = state.code().to_owned();
+    (entitlement.from_date, entitlement.until_date) = (days.from, days.until);
+    entitlement.version = entitlement.version.saturating_add(1);
+    entitlement.updated_at = now;
+    row::Entity::update_many()
+        .col_expr(row::Column::State, entitlement.state.clone().into())
+        .col_expr(row::Column::UntilDate, entitlement.until_date.into())
+        .col_expr(row::Column::Version, entitlement.version.into())
+        .col_expr(row::Column::UpdatedAt, entitlement.updated_at.into())
+        .filter(row::Column::Id.eq(entitlement.id))
+        .exec(conn)
+        .await?;
+    Ok(())
+}
+
+/// Entitlements as the contract shows them; the codec hides the proofs.
+pub(crate) async fn show(conn: &impl ConnectionTrait, vault: &Vault, rows: Vec<row::Model>) -> Result<Vec<Entitlement>, Fault> {
+    let sealed: Vec<_> = rows.iter().map(|e| (e.party_id, PROOF, e.proof_sealed.as_slice())).collect();
+    let proofs = vault.open_many(conn, &sealed).await.map_err(unsealed)?;
+    let mut shown = Vec::with_capacity(rows.len());
+    for (entitlement, proof) in rows.into_iter().zip(proofs) {
+        let kind = match entitlement.is()? {
+            Kind::HouseholdSize => entitlement::Kind::HouseholdSize,
+            Kind::LowIncome => entitlement::Kind::LowIncome,
+        };
+        let state = match entitlement.stands()? {
+            State::Granted => entitlement::State::Granted,
+            State::Withdrawn => entitlement::State::Withdrawn,
+        };
+        shown.push(Entitlement {
+            entitlement_id: entitlement.id.to_string(),
+            agreement_id: entitlement.agreement_id.to_string(),
+            kind: kind.into(),
+            persons: entitlement.persons,
+            from_date: Some(wire::date(entitlement.from_date)),
+            until_date: entitlement.until_date.map(wire::date),
+            proof: proof.unwrap_or_default(),
+            state: state.into(),
+            create_time: Some(wire::time(calendar::Instant::from_micros(entitlement.created_at))),
+            etag: rpc::etag(entitlement.id, entitlement.version),
+        });
+    }
+    Ok(shown)
+}

@@ -1,0 +1,428 @@
+//! The tariff file (TOML). Numbers are decimal strings, so that no price passes through a binary float.
+
+use chrono::NaiveDate;
+use money::{Mode, Money, Ratio, UnitPrice, Volume};
+use serde::Deserialize;
+
+use crate::{
+    Boundary, Class, Commodity, Component, FlatChoice, HeightSurcharge, Household, Measure, MonthDay, Relief, ReliefRule, Rounding, Season, Span, Tariff, Tier,
+    TierYear, Tiers, Uplift,
+};
+
+/// Why a tariff file is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {message}")]
+pub struct TariffError {
+    /// The place in the file, such as `class[2].tiers`; empty where the text is no TOML of this shape.
+    pub field: String,
+    /// The stable reason: `TARIFF_FORMAT`, `CURRENCY`, `DATE`, `TIERS`, `MODEL`, `CLASS`, `RULE`.
+    pub reason: &'static str,
+    /// For people, in English.
+    pub message: String,
+}
+
+fn refuse<T>(field: impl Into<String>, reason: &'static str, message: impl Into<String>) -> Result<T, TariffError> {
+    Err(TariffError {
+        field: field.into(),
+        reason,
+        message: message.into(),
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TariffFile {
+    name: String,
+    commodity: String,
+    currency: String,
+    unit: Option<String>,
+    effective_from: String,
+    legal_basis: String,
+    approved_by: String,
+    model: Model,
+    tier_year_start: Option<String>,
+    boundary: Option<BoundaryWord>,
+    season: Option<SeasonFile>,
+    height_surcharge: Option<HeightFile>,
+    rounding: Option<String>,
+    tax_percent: Option<String>,
+    class: Vec<ClassFile>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum Model {
+    GraduatedAnnual,
+    Graduated,
+    Volume,
+    Unit,
+    Heat,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum BoundaryWord {
+    ReadingCycle,
+    DaySplit,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeasonFile {
+    start: String,
+    end: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HeightFile {
+    above_m: String,
+    per_m_percent: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClassFile {
+    name: String,
+    base: Option<UnitPrice>,
+    price: Option<UnitPrice>,
+    tiers: Option<Vec<TierFile>>,
+    area_per_m2: Option<UnitPrice>,
+    metered_base_per_m2: Option<UnitPrice>,
+    metered_per_kwh: Option<UnitPrice>,
+    household: Option<HouseholdFile>,
+    household_meters: Option<MetersWord>,
+    low_income: Option<ReliefFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TierFile {
+    up_to: Option<Volume>,
+    price: UnitPrice,
+    flat: Option<UnitPrice>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HouseholdFile {
+    from_persons: Option<u16>,
+    each_threshold_plus: Option<Volume>,
+    above_persons: Option<u16>,
+    each_threshold_plus_per_person: Option<Volume>,
+    choice_from_persons: Option<u16>,
+    choice_flat_price: Option<UnitPrice>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum MetersWord {
+    Aggregated,
+    Separate,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ReliefFile {
+    Everyone(ReliefWord),
+    ByKind(ReliefKinds),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReliefKinds {
+    subsistence: Option<ReliefTerm>,
+    destitute: Option<ReliefTerm>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ReliefTerm {
+    Word(ReliefWord),
+    Free(FreeFile),
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+enum ReliefWord {
+    #[serde(rename = "all_at_tier_1")]
+    AllAtTier1,
+    #[serde(rename = "no_tier_3")]
+    NoTier3,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FreeFile {
+    free_per_month: Volume,
+    #[serde(rename = "at")]
+    _at: FreeAt,
+}
+
+#[derive(Deserialize)]
+enum FreeAt {
+    #[serde(rename = "tier_1")]
+    Tier1,
+}
+
+impl Tariff {
+    /// Reads a tariff file.
+    ///
+    /// # Errors
+    /// [`TariffError`]: the text is no TOML of this shape (unknown keys are refused), or a value has no meaning.
+    pub fn from_toml(text: &str) -> Result<Self, TariffError> {
+        let file: TariffFile = toml::from_str(text).or_else(|error| refuse("", "TARIFF_FORMAT", error.to_string().trim_end()))?;
+        if file.currency != "CNY" {
+            return refuse("currency", "CURRENCY", "only CNY is taken");
+        }
+        for (field, value) in [("name", &file.name), ("legal_basis", &file.legal_basis), ("approved_by", &file.approved_by)] {
+            if value.trim().is_empty() {
+                return refuse(field, "TARIFF_FORMAT", "must not be empty");
+            }
+        }
+        let commodity = match (file.commodity.as_str(), file.unit.as_deref()) {
+            ("natural_gas", None | Some("m3")) => Commodity::NaturalGas,
+            ("heat", None) => Commodity::Heat,
+            ("natural_gas" | "heat", _) => return refuse("unit", "MODEL", "gas is priced per m3; heat names no unit"),
+            _ => return refuse("commodity", "MODEL", "must be natural_gas or heat"),
+        };
+        if (commodity == Commodity::Heat) != (file.model == Model::Heat) {
+            return refuse("model", "MODEL", "the model does not fit the commodity");
+        }
+        if file.tier_year_start.is_some() != (file.model == Model::GraduatedAnnual) || (file.boundary.is_some() && file.tier_year_start.is_none()) {
+            return refuse("tier_year_start", "MODEL", "a tier-year belongs to the model graduated_annual, and to no other");
+        }
+        if file.model != Model::Heat && (file.season.is_some() || file.height_surcharge.is_some()) {
+            return refuse("season", "MODEL", "season and height surcharge belong to heat");
+        }
+        let tier_year = match &file.tier_year_start {
+            Some(start) => Some(TierYear {
+                start: month_day("tier_year_start", start)?,
+                boundary: match file.boundary {
+                    Some(BoundaryWord::ReadingCycle) => Boundary::ReadingCycle,
+                    Some(BoundaryWord::DaySplit) | None => Boundary::DaySplit,
+                },
+            }),
+            None => None,
+        };
+        let season = match &file.season {
+            Some(season) => Some(Season {
+                start: month_day("season.start", &season.start)?,
+                end: month_day("season.end", &season.end)?,
+            }),
+            None => None,
+        };
+        let height_surcharge = match &file.height_surcharge {
+            Some(height) => Some(HeightSurcharge {
+                above: ratio("height_surcharge.above_m", Ratio::parse(&height.above_m))?,
+                per_metre: ratio("height_surcharge.per_m_percent", Ratio::parse_percent(&height.per_m_percent))?,
+            }),
+            None => None,
+        };
+        let tax = file
+            .tax_percent
+            .as_deref()
+            .map(|percent| ratio("tax_percent", Ratio::parse_percent(percent)))
+            .transpose()?;
+        let mut classes: Vec<Class> = Vec::with_capacity(file.class.len());
+        for (index, class) in file.class.into_iter().enumerate() {
+            let class = read_class(&format!("class[{index}]"), file.model, class)?;
+            if classes.iter().any(|other| other.name == class.name) {
+                return refuse(format!("class[{index}].name"), "CLASS", "the name is taken by an earlier class");
+            }
+            classes.push(class);
+        }
+        if classes.is_empty() {
+            return refuse("class", "CLASS", "a tariff has at least one class");
+        }
+        Ok(Self {
+            name: file.name,
+            commodity,
+            effective_from: day("effective_from", &file.effective_from)?,
+            legal_basis: file.legal_basis,
+            approved_by: file.approved_by,
+            tier_year,
+            season,
+            height_surcharge,
+            rounding: file.rounding.as_deref().map_or_else(|| Ok(Rounding::default()), rounding)?,
+            tax,
+            classes,
+        })
+    }
+}
+
+fn day(field: &str, text: &str) -> Result<NaiveDate, TariffError> {
+    let plain = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    NaiveDate::parse_from_str(text, "%Y-%m-%d")
+        .ok()
+        .filter(|_| plain)
+        .map_or_else(|| refuse(field, "DATE", "must be a day, YYYY-MM-DD"), Ok)
+}
+
+fn month_day(field: &str, text: &str) -> Result<MonthDay, TariffError> {
+    MonthDay::parse(text).map_or_else(|| refuse(field, "DATE", "must be a day of every year, MM-DD"), Ok)
+}
+
+fn ratio(field: &str, value: Result<Ratio, money::DecimalError>) -> Result<Ratio, TariffError> {
+    match value {
+        Ok(ratio) if ratio.numerator() >= 0 => Ok(ratio),
+        _ => refuse(field, "TARIFF_FORMAT", "must be a decimal number that is not negative"),
+    }
+}
+
+/// `half_up_0.01_once_per_bill`
+fn rounding(text: &str) -> Result<Rounding, TariffError> {
+    let read = || {
+        let body = text.strip_suffix("_once_per_bill")?;
+        let (mode, step) = body.rsplit_once('_')?;
+        let mode = match mode {
+            "half_up" => Mode::HalfUp,
+            "floor" => Mode::Floor,
+            "ceiling" => Mode::Ceiling,
+            _ => return None,
+        };
+        Money::parse(step).ok().filter(|step| *step > Money::ZERO).map(|step| Rounding { mode, step })
+    };
+    read().map_or_else(
+        || {
+            refuse(
+                "rounding",
+                "RULE",
+                "must be half_up, floor or ceiling, then a step in yuan, such as half_up_0.01_once_per_bill",
+            )
+        },
+        Ok,
+    )
+}
+
+fn read_class(at: &str, model: Model, file: ClassFile) -> Result<Class, TariffError> {
+    if file.name.trim().is_empty() {
+        return refuse(format!("{at}.name"), "CLASS", "must not be empty");
+    }
+    let prices = [file.base, file.price, file.area_per_m2, file.metered_base_per_m2, file.metered_per_kwh];
+    if prices.into_iter().flatten().any(UnitPrice::is_negative) {
+        return refuse(at, "CLASS", "a price is negative");
+    }
+    let heat = file.area_per_m2.is_some() || file.metered_base_per_m2.is_some() || file.metered_per_kwh.is_some();
+    let mut components: Vec<Component> = file.base.map(Component::Fixed).into_iter().collect();
+    let mut metered = None;
+    match (model, file.tiers, file.price) {
+        (Model::GraduatedAnnual, Some(list), None) if !heat => components.push(Component::Graduated(tiers(at, list)?, Span::TierYear)),
+        (Model::Graduated, Some(list), None) if !heat => components.push(Component::Graduated(tiers(at, list)?, Span::Bill)),
+        (Model::Volume, Some(list), None) if !heat => components.push(Component::Whole(tiers(at, list)?)),
+        (Model::Unit, None, Some(price)) if !heat => components.push(Component::Unit(Measure::Volume, price)),
+        (Model::Heat, None, None) => {
+            let Some(area) = file.area_per_m2 else {
+                return refuse(format!("{at}.area_per_m2"), "CLASS", "heat has a price by area");
+            };
+            components.push(Component::Unit(Measure::Area, area));
+            metered = match (file.metered_base_per_m2, file.metered_per_kwh) {
+                (Some(base), Some(energy)) => Some(vec![Component::Unit(Measure::Area, base), Component::Unit(Measure::Energy, energy)]),
+                (None, None) => None,
+                _ => return refuse(at, "CLASS", "metered heat has two prices, per m2 and per kWh"),
+            };
+        }
+        _ => return refuse(at, "CLASS", "the prices do not fit the model"),
+    }
+    let annual = model == Model::GraduatedAnnual;
+    if !annual && (file.household.is_some() || file.household_meters.is_some() || file.low_income.is_some()) {
+        return refuse(at, "RULE", "household and low-income rules belong to the model graduated_annual");
+    }
+    Ok(Class {
+        name: file.name,
+        components,
+        metered,
+        household: file
+            .household
+            .map_or_else(|| Ok(Household::default()), |rule| household(&format!("{at}.household"), &rule))?,
+        relief: file
+            .low_income
+            .map_or_else(|| Ok(Relief::default()), |rule| relief(&format!("{at}.low_income"), rule))?,
+        aggregate_meters: file.household_meters == Some(MetersWord::Aggregated),
+    })
+}
+
+fn tiers(at: &str, list: Vec<TierFile>) -> Result<Tiers, TariffError> {
+    let list = list
+        .into_iter()
+        .map(|tier| Tier {
+            up_to: tier.up_to,
+            price: tier.price,
+            flat: tier.flat.unwrap_or_default(),
+        })
+        .collect();
+    Tiers::new(list).filter(Tiers::is_open).map_or_else(
+        || {
+            refuse(
+                format!("{at}.tiers"),
+                "TIERS",
+                "tiers ascend, only the last one is open, and no price is negative",
+            )
+        },
+        Ok,
+    )
+}
+
+fn household(at: &str, file: &HouseholdFile) -> Result<Household, TariffError> {
+    let uplift = match (
+        file.from_persons,
+        file.each_threshold_plus,
+        file.above_persons,
+        file.each_threshold_plus_per_person,
+    ) {
+        (None, None, None, None) => None,
+        (Some(from_persons), Some(plus), None, None) => Some(Uplift {
+            from_persons,
+            plus,
+            per_person: false,
+        }),
+        (None, None, Some(above), Some(plus)) => {
+            let Some(from_persons) = above.checked_add(1) else {
+                return refuse(at, "RULE", "above_persons is out of range");
+            };
+            Some(Uplift {
+                from_persons,
+                plus,
+                per_person: true,
+            })
+        }
+        _ => {
+            return refuse(
+                at,
+                "RULE",
+                "either from_persons with each_threshold_plus, or above_persons with each_threshold_plus_per_person",
+            );
+        }
+    };
+    if uplift.is_some_and(|uplift| uplift.plus <= Volume::ZERO) {
+        return refuse(at, "RULE", "an uplift adds a volume");
+    }
+    let choice = match (file.choice_from_persons, file.choice_flat_price) {
+        (None, None) => None,
+        (Some(from_persons), Some(price)) if !price.is_negative() => Some(FlatChoice { from_persons, price }),
+        _ => return refuse(at, "RULE", "a choice has choice_from_persons and choice_flat_price"),
+    };
+    Ok(Household { uplift, choice })
+}
+
+fn relief(at: &str, file: ReliefFile) -> Result<Relief, TariffError> {
+    let word = |word: ReliefWord| match word {
+        ReliefWord::AllAtTier1 => ReliefRule::AllAtTier1,
+        ReliefWord::NoTier3 => ReliefRule::NoTier3,
+    };
+    let term = |term: ReliefTerm| match term {
+        ReliefTerm::Word(rule) => Ok(word(rule)),
+        ReliefTerm::Free(free) if free.free_per_month > Volume::ZERO => Ok(ReliefRule::FreePerMonth(free.free_per_month)),
+        ReliefTerm::Free(_) => refuse(at, "RULE", "the free volume is above zero"),
+    };
+    Ok(match file {
+        ReliefFile::Everyone(rule) => Relief {
+            subsistence: Some(word(rule)),
+            destitute: Some(word(rule)),
+        },
+        ReliefFile::ByKind(kinds) => Relief {
+            subsistence: kinds.subsistence.map(term).transpose()?,
+            destitute: kinds.destitute.map(term).transpose()?,
+        },
+    })
+}

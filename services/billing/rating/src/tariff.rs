@@ -1,0 +1,328 @@
+//! A tariff as data.
+
+use chrono::{Datelike, NaiveDate};
+use money::{Mode, Money, Overflow, Ratio, UnitPrice, Volume};
+
+use crate::RatingError;
+
+/// One version of a public tariff (价格文件). Versions are immutable: a wrong one is followed by another version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tariff {
+    /// Name for people.
+    pub name: String,
+    /// What is sold.
+    pub commodity: Commodity,
+    /// First civil day in force.
+    pub effective_from: NaiveDate,
+    /// The notice it rests on (文号).
+    pub legal_basis: String,
+    /// The authority that approved it (批准机关).
+    pub approved_by: String,
+    /// How volume accumulates over a year, where it does.
+    pub tier_year: Option<TierYear>,
+    /// The heating season (供热季), for heat.
+    pub season: Option<Season>,
+    /// Surcharge for high rooms, for heat by area.
+    pub height_surcharge: Option<HeightSurcharge>,
+    /// How the sum of a bill becomes money.
+    pub rounding: Rounding,
+    /// Added on top of all components.
+    pub tax: Option<Ratio>,
+    /// Classes of use (用气性质, 用热性质), each with its prices.
+    pub classes: Vec<Class>,
+}
+
+/// What is sold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Commodity {
+    /// Piped natural gas (管道天然气), in m³.
+    NaturalGas,
+    /// Central heating (集中供热), by area and kWh.
+    Heat,
+}
+
+impl Commodity {
+    /// The word of the tariff file.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NaturalGas => "natural_gas",
+            Self::Heat => "heat",
+        }
+    }
+}
+
+/// A class of use with its prices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Class {
+    /// Name, unique in the tariff.
+    pub name: String,
+    /// The prices; for heat those of settlement by area.
+    pub components: Vec<Component>,
+    /// The prices of metered settlement (计量收费), for heat.
+    pub metered: Option<Vec<Component>>,
+    /// What a larger household gets.
+    pub household: Household,
+    /// What low-income households get.
+    pub relief: Relief,
+    /// Several meters of one household share the tiers (一户多表): their volumes are added up before rating.
+    pub aggregate_meters: bool,
+}
+
+/// One part of a price. A class may combine any of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Component {
+    /// A fixed charge once per bill.
+    Fixed(UnitPrice),
+    /// One price for every unit.
+    Unit(Measure, UnitPrice),
+    /// Excess-progressive tiers (阶梯, 超额累进) over the volume: each tier's price for the volume within it.
+    Graduated(Tiers, Span),
+    /// The tier that holds the whole volume of the bill prices all of it.
+    Whole(Tiers),
+}
+
+/// What a unit price counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Measure {
+    /// m³.
+    Volume,
+    /// kWh.
+    Energy,
+    /// m².
+    Area,
+}
+
+/// Over what the volume of graduated tiers accumulates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Span {
+    /// Each bill starts at the first tier.
+    Bill,
+    /// The bills of a tier-year go on where the one before ended.
+    TierYear,
+}
+
+/// Tiers in ascending order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tiers(Vec<Tier>);
+
+/// One tier: it covers the volume above the tier before, up to and including `up_to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tier {
+    /// Upper bound, inclusive (含); open only in the last tier.
+    pub up_to: Option<Volume>,
+    /// Price per unit.
+    pub price: UnitPrice,
+    /// Due once when the tier is entered; that of the first tier is always due.
+    pub flat: UnitPrice,
+}
+
+impl Tiers {
+    /// Tiers with ascending bounds above zero, of which only the last may be open; `None` for anything else.
+    pub fn new(tiers: Vec<Tier>) -> Option<Self> {
+        let (last, rest) = tiers.split_last()?;
+        let mut lower = Volume::ZERO;
+        for tier in rest {
+            lower = tier.up_to.filter(|bound| *bound > lower)?;
+        }
+        if last.up_to.is_some_and(|bound| bound <= lower) || tiers.iter().any(|tier| tier.price.is_negative() || tier.flat.is_negative()) {
+            return None;
+        }
+        Some(Self(tiers))
+    }
+
+    /// The tiers, lowest first; at least one.
+    pub fn as_slice(&self) -> &[Tier] {
+        &self.0
+    }
+
+    /// Whether every volume has a price.
+    pub fn is_open(&self) -> bool {
+        self.0.last().is_some_and(|tier| tier.up_to.is_none())
+    }
+}
+
+/// What the size of a household changes (人口政策).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Household {
+    /// Wider tiers.
+    pub uplift: Option<Uplift>,
+    /// A flat price to choose instead of the tiers.
+    pub choice: Option<FlatChoice>,
+}
+
+/// Wider tiers: every threshold rises, so that only the first tier gets wider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Uplift {
+    /// The first size that gets it.
+    pub from_persons: u16,
+    /// What is added to every threshold of a whole year.
+    pub plus: Volume,
+    /// Whether it is added for each person from `from_persons` on, instead of once.
+    pub per_person: bool,
+}
+
+impl Uplift {
+    /// What a household of this size gets in a whole year.
+    pub(crate) fn of(self, persons: u16) -> Result<Volume, Overflow> {
+        match persons.checked_sub(self.from_persons) {
+            None => Ok(Volume::ZERO),
+            Some(beyond) if self.per_person => self.plus.checked_mul(i64::from(beyond) + 1),
+            Some(_) => Ok(self.plus),
+        }
+    }
+}
+
+/// A flat price that a large household may choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlatChoice {
+    /// The first size that may choose.
+    pub from_persons: u16,
+    /// The price for every unit.
+    pub price: UnitPrice,
+}
+
+/// What low-income households get (低收入优惠).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Relief {
+    /// For households on subsistence allowance (低保).
+    pub subsistence: Option<ReliefRule>,
+    /// For destitute persons supported by the state (特困).
+    pub destitute: Option<ReliefRule>,
+}
+
+/// One relief.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReliefRule {
+    /// Every tier at the price of the first.
+    AllAtTier1,
+    /// The third and further tiers at the price of the second.
+    NoTier3,
+    /// A volume per month free of charge, valued at the price of the first tier.
+    FreePerMonth(Volume),
+}
+
+/// When volume starts again at zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TierYear {
+    /// First day of the tier-year.
+    pub start: MonthDay,
+    /// To which tier-year a usage period across its end belongs.
+    pub boundary: Boundary,
+}
+
+/// To which tier-year a usage period across the end of one belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Boundary {
+    /// Whole to the year in which it is read.
+    ReadingCycle,
+    /// Shared by days.
+    DaySplit,
+}
+
+/// A day that every year has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MonthDay {
+    month: u32,
+    day: u32,
+}
+
+impl MonthDay {
+    /// From `MM-DD`; 29 February is not in every year.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (month, day) = text.split_once('-').filter(|parts| {
+            [parts.0, parts.1]
+                .iter()
+                .all(|part| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit()))
+        })?;
+        let (month, day) = (month.parse().ok()?, day.parse().ok()?);
+        NaiveDate::from_ymd_opt(2001, month, day).map(|_| Self { month, day })
+    }
+
+    /// The day in that year; `None` only for years that the calendar does not reach.
+    pub fn in_year(self, year: i32) -> Option<NaiveDate> {
+        NaiveDate::from_ymd_opt(year, self.month, self.day)
+    }
+}
+
+/// A heating season; both days are heated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Season {
+    /// First day.
+    pub start: MonthDay,
+    /// Last day, in the next year where it is the earlier one in the calendar.
+    pub end: MonthDay,
+}
+
+impl Season {
+    /// How many days the season has that starts in `year`: 121, or 122 with a 29 February.
+    pub fn days(self, year: i32) -> Option<i64> {
+        let end_year = if self.end < self.start { year.checked_add(1)? } else { year };
+        Some(self.end.in_year(end_year)?.signed_duration_since(self.start.in_year(year)?).num_days() + 1)
+    }
+}
+
+/// A surcharge for rooms above a height.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeightSurcharge {
+    /// Height in metres without surcharge.
+    pub above: Ratio,
+    /// Share added per metre above.
+    pub per_metre: Ratio,
+}
+
+impl HeightSurcharge {
+    /// The factor on the area price for a room of this height in metres.
+    ///
+    /// # Errors
+    /// [`RatingError::Overflow`].
+    pub fn factor(self, height: Ratio) -> Result<Ratio, RatingError> {
+        let below = self.above.checked_mul(Ratio::new(-1, 1)?)?;
+        let over = height.checked_add(below)?;
+        if over.numerator() <= 0 {
+            return Ok(Ratio::ONE);
+        }
+        Ok(Ratio::ONE.checked_add(over.checked_mul(self.per_metre)?)?)
+    }
+}
+
+/// How the sum of one bill becomes money; once per bill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rounding {
+    /// The direction.
+    pub mode: Mode,
+    /// The total is a multiple of this.
+    pub step: Money,
+}
+
+impl Default for Rounding {
+    fn default() -> Self {
+        Self {
+            mode: Mode::HalfUp,
+            step: Money::from_fen(1),
+        }
+    }
+}
+
+impl Tariff {
+    /// The class of that name.
+    ///
+    /// # Errors
+    /// [`RatingError::UnknownClass`].
+    pub fn class(&self, name: &str) -> Result<&Class, RatingError> {
+        self.classes.iter().find(|class| class.name == name).ok_or(RatingError::UnknownClass)
+    }
+
+    /// The tier-year that a day belongs to, named by the calendar year in which it starts; tariffs without one use calendar years.
+    pub fn tier_year_of(&self, day: NaiveDate) -> i32 {
+        let started = self.tier_year.and_then(|year| year.start.in_year(day.year())).is_none_or(|start| start <= day);
+        if started { day.year() } else { day.year().saturating_sub(1) }
+    }
+
+    /// First day of a tier-year; `None` only for years that the calendar does not reach.
+    pub fn tier_year_start(&self, year: i32) -> Option<NaiveDate> {
+        match self.tier_year {
+            Some(rule) => rule.start.in_year(year),
+            None => NaiveDate::from_ymd_opt(year, 1, 1),
+        }
+    }
+}

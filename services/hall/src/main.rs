@@ -1,0 +1,5 @@
+//! The hall service.
+
+fn main() -> std::process::ExitCode {
+    boot::run(hall::SERVICE)
+}

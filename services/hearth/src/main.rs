@@ -1,0 +1,63 @@
+//! `hearth`: runs the suite on one machine and works with it from the command line.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod check;
+mod client;
+mod demo;
+mod import;
+mod keys;
+mod suite;
+mod token;
+mod up;
+
+/// The customer-service suite of a city gas and heating utility.
+#[derive(Parser)]
+#[command(name = "hearth", version, arg_required_else_help = true)]
+enum Tool {
+    /// Run the four services on this machine, to try them with your own data.
+    Up(up::Up),
+    /// Play a utility's year through the four services and check every figure of it.
+    Demo(demo::Demo),
+    /// Load customers, meters, readings or tariffs from a file.
+    #[command(subcommand)]
+    Import(import::Import),
+    /// Sign an access token for a trial.
+    Token(token::Token),
+    /// Make certificates, a token-signing key and key rings for a trial or for compose.
+    Keys(keys::Keys),
+    /// Check ledger, journals, event cursors, references and database settings of a data folder.
+    Check(check::Check),
+}
+
+fn main() -> ExitCode {
+    let tool = Tool::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("hearth: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(async {
+        match tool {
+            Tool::Up(up) => up.run().await,
+            Tool::Demo(demo) => demo.run().await,
+            Tool::Import(import) => import.run().await,
+            Tool::Token(token) => token.run(),
+            Tool::Keys(keys) => keys.run(),
+            Tool::Check(check) => check.run().await,
+        }
+    });
+    // Services that still hold a connection must not keep a finished command alive.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("hearth: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

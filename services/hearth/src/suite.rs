@@ -1,0 +1,136 @@
+//! The four services in one process, on SQLite files in one folder: what `up`, `demo` and `check` run.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use boot::{PORTS, Running, Service, Settings, Start};
+use calendar::Clock;
+use database::Target;
+use rpc::TlsFiles;
+use tokio::net::TcpListener;
+
+/// Every service of the suite.
+pub const SERVICES: [Service; 4] = [archive::SERVICE, hall::SERVICE, billing::SERVICE, vendor::SERVICE];
+
+const MARKER: &str = ".hearth";
+
+/// A folder that belongs to one use of the suite.
+pub struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Opens a folder that `kind` ("up", "demo") made before, or makes it.
+    pub fn open(path: &Path, kind: &str) -> Result<Self> {
+        match fs::read_to_string(path.join(MARKER)) {
+            Ok(found) if found.trim() == kind => {}
+            Ok(found) => bail!("{} belongs to `hearth {}`; name another folder with --data", path.display(), found.trim()),
+            Err(_) if path.exists() && fs::read_dir(path).is_ok_and(|mut d| d.next().is_some()) => {
+                bail!("{} is not a folder of Hearth and is not empty; name another folder with --data", path.display())
+            }
+            Err(_) => {
+                fs::create_dir_all(path).with_context(|| format!("{} cannot be made; name another folder with --data", path.display()))?;
+                fs::write(path.join(MARKER), format!("{kind}\n")).with_context(|| format!("{} cannot be written to; name another folder with --data", path.display()))?;
+            }
+        }
+        let folder = Self { path: path.to_owned() };
+        if !folder.keys().join("issuer").exists() {
+            // A folder whose making was cut short holds half the keys and no data yet.
+            if folder.keys().exists() {
+                fs::remove_dir_all(folder.keys())?;
+            }
+            boot::keys::make(&folder.keys(), &[])?;
+        }
+        Ok(folder)
+    }
+
+    /// Opens a folder of any kind that exists.
+    pub fn existing(path: &Path) -> Result<Self> {
+        ensure!(path.join(MARKER).exists(), "{} is not a data folder of Hearth; name one with --data", path.display());
+        Ok(Self { path: path.to_owned() })
+    }
+
+    pub fn keys(&self) -> PathBuf {
+        self.path.join("keys")
+    }
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn settings(&self, service: &str, listen: SocketAddr, addresses: &BTreeMap<&'static str, SocketAddr>, reflection: bool) -> Result<Settings> {
+        let keys = self.keys();
+        Ok(Settings {
+            database: Target::parse(&format!("sqlite://{}", self.path.join(format!("{service}.db")).display())).map_err(|e| anyhow!(e))?,
+            listen,
+            issuer: boot::keys::ISSUER.to_owned(),
+            jwks: fs::read_to_string(keys.join("jwks.json")).with_context(|| format!("{} cannot be read", keys.display()))?,
+            tls: TlsFiles::in_folder(&keys, service),
+            vault_keys: keys.join(format!("{service}.vault")),
+            files: self.path.join(format!("{service}-files")),
+            peers: addresses.iter().map(|(name, address)| (*name, format!("https://{address}"))).collect(),
+            reflection,
+            origins: vec![],
+            otlp_endpoint: None,
+            log: String::new(),
+        })
+    }
+}
+
+/// What to do when a port is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// Name the flag that moves it.
+    Complain,
+    /// Take a free one.
+    Move,
+}
+
+/// The four services, running.
+pub struct Suite {
+    running: Vec<Running>,
+    pub clock: Clock,
+}
+
+impl Suite {
+    /// Starts all four. `ports` overrides the defaults.
+    pub async fn start(folder: &Folder, clock: Clock, ports: &BTreeMap<&'static str, u16>, taken: Taken) -> Result<Self> {
+        let mut listeners = vec![];
+        let mut addresses = BTreeMap::new();
+        for (name, default) in PORTS {
+            let port = ports.get(name).copied().unwrap_or(default);
+            let listener = match TcpListener::bind((IpAddr::V4(Ipv4Addr::LOCALHOST), port)).await {
+                Ok(listener) => listener,
+                Err(_) if taken == Taken::Move => TcpListener::bind((IpAddr::V4(Ipv4Addr::LOCALHOST), 0)).await?,
+                Err(error) => return Err(error).with_context(|| format!("port {port} of {name} cannot be had; choose another with --{name}-port")),
+            };
+            addresses.insert(name, listener.local_addr()?);
+            listeners.push(listener);
+        }
+        let mut running = vec![];
+        for ((name, _), listener) in PORTS.into_iter().zip(listeners) {
+            let service = SERVICES.into_iter().find(|s| s.name == name).ok_or_else(|| anyhow!("there is no service {name}"))?;
+            let settings = folder.settings(name, listener.local_addr()?, &addresses, true)?;
+            running.push(boot::start(service, Start { settings, clock: clock.clone(), listener }).await?);
+        }
+        Ok(Self { running, clock })
+    }
+
+    /// Where a service listens.
+    pub fn address(&self, service: &str) -> Result<SocketAddr> {
+        self.running.iter().find(|r| r.name == service).map(|r| r.address).ok_or_else(|| anyhow!("there is no service {service}"))
+    }
+
+    /// Lets the calls in hand finish and closes the databases.
+    pub async fn stop(self) -> Result<()> {
+        for outcome in futures::future::join_all(self.running.into_iter().map(Running::stop)).await {
+            outcome?;
+        }
+        rpc::unfinished_writes().await;
+        Ok(())
+    }
+}

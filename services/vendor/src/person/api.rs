@@ -1,0 +1,106 @@
+//! The gRPC service of persons.
+
+use contracts::hearth::vendor::v1::{
+    CheckCertifiedRequest, CheckCertifiedResponse, EndPersonRequest, EndPersonResponse, GetPersonRequest, GetPersonResponse, GrantAccessRequest,
+    GrantAccessResponse, ListPersonsRequest, ListPersonsResponse, RecordCertificateRequest, RecordCertificateResponse, RecordConfidentialityRequest,
+    RecordConfidentialityResponse, RecordTrainingRequest, RecordTrainingResponse, RegisterPersonRequest, RegisterPersonResponse, RevealPersonRequest,
+    RevealPersonResponse, RevokeAccessRequest, RevokeAccessResponse, RevokeCertificateRequest, RevokeCertificateResponse,
+    check_certified_response::Reason, person_service_server::PersonService,
+};
+use ids::PersonId;
+use rpc::{Call, Fault, page::Page, wire};
+use tonic::{Request, Response, Status};
+
+use super::{
+    ops, store,
+    wire::{certificate_kind_of, person as view},
+};
+use crate::{Desk, refusal::Refusal, vendor};
+
+/// Serves `hearth.vendor.v1.PersonService`.
+pub struct Api(pub Desk);
+
+#[tonic::async_trait]
+impl PersonService for Api {
+    async fn register_person(&self, request: Request<RegisterPersonRequest>) -> Result<Response<RegisterPersonResponse>, Status> {
+        rpc::write(&self.0, request, ops::register).await
+    }
+    async fn record_confidentiality(&self, request: Request<RecordConfidentialityRequest>) -> Result<Response<RecordConfidentialityResponse>, Status> {
+        rpc::write(&self.0, request, ops::record_confidentiality).await
+    }
+    async fn record_training(&self, request: Request<RecordTrainingRequest>) -> Result<Response<RecordTrainingResponse>, Status> {
+        rpc::write(&self.0, request, ops::record_training).await
+    }
+    async fn record_certificate(&self, request: Request<RecordCertificateRequest>) -> Result<Response<RecordCertificateResponse>, Status> {
+        rpc::write(&self.0, request, ops::record_certificate).await
+    }
+    async fn revoke_certificate(&self, request: Request<RevokeCertificateRequest>) -> Result<Response<RevokeCertificateResponse>, Status> {
+        rpc::write(&self.0, request, ops::revoke_certificate).await
+    }
+    async fn grant_access(&self, request: Request<GrantAccessRequest>) -> Result<Response<GrantAccessResponse>, Status> {
+        rpc::write(&self.0, request, ops::grant_access).await
+    }
+    async fn revoke_access(&self, request: Request<RevokeAccessRequest>) -> Result<Response<RevokeAccessResponse>, Status> {
+        rpc::write(&self.0, request, ops::revoke_access).await
+    }
+    async fn end_person(&self, request: Request<EndPersonRequest>) -> Result<Response<EndPersonResponse>, Status> {
+        rpc::write(&self.0, request, ops::end).await
+    }
+    async fn get_person(&self, request: Request<GetPersonRequest>) -> Result<Response<GetPersonResponse>, Status> {
+        rpc::read(&self.0, request, get).await
+    }
+    async fn list_persons(&self, request: Request<ListPersonsRequest>) -> Result<Response<ListPersonsResponse>, Status> {
+        rpc::read(&self.0, request, list).await
+    }
+    async fn reveal_person(&self, request: Request<RevealPersonRequest>) -> Result<Response<RevealPersonResponse>, Status> {
+        rpc::write(&self.0, request, ops::reveal).await
+    }
+    async fn check_certified(&self, request: Request<CheckCertifiedRequest>) -> Result<Response<CheckCertifiedResponse>, Status> {
+        rpc::read(&self.0, request, check_certified).await
+    }
+}
+
+async fn get(desk: Desk, call: Call, request: GetPersonRequest) -> Result<GetPersonResponse, Fault> {
+    let conn = desk.db.reader();
+    let (vendor, id) = (wire::id_of("vendor_id", &request.vendor_id)?, wire::id_of("person_id", &request.person_id)?);
+    let person = store::load_of(conn, &vendor::store::scope(&call), vendor, id).await?;
+    let clear = store::open(conn, &desk.vault, &[person.id]).await?.pop().unwrap_or_default();
+    Ok(GetPersonResponse { person: Some(view(&person, &clear)) })
+}
+
+async fn list(desk: Desk, call: Call, request: ListPersonsRequest) -> Result<ListPersonsResponse, Fault> {
+    let conn = desk.db.reader();
+    let vendor = wire::id_of("vendor_id", &request.vendor_id)?;
+    let with_ended = if request.with_ended { "with ended" } else { "" };
+    let page = Page::of(&call, &[&request.vendor_id, with_ended], request.page_size, &request.page_token)?;
+    let (persons, next_page_token) = store::list(conn, &vendor::store::scope(&call), vendor, request.with_ended, &page).await?;
+    let ids: Vec<_> = persons.iter().map(|person| person.id).collect();
+    let clear = store::open(conn, &desk.vault, &ids).await?;
+    Ok(ListPersonsResponse { persons: persons.iter().zip(&clear).map(|(person, clear)| view(person, clear)).collect(), next_page_token })
+}
+
+async fn check_certified(desk: Desk, call: Call, request: CheckCertifiedRequest) -> Result<CheckCertifiedResponse, Fault> {
+    let conn = desk.db.reader();
+    let scope = vendor::store::scope(&call);
+    let id: PersonId = wire::id_of("person_id", &request.person_id)?;
+    let kind = certificate_kind_of(request.certificate_kind, "certificate_kind")?;
+    let day = wire::date_of(request.on_date.as_ref(), "on_date")?;
+    let person = store::load(conn, &scope, id).await?;
+    let vendor = vendor::store::load(conn, &scope, person.vendor).await?;
+    let (reason, certificate_id) = match person.certified(vendor.state, kind, day) {
+        Ok(certificate) => (Reason::Certified, certificate.id.to_string()),
+        Err(refusal) => (reason(refusal)?, String::new()),
+    };
+    Ok(CheckCertifiedResponse { certified: reason == Reason::Certified, reason: reason.into(), vendor_id: vendor.id.to_string(), certificate_id })
+}
+
+fn reason(refusal: Refusal) -> Result<Reason, Fault> {
+    Ok(match refusal {
+        Refusal::PersonEnded => Reason::PersonEnded,
+        Refusal::VendorNotAdmitted => Reason::VendorNotAdmitted,
+        Refusal::CertificateMissing => Reason::CertificateMissing,
+        Refusal::CertificateNotValid => Reason::CertificateNotValid,
+        Refusal::TrainingMissing => Reason::TrainingMissing,
+        other => return Err(other.into()),
+    })
+}

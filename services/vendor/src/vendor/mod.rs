@@ -1,0 +1,9 @@
+//! Vendors and their admission (准入).
+
+pub mod api;
+mod model;
+mod ops;
+pub(crate) mod store;
+pub(crate) mod wire;
+
+pub use model::{Category, Stage, State, Vendor};

@@ -1,0 +1,185 @@
+use std::{collections::BTreeMap, convert::Infallible, net::SocketAddr, pin::Pin, time::Duration};
+
+use anyhow::{Context, Result, anyhow};
+use calendar::Clock;
+use database::{Database, jobs, journal};
+use futures::future::BoxFuture;
+use rpc::{Peer, Routes, Server, token::Verifier};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
+use tonic::{body::Body, codegen::http, server::NamedService};
+use vault::{Files, Keyring, Vault};
+
+use crate::Settings;
+
+/// Longest time that calls in hand get when a service stops.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// A service of the suite, as its crate declares it.
+#[derive(Clone, Copy)]
+pub struct Service {
+    /// Name of the folder, the crate, the contract's package and the database.
+    pub name: &'static str,
+    /// Default port.
+    pub port: u16,
+    /// Steps of the database, oldest first.
+    pub migrations: &'static [&'static str],
+    /// Puts the service together.
+    pub build: fn(Host) -> Built,
+}
+
+/// What `build` gives back.
+pub type Built = BoxFuture<'static, Result<Parts>>;
+
+/// What a service is given.
+#[derive(Clone)]
+pub struct Host {
+    pub db: Database,
+    pub clock: Clock,
+    pub vault: Vault,
+    pub files: Files,
+    peers: BTreeMap<&'static str, Peer>,
+}
+
+impl Host {
+    /// The channel to another service.
+    pub fn peer(&self, name: &str) -> Result<Peer> {
+        self.peers.get(name).cloned().ok_or_else(|| anyhow!("there is no service {name}"))
+    }
+}
+
+/// What a service is made of: what it serves, and what runs beside.
+#[derive(Default)]
+pub struct Parts {
+    routes: Routes,
+    tasks: Vec<(&'static str, Pin<Box<dyn Future<Output = ()> + Send>>)>,
+    work: Vec<std::sync::Arc<dyn jobs::Work>>,
+}
+
+impl Parts {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a gRPC service.
+    #[must_use]
+    pub fn serve<S>(mut self, service: S) -> Self
+    where
+        S: tower_service::Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible> + NamedService + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+    {
+        self.routes.add(service);
+        self
+    }
+
+    /// Adds work that runs as long as the service does.
+    #[must_use]
+    pub fn task(mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.tasks.push((name, Box::pin(work)));
+        self
+    }
+
+    /// Adds a kind of job.
+    #[must_use]
+    pub fn job(mut self, work: impl jobs::Work) -> Self {
+        self.work.push(std::sync::Arc::new(work));
+        self
+    }
+}
+
+/// How a service is to be started.
+pub struct Start {
+    pub settings: Settings,
+    pub clock: Clock,
+    /// Bound already, so that a caller can choose a free port.
+    pub listener: TcpListener,
+}
+
+/// A service that runs.
+pub struct Running {
+    pub name: &'static str,
+    pub address: SocketAddr,
+    pub db: Database,
+    stop: oneshot::Sender<()>,
+    served: tokio::task::JoinHandle<Result<()>>,
+}
+
+/// Opens the database, builds the service, serves it.
+pub async fn start(service: Service, start: Start) -> Result<Running> {
+    let Start { settings, clock, listener } = start;
+    let development = clock.is_simulated();
+    let address = listener.local_addr()?;
+    let db = Database::connect(service.name, &settings.database, clock.clone(), service.migrations).await.map_err(|f| anyhow!("the database of {} cannot be used: {f}", service.name))?;
+    let vault = Vault::new(Keyring::load(&settings.vault_keys).map_err(|e| anyhow!("the key ring of {} cannot be used: {e}", service.name))?, service.name);
+    let files = Files::new(&settings.files, vault.clone()).map_err(|e| anyhow!("the file store of {} cannot be used: {e}", service.name))?;
+    let mut peers = BTreeMap::new();
+    for (name, address) in &settings.peers {
+        peers.insert(*name, Peer::lazy(name, address, Some(&settings.tls)).map_err(|e| anyhow!(e))?);
+    }
+    let host = Host { db: db.clone(), clock: clock.clone(), vault, files, peers };
+    let mut parts = (service.build)(host).await.with_context(|| format!("{} cannot be built", service.name))?;
+    parts.routes.add(journal::server(db.clone()));
+    parts.routes.add(jobs::server(db.clone()));
+    if development {
+        parts.routes.add(crate::clock::server(clock));
+    }
+
+    let mut tasks = JoinSet::new();
+    tasks.spawn(journal::seal_forever(db.clone()));
+    if !parts.work.is_empty() {
+        tasks.spawn(jobs::work_forever(db.clone(), parts.work));
+    }
+    for (name, task) in parts.tasks {
+        tasks.spawn(async move {
+            task.await;
+            tracing::error!(name, "a task that should run for ever has ended");
+        });
+    }
+    let verifier = Verifier::new(&settings.issuer, &settings.jwks).map_err(|e| anyhow!(e))?;
+    let server = Server { service: service.name, routes: parts.routes, verifier, tls: Some(settings.tls), reflection: settings.reflection, origins: settings.origins, development };
+    let (stop, stopped) = oneshot::channel();
+    let closing = db.clone();
+    let served = tokio::spawn(async move {
+        let (quiet, told) = oneshot::channel();
+        let stopping = async move {
+            // A dropped handle stops the service as well.
+            let _ = stopped.await;
+            let _ = quiet.send(());
+        };
+        let limit = async move {
+            let _ = told.await;
+            tokio::time::sleep(GRACE).await;
+        };
+        let outcome = tokio::select! {
+            outcome = server.serve(listener, stopping) => outcome.map_err(|e| anyhow!(e)),
+            () = limit => Ok(()),
+        };
+        tasks.shutdown().await;
+        closing.close().await;
+        outcome
+    });
+    Ok(Running { name: service.name, address, db, stop, served })
+}
+
+impl Running {
+    /// Lets the calls in hand finish and closes the database.
+    pub async fn stop(self) -> Result<()> {
+        // The service may have ended by itself; its outcome tells.
+        let _ = self.stop.send(());
+        self.served.await?
+    }
+
+    /// Drops everything at once, as a crash would.
+    pub async fn crash(self) {
+        self.served.abort();
+        // An aborted task ends in an error by design.
+        let _ = self.served.await;
+    }
+
+    /// Runs until the service ends by itself or `until` ends.
+    pub async fn run(mut self, until: impl Future<Output = ()>) -> Result<()> {
+        tokio::select! {
+            outcome = &mut self.served => outcome?,
+            () = until => self.stop().await,
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! How a service starts and stops: settings from flags, environment and file; keys for trials; telemetry; drain.
+
+mod clock;
+mod host;
+pub mod keys;
+mod run;
+mod settings;
+pub mod telemetry;
+
+pub use host::{Built, Host, Parts, Running, Service, Start, start};
+pub use run::run;
+pub use settings::{SETTINGS, Setting, Settings, settings_table};
+
+/// The version of the suite.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The four services and their default ports.
+pub const PORTS: [(&str, u16); 4] = [("archive", 7701), ("hall", 7702), ("billing", 7703), ("vendor", 7704)];

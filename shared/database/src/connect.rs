@@ -1,0 +1,187 @@
+use std::{sync::Arc, time::Duration};
+
+use calendar::Clock;
+use rpc::Fault;
+use sea_orm::{
+    AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait,
+    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+};
+use tokio::sync::watch;
+
+use crate::migrate;
+
+/// Which database engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// Where a database is: `sqlite:///path/file.db` or `postgres://user@host/name`.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub engine: Engine,
+    pub url: String,
+}
+
+impl Target {
+    pub fn parse(url: &str) -> Result<Self, String> {
+        if let Some(path) = url.strip_prefix("sqlite://") {
+            if path.is_empty() || path.starts_with(":memory:") {
+                return Err("a SQLite database needs a file: sqlite://FILE".to_owned());
+            }
+            let url = if url.contains('?') { url.to_owned() } else { format!("{url}?mode=rwc") };
+            return Ok(Self { engine: Engine::Sqlite, url });
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self { engine: Engine::Postgres, url: url.to_owned() });
+        }
+        Err(format!("{} is no database URL: use sqlite://FILE or postgres://USER@HOST/NAME", url.split(':').next().unwrap_or_default()))
+    }
+}
+
+/// The database of one service. Cheap to clone.
+#[derive(Clone)]
+pub struct Database(Arc<Inner>);
+
+struct Inner {
+    service: &'static str,
+    engine: Engine,
+    /// SQLite: the one writing connection, which queues writers fairly. PostgreSQL: the pool of the calls.
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+    clock: Clock,
+    /// Rung when rows were committed that the sealer has to number.
+    written: watch::Sender<u64>,
+    /// Rung when events were numbered.
+    sealed: watch::Sender<u64>,
+}
+
+impl Database {
+    /// Connects, refuses unsafe settings, brings the tables to the newest form.
+    pub async fn connect(service: &'static str, target: &Target, clock: Clock, steps: &[&str]) -> Result<Self, Fault> {
+        let (writer, reader) = match target.engine {
+            Engine::Sqlite => (pool(target, 1).await?, pool(target, 6).await?),
+            Engine::Postgres => {
+                let pool = pool(target, 16).await?;
+                (pool.clone(), pool)
+            }
+        };
+        refuse_unsafe(&writer, target.engine).await?;
+        migrate(&writer, target.engine, steps).await?;
+        if target.engine == Engine::Sqlite {
+            name_unique_rules(&writer).await?;
+        }
+        let bell = || watch::Sender::new(0);
+        Ok(Self(Arc::new(Inner { service, engine: target.engine, writer, reader, clock, written: bell(), sealed: bell() })))
+    }
+
+    pub fn service(&self) -> &'static str {
+        self.0.service
+    }
+    pub fn engine(&self) -> Engine {
+        self.0.engine
+    }
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+    /// For reads; never for writes.
+    pub fn reader(&self) -> &DatabaseConnection {
+        &self.0.reader
+    }
+    /// The pool of the writes, for work that needs statements of its own (a bulk load, a constraint test).
+    pub fn writer(&self) -> &DatabaseConnection {
+        &self.0.writer
+    }
+    pub(crate) fn written(&self) -> &watch::Sender<u64> {
+        &self.0.written
+    }
+    pub(crate) fn sealed(&self) -> &watch::Sender<u64> {
+        &self.0.sealed
+    }
+    pub(crate) async fn transaction(&self) -> Result<DatabaseTransaction, DbErr> {
+        begin(&self.0.writer, self.0.engine).await
+    }
+
+    /// Closes the connections; SQLite folds its log into the file.
+    pub async fn close(&self) {
+        for connection in [&self.0.reader, &self.0.writer] {
+            // Nobody is left to hear of a failure here, and nothing is lost by it.
+            let _ = connection.close_by_ref().await;
+        }
+    }
+}
+
+/// BEGIN IMMEDIATE on SQLite, READ COMMITTED on PostgreSQL.
+pub(crate) async fn begin(connection: &DatabaseConnection, engine: Engine) -> Result<DatabaseTransaction, DbErr> {
+    let options = TransactionOptions {
+        isolation_level: (engine == Engine::Postgres).then_some(IsolationLevel::ReadCommitted),
+        access_mode: None::<AccessMode>,
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+    };
+    connection.begin_with_options(options).await
+}
+
+async fn pool(target: &Target, connections: u32) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(target.url.as_str());
+    options.min_connections(1).max_connections(connections).acquire_timeout(Duration::from_secs(10)).sqlx_logging(false);
+    options.map_sqlx_sqlite_opts(|o| {
+        o.journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5))
+            .pragma("cache_size", "-16384")
+            .pragma("journal_size_limit", "67108864")
+            .pragma("trusted_schema", "off")
+    });
+    options.map_sqlx_postgres_opts(|o| {
+        o.application_name("hearth").options([("idle_in_transaction_session_timeout", "60s"), ("lock_timeout", "5s"), ("statement_timeout", "60s"), ("timezone", "UTC")])
+    });
+    sea_orm::Database::connect(options).await
+}
+
+async fn refuse_unsafe(connection: &DatabaseConnection, engine: Engine) -> Result<(), Fault> {
+    let wanted: &[(&str, &[&str])] = match engine {
+        Engine::Sqlite => &[("PRAGMA journal_mode", &["wal"]), ("PRAGMA synchronous", &["2", "3"]), ("PRAGMA foreign_keys", &["1"])],
+        Engine::Postgres => &[("SHOW fsync", &["on"]), ("SHOW synchronous_commit", &["on", "remote_write", "remote_apply", "local"]), ("SHOW full_page_writes", &["on"])],
+    };
+    for (question, answers) in wanted {
+        let row = connection.query_one_raw(Statement::from_string(connection.get_database_backend(), *question)).await?;
+        let row = row.ok_or_else(|| Fault::internal(format!("{question} has no answer")))?;
+        let found = row.try_get_by_index::<String>(0).or_else(|_| row.try_get_by_index::<i32>(0).map(|n| n.to_string()))?;
+        if !answers.contains(&found.as_str()) {
+            return Err(Fault::precondition("DATABASE_UNSAFE", format!("{question} is {found}: acknowledged writes could be lost; it must be {}", answers.join(" or "))));
+        }
+    }
+    if engine == Engine::Sqlite {
+        let row = connection.query_one_raw(Statement::from_string(DbBackend::Sqlite, "SELECT sqlite_version()")).await?;
+        let version: String = row.ok_or_else(|| Fault::internal("no version"))?.try_get_by_index(0)?;
+        let parts: Vec<u32> = version.split('.').filter_map(|p| p.parse().ok()).collect();
+        if parts < vec![3, 51, 3] {
+            return Err(Fault::precondition("DATABASE_UNSAFE", format!("SQLite {version} can corrupt a database in WAL mode; 3.51.3 or newer is needed")));
+        }
+    }
+    Ok(())
+}
+
+/// Tells the faults which unique rule stands behind which columns, since SQLite names only those.
+async fn name_unique_rules(connection: &DatabaseConnection) -> Result<(), DbErr> {
+    let sql = "SELECT m.name AS rule, m.tbl_name || '.' || group_concat(i.name, ', ' || m.tbl_name || '.') AS columns
+        FROM sqlite_master m, pragma_index_info(m.name) i
+        WHERE m.type = 'index' AND m.sql LIKE 'CREATE UNIQUE%' GROUP BY m.name ORDER BY m.name";
+    for row in connection.query_all_raw(Statement::from_string(DbBackend::Sqlite, sql)).await? {
+        rpc::name_unique_rule(row.try_get("", "columns")?, row.try_get("", "rule")?);
+    }
+    let sql = "SELECT tbl_name, sql FROM sqlite_master WHERE type = 'table' AND sql LIKE '%CONSTRAINT%UNIQUE%'";
+    for row in connection.query_all_raw(Statement::from_string(DbBackend::Sqlite, sql)).await? {
+        let (table, text): (String, String) = (row.try_get("", "tbl_name")?, row.try_get("", "sql")?);
+        for part in text.split("CONSTRAINT ").skip(1) {
+            let Some((name, rest)) = part.split_once(' ') else { continue };
+            let Some(columns) = rest.trim_start().strip_prefix("UNIQUE").and_then(|r| r.trim_start().strip_prefix('(')).and_then(|r| r.split(')').next()) else { continue };
+            let columns: Vec<_> = columns.split(',').map(|c| format!("{table}.{}", c.trim())).collect();
+            rpc::name_unique_rule(columns.join(", "), name.to_owned());
+        }
+    }
+    Ok(())
+}

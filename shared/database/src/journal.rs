@@ -1,0 +1,267 @@
+//! The journal of a service: sealed, verified, streamed.
+
+use std::{collections::HashMap, time::Duration};
+
+use contracts::hearth::journal::v1::{
+    Cursor, Event, VerifyJournalRequest, VerifyJournalResponse, WatchEventsRequest, WatchEventsResponse,
+    journal_service_server::{JournalService, JournalServiceServer},
+};
+use futures::Stream;
+use rpc::{Call, Fault, Outflow};
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Statement, Value};
+use sha2::{Digest, Sha256};
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use crate::{
+    Database, Engine,
+    entity::{cursor, event, journal, parked_event, seal},
+};
+
+const BATCH: u64 = 500;
+const PAUSE: Duration = Duration::from_millis(10);
+/// Other replicas ring no bell here.
+const POLL: Duration = Duration::from_millis(500);
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Numbers and chains committed rows, for ever. Any number of replicas may run it: the row of the seal lets one in at a time.
+pub async fn seal_forever(db: Database) {
+    let mut written = db.written().subscribe();
+    loop {
+        written.mark_unchanged();
+        match seal(&db).await {
+            Ok(0) => {
+                tokio::select! {
+                    _ = written.changed() => {}
+                    () = tokio::time::sleep(POLL) => {}
+                }
+            }
+            Ok(_) => {}
+            Err(fault) => {
+                tracing::warn!(%fault, "the journal could not be sealed; it is tried again");
+                tokio::time::sleep(POLL).await;
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Seals up to 500 rows; says how many.
+pub async fn seal(db: &Database) -> Result<u64, Fault> {
+    // A look without a lock first: most of the time there is nothing to do.
+    if journal::Entity::find().filter(journal::Column::Position.is_null()).count(db.reader()).await? == 0 {
+        return Ok(0);
+    }
+    let tx = db.transaction().await?;
+    let head = seal::Entity::find_by_id(1).lock_exclusive().one(&tx).await?.ok_or_else(|| Fault::internal("the seal is missing"))?;
+    let rows = journal::Entity::find().filter(journal::Column::Position.is_null()).order_by_asc(journal::Column::Id).limit(BATCH).all(&tx).await?;
+    if rows.is_empty() {
+        tx.rollback().await?;
+        return Ok(0);
+    }
+    let mut events: HashMap<Uuid, Vec<event::Model>> = HashMap::new();
+    let ids: Vec<_> = rows.iter().map(|r| r.id).collect();
+    for found in event::Entity::find().filter(event::Column::JournalId.is_in(ids)).order_by_asc(event::Column::Ordinal).all(&tx).await? {
+        events.entry(found.journal_id).or_default().push(found);
+    }
+    let mut sequences = last_sequences(&tx, events.values().flatten().map(|e| e.subject.clone()).collect()).await?;
+
+    let (mut position, mut event_position, mut hash) = (head.position, head.event_position, head.hash);
+    let (mut sealed_rows, mut sealed_events) = (vec![], vec![]);
+    for row in &rows {
+        let own = events.remove(&row.id).unwrap_or_default();
+        position += 1;
+        hash = chain(&hash, position, row, &own);
+        sealed_rows.push([Value::from(row.id), position.into(), hash.clone().into()]);
+        for event in own {
+            event_position += 1;
+            let sequence = sequences.entry(event.subject).or_insert(0);
+            *sequence += 1;
+            sealed_events.push([Value::from(event.id), event_position.into(), (*sequence).into()]);
+        }
+    }
+    set(&tx, db.engine(), "journal", ("position", "bigint"), ("hash", "bytea"), sealed_rows).await?;
+    set(&tx, db.engine(), "event", ("position", "bigint"), ("sequence", "bigint"), sealed_events).await?;
+    seal::Entity::update_many()
+        .col_expr(seal::Column::Position, position.into())
+        .col_expr(seal::Column::EventPosition, event_position.into())
+        .col_expr(seal::Column::Hash, hash.into())
+        .filter(seal::Column::Id.eq(1))
+        .exec(&tx)
+        .await?;
+    tx.commit().await?;
+    db.sealed().send_modify(|n| *n += 1);
+    Ok(u64::try_from(rows.len()).unwrap_or(BATCH))
+}
+
+async fn last_sequences(tx: &DatabaseTransaction, mut subjects: Vec<String>) -> Result<HashMap<String, i64>, Fault> {
+    subjects.sort();
+    subjects.dedup();
+    let mut last = HashMap::new();
+    for chunk in subjects.chunks(500) {
+        let found: Vec<(String, Option<i64>)> = event::Entity::find()
+            .select_only()
+            .column(event::Column::Subject)
+            .column_as(event::Column::Sequence.max(), "last")
+            .filter(event::Column::Subject.is_in(chunk.iter().map(String::as_str)))
+            .filter(event::Column::Sequence.is_not_null())
+            .group_by(event::Column::Subject)
+            .into_tuple()
+            .all(tx)
+            .await?;
+        last.extend(found.into_iter().filter_map(|(subject, n)| Some((subject, n?))));
+    }
+    Ok(last)
+}
+
+/// Sets two columns of many rows in one statement.
+async fn set(tx: &DatabaseTransaction, engine: Engine, table: &str, a: (&str, &str), b: (&str, &str), rows: Vec<[Value; 3]>) -> Result<(), Fault> {
+    for chunk in rows.chunks(300) {
+        let list: Vec<_> = (0..chunk.len())
+            .map(|i| match engine {
+                Engine::Postgres => format!("(${}::uuid, ${}::{}, ${}::{})", i * 3 + 1, i * 3 + 2, a.1, i * 3 + 3, b.1),
+                Engine::Sqlite => "(?, ?, ?)".to_owned(),
+            })
+            .collect();
+        let sql = format!("UPDATE {table} SET {} = v.column2, {} = v.column3 FROM (VALUES {}) AS v WHERE {table}.id = v.column1", a.0, b.0, list.join(", "));
+        let values = chunk.iter().flatten().cloned();
+        tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await?;
+    }
+    Ok(())
+}
+
+/// Hash of a row and its events over that of the row before.
+fn chain(before: &[u8], position: i64, row: &journal::Model, events: &[event::Model]) -> Vec<u8> {
+    let mut digest = Sha256::new().chain_update(before).chain_update(position.to_be_bytes()).chain_update(row.id).chain_update(row.written_at.to_be_bytes());
+    let empty = String::new();
+    let texts = [&row.actor, row.service.as_ref().unwrap_or(&empty), &row.method, row.request_id.as_ref().unwrap_or(&empty), row.purpose.as_ref().unwrap_or(&empty), &row.subjects];
+    let texts = texts.into_iter().map(String::as_bytes).chain([row.digest.as_slice()]);
+    let told = events.iter().flat_map(|e| [e.id.as_bytes().as_slice(), e.kind.as_bytes(), e.subject.as_bytes(), e.data.as_slice()]);
+    for part in texts.chain(told) {
+        digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        digest.update(part);
+    }
+    digest.finalize().to_vec()
+}
+
+/// Recomputes the whole chain.
+pub async fn verify(db: &Database) -> Result<VerifyJournalResponse, Fault> {
+    let reader = db.reader();
+    let (mut hash, mut last, mut events, mut broken) = (vec![], 0_i64, 0_i64, 0_i64);
+    'pages: loop {
+        let rows = journal::Entity::find().filter(journal::Column::Position.gt(last)).order_by_asc(journal::Column::Position).limit(BATCH).all(reader).await?;
+        if rows.is_empty() {
+            break;
+        }
+        let ids: Vec<_> = rows.iter().map(|r| r.id).collect();
+        let mut told: HashMap<Uuid, Vec<event::Model>> = HashMap::new();
+        for found in event::Entity::find().filter(event::Column::JournalId.is_in(ids)).order_by_asc(event::Column::Ordinal).all(reader).await? {
+            told.entry(found.journal_id).or_default().push(found);
+        }
+        for row in rows {
+            let own = told.remove(&row.id).unwrap_or_default();
+            hash = chain(&hash, last + 1, &row, &own);
+            let numbered = (0..).zip(&own).all(|(n, e)| e.position == Some(events + n + 1));
+            if row.position != Some(last + 1) || row.hash.as_deref() != Some(hash.as_slice()) || !numbered {
+                broken = row.position.unwrap_or(last + 1);
+                break 'pages;
+            }
+            last += 1;
+            events += i64::try_from(own.len()).unwrap_or(i64::MAX);
+        }
+    }
+    let head = seal::Entity::find_by_id(1).one(reader).await?.ok_or_else(|| Fault::internal("the seal is missing"))?;
+    if broken == 0 && (head.position > last || (head.position == last && head.hash != hash)) {
+        broken = last + 1;
+    }
+    let unsealed = journal::Entity::find().filter(journal::Column::Position.is_null());
+    let oldest = unsealed.clone().order_by_asc(journal::Column::WrittenAt).one(reader).await?;
+    let parked: Vec<(String, i64)> = parked_event::Entity::find()
+        .select_only()
+        .column(parked_event::Column::Source)
+        .column_as(parked_event::Column::Position.count(), "n")
+        .group_by(parked_event::Column::Source)
+        .into_tuple()
+        .all(reader)
+        .await?;
+    let parked: HashMap<_, _> = parked.into_iter().collect();
+    let cursors = cursor::Entity::find().order_by_asc(cursor::Column::Source).all(reader).await?;
+    Ok(VerifyJournalResponse {
+        intact: broken == 0,
+        broken_position: broken,
+        sealed_rows: last,
+        events,
+        unsealed_rows: i64::try_from(unsealed.count(reader).await?).unwrap_or(i64::MAX),
+        oldest_unsealed_time: oldest.map(|row| rpc::wire::time(calendar::Instant::from_micros(row.written_at))),
+        cursors: cursors.into_iter().map(|c| Cursor { parked: parked.get(&c.source).copied().unwrap_or(0), source: c.source, position: c.position }).collect(),
+    })
+}
+
+async fn after(db: &Database, position: i64) -> Result<Vec<Event>, Fault> {
+    let rows = event::Entity::find().filter(event::Column::Position.gt(position)).order_by_asc(event::Column::Position).limit(BATCH).all(db.reader()).await?;
+    let ids: Vec<_> = rows.iter().map(|r| r.journal_id).collect();
+    let traces: Vec<(Uuid, Option<String>)> =
+        journal::Entity::find().select_only().column(journal::Column::Id).column(journal::Column::Traceparent).filter(journal::Column::Id.is_in(ids)).into_tuple().all(db.reader()).await?;
+    let traces: HashMap<_, _> = traces.into_iter().collect();
+    let event = |row: event::Model| Event {
+        id: row.id.to_string(),
+        source: db.service().to_owned(),
+        r#type: row.kind,
+        subject: row.subject,
+        time: Some(rpc::wire::time(calendar::Instant::from_micros(row.occurred_at))),
+        position: row.position.unwrap_or_default(),
+        sequence: row.sequence.unwrap_or_default(),
+        data: row.data,
+        traceparent: traces.get(&row.journal_id).cloned().flatten().unwrap_or_default(),
+    };
+    Ok(rows.into_iter().map(event).collect())
+}
+
+fn watch(db: Database, after_position: i64) -> impl Stream<Item = Result<WatchEventsResponse, Fault>> {
+    let bell = db.sealed().subscribe();
+    let start = (db, bell, after_position, Vec::new().into_iter());
+    futures::stream::try_unfold(start, |(db, mut bell, mut position, mut ready)| async move {
+        let mut quiet = Duration::ZERO;
+        loop {
+            if let Some(event) = ready.next() {
+                let event: Event = event;
+                position = event.position;
+                return Ok(Some((WatchEventsResponse { event: Some(event) }, (db, bell, position, ready))));
+            }
+            bell.mark_unchanged();
+            ready = after(&db, position).await?.into_iter();
+            if ready.len() > 0 {
+                continue;
+            }
+            if quiet >= HEARTBEAT {
+                return Ok(Some((WatchEventsResponse { event: None }, (db, bell, position, ready))));
+            }
+            tokio::select! {
+                _ = bell.changed() => {}
+                () = tokio::time::sleep(POLL) => quiet += POLL,
+            }
+        }
+    })
+}
+
+/// The journal over gRPC.
+#[derive(Clone)]
+pub struct Api(Database);
+
+/// The gRPC service of a database's journal.
+pub fn server(db: Database) -> JournalServiceServer<Api> {
+    JournalServiceServer::new(Api(db))
+}
+
+#[tonic::async_trait]
+impl JournalService for Api {
+    type WatchEventsStream = Outflow<WatchEventsResponse>;
+
+    async fn watch_events(&self, request: Request<WatchEventsRequest>) -> Result<Response<Self::WatchEventsStream>, Status> {
+        rpc::stream(&self.0, request, |db: Database, _: Call, request: WatchEventsRequest| Ok(watch(db, request.after_position))).await
+    }
+
+    async fn verify_journal(&self, request: Request<VerifyJournalRequest>) -> Result<Response<VerifyJournalResponse>, Status> {
+        rpc::read(&self.0, request, |db: Database, _: Call, _: VerifyJournalRequest| async move { verify(&db).await }).await
+    }
+}

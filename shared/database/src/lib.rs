@@ -1,0 +1,22 @@
+//! One database per service, SQLite or PostgreSQL behind one connect.
+//!
+//! Every write is one transaction: the change, the idempotency record, the journal row and its events ([`Write`]). A sealer numbers
+//! and chains committed journal rows and numbers their events; [`watch`](crate::journal) streams them; a [`Consumer`] takes the
+//! events of another service and moves its cursor in the transaction of the effect. [`jobs`] holds work that outlives a call.
+
+mod connect;
+mod consumer;
+mod entity;
+pub mod jobs;
+pub mod journal;
+mod migrate;
+pub mod numbers;
+mod scope;
+mod write;
+
+pub use connect::{Database, Engine, Target};
+pub use consumer::{Consumer, consume};
+pub use contracts::hearth::journal::v1::Event;
+pub use migrate::migrate;
+pub use scope::{Scope, Scoped, find};
+pub use write::{Begun, Write};

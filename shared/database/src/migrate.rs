@@ -1,0 +1,85 @@
+use rpc::Fault;
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use sha2::{Digest, Sha256};
+
+use crate::{Engine, connect::begin};
+
+const MACHINERY: &str = include_str!("machinery.sql");
+
+/// Brings a database to the newest form. Each step is one transaction and leaves a row with its digest; a step that was changed
+/// after it ran is refused. Safe to run from several replicas at once.
+///
+/// A step is one text for both engines. Sections start with a line `-- both`, `-- sqlite` or `-- postgres`; statements are parted
+/// by a line `--;`.
+pub async fn migrate(connection: &DatabaseConnection, engine: Engine, steps: &[&str]) -> Result<(), Fault> {
+    connection
+        .execute_unprepared("CREATE TABLE IF NOT EXISTS migration (step integer NOT NULL PRIMARY KEY, digest text NOT NULL)")
+        .await?;
+    for (step, text) in (0_i32..).zip(std::iter::once(&MACHINERY).chain(steps)) {
+        let digest: String = Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect();
+        let tx = begin(connection, engine).await?;
+        if engine == Engine::Postgres {
+            tx.execute_unprepared("LOCK TABLE migration IN EXCLUSIVE MODE").await?;
+        }
+        let backend = tx.get_database_backend();
+        let done = tx.query_one_raw(Statement::from_string(backend, format!("SELECT digest FROM migration WHERE step = {step}"))).await?;
+        if let Some(row) = done {
+            let before: String = row.try_get("", "digest")?;
+            if before != digest {
+                return Err(Fault::precondition("MIGRATION_CHANGED", format!("step {step} of the database was made by another text than this program has")));
+            }
+            tx.rollback().await?;
+            continue;
+        }
+        for statement in statements(text, engine) {
+            tx.execute_unprepared(&statement).await?;
+        }
+        tx.execute_unprepared(&format!("INSERT INTO migration (step, digest) VALUES ({step}, '{digest}')")).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+fn statements(text: &str, engine: Engine) -> Vec<String> {
+    let mut all = vec![];
+    let (mut wanted, mut at) = (true, String::new());
+    let mut finish = |at: &mut String| {
+        let statement = std::mem::take(at);
+        if !statement.trim().is_empty() {
+            all.push(statement);
+        }
+    };
+    for line in text.lines() {
+        match line.trim() {
+            "-- both" | "-- sqlite" | "-- postgres" => {
+                finish(&mut at);
+                wanted = match line.trim() {
+                    "-- sqlite" => engine == Engine::Sqlite,
+                    "-- postgres" => engine == Engine::Postgres,
+                    _ => true,
+                };
+            }
+            "--;" => finish(&mut at),
+            _ if wanted => {
+                at.push_str(line);
+                at.push('\n');
+            }
+            _ => {}
+        }
+    }
+    finish(&mut at);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_and_statements_are_parted() {
+        let text = "CREATE A\n--;\nCREATE B\n-- sqlite\nCREATE C\n-- postgres\nCREATE D\n--;\nCREATE E\n-- both\nCREATE F\n";
+        let names = |engine| statements(text, engine).iter().map(|s| s.trim().to_owned()).collect::<Vec<_>>();
+        assert_eq!(names(Engine::Sqlite), ["CREATE A", "CREATE B", "CREATE C", "CREATE F"]);
+        assert_eq!(names(Engine::Postgres), ["CREATE A", "CREATE B", "CREATE D", "CREATE E", "CREATE F"]);
+    }
+}

@@ -1,0 +1,186 @@
+use std::ops::Deref;
+
+use calendar::Instant;
+use prost::{Message, Name};
+use rpc::{Call, Fault, Kind, Wire};
+use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, TryInsertResult};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::{
+    Database,
+    entity::{event, journal, replay},
+};
+
+/// What comes of the start of a write.
+pub enum Begun<R> {
+    /// Nobody did this yet.
+    Fresh(Write),
+    /// It was done before; this is the answer that was given then.
+    Replay(R),
+}
+
+/// One write in progress: the transaction and what its journal row will say. Dropped without [`commit`](Self::commit) or
+/// [`close`](Self::close) it leaves nothing.
+pub struct Write {
+    tx: DatabaseTransaction,
+    db: Database,
+    call: Call,
+    now: Instant,
+    request_id: Option<String>,
+    digest: Vec<u8>,
+    subjects: Vec<String>,
+    events: Vec<Pending>,
+    purpose: Option<String>,
+}
+
+struct Pending {
+    kind: String,
+    subject: String,
+    data: Vec<u8>,
+}
+
+impl Deref for Write {
+    type Target = DatabaseTransaction;
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.tx
+    }
+}
+
+impl Database {
+    /// Begins the write that a request asks for, or finds the answer that it got before. A racer with the same key waits here
+    /// until the first one has ended. A reveal keeps no answer: each one leaves a journal row of its own.
+    pub async fn begin<Q: Wire, R: Message + Default>(&self, call: &Call, request: &Q) -> Result<Begun<R>, Fault> {
+        let digest = Sha256::new().chain_update(call.method()).chain_update([0]).chain_update(request.encode_to_vec()).finalize().to_vec();
+        let mut write = self.open(call).await?;
+        write.digest.clone_from(&digest);
+        let Some(request_id) = request.request_id().map(str::to_lowercase) else { return Ok(Begun::Fresh(write)) };
+        write.request_id = Some(request_id.clone());
+        if call.kind() == Kind::Reveal {
+            return Ok(Begun::Fresh(write));
+        }
+        let caller = caller(call);
+        let row = replay::ActiveModel {
+            caller: Set(caller.clone()),
+            request_id: Set(request_id.clone()),
+            method: Set(call.method().to_owned()),
+            digest: Set(digest.clone()),
+            response: Set(vec![]),
+            created_at: Set(write.now.micros()),
+        };
+        let taken = replay::Entity::insert(row).on_conflict_do_nothing().exec_without_returning(&write.tx).await?;
+        if matches!(taken, TryInsertResult::Inserted(n) if n > 0) {
+            return Ok(Begun::Fresh(write));
+        }
+        let before = replay::Entity::find_by_id((caller, request_id)).one(&write.tx).await?;
+        let before = before.ok_or_else(|| Fault::aborted("CONTENTION", "the same request was withdrawn at this moment; try again"))?;
+        if before.digest != digest {
+            return Err(Fault::invalid("request_id", "IDEMPOTENCY_KEY_REUSED", "the request_id was used for another request"));
+        }
+        R::decode(before.response.as_slice()).map(Begun::Replay).map_err(Fault::internal)
+    }
+
+    /// Begins a write that no request asks for: a step of a saga, a chunk of a job, the effect of an event.
+    pub async fn open(&self, call: &Call) -> Result<Write, Fault> {
+        let tx = self.transaction().await?;
+        let now = self.clock().now();
+        let purpose = call.purpose().map(str::to_owned);
+        Ok(Write { tx, db: self.clone(), call: call.clone(), now, request_id: None, digest: vec![], subjects: vec![], events: vec![], purpose })
+    }
+}
+
+/// Keys are private to the caller: another one may use the same id.
+fn caller(call: &Call) -> String {
+    match &call.principal().service {
+        Some(service) => format!("{service}/{}", call.subject()),
+        None => call.subject().to_owned(),
+    }
+}
+
+impl Write {
+    /// The time of this write by the clock of the rules.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+    pub fn call(&self) -> &Call {
+        &self.call
+    }
+    /// Names what the write is about, for the audit trail: an id, never personal data.
+    pub fn subject(&mut self, id: impl std::fmt::Display) {
+        self.subjects.push(id.to_string());
+    }
+    /// Says why personal data is asked for, where the request carries it.
+    pub fn purpose(&mut self, text: &str) {
+        self.purpose = Some(text.to_owned());
+    }
+    /// Adds the digest of bulk work to the journal row.
+    pub fn digest(&mut self, bytes: &[u8]) {
+        self.digest = Sha256::new().chain_update(&self.digest).chain_update(bytes).finalize().to_vec();
+    }
+    /// Tells the other services a fact about an aggregate. It is sent when the write is committed.
+    pub fn event<M: Message + Name>(&mut self, aggregate: impl std::fmt::Display, payload: &M) {
+        self.events.push(Pending { kind: M::full_name(), subject: aggregate.to_string(), data: payload.encode_to_vec() });
+    }
+
+    /// Keeps the answer for replays, writes the journal row and its events, commits. What is kept is masked, as the answer will be.
+    pub async fn commit<R: Wire + Clone>(self, answer: R) -> Result<R, Fault> {
+        if let Some(request_id) = self.request_id.clone().filter(|_| self.call.kind() != Kind::Reveal) {
+            let kept = guard::masked(answer.clone()).encode_to_vec();
+            replay::Entity::update_many()
+                .col_expr(replay::Column::Response, kept.into())
+                .filter(replay::Column::Caller.eq(caller(&self.call)))
+                .filter(replay::Column::RequestId.eq(request_id))
+                .exec(&self.tx)
+                .await?;
+        }
+        self.close().await?;
+        Ok(answer)
+    }
+
+    /// Commits without a journal row: for progress that is no business fact.
+    pub(crate) async fn close_quietly(self) -> Result<(), Fault> {
+        self.tx.commit().await?;
+        self.db.written().send_modify(|n| *n += 1);
+        Ok(())
+    }
+
+    /// Writes the journal row and the events, commits.
+    pub async fn close(self) -> Result<(), Fault> {
+        let id = Uuid::now_v7();
+        let row = journal::ActiveModel {
+            id: Set(id),
+            written_at: Set(self.now.micros()),
+            actor: Set(self.call.subject().to_owned()),
+            service: Set(self.call.principal().service.clone()),
+            method: Set(self.call.method().to_owned()),
+            request_id: Set(self.request_id),
+            purpose: Set(self.purpose),
+            subjects: Set(self.subjects.join(" ")),
+            digest: Set(self.digest),
+            traceparent: Set(self.call.traceparent().map(str::to_owned)),
+            position: Set(None),
+            hash: Set(None),
+        };
+        journal::Entity::insert(row).exec_without_returning(&self.tx).await?;
+        let rows: Vec<_> = (0..)
+            .zip(self.events)
+            .map(|(ordinal, pending)| event::ActiveModel {
+                id: Set(Uuid::now_v7()),
+                journal_id: Set(id),
+                ordinal: Set(ordinal),
+                kind: Set(pending.kind),
+                subject: Set(pending.subject),
+                occurred_at: Set(self.now.micros()),
+                data: Set(pending.data),
+                position: Set(None),
+                sequence: Set(None),
+            })
+            .collect();
+        for chunk in rows.chunks(1000) {
+            event::Entity::insert_many(chunk.to_vec()).exec_without_returning(&self.tx).await?;
+        }
+        self.tx.commit().await?;
+        self.db.written().send_modify(|n| *n += 1);
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+use std::{future::Future, panic::AssertUnwindSafe, pin::Pin, sync::LazyLock, time::Duration};
+
+use futures::{FutureExt, Stream, StreamExt};
+use guard::Call;
+use tokio_util::task::TaskTracker;
+use tonic::{Request, Response, Status, Streaming};
+use tracing::Instrument;
+
+use crate::{Fault, gate::Draining};
+
+static WRITES: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
+
+/// Waits until no write runs any more; a drain asks for it once no call can come in.
+pub async fn unfinished_writes() {
+    WRITES.close();
+    WRITES.wait().await;
+}
+
+/// Answers of a stream.
+pub type Outflow<R> = Pin<Box<dyn Stream<Item = Result<R, Status>> + Send>>;
+
+fn entry<Q>(request: Request<Q>) -> Result<(Call, Q), Status> {
+    let (_, extensions, message) = request.into_parts();
+    match extensions.get::<Call>() {
+        Some(call) => Ok((call.clone(), message)),
+        None => Err(Status::permission_denied("not allowed")),
+    }
+}
+
+/// A read: cut off at the deadline.
+pub async fn read<D, Q, R, F, Fut>(desk: &D, request: Request<Q>, op: F) -> Result<Response<R>, Status>
+where
+    D: Clone,
+    F: FnOnce(D, Call, Q) -> Fut,
+    Fut: Future<Output = Result<R, Fault>> + Send,
+{
+    let (call, message) = entry(request)?;
+    let service = call.service().to_owned();
+    let work = AssertUnwindSafe(op(desk.clone(), call.clone(), message)).catch_unwind();
+    let answer = match call.deadline() {
+        Some(deadline) => tokio::time::timeout_at(deadline.into(), work).await.unwrap_or_else(|_| Ok(Err(Fault::deadline()))),
+        None => work.await,
+    };
+    answer.unwrap_or_else(|_| Err(Fault::internal("the handler panicked"))).map(Response::new).map_err(|f| f.into_status(&service))
+}
+
+/// A write: once begun it runs to its end in a task of its own, whatever becomes of the caller, and is tried again when it met
+/// others on the same rows. A caller that left finds the outcome by its request id.
+pub async fn write<D, Q, R, F, Fut>(desk: &D, request: Request<Q>, op: F) -> Result<Response<R>, Status>
+where
+    D: Clone + Send + 'static,
+    Q: Clone + Send + 'static,
+    R: Send + 'static,
+    F: Fn(D, Call, Q) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<R, Fault>> + Send + 'static,
+{
+    let (call, message) = entry(request)?;
+    detached(desk.clone(), call, message, op).await.map(Response::new)
+}
+
+async fn detached<D, Q, R, F, Fut>(desk: D, call: Call, message: Q, op: F) -> Result<R, Status>
+where
+    D: Clone + Send + 'static,
+    Q: Clone + Send + 'static,
+    R: Send + 'static,
+    F: Fn(D, Call, Q) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<R, Fault>> + Send + 'static,
+{
+    let service = call.service().to_owned();
+    let deadline = call.deadline();
+    let work = async move {
+        let mut tries = 0_u32;
+        loop {
+            match op(desk.clone(), call.clone(), message.clone()).await {
+                Err(fault) if fault.is_contention() && tries < 3 => {
+                    tries += 1;
+                    tokio::time::sleep(Duration::from_millis(u64::from(tries) * 15)).await;
+                }
+                answer => return answer,
+            }
+        }
+    };
+    let task = WRITES.spawn(work.in_current_span());
+    let answer = match deadline {
+        Some(deadline) => match tokio::time::timeout_at(deadline.into(), task).await {
+            Ok(answer) => answer,
+            Err(_) => return Err(Fault::deadline().into_status(&service)),
+        },
+        None => task.await,
+    };
+    answer.unwrap_or_else(|_| Err(Fault::internal("the handler panicked"))).map_err(|f| f.into_status(&service))
+}
+
+/// A read whose answer is a stream.
+pub async fn stream<D, Q, R, F, S>(desk: &D, request: Request<Q>, op: F) -> Result<Response<Outflow<R>>, Status>
+where
+    D: Clone,
+    F: FnOnce(D, Call, Q) -> Result<S, Fault>,
+    S: Stream<Item = Result<R, Fault>> + Send + 'static,
+{
+    let draining = request.extensions().get::<Draining>().cloned();
+    let (call, message) = entry(request)?;
+    let service = call.service().to_owned();
+    let answers = op(desk.clone(), call, message).map_err(|f| f.into_status(&service))?;
+    let answers = answers.map(move |answer| answer.map_err(|f| f.into_status(&service)));
+    // The reader comes back with its position; until then the server may stop.
+    let stopped = async move {
+        match draining {
+            Some(Draining(token)) => token.cancelled_owned().await,
+            None => std::future::pending().await,
+        }
+    };
+    Ok(Response::new(Box::pin(answers.take_until(Box::pin(stopped)))))
+}
+
+/// A stream of writes, each with its own answer in the same order; one that fails ends the stream.
+pub async fn exchange<D, Q, R, F, Fut>(desk: &D, request: Request<Streaming<Q>>, op: F) -> Result<Response<Outflow<R>>, Status>
+where
+    D: Clone + Send + Sync + 'static,
+    Q: Clone + Send + 'static,
+    R: Send + 'static,
+    F: Fn(D, Call, Q) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<R, Fault>> + Send + 'static,
+{
+    let (call, inflow) = entry(request)?;
+    let desk = desk.clone();
+    let answers = futures::stream::try_unfold(inflow, move |mut inflow| {
+        let (desk, call, op) = (desk.clone(), call.clone(), op.clone());
+        async move {
+            let Some(message) = inflow.message().await? else { return Ok(None) };
+            let answer = detached(desk, call, message, op).await?;
+            Ok(Some((answer, inflow)))
+        }
+    });
+    Ok(Response::new(Box::pin(answers)))
+}
+
+/// The requests of a client stream.
+pub struct Inflow<Q>(Streaming<Q>);
+
+impl<Q> Inflow<Q> {
+    /// The next request; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<Q>, Fault> {
+        self.0.message().await.map_err(|status| Fault::new(status.code(), "STREAM_BROKEN", "the stream of requests ended early"))
+    }
+}
+
+/// Many requests, one answer.
+pub async fn collect<D, Q, R, F, Fut>(desk: &D, request: Request<Streaming<Q>>, op: F) -> Result<Response<R>, Status>
+where
+    D: Clone,
+    F: FnOnce(D, Call, Inflow<Q>) -> Fut,
+    Fut: Future<Output = Result<R, Fault>> + Send,
+{
+    let (call, inflow) = entry(request)?;
+    let service = call.service().to_owned();
+    op(desk.clone(), call, Inflow(inflow)).await.map(Response::new).map_err(|f| f.into_status(&service))
+}

@@ -1,0 +1,93 @@
+use std::time::{Duration, Instant};
+
+use guard::Call;
+use tonic::{
+    Code, Request, Status,
+    transport::{Channel, ClientTlsConfig, Endpoint},
+};
+use tonic_types::StatusExt;
+
+use crate::{Fault, TlsFiles};
+
+const DEFAULT: Duration = Duration::from_secs(3);
+const MARGIN: Duration = Duration::from_millis(10);
+
+/// Another service: a channel that connects when it is first used and whenever it has to.
+#[derive(Clone)]
+pub struct Peer {
+    name: &'static str,
+    channel: Channel,
+}
+
+impl Peer {
+    /// `address` is `https://127.0.0.1:7701`, or `http://…` where no certificates are used.
+    pub fn lazy(name: &'static str, address: &str, tls: Option<&TlsFiles>) -> Result<Self, String> {
+        Ok(Self { name, channel: endpoint(address, tls)?.connect_lazy() })
+    }
+
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The request with what has to go along: the rest of the deadline less a margin, the trace, the user's token.
+    pub fn request<T>(&self, call: &Call, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        let left = call.deadline().map_or(DEFAULT, |d| d.saturating_duration_since(Instant::now()).saturating_sub(MARGIN).min(DEFAULT));
+        request.set_timeout(left);
+        let mut put = |key: &'static str, value: Option<String>| {
+            if let Some(value) = value.and_then(|v| v.parse().ok()) {
+                request.metadata_mut().insert(key, value);
+            }
+        };
+        put("traceparent", call.traceparent().map(str::to_owned));
+        put("authorization", call.token().map(|t| format!("Bearer {t}")));
+        put(crate::gate::PURPOSE, call.purpose().map(str::to_owned));
+        request
+    }
+
+    /// What a refusal of the peer means here: its reasons pass, its absence is an absence, anything else is a mistake of ours.
+    pub fn fault(&self, status: Status) -> Fault {
+        match status.code() {
+            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown | Code::ResourceExhausted => {
+                Fault::unavailable("DEPENDENCY_UNAVAILABLE", "a service that is needed does not answer").meta("dependency", self.name).because(status)
+            }
+            Code::InvalidArgument | Code::FailedPrecondition | Code::NotFound | Code::AlreadyExists | Code::Aborted | Code::OutOfRange => {
+                let reason = status.get_details_error_info().map_or_else(|| "REFUSED".to_owned(), |info| info.reason);
+                Fault::new(status.code(), reason, status.message().to_owned()).meta("dependency", self.name)
+            }
+            _ => Fault::internal(status),
+        }
+    }
+}
+
+/// A channel for people and programs that are known by a token: it trusts the authority of a PEM file and shows no certificate.
+pub fn user_channel(address: &str, ca: &std::path::Path) -> Result<Channel, String> {
+    let ca = std::fs::read(ca).map_err(|e| format!("{}: {e}", ca.display()))?;
+    let tls = ClientTlsConfig::new().ca_certificate(tonic::transport::Certificate::from_pem(ca)).domain_name("localhost");
+    let endpoint = endpoint(address, None)?.tls_config(tls).map_err(|e| format!("the certificates cannot be used: {e}"))?;
+    Ok(endpoint.connect_lazy())
+}
+
+/// An endpoint with the windows and timers that the suite's servers expect.
+pub(crate) fn endpoint(address: &str, tls: Option<&TlsFiles>) -> Result<Endpoint, String> {
+    let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|e| format!("{address} is no address: {e}"))?;
+    let endpoint = endpoint
+        .connect_timeout(Duration::from_secs(1))
+        .http2_keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(10))
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(8 << 20)
+        .tcp_nodelay(true);
+    match tls {
+        None => Ok(endpoint),
+        Some(files) => {
+            let (ca, identity) = files.load()?;
+            let tls = ClientTlsConfig::new().ca_certificate(ca).identity(identity).domain_name("localhost");
+            endpoint.tls_config(tls).map_err(|e| format!("the certificates cannot be used: {e}"))
+        }
+    }
+}

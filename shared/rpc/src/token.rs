@@ -1,0 +1,186 @@
+//! Access tokens: verified against a key set; signed only by the development issuer and the tool.
+
+use std::{collections::HashMap, path::Path, sync::Arc};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use contracts::hearth::options::v1::Role;
+use guard::Principal;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::JwkSet};
+use serde::{Deserialize, Serialize};
+
+/// The audience of every token of the suite.
+pub const AUDIENCE: &str = "hearth";
+/// RFC 9068.
+const TYPE: &str = "at+jwt";
+/// Larger tokens are refused unread.
+const LARGEST: usize = 4096;
+/// Longest life of a token, seconds.
+pub const LONGEST: u64 = 15 * 60;
+const LEEWAY: u64 = 30;
+
+/// Claims of an access token.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Claims {
+    pub iss: String,
+    pub sub: String,
+    pub aud: String,
+    pub iat: u64,
+    pub nbf: u64,
+    pub exp: u64,
+    pub jti: String,
+    /// Roles in lower case without prefix: `cashier`.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vendor: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
+}
+
+/// Why a token is not taken: the reason that the caller gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejected {
+    Invalid,
+    Expired,
+    NotYetValid,
+    WrongType,
+}
+
+impl Rejected {
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Invalid => "TOKEN_INVALID",
+            Self::Expired => "TOKEN_EXPIRED",
+            Self::NotYetValid => "TOKEN_NOT_YET_VALID",
+            Self::WrongType => "TOKEN_WRONG_TYPE",
+        }
+    }
+}
+
+/// The name of a role in tokens and documents: `ROLE_VENDOR_ADMIN` is `vendor_admin`.
+pub fn role_name(role: Role) -> String {
+    role.as_str_name().trim_start_matches("ROLE_").to_lowercase()
+}
+
+/// The role of a name; none where there is no such role, or where only a certificate can prove it.
+pub fn role_of(name: &str) -> Option<Role> {
+    Role::from_str_name(&format!("ROLE_{}", name.to_uppercase())).filter(|r| *r != Role::Unspecified)
+}
+
+/// Checks tokens of one issuer.
+#[derive(Clone)]
+pub struct Verifier(Arc<Keys>);
+
+struct Keys {
+    issuer: String,
+    keys: HashMap<String, DecodingKey>,
+}
+
+impl Verifier {
+    /// `jwks` is a JSON Web Key Set; only Ed25519 keys with an id count.
+    pub fn new(issuer: &str, jwks: &str) -> Result<Self, String> {
+        let set: JwkSet = serde_json::from_str(jwks).map_err(|e| format!("the key set is not a JWKS: {e}"))?;
+        let mut keys = HashMap::new();
+        for key in &set.keys {
+            if let (Some(id), Ok(decoding)) = (&key.common.key_id, DecodingKey::from_jwk(key)) {
+                keys.insert(id.clone(), decoding);
+            }
+        }
+        if keys.is_empty() {
+            return Err("the key set holds no Ed25519 key with an id".to_owned());
+        }
+        Ok(Self(Arc::new(Keys { issuer: issuer.to_owned(), keys })))
+    }
+
+    /// Verifies with the wall clock.
+    pub fn verify(&self, token: &str) -> Result<Principal, Rejected> {
+        if token.len() > LARGEST || token.split('.').count() != 3 {
+            return Err(Rejected::Invalid);
+        }
+        let header = jsonwebtoken::decode_header(token).map_err(|_| Rejected::Invalid)?;
+        if header.alg != Algorithm::EdDSA {
+            return Err(Rejected::Invalid);
+        }
+        let key = header.kid.and_then(|id| self.0.keys.get(&id)).ok_or(Rejected::Invalid)?;
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.leeway = LEEWAY;
+        validation.validate_nbf = true;
+        validation.set_issuer(&[&self.0.issuer]);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
+        let claims = jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|e| match e.kind() {
+            jsonwebtoken::errors::ErrorKind::ExpiredSignature => Rejected::Expired,
+            jsonwebtoken::errors::ErrorKind::ImmatureSignature => Rejected::NotYetValid,
+            _ => Rejected::Invalid,
+        })?;
+        if !header.typ.is_some_and(|t| t.eq_ignore_ascii_case(TYPE)) {
+            return Err(Rejected::WrongType);
+        }
+        let claims = claims.claims;
+        if claims.exp.saturating_sub(claims.iat) > LONGEST {
+            return Err(Rejected::Invalid);
+        }
+        if claims.iat > jsonwebtoken::get_current_timestamp() + LEEWAY {
+            return Err(Rejected::NotYetValid);
+        }
+        // A role that only a certificate proves counts for nothing in a token.
+        let roles = claims.roles.iter().filter_map(|n| role_of(n)).filter(|r| (*r as i32) < Role::ServiceArchive as i32).map(|r| r as i32).collect();
+        Ok(Principal { subject: claims.sub, roles, service: None, branch: claims.branch, vendor: claims.vendor, customer: claims.customer })
+    }
+}
+
+/// Signs tokens, for development and trials: an identity provider does it in production.
+#[derive(Clone)]
+pub struct Issuer {
+    name: String,
+    key_id: String,
+    key: EncodingKey,
+}
+
+impl Issuer {
+    /// `pem` is a PKCS#8 Ed25519 private key.
+    pub fn new(name: &str, key_id: &str, pem: &str) -> Result<Self, String> {
+        let key = EncodingKey::from_ed_pem(pem.as_bytes()).map_err(|e| format!("the signing key is no Ed25519 key in PEM: {e}"))?;
+        Ok(Self { name: name.to_owned(), key_id: key_id.to_owned(), key })
+    }
+
+    /// Reads `signing-key.pem` and `issuer` of a folder made by `hearth keys`.
+    pub fn from_folder(folder: &Path) -> Result<Self, String> {
+        let read = |name: &str| std::fs::read_to_string(folder.join(name)).map_err(|e| format!("{}: {e}", folder.join(name).display()));
+        let issuer = read("issuer")?;
+        let mut words = issuer.split_whitespace();
+        let (name, key_id) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        Self::new(name, key_id, &read("signing-key.pem")?)
+    }
+
+    /// Signs a token that is good for [`LONGEST`] seconds from now.
+    pub fn sign(&self, principal: &Principal) -> Result<String, String> {
+        let now = jsonwebtoken::get_current_timestamp();
+        let roles = principal.roles.iter().filter_map(|r| Role::try_from(*r).ok()).map(role_name).collect();
+        let claims = Claims {
+            iss: self.name.clone(),
+            sub: principal.subject.clone(),
+            aud: AUDIENCE.to_owned(),
+            iat: now,
+            nbf: now,
+            exp: now + LONGEST,
+            jti: uuid::Uuid::now_v7().to_string(),
+            roles,
+            branch: principal.branch.clone(),
+            vendor: principal.vendor.clone(),
+            customer: principal.customer.clone(),
+        };
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.typ = Some(TYPE.to_owned());
+        header.kid = Some(self.key_id.clone());
+        jsonwebtoken::encode(&header, &claims, &self.key).map_err(|e| format!("the token cannot be signed: {e}"))
+    }
+}
+
+/// The key set with one Ed25519 public key.
+pub fn key_set(key_id: &str, public: &[u8]) -> String {
+    let x = BASE64_URL_SAFE_NO_PAD.encode(public);
+    serde_json::json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": key_id, "x": x}]}).to_string()
+}

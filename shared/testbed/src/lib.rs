@@ -1,0 +1,45 @@
+//! Runs a service for its tests as production runs it: real TLS, real tokens, real HTTP/2, on SQLite and on PostgreSQL. A peer
+//! service is faked by implementing its generated trait.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bed;
+mod feed;
+pub mod postgres;
+
+pub use bed::{Bed, Client, each, each_of};
+pub use feed::Feed;
+
+use calendar::Instant;
+use tonic::Status;
+use tonic_types::StatusExt;
+
+/// An instant from its RFC 3339 text.
+pub fn at(text: &str) -> Instant {
+    Instant::parse_rfc3339(text).expect("an RFC 3339 time")
+}
+
+/// A fresh key of a write.
+pub fn key() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
+/// The reason of a refusal.
+pub fn reason(status: &Status) -> String {
+    status.get_details_error_info().map_or_else(|| format!("no reason: {status:?}"), |info| info.reason)
+}
+
+/// The fields that a refusal names.
+pub fn fields(status: &Status) -> Vec<String> {
+    status.get_details_bad_request().map(|b| b.field_violations.into_iter().map(|v| v.field).collect()).unwrap_or_default()
+}
+
+/// Asks again and again until there is an answer, ten seconds at most: for effects that another task brings about.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..1000 {
+        if let Some(found) = look().await {
+            return found;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("{what} did not come about within ten seconds");
+}
