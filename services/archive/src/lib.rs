@@ -27,8 +27,25 @@ use vault::Vault;
 pub use refusal::Refusal;
 
 /// The service, for `boot` and for the tests.
-pub const SERVICE: boot::Service =
-    boot::Service { name: "archive", port: 7701, migrations: &[include_str!("../migrations/0001_initial.sql")], build };
+pub const SERVICE: boot::Service = boot::Service {
+    name: "archive",
+    port: 7701,
+    migrations: &[include_str!("../migrations/0001_initial.sql")],
+    build,
+    references: &[
+        ("service_point.premises_id", "premises.id"),
+        ("account.party_id", "party.id"),
+        ("template_version.template_id", "template.id"),
+        ("agreement.account_id", "account.id"),
+        ("agreement.party_id", "party.id"),
+        ("agreement.premises_id", "premises.id"),
+        ("agreement.service_point_id", "service_point.id"),
+        ("agreement_version.agreement_id", "agreement.id"),
+        ("agreement_version.template_id", "template.id"),
+        ("entitlement.agreement_id", "agreement.id"),
+        ("entitlement.party_id", "party.id"),
+    ],
+};
 
 /// What every operation works with.
 #[derive(Clone)]

@@ -55,6 +55,10 @@ impl Folder {
         Ok(Self { path: path.to_owned() })
     }
 
+    /// The use that it belongs to: "up" or "demo".
+    pub fn kind(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.path.join(MARKER))?.trim().to_owned())
+    }
     pub fn keys(&self) -> PathBuf {
         self.path.join("keys")
     }

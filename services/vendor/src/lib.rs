@@ -22,7 +22,26 @@ use vault::Vault;
 pub use refusal::Refusal;
 
 /// The service, for its own program and for those that run all four.
-pub const SERVICE: Service = Service { name: "vendor", port: 7704, migrations: &[include_str!("../migrations/0001_initial.sql")], build };
+pub const SERVICE: Service = Service {
+    name: "vendor",
+    port: 7704,
+    migrations: &[include_str!("../migrations/0001_initial.sql")],
+    build,
+    references: &[
+        ("qualification.vendor_id", "vendor.id"),
+        ("contract.vendor_id", "vendor.id"),
+        ("contract_part.contract_id", "contract.id"),
+        ("contract_part.vendor_id", "vendor.id"),
+        ("person.vendor_id", "vendor.id"),
+        ("training.person_id", "person.id"),
+        ("certificate.person_id", "person.id"),
+        ("access_grant.person_id", "person.id"),
+        ("access_grant.vendor_id", "vendor.id"),
+        ("work_offer.vendor_id", "vendor.id"),
+        ("work_offer.person_id", "person.id"),
+        ("work_report.offer_id", "work_offer.id"),
+    ],
+};
 
 /// What every handler works with. Cheap to clone.
 #[derive(Clone)]
@@ -35,7 +54,11 @@ pub struct Desk {
 fn build(host: Host) -> Built {
     Box::pin(async move {
         let hall = host.peer("hall")?;
-        let desk = Desk { db: host.db.clone(), clock: host.clock.clone(), vault: host.vault.clone() };
+        let desk = Desk {
+            db: host.db.clone(),
+            clock: host.clock.clone(),
+            vault: host.vault.clone(),
+        };
         Ok(Parts::new()
             .serve(VendorServiceServer::new(vendor::api::Api(desk.clone())))
             .serve(ContractServiceServer::new(contract::api::Api(desk.clone())))

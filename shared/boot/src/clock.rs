@@ -27,6 +27,10 @@ async fn set(clock: Clock, _: Call, request: SetClockRequest) -> Result<SetClock
     if time < clock.now() {
         return Err(Fault::precondition("CLOCK_BACKWARDS", "the clock moves forward only"));
     }
-    clock.set(time).map_err(|_| Fault::precondition("CLOCK_BACKWARDS", "the clock cannot be moved"))?;
-    Ok(SetClockResponse { time: Some(wire::time(clock.now())) })
+    clock
+        .set(time)
+        .map_err(|_| Fault::precondition("CLOCK_BACKWARDS", "the clock cannot be moved"))?;
+    Ok(SetClockResponse {
+        time: Some(wire::time(clock.now())),
+    })
 }

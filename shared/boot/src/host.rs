@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, convert::Infallible, net::SocketAddr, pin::Pin, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible, net::SocketAddr, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use calendar::Clock;
@@ -25,6 +25,8 @@ pub struct Service {
     pub migrations: &'static [&'static str],
     /// Puts the service together.
     pub build: fn(Host) -> Built,
+    /// Columns of its tables that lead to others: `("bill.agreement_id", "supply.id")`; `hearth check` verifies them.
+    pub references: &'static [journal::Reference],
 }
 
 /// What `build` gives back.
@@ -51,7 +53,7 @@ impl Host {
 #[derive(Default)]
 pub struct Parts {
     routes: Routes,
-    tasks: Vec<(&'static str, Pin<Box<dyn Future<Output = ()> + Send>>)>,
+    tasks: Vec<(&'static str, BoxFuture<'static, ()>)>,
     work: Vec<std::sync::Arc<dyn jobs::Work>>,
 }
 
@@ -108,16 +110,27 @@ pub async fn start(service: Service, start: Start) -> Result<Running> {
     let Start { settings, clock, listener } = start;
     let development = clock.is_simulated();
     let address = listener.local_addr()?;
-    let db = Database::connect(service.name, &settings.database, clock.clone(), service.migrations).await.map_err(|f| anyhow!("the database of {} cannot be used: {f}", service.name))?;
-    let vault = Vault::new(Keyring::load(&settings.vault_keys).map_err(|e| anyhow!("the key ring of {} cannot be used: {e}", service.name))?, service.name);
+    let db = Database::connect(service.name, &settings.database, clock.clone(), service.migrations)
+        .await
+        .map_err(|f| anyhow!("the database of {} cannot be used: {f}", service.name))?;
+    let vault = Vault::new(
+        Keyring::load(&settings.vault_keys).map_err(|e| anyhow!("the key ring of {} cannot be used: {e}", service.name))?,
+        service.name,
+    );
     let files = Files::new(&settings.files, vault.clone()).map_err(|e| anyhow!("the file store of {} cannot be used: {e}", service.name))?;
     let mut peers = BTreeMap::new();
     for (name, address) in &settings.peers {
         peers.insert(*name, Peer::lazy(name, address, Some(&settings.tls)).map_err(|e| anyhow!(e))?);
     }
-    let host = Host { db: db.clone(), clock: clock.clone(), vault, files, peers };
+    let host = Host {
+        db: db.clone(),
+        clock: clock.clone(),
+        vault,
+        files,
+        peers,
+    };
     let mut parts = (service.build)(host).await.with_context(|| format!("{} cannot be built", service.name))?;
-    parts.routes.add(journal::server(db.clone()));
+    parts.routes.add(journal::server(db.clone(), service.references));
     parts.routes.add(jobs::server(db.clone()));
     if development {
         parts.routes.add(crate::clock::server(clock));
@@ -135,7 +148,15 @@ pub async fn start(service: Service, start: Start) -> Result<Running> {
         });
     }
     let verifier = Verifier::new(&settings.issuer, &settings.jwks).map_err(|e| anyhow!(e))?;
-    let server = Server { service: service.name, routes: parts.routes, verifier, tls: Some(settings.tls), reflection: settings.reflection, origins: settings.origins, development };
+    let server = Server {
+        service: service.name,
+        routes: parts.routes,
+        verifier,
+        tls: Some(settings.tls),
+        reflection: settings.reflection,
+        origins: settings.origins,
+        development,
+    };
     let (stop, stopped) = oneshot::channel();
     let closing = db.clone();
     let served = tokio::spawn(async move {
@@ -157,7 +178,13 @@ pub async fn start(service: Service, start: Start) -> Result<Running> {
         closing.close().await;
         outcome
     });
-    Ok(Running { name: service.name, address, db, stop, served })
+    Ok(Running {
+        name: service.name,
+        address,
+        db,
+        stop,
+        served,
+    })
 }
 
 impl Running {

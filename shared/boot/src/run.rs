@@ -13,16 +13,34 @@ pub fn run(service: Service) -> ExitCode {
     let mut command = Command::new(program.clone())
         .version(crate::VERSION)
         .about("A service of Hearth, the customer-service suite of a gas and heating utility")
-        .arg(Arg::new("config").long("config").value_name("FILE").help("settings file (TOML); flags and environment win over it"));
+        .arg(
+            Arg::new("config")
+                .long("config")
+                .value_name("FILE")
+                .help("settings file (TOML); flags and environment win over it"),
+        );
     for setting in SETTINGS {
-        let default = setting.default.filter(|d| !d.is_empty()).map_or_else(String::new, |d| format!(" [default: {}]", fill(d, service)));
+        let default = setting
+            .default
+            .filter(|d| !d.is_empty())
+            .map_or_else(String::new, |d| format!(" [default: {}]", fill(d, service)));
         command = command.arg(
-            Arg::new(setting.name).long(setting.name.replace('_', "-")).value_name("VALUE").help(format!("{} [env: {}]{default}", setting.help, setting.variable)),
+            Arg::new(setting.name)
+                .long(setting.name.replace('_', "-"))
+                .value_name("VALUE")
+                .help(format!("{} [env: {}]{default}", setting.help, setting.variable)),
         );
     }
     let matches = command.get_matches();
-    let flags: BTreeMap<_, _> = SETTINGS.iter().filter_map(|s| Some((s.name.to_owned(), matches.get_one::<String>(s.name)?.clone()))).collect();
-    let file = match matches.get_one::<String>("config").map(|path| std::fs::read_to_string(path).with_context(|| format!("the settings file {path} cannot be read"))).transpose() {
+    let flags: BTreeMap<_, _> = SETTINGS
+        .iter()
+        .filter_map(|s| Some((s.name.to_owned(), matches.get_one::<String>(s.name)?.clone())))
+        .collect();
+    let file = match matches
+        .get_one::<String>("config")
+        .map(|path| std::fs::read_to_string(path).with_context(|| format!("the settings file {path} cannot be read")))
+        .transpose()
+    {
         Ok(file) => file,
         Err(error) => return complain(&program, &[format!("{error:#}")]),
     };
@@ -53,8 +71,18 @@ fn complain(program: &str, mistakes: &[String]) -> ExitCode {
 
 async fn serve(service: Service, settings: Settings) -> Result<()> {
     let telemetry = telemetry::Telemetry::start(service.name, &settings.log, telemetry::Look::Json, settings.otlp_endpoint.as_deref())?;
-    let listener = TcpListener::bind(settings.listen).await.with_context(|| format!("{} cannot be listened on; set another with --listen", settings.listen))?;
-    let running = host::start(service, Start { settings, clock: Clock::real(), listener }).await?;
+    let listener = TcpListener::bind(settings.listen)
+        .await
+        .with_context(|| format!("{} cannot be listened on; set another with --listen", settings.listen))?;
+    let running = host::start(
+        service,
+        Start {
+            settings,
+            clock: Clock::real(),
+            listener,
+        },
+    )
+    .await?;
     tracing::info!(service = service.name, address = %running.address, "serving");
     let outcome = running.run(signal()).await;
     rpc::unfinished_writes().await;
@@ -70,7 +98,9 @@ async fn signal() {
     };
     #[cfg(unix)]
     {
-        let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else { return interrupt.await };
+        let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
+            return interrupt.await;
+        };
         tokio::select! {
             () = interrupt => {}
             _ = terminate.recv() => {}

@@ -20,11 +20,21 @@ const fn setting(name: &'static str, variable: &'static str, default: Option<&'s
 
 /// Every setting of a service.
 pub const SETTINGS: &[Setting] = &[
-    setting("database_url", "HEARTH_DATABASE_URL", Some("sqlite://{service}.db"), "database: sqlite://FILE or postgres://USER@HOST/NAME"),
+    setting(
+        "database_url",
+        "HEARTH_DATABASE_URL",
+        Some("sqlite://{service}.db"),
+        "database: sqlite://FILE or postgres://USER@HOST/NAME",
+    ),
     setting("listen", "HEARTH_LISTEN", Some("127.0.0.1:{port}"), "address and port to listen on"),
     setting("issuer", "HEARTH_ISSUER", None, "issuer of the access tokens (claim iss)"),
     setting("jwks", "HEARTH_JWKS", None, "file with the issuer's key set (JWKS)"),
-    setting("tls_ca", "HEARTH_TLS_CA", None, "PEM file of the authority that signs the services' certificates"),
+    setting(
+        "tls_ca",
+        "HEARTH_TLS_CA",
+        None,
+        "PEM file of the authority that signs the services' certificates",
+    ),
     setting("tls_certificate", "HEARTH_TLS_CERTIFICATE", None, "PEM file of this service's certificate"),
     setting("tls_key", "HEARTH_TLS_KEY", None, "PEM file of this service's private key"),
     setting("vault_keys", "HEARTH_VAULT_KEYS", None, "key ring of the sealed personal data"),
@@ -33,9 +43,24 @@ pub const SETTINGS: &[Setting] = &[
     setting("hall", "HEARTH_HALL", Some("https://127.0.0.1:7702"), "address of the hall service"),
     setting("billing", "HEARTH_BILLING", Some("https://127.0.0.1:7703"), "address of the billing service"),
     setting("vendor", "HEARTH_VENDOR", Some("https://127.0.0.1:7704"), "address of the vendor service"),
-    setting("reflection", "HEARTH_REFLECTION", Some("on"), "whether the contracts can be asked for by reflection: on or off"),
-    setting("origins", "HEARTH_ORIGINS", Some(""), "origins of browsers that may call by gRPC-Web, with commas between"),
-    setting("otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", Some(""), "OpenTelemetry collector (gRPC); empty for none"),
+    setting(
+        "reflection",
+        "HEARTH_REFLECTION",
+        Some("on"),
+        "whether the contracts can be asked for by reflection: on or off",
+    ),
+    setting(
+        "origins",
+        "HEARTH_ORIGINS",
+        Some(""),
+        "origins of browsers that may call by gRPC-Web, with commas between",
+    ),
+    setting(
+        "otlp_endpoint",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        Some(""),
+        "OpenTelemetry collector (gRPC); empty for none",
+    ),
     setting("log", "HEARTH_LOG", Some("info"), "filter of the log, such as info or hall=debug,info"),
 ];
 
@@ -61,32 +86,58 @@ pub struct Settings {
 impl Settings {
     /// Reads the settings of a service: flags win over the environment, that over the file, that over the defaults. Every mistake
     /// is told, not only the first.
-    pub fn read(service: &str, port: u16, flags: &BTreeMap<String, String>, environment: impl Fn(&str) -> Option<String>, file: Option<&str>) -> Result<Self, Vec<String>> {
+    pub fn read(
+        service: &str,
+        port: u16,
+        flags: &BTreeMap<String, String>,
+        environment: impl Fn(&str) -> Option<String>,
+        file: Option<&str>,
+    ) -> Result<Self, Vec<String>> {
         let mut mistakes = vec![];
         let from_file = file.map(|text| parse_file(text, &mut mistakes)).unwrap_or_default();
         let mut values = BTreeMap::new();
         for setting in SETTINGS {
             let default = setting.default.map(|d| d.replace("{service}", service).replace("{port}", &port.to_string()));
-            let value = flags.get(setting.name).cloned().or_else(|| environment(setting.variable)).or_else(|| from_file.get(setting.name).cloned()).or(default);
+            let value = flags
+                .get(setting.name)
+                .cloned()
+                .or_else(|| environment(setting.variable))
+                .or_else(|| from_file.get(setting.name).cloned())
+                .or(default);
             match value {
                 Some(value) => {
                     values.insert(setting.name, value);
                 }
-                None => mistakes.push(format!("{} is not set: {} (flag --{}, variable {})", setting.name, setting.help, setting.name.replace('_', "-"), setting.variable)),
+                None => mistakes.push(format!(
+                    "{} is not set: {} (flag --{}, variable {})",
+                    setting.name,
+                    setting.help,
+                    setting.name.replace('_', "-"),
+                    setting.variable
+                )),
             }
         }
         let get = |name: &str| values.get(name).cloned().unwrap_or_default();
         let given = |name: &str| values.contains_key(name);
 
-        let database = Target::parse(&get("database_url")).map_err(|e| mistakes.push(format!("database_url: {e}"))).ok();
-        let listen = get("listen").parse().map_err(|_| mistakes.push(format!("listen: {} is no address with a port, such as 127.0.0.1:{port}", get("listen")))).ok();
+        let database = Target::parse(&get("database_url"))
+            .map_err(|e| mistakes.push(format!("database_url: {e}")))
+            .ok();
+        let listen = get("listen")
+            .parse()
+            .map_err(|_| mistakes.push(format!("listen: {} is no address with a port, such as 127.0.0.1:{port}", get("listen"))))
+            .ok();
         let mut exists = |name: &str| {
             if given(name) && !PathBuf::from(get(name)).is_file() {
                 mistakes.push(format!("{name}: there is no file {}", get(name)));
             }
             PathBuf::from(get(name))
         };
-        let tls = TlsFiles { ca: exists("tls_ca"), certificate: exists("tls_certificate"), key: exists("tls_key") };
+        let tls = TlsFiles {
+            ca: exists("tls_ca"),
+            certificate: exists("tls_certificate"),
+            key: exists("tls_key"),
+        };
         let (vault_keys, jwks) = (exists("vault_keys"), exists("jwks"));
         let jwks = std::fs::read_to_string(jwks).unwrap_or_default();
         let reflection = match get("reflection").as_str() {
@@ -149,7 +200,13 @@ pub fn settings_table() -> String {
             Some("") => "none".to_owned(),
             Some(value) => format!("`{value}`"),
         };
-        text.push_str(&format!("| `{}` | `--{}` | `{}` | {default} | {} |\n", s.name, s.name.replace('_', "-"), s.variable, s.help));
+        text.push_str(&format!(
+            "| `{}` | `--{}` | `{}` | {default} | {} |\n",
+            s.name,
+            s.name.replace('_', "-"),
+            s.variable,
+            s.help
+        ));
     }
     text
 }
@@ -162,8 +219,17 @@ mod tests {
     fn all_mistakes_are_told_at_once() {
         let environment = |name: &str| (name == "HEARTH_LISTEN").then(|| "nowhere".to_owned());
         let flags = BTreeMap::from([("database_url".to_owned(), "mysql://x".to_owned())]);
-        let mistakes = Settings::read("hall", 7702, &flags, environment, Some("colour = \"red\"\nlog = 7\n")).unwrap_err().join("\n");
-        for expected in ["colour: there is no such setting", "log: the value has to be a text", "mysql is no database URL", "listen: nowhere", "issuer is not set", "tls_key is not set"] {
+        let mistakes = Settings::read("hall", 7702, &flags, environment, Some("colour = \"red\"\nlog = 7\n"))
+            .unwrap_err()
+            .join("\n");
+        for expected in [
+            "colour: there is no such setting",
+            "log: the value has to be a text",
+            "mysql is no database URL",
+            "listen: nowhere",
+            "issuer is not set",
+            "tls_key is not set",
+        ] {
             assert!(mistakes.contains(expected), "{expected} is missing in\n{mistakes}");
         }
     }

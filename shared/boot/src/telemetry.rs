@@ -37,7 +37,11 @@ impl Telemetry {
         let filter = EnvFilter::try_new(filter)?;
         let lines = match look {
             Look::Json => tracing_subscriber::fmt::layer().json().with_current_span(true).with_span_list(false).boxed(),
-            Look::Short => tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).compact().boxed(),
+            Look::Short => tracing_subscriber::fmt::layer()
+                .with_writer(std::io::stderr)
+                .with_target(false)
+                .compact()
+                .boxed(),
         };
         let registry = tracing_subscriber::registry();
         let Some(endpoint) = endpoint else {
@@ -49,22 +53,36 @@ impl Telemetry {
             .with_service_name(service)
             .with_attributes([KeyValue::new("service.namespace", "hearth"), KeyValue::new("service.version", crate::VERSION)])
             .build();
-        let spans = SdkTracerProvider::builder().with_batch_exporter(SpanExporter::builder().with_tonic().with_endpoint(endpoint).build()?).with_resource(resource.clone());
+        let spans = SdkTracerProvider::builder()
+            .with_batch_exporter(SpanExporter::builder().with_tonic().with_endpoint(endpoint).build()?)
+            .with_resource(resource.clone());
         let spans = match std::env::var_os("OTEL_TRACES_SAMPLER") {
             Some(_) => spans.build(),
             None => spans.with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(SAMPLED)))).build(),
         };
-        let metrics = SdkMeterProvider::builder().with_periodic_exporter(MetricExporter::builder().with_tonic().with_endpoint(endpoint).build()?).with_resource(resource.clone()).build();
-        let logs = SdkLoggerProvider::builder().with_batch_exporter(LogExporter::builder().with_tonic().with_endpoint(endpoint).build()?).with_resource(resource).build();
+        let metrics = SdkMeterProvider::builder()
+            .with_periodic_exporter(MetricExporter::builder().with_tonic().with_endpoint(endpoint).build()?)
+            .with_resource(resource.clone())
+            .build();
+        let logs = SdkLoggerProvider::builder()
+            .with_batch_exporter(LogExporter::builder().with_tonic().with_endpoint(endpoint).build()?)
+            .with_resource(resource)
+            .build();
         global::set_meter_provider(metrics.clone());
         // The exporter's own connections must not report on themselves.
         let quiet = "info,hyper=off,h2=off,tonic=off,tower=off,opentelemetry=off";
         registry
             .with(lines.with_filter(filter))
-            .with(tracing_opentelemetry::layer().with_tracer(spans.tracer("hearth")).with_filter(EnvFilter::try_new(quiet)?))
+            .with(
+                tracing_opentelemetry::layer()
+                    .with_tracer(spans.tracer("hearth"))
+                    .with_filter(EnvFilter::try_new(quiet)?),
+            )
             .with(OpenTelemetryTracingBridge::new(&logs).with_filter(EnvFilter::try_new(quiet)?))
             .try_init()?;
-        Ok(Self { exporters: Some((spans, metrics, logs)) })
+        Ok(Self {
+            exporters: Some((spans, metrics, logs)),
+        })
     }
 
     /// Sends what is left; an absent collector is not waited for longer than the exporters' own limits.

@@ -8,7 +8,9 @@ use protox::prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kin
 pub fn check(pool: &DescriptorPool) -> Result<(), Box<dyn Error>> {
     let access = pool.get_extension_by_name("hearth.options.v1.access").ok_or("the access option is missing")?;
     let rules = pool.get_extension_by_name("buf.validate.field").ok_or("the validation option is missing")?;
-    let personal = pool.get_extension_by_name("hearth.options.v1.personal_data").ok_or("the personal-data option is missing")?;
+    let personal = pool
+        .get_extension_by_name("hearth.options.v1.personal_data")
+        .ok_or("the personal-data option is missing")?;
     let mut faults = BTreeSet::new();
 
     for method in pool.services().flat_map(|s| s.methods().collect::<Vec<_>>()) {
@@ -36,7 +38,10 @@ pub fn check(pool: &DescriptorPool) -> Result<(), Box<dyn Error>> {
     for file in pool.files().filter(|f| f.name().starts_with("hearth/")) {
         let service = |name: &str| name.split('/').nth(1).unwrap_or_default().to_owned();
         for import in file.dependencies() {
-            if !matches!(service(import.name()).as_str(), "type" | "options" | "journal" | "job") && import.name().starts_with("hearth/") && service(import.name()) != service(file.name()) {
+            if !matches!(service(import.name()).as_str(), "type" | "options" | "journal" | "job")
+                && import.name().starts_with("hearth/")
+                && service(import.name()) != service(file.name())
+            {
                 faults.insert(format!("{}: imports {} of another service", file.name(), import.name()));
             }
         }
@@ -57,7 +62,15 @@ pub fn check(pool: &DescriptorPool) -> Result<(), Box<dyn Error>> {
             });
         }
     }
-    if faults.is_empty() { Ok(()) } else { Err(format!("the contracts break rules of the house:\n  {}", faults.into_iter().collect::<Vec<_>>().join("\n  ")).into()) }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(format!(
+            "the contracts break rules of the house:\n  {}",
+            faults.into_iter().collect::<Vec<_>>().join("\n  ")
+        )
+        .into())
+    }
 }
 
 /// Calls `meet` for every field of ours that a message reaches.
@@ -85,15 +98,27 @@ fn part(value: &DynamicMessage, name: &str) -> Option<DynamicMessage> {
 
 fn limited(options: &DynamicMessage, rules: &protox::prost_reflect::ExtensionDescriptor, list: bool) -> bool {
     let value = options.get_extension(rules);
-    let Some(field) = value.as_message().filter(|_| options.has_extension(rules)) else { return false };
-    let string = if list { part(field, "repeated").and_then(|r| part(&r, "items")).and_then(|i| part(&i, "string")) } else { part(field, "string") };
+    let Some(field) = value.as_message().filter(|_| options.has_extension(rules)) else {
+        return false;
+    };
+    let string = if list {
+        part(field, "repeated").and_then(|r| part(&r, "items")).and_then(|i| part(&i, "string"))
+    } else {
+        part(field, "string")
+    };
     string.is_some_and(|s| {
         let known = s.descriptor();
-        ["const", "len", "max_len", "max_bytes", "pattern", "in", "uuid"].iter().any(|n| known.get_field_by_name(n).is_some() && s.has_field_by_name(n))
+        ["const", "len", "max_len", "max_bytes", "pattern", "in", "uuid"]
+            .iter()
+            .any(|n| known.get_field_by_name(n).is_some() && s.has_field_by_name(n))
     })
 }
 
 fn bounded(options: &DynamicMessage, rules: &protox::prost_reflect::ExtensionDescriptor) -> bool {
     let value = options.get_extension(rules);
-    value.as_message().filter(|_| options.has_extension(rules)).and_then(|f| part(f, "repeated")).is_some_and(|r| r.has_field_by_name("max_items"))
+    value
+        .as_message()
+        .filter(|_| options.has_extension(rules))
+        .and_then(|f| part(f, "repeated"))
+        .is_some_and(|r| r.has_field_by_name("max_items"))
 }

@@ -17,7 +17,12 @@ fn wires(pool: &DescriptorPool, code: &mut String) -> Result<(), Box<dyn Error>>
     for method in pool.services().flat_map(|s| s.methods().collect::<Vec<_>>()) {
         let options = method.options();
         let access = options.get_extension(&option);
-        let path = |name: &str| access.as_message().and_then(|m| m.get_field_by_name(name)?.as_str().map(str::to_owned)).unwrap_or_default();
+        let path = |name: &str| {
+            access
+                .as_message()
+                .and_then(|m| m.get_field_by_name(name)?.as_str().map(str::to_owned))
+                .unwrap_or_default()
+        };
         let mut body = "const REQUEST: bool = true;\n".to_owned();
         for name in ["vendor", "customer", "branch"] {
             let field = path(&format!("{name}_field"));
@@ -29,10 +34,16 @@ fn wires(pool: &DescriptorPool, code: &mut String) -> Result<(), Box<dyn Error>>
             writeln!(body, "    fn request_id(&self) -> Option<&str> {{ Some(self.request_id.as_str()) }}")?;
         }
         impls.insert(method.input().full_name().to_owned(), body);
-        impls.entry(method.output().full_name().to_owned()).or_insert_with(|| "const REQUEST: bool = false;\n".to_owned());
+        impls
+            .entry(method.output().full_name().to_owned())
+            .or_insert_with(|| "const REQUEST: bool = false;\n".to_owned());
     }
     for (name, body) in impls {
-        writeln!(code, "impl Wire for {} {{\n    {body}    fn rules(&self) -> Result<(), ValidationError> {{ self.validate() }}\n}}", rust_path(&name))?;
+        writeln!(
+            code,
+            "impl Wire for {} {{\n    {body}    fn rules(&self) -> Result<(), ValidationError> {{ self.validate() }}\n}}",
+            rust_path(&name)
+        )?;
     }
     Ok(())
 }
@@ -57,15 +68,23 @@ fn access_path(message: &MessageDescriptor, path: &str) -> Result<String, Box<dy
 }
 
 fn visits(pool: &DescriptorPool, code: &mut String) -> Result<(), Box<dyn Error>> {
-    let personal = pool.get_extension_by_name("hearth.options.v1.personal_data").ok_or("the personal-data option is missing")?;
-    let multiline = pool.get_extension_by_name("hearth.options.v1.multiline").ok_or("the multiline option is missing")?;
+    let personal = pool
+        .get_extension_by_name("hearth.options.v1.personal_data")
+        .ok_or("the personal-data option is missing")?;
+    let multiline = pool
+        .get_extension_by_name("hearth.options.v1.multiline")
+        .ok_or("the multiline option is missing")?;
     for message in pool.all_messages().filter(|m| m.full_name().starts_with("hearth.") && !m.is_map_entry()) {
         let mut body = String::new();
         for field in message.fields() {
             visit(&field, &personal, &multiline, &mut body)?;
         }
         let texts = if body.is_empty() { "_" } else { "texts" };
-        writeln!(code, "impl Visit for {} {{\n    fn visit(&mut self, {texts}: &mut Texts) {{\n{body}    }}\n}}", rust_path(message.full_name()))?;
+        writeln!(
+            code,
+            "impl Visit for {} {{\n    fn visit(&mut self, {texts}: &mut Texts) {{\n{body}    }}\n}}",
+            rust_path(message.full_name())
+        )?;
     }
     Ok(())
 }
@@ -129,7 +148,14 @@ fn snake(name: &str) -> String {
 }
 
 fn camel(name: &str) -> String {
-    name.split('_').map(|p| p.chars().enumerate().map(|(i, c)| if i == 0 { c.to_ascii_uppercase() } else { c }).collect::<String>()).collect()
+    name.split('_')
+        .map(|p| {
+            p.chars()
+                .enumerate()
+                .map(|(i, c)| if i == 0 { c.to_ascii_uppercase() } else { c })
+                .collect::<String>()
+        })
+        .collect()
 }
 
 fn escape(name: &str) -> String {

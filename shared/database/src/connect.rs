@@ -35,9 +35,15 @@ impl Target {
             return Ok(Self { engine: Engine::Sqlite, url });
         }
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Ok(Self { engine: Engine::Postgres, url: url.to_owned() });
+            return Ok(Self {
+                engine: Engine::Postgres,
+                url: url.to_owned(),
+            });
         }
-        Err(format!("{} is no database URL: use sqlite://FILE or postgres://USER@HOST/NAME", url.split(':').next().unwrap_or_default()))
+        Err(format!(
+            "{} is no database URL: use sqlite://FILE or postgres://USER@HOST/NAME",
+            url.split(':').next().unwrap_or_default()
+        ))
     }
 }
 
@@ -74,7 +80,15 @@ impl Database {
             name_unique_rules(&writer).await?;
         }
         let bell = || watch::Sender::new(0);
-        Ok(Self(Arc::new(Inner { service, engine: target.engine, writer, reader, clock, written: bell(), sealed: bell() })))
+        Ok(Self(Arc::new(Inner {
+            service,
+            engine: target.engine,
+            writer,
+            reader,
+            clock,
+            written: bell(),
+            sealed: bell(),
+        })))
     }
 
     pub fn service(&self) -> &'static str {
@@ -125,7 +139,11 @@ pub(crate) async fn begin(connection: &DatabaseConnection, engine: Engine) -> Re
 
 async fn pool(target: &Target, connections: u32) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(target.url.as_str());
-    options.min_connections(1).max_connections(connections).acquire_timeout(Duration::from_secs(10)).sqlx_logging(false);
+    options
+        .min_connections(1)
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+        .sqlx_logging(false);
     options.map_sqlx_sqlite_opts(|o| {
         o.journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
@@ -134,32 +152,59 @@ async fn pool(target: &Target, connections: u32) -> Result<DatabaseConnection, D
             .pragma("cache_size", "-16384")
             .pragma("journal_size_limit", "67108864")
             .pragma("trusted_schema", "off")
+            // The key of an erased subject must not linger in free pages.
+            .pragma("secure_delete", "on")
     });
     options.map_sqlx_postgres_opts(|o| {
-        o.application_name("hearth").options([("idle_in_transaction_session_timeout", "60s"), ("lock_timeout", "5s"), ("statement_timeout", "60s"), ("timezone", "UTC")])
+        o.application_name("hearth").options([
+            ("idle_in_transaction_session_timeout", "60s"),
+            ("lock_timeout", "5s"),
+            ("statement_timeout", "60s"),
+            ("timezone", "UTC"),
+        ])
     });
     sea_orm::Database::connect(options).await
 }
 
 async fn refuse_unsafe(connection: &DatabaseConnection, engine: Engine) -> Result<(), Fault> {
     let wanted: &[(&str, &[&str])] = match engine {
-        Engine::Sqlite => &[("PRAGMA journal_mode", &["wal"]), ("PRAGMA synchronous", &["2", "3"]), ("PRAGMA foreign_keys", &["1"])],
-        Engine::Postgres => &[("SHOW fsync", &["on"]), ("SHOW synchronous_commit", &["on", "remote_write", "remote_apply", "local"]), ("SHOW full_page_writes", &["on"])],
+        Engine::Sqlite => &[
+            ("PRAGMA journal_mode", &["wal"]),
+            ("PRAGMA synchronous", &["2", "3"]),
+            ("PRAGMA foreign_keys", &["1"]),
+        ],
+        Engine::Postgres => &[
+            ("SHOW fsync", &["on"]),
+            ("SHOW synchronous_commit", &["on", "remote_write", "remote_apply", "local"]),
+            ("SHOW full_page_writes", &["on"]),
+        ],
     };
     for (question, answers) in wanted {
-        let row = connection.query_one_raw(Statement::from_string(connection.get_database_backend(), *question)).await?;
+        let row = connection
+            .query_one_raw(Statement::from_string(connection.get_database_backend(), *question))
+            .await?;
         let row = row.ok_or_else(|| Fault::internal(format!("{question} has no answer")))?;
-        let found = row.try_get_by_index::<String>(0).or_else(|_| row.try_get_by_index::<i32>(0).map(|n| n.to_string()))?;
+        let found = row
+            .try_get_by_index::<String>(0)
+            .or_else(|_| row.try_get_by_index::<i32>(0).map(|n| n.to_string()))?;
         if !answers.contains(&found.as_str()) {
-            return Err(Fault::precondition("DATABASE_UNSAFE", format!("{question} is {found}: acknowledged writes could be lost; it must be {}", answers.join(" or "))));
+            return Err(Fault::precondition(
+                "DATABASE_UNSAFE",
+                format!("{question} is {found}: acknowledged writes could be lost; it must be {}", answers.join(" or ")),
+            ));
         }
     }
     if engine == Engine::Sqlite {
-        let row = connection.query_one_raw(Statement::from_string(DbBackend::Sqlite, "SELECT sqlite_version()")).await?;
+        let row = connection
+            .query_one_raw(Statement::from_string(DbBackend::Sqlite, "SELECT sqlite_version()"))
+            .await?;
         let version: String = row.ok_or_else(|| Fault::internal("no version"))?.try_get_by_index(0)?;
         let parts: Vec<u32> = version.split('.').filter_map(|p| p.parse().ok()).collect();
         if parts < vec![3, 51, 3] {
-            return Err(Fault::precondition("DATABASE_UNSAFE", format!("SQLite {version} can corrupt a database in WAL mode; 3.51.3 or newer is needed")));
+            return Err(Fault::precondition(
+                "DATABASE_UNSAFE",
+                format!("SQLite {version} can corrupt a database in WAL mode; 3.51.3 or newer is needed"),
+            ));
         }
     }
     Ok(())
@@ -178,7 +223,14 @@ async fn name_unique_rules(connection: &DatabaseConnection) -> Result<(), DbErr>
         let (table, text): (String, String) = (row.try_get("", "tbl_name")?, row.try_get("", "sql")?);
         for part in text.split("CONSTRAINT ").skip(1) {
             let Some((name, rest)) = part.split_once(' ') else { continue };
-            let Some(columns) = rest.trim_start().strip_prefix("UNIQUE").and_then(|r| r.trim_start().strip_prefix('(')).and_then(|r| r.split(')').next()) else { continue };
+            let Some(columns) = rest
+                .trim_start()
+                .strip_prefix("UNIQUE")
+                .and_then(|r| r.trim_start().strip_prefix('('))
+                .and_then(|r| r.split(')').next())
+            else {
+                continue;
+            };
             let columns: Vec<_> = columns.split(',').map(|c| format!("{table}.{}", c.trim())).collect();
             rpc::name_unique_rule(columns.join(", "), name.to_owned());
         }

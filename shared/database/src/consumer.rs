@@ -39,9 +39,23 @@ pub async fn consume(db: Database, peer: Peer, consumer: impl Consumer) {
 }
 
 async fn follow(db: &Database, peer: &Peer, consumer: &impl Consumer) -> Result<u64, Fault> {
-    let position = cursor::Entity::find_by_id(peer.name()).one(db.reader()).await?.map_or(0, |c| c.position);
+    let position = match cursor::Entity::find_by_id(peer.name()).one(db.reader()).await? {
+        Some(cursor) => cursor.position,
+        None => {
+            // Kept before the first event, so that a verification knows whom this service follows.
+            let row = cursor::ActiveModel {
+                source: Set(peer.name().to_owned()),
+                position: Set(0),
+            };
+            cursor::Entity::insert(row).on_conflict_do_nothing().exec_without_returning(db.writer()).await?;
+            0
+        }
+    };
     let mut client = JournalServiceClient::new(peer.channel());
-    let answer = client.watch_events(Request::new(WatchEventsRequest { after_position: position })).await.map_err(|s| peer.fault(s))?;
+    let answer = client
+        .watch_events(Request::new(WatchEventsRequest { after_position: position }))
+        .await
+        .map_err(|s| peer.fault(s))?;
     let mut batches = answer.into_inner().ready_chunks(BATCH);
     let mut taken = 0;
     while let Some(batch) = batches.next().await {
@@ -77,7 +91,10 @@ async fn one(db: &Database, source: &'static str, consumer: &impl Consumer, even
                 reason: Set(fault.reason().to_owned()),
                 parked_at: Set(write.now().micros()),
             };
-            parked_event::Entity::insert(row).on_conflict_do_nothing().exec_without_returning(&*write).await?;
+            parked_event::Entity::insert(row)
+                .on_conflict_do_nothing()
+                .exec_without_returning(&*write)
+                .await?;
             advance(&write, source, event.position).await?;
             write.close().await
         }
@@ -88,9 +105,15 @@ async fn one(db: &Database, source: &'static str, consumer: &impl Consumer, even
 async fn apply(db: &Database, source: &'static str, consumer: &impl Consumer, events: &[Event]) -> Result<(), Fault> {
     let mut write = db.open(&Call::background(db.service(), "take-events")).await?;
     // The cursor row is the lock: a second replica waits here and then finds the events taken.
-    let row = cursor::ActiveModel { source: Set(source.to_owned()), position: Set(0) };
+    let row = cursor::ActiveModel {
+        source: Set(source.to_owned()),
+        position: Set(0),
+    };
     cursor::Entity::insert(row).on_conflict_do_nothing().exec_without_returning(&*write).await?;
-    let at = sea_orm::QuerySelect::lock_exclusive(cursor::Entity::find_by_id(source)).one(&*write).await?.map_or(0, |c| c.position);
+    let at = sea_orm::QuerySelect::lock_exclusive(cursor::Entity::find_by_id(source))
+        .one(&*write)
+        .await?
+        .map_or(0, |c| c.position);
     for event in events.iter().filter(|e| e.position > at) {
         write.subject(&event.id);
         consumer.take(&mut write, event).await?;
@@ -105,6 +128,10 @@ async fn apply(db: &Database, source: &'static str, consumer: &impl Consumer, ev
 }
 
 async fn advance(write: &Write, source: &str, position: i64) -> Result<(), Fault> {
-    cursor::Entity::update_many().col_expr(cursor::Column::Position, position.into()).filter(cursor::Column::Source.eq(source)).exec(&**write).await?;
+    cursor::Entity::update_many()
+        .col_expr(cursor::Column::Position, position.into())
+        .filter(cursor::Column::Source.eq(source))
+        .exec(&**write)
+        .await?;
     Ok(())
 }

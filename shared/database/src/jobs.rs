@@ -108,8 +108,20 @@ async fn advance(db: &Database, holder: &str, kind: &dyn Work, found: row::Model
         return Ok(false);
     }
     loop {
-        let Some(now) = row::Entity::find_by_id(id).one(db.reader()).await?.filter(|j| matches!(j.state.as_str(), "QUEUED" | "RUNNING")) else { return Ok(true) };
-        let job = Job { id, request: now.request.clone(), requested_by: now.requested_by.clone(), done: now.done, total: now.total };
+        let Some(now) = row::Entity::find_by_id(id)
+            .one(db.reader())
+            .await?
+            .filter(|j| matches!(j.state.as_str(), "QUEUED" | "RUNNING"))
+        else {
+            return Ok(true);
+        };
+        let job = Job {
+            id,
+            request: now.request.clone(),
+            requested_by: now.requested_by.clone(),
+            done: now.done,
+            total: now.total,
+        };
         let (state, done, total, note, failures, over) = match kind.step(&job).await {
             Ok(Step::More { done, total }) => ("RUNNING", done, total, String::new(), 0, false),
             Ok(Step::Done { done, total, note }) => ("SUCCEEDED", done, total, note, 0, true),
@@ -148,7 +160,11 @@ async fn write_progress(write: &Write, id: Uuid, state: &str, done: i64, total: 
 pub async fn hold(db: &Database, name: &str, holder: &str) -> Result<bool, Fault> {
     let now = calendar::Clock::real().now().micros();
     let tx = db.transaction().await?;
-    let row = lease::ActiveModel { name: Set(name.to_owned()), holder: Set(holder.to_owned()), until: Set(now + LEASE) };
+    let row = lease::ActiveModel {
+        name: Set(name.to_owned()),
+        holder: Set(holder.to_owned()),
+        until: Set(now + LEASE),
+    };
     lease::Entity::insert(row).on_conflict_do_nothing().exec_without_returning(&tx).await?;
     let taken = lease::Entity::update_many()
         .col_expr(lease::Column::Holder, holder.into())
@@ -163,7 +179,10 @@ pub async fn hold(db: &Database, name: &str, holder: &str) -> Result<bool, Fault
 
 async fn get(db: &Database, id: &str) -> Result<Message, Fault> {
     let key: Uuid = rpc::wire::id_of("job_id", id)?;
-    let row = row::Entity::find_by_id(key).one(db.reader()).await?.ok_or_else(|| Fault::not_found("job", id))?;
+    let row = row::Entity::find_by_id(key)
+        .one(db.reader())
+        .await?
+        .ok_or_else(|| Fault::not_found("job", id))?;
     Ok(message(row))
 }
 
@@ -215,7 +234,11 @@ async fn cancel(db: Database, call: Call, request: CancelJobRequest) -> Result<C
         Begun::Replay(answer) => return Ok(answer),
     };
     let key: Uuid = rpc::wire::id_of("job_id", &request.job_id)?;
-    let mut row = row::Entity::find_by_id(key).lock_exclusive().one(&*write).await?.ok_or_else(|| Fault::not_found("job", &request.job_id))?;
+    let mut row = row::Entity::find_by_id(key)
+        .lock_exclusive()
+        .one(&*write)
+        .await?
+        .ok_or_else(|| Fault::not_found("job", &request.job_id))?;
     if !matches!(row.state.as_str(), "QUEUED" | "RUNNING") {
         return Err(Fault::precondition("JOB_ENDED", "the job has ended already"));
     }
@@ -243,13 +266,21 @@ pub fn server(db: Database) -> JobServiceServer<Api> {
 #[tonic::async_trait]
 impl JobService for Api {
     async fn get_job(&self, request: Request<GetJobRequest>) -> Result<Response<GetJobResponse>, Status> {
-        rpc::read(&self.0, request, |db: Database, _: Call, request: GetJobRequest| async move { Ok(GetJobResponse { job: Some(get(&db, &request.job_id).await?) }) }).await
+        rpc::read(&self.0, request, |db: Database, _: Call, request: GetJobRequest| async move {
+            Ok(GetJobResponse {
+                job: Some(get(&db, &request.job_id).await?),
+            })
+        })
+        .await
     }
 
     type WatchJobStream = Outflow<WatchJobResponse>;
 
     async fn watch_job(&self, request: Request<WatchJobRequest>) -> Result<Response<Self::WatchJobStream>, Status> {
-        rpc::stream(&self.0, request, |db: Database, _: Call, request: WatchJobRequest| Ok(watch(db, request.job_id))).await
+        rpc::stream(&self.0, request, |db: Database, _: Call, request: WatchJobRequest| {
+            Ok(watch(db, request.job_id))
+        })
+        .await
     }
 
     async fn cancel_job(&self, request: Request<CancelJobRequest>) -> Result<Response<CancelJobResponse>, Status> {

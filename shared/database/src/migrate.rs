@@ -22,11 +22,16 @@ pub async fn migrate(connection: &DatabaseConnection, engine: Engine, steps: &[&
             tx.execute_unprepared("LOCK TABLE migration IN EXCLUSIVE MODE").await?;
         }
         let backend = tx.get_database_backend();
-        let done = tx.query_one_raw(Statement::from_string(backend, format!("SELECT digest FROM migration WHERE step = {step}"))).await?;
+        let done = tx
+            .query_one_raw(Statement::from_string(backend, format!("SELECT digest FROM migration WHERE step = {step}")))
+            .await?;
         if let Some(row) = done {
             let before: String = row.try_get("", "digest")?;
             if before != digest {
-                return Err(Fault::precondition("MIGRATION_CHANGED", format!("step {step} of the database was made by another text than this program has")));
+                return Err(Fault::precondition(
+                    "MIGRATION_CHANGED",
+                    format!("step {step} of the database was made by another text than this program has"),
+                ));
             }
             tx.rollback().await?;
             continue;
@@ -34,7 +39,8 @@ pub async fn migrate(connection: &DatabaseConnection, engine: Engine, steps: &[&
         for statement in statements(text, engine) {
             tx.execute_unprepared(&statement).await?;
         }
-        tx.execute_unprepared(&format!("INSERT INTO migration (step, digest) VALUES ({step}, '{digest}')")).await?;
+        tx.execute_unprepared(&format!("INSERT INTO migration (step, digest) VALUES ({step}, '{digest}')"))
+            .await?;
         tx.commit().await?;
     }
     Ok(())

@@ -8,7 +8,12 @@ use crate::{Write, entity::number};
 
 /// Takes `count` numbers in a row and returns the first.
 pub async fn next(write: &Write, series: &str, branch: &str, year: i32, count: i64) -> Result<i64, Fault> {
-    let row = number::ActiveModel { series: Set(series.to_owned()), branch: Set(branch.to_owned()), year: Set(year), last: Set(0) };
+    let row = number::ActiveModel {
+        series: Set(series.to_owned()),
+        branch: Set(branch.to_owned()),
+        year: Set(year),
+        last: Set(0),
+    };
     number::Entity::insert(row).on_conflict_do_nothing().exec_without_returning(&**write).await?;
     let key = (series.to_owned(), branch.to_owned(), year);
     let last = number::Entity::find_by_id(key).lock_exclusive().one(&**write).await?.map_or(0, |row| row.last);

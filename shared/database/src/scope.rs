@@ -1,5 +1,8 @@
 use rpc::Call;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select, sea_query::{Expr, ExprTrait}};
+use sea_orm::{
+    ColumnTrait, EntityTrait, QueryFilter, Select,
+    sea_query::{Expr, ExprTrait},
+};
 
 /// What a caller may see: everything (head office, services), or the rows of a branch, a vendor or a customer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,7 +15,11 @@ pub struct Scope {
 impl Scope {
     pub fn of(call: &Call) -> Self {
         let own = |text: Option<&str>| text.map(str::to_owned);
-        Self { branch: own(call.branch()), vendor: own(call.vendor()), customer: own(call.customer()) }
+        Self {
+            branch: own(call.branch()),
+            vendor: own(call.vendor()),
+            customer: own(call.customer()),
+        }
     }
 
     /// For work of the service itself.

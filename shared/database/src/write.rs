@@ -51,10 +51,17 @@ impl Database {
     /// Begins the write that a request asks for, or finds the answer that it got before. A racer with the same key waits here
     /// until the first one has ended. A reveal keeps no answer: each one leaves a journal row of its own.
     pub async fn begin<Q: Wire, R: Message + Default>(&self, call: &Call, request: &Q) -> Result<Begun<R>, Fault> {
-        let digest = Sha256::new().chain_update(call.method()).chain_update([0]).chain_update(request.encode_to_vec()).finalize().to_vec();
+        let digest = Sha256::new()
+            .chain_update(call.method())
+            .chain_update([0])
+            .chain_update(request.encode_to_vec())
+            .finalize()
+            .to_vec();
         let mut write = self.open(call).await?;
         write.digest.clone_from(&digest);
-        let Some(request_id) = request.request_id().map(str::to_lowercase) else { return Ok(Begun::Fresh(write)) };
+        let Some(request_id) = request.request_id().map(str::to_lowercase) else {
+            return Ok(Begun::Fresh(write));
+        };
         write.request_id = Some(request_id.clone());
         if call.kind() == Kind::Reveal {
             return Ok(Begun::Fresh(write));
@@ -75,7 +82,11 @@ impl Database {
         let before = replay::Entity::find_by_id((caller, request_id)).one(&write.tx).await?;
         let before = before.ok_or_else(|| Fault::aborted("CONTENTION", "the same request was withdrawn at this moment; try again"))?;
         if before.digest != digest {
-            return Err(Fault::invalid("request_id", "IDEMPOTENCY_KEY_REUSED", "the request_id was used for another request"));
+            return Err(Fault::invalid(
+                "request_id",
+                "IDEMPOTENCY_KEY_REUSED",
+                "the request_id was used for another request",
+            ));
         }
         R::decode(before.response.as_slice()).map(Begun::Replay).map_err(Fault::internal)
     }
@@ -85,7 +96,17 @@ impl Database {
         let tx = self.transaction().await?;
         let now = self.clock().now();
         let purpose = call.purpose().map(str::to_owned);
-        Ok(Write { tx, db: self.clone(), call: call.clone(), now, request_id: None, digest: vec![], subjects: vec![], events: vec![], purpose })
+        Ok(Write {
+            tx,
+            db: self.clone(),
+            call: call.clone(),
+            now,
+            request_id: None,
+            digest: vec![],
+            subjects: vec![],
+            events: vec![],
+            purpose,
+        })
     }
 }
 
@@ -119,7 +140,11 @@ impl Write {
     }
     /// Tells the other services a fact about an aggregate. It is sent when the write is committed.
     pub fn event<M: Message + Name>(&mut self, aggregate: impl std::fmt::Display, payload: &M) {
-        self.events.push(Pending { kind: M::full_name(), subject: aggregate.to_string(), data: payload.encode_to_vec() });
+        self.events.push(Pending {
+            kind: M::full_name(),
+            subject: aggregate.to_string(),
+            data: payload.encode_to_vec(),
+        });
     }
 
     /// Keeps the answer for replays, writes the journal row and its events, commits. What is kept is masked, as the answer will be.

@@ -48,12 +48,24 @@ pub struct Call(Arc<Inner>);
 impl Call {
     /// `method` is `hearth.vendor.v1.OfferService/AcceptOffer`.
     pub fn new(method: impl Into<String>, kind: Kind, principal: Principal) -> Self {
-        Self(Arc::new(Inner { method: method.into(), kind, principal, purpose: None, traceparent: None, token: None, deadline: None }))
+        Self(Arc::new(Inner {
+            method: method.into(),
+            kind,
+            principal,
+            purpose: None,
+            traceparent: None,
+            token: None,
+            deadline: None,
+        }))
     }
 
     /// Work that no caller waits for: a saga step, a job, a consumer of events.
     pub fn background(service: &str, work: &str) -> Self {
-        let principal = Principal { subject: format!("service:{service}"), service: Some(service.to_owned()), ..Principal::default() };
+        let principal = Principal {
+            subject: format!("service:{service}"),
+            service: Some(service.to_owned()),
+            ..Principal::default()
+        };
         Self::new(format!("{service}/{work}"), Kind::Write, principal)
     }
 
@@ -61,7 +73,15 @@ impl Call {
     pub fn with(self, purpose: Option<String>, traceparent: Option<String>, token: Option<String>, deadline: Option<Instant>) -> Self {
         let Inner { method, kind, principal, .. } = &*self.0;
         let (method, kind, principal) = (method.clone(), *kind, principal.clone());
-        Self(Arc::new(Inner { method, kind, principal, purpose, traceparent, token, deadline }))
+        Self(Arc::new(Inner {
+            method,
+            kind,
+            principal,
+            purpose,
+            traceparent,
+            token,
+            deadline,
+        }))
     }
 
     pub fn method(&self) -> &str {

@@ -79,10 +79,16 @@ where
     // Both are made inside the scope of the call; a stream may later be polled from any task.
     fn encoder(&mut self) -> Self::Encoder {
         let clear = CALL.try_with(|call| call.kind() == Kind::Reveal).unwrap_or(false);
-        GuardedEncoder { inner: ProstCodec::<T, U>::raw_encoder(BufferSettings::default()), mask: !T::REQUEST && !clear }
+        GuardedEncoder {
+            inner: ProstCodec::<T, U>::raw_encoder(BufferSettings::default()),
+            mask: !T::REQUEST && !clear,
+        }
     }
     fn decoder(&mut self) -> Self::Decoder {
-        GuardedDecoder { inner: ProstCodec::<T, U>::raw_decoder(BufferSettings::default()), call: CALL.try_with(Call::clone).ok() }
+        GuardedDecoder {
+            inner: ProstCodec::<T, U>::raw_decoder(BufferSettings::default()),
+            call: CALL.try_with(Call::clone).ok(),
+        }
     }
 }
 
@@ -115,7 +121,10 @@ impl<U: Wire + Default> Decoder for GuardedDecoder<U> {
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
         let Some(mut message) = self.inner.decode(buffer)? else { return Ok(None) };
         if U::REQUEST {
-            let call = self.call.as_ref().ok_or_else(|| refuse("hearth", Code::PermissionDenied, "METHOD_NOT_ALLOWED", "not allowed", vec![]))?;
+            let call = self
+                .call
+                .as_ref()
+                .ok_or_else(|| refuse("hearth", Code::PermissionDenied, "METHOD_NOT_ALLOWED", "not allowed", vec![]))?;
             check(call, &mut message)?;
         }
         Ok(Some(message))
@@ -132,7 +141,13 @@ fn check<U: Wire>(call: &Call, message: &mut U) -> Result<(), Status> {
         (if message.branch().is_some() { &principal.branch } else { &None }, message.branch()),
     ];
     if bound.iter().any(|(own, given)| own.is_some() && own.as_deref() != *given) {
-        return Err(refuse(service, Code::PermissionDenied, "TENANT_SCOPE", "the request names somebody else's data", vec![]));
+        return Err(refuse(
+            service,
+            Code::PermissionDenied,
+            "TENANT_SCOPE",
+            "the request names somebody else's data",
+            vec![],
+        ));
     }
     let mut found = message.rules().err().map(|e| broken(&e)).unwrap_or_default();
     found.extend(Texts::check(message));
@@ -146,11 +161,26 @@ fn check<U: Wire>(call: &Call, message: &mut U) -> Result<(), Status> {
         Some(v) if v.field == "etag" => "ETAG_REQUIRED",
         _ => "REQUEST_INVALID",
     };
-    Err(refuse(service, Code::InvalidArgument, reason, "the request breaks the rules of the contract", found))
+    Err(refuse(
+        service,
+        Code::InvalidArgument,
+        reason,
+        "the request breaks the rules of the contract",
+        found,
+    ))
 }
 
 fn refuse(service: &str, code: Code, reason: &str, message: &str, violations: Vec<Violation>) -> Status {
-    status::build(code, service, reason, message, Details { violations, ..Details::default() })
+    status::build(
+        code,
+        service,
+        reason,
+        message,
+        Details {
+            violations,
+            ..Details::default()
+        },
+    )
 }
 
 fn broken(error: &ValidationError) -> Vec<Violation> {
@@ -158,7 +188,11 @@ fn broken(error: &ValidationError) -> Vec<Violation> {
     violations
         .map(|v| Violation {
             field: v.field_path(),
-            reason: if v.rule_id().is_empty() { "INVALID".to_owned() } else { v.rule_id().replace('.', "_").to_uppercase() },
+            reason: if v.rule_id().is_empty() {
+                "INVALID".to_owned()
+            } else {
+                v.rule_id().replace('.', "_").to_uppercase()
+            },
             description: v.message().to_owned(),
         })
         .collect()

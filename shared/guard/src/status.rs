@@ -27,7 +27,14 @@ pub fn build(code: Code, service: &str, reason: &str, message: impl Into<String>
     if !details.violations.is_empty() {
         let violations = details.violations.into_iter().take(20);
         all.set_bad_request(
-            violations.map(|v| FieldViolation { field: v.field, description: v.description, reason: v.reason, ..FieldViolation::default() }).collect::<Vec<_>>(),
+            violations
+                .map(|v| FieldViolation {
+                    field: v.field,
+                    description: v.description,
+                    reason: v.reason,
+                    ..FieldViolation::default()
+                })
+                .collect::<Vec<_>>(),
         );
     }
     if let Some(delay) = details.retry {

@@ -22,7 +22,10 @@ enum Act {
 
 impl Texts {
     pub(crate) fn check(message: &mut impl Visit) -> Vec<Violation> {
-        let mut texts = Self { path: vec![], act: Act::Check(vec![]) };
+        let mut texts = Self {
+            path: vec![],
+            act: Act::Check(vec![]),
+        };
         message.visit(&mut texts);
         match texts.act {
             Act::Check(found) => found,
@@ -53,7 +56,11 @@ impl Texts {
                     self.path.push((field, index));
                     let field = path(&self.path);
                     self.path.pop();
-                    found.push(Violation { field, reason: reason.to_owned(), description: "holds a character that is not allowed".to_owned() });
+                    found.push(Violation {
+                        field,
+                        reason: reason.to_owned(),
+                        description: "holds a character that is not allowed".to_owned(),
+                    });
                 }
             }
         }

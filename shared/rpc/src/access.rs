@@ -31,7 +31,9 @@ impl AccessTable {
         for method in pool.services().flat_map(|s| s.methods().collect::<Vec<_>>()) {
             let options = method.options();
             let value = options.get_extension(&option);
-            let Some(message) = value.as_message().filter(|_| options.has_extension(&option)) else { continue };
+            let Some(message) = value.as_message().filter(|_| options.has_extension(&option)) else {
+                continue;
+            };
             let mut bytes = vec![];
             prost::Message::encode(message, &mut bytes)?;
             let access = <Access as prost::Message>::decode(bytes.as_slice())?;
@@ -43,7 +45,16 @@ impl AccessTable {
             };
             let name = format!("{}/{}", method.parent_service().full_name(), method.name());
             let streaming = method.is_client_streaming() || method.is_server_streaming();
-            table.insert(name.clone(), Method { name, access, kind, streaming, input: method.input().full_name().to_owned() });
+            table.insert(
+                name.clone(),
+                Method {
+                    name,
+                    access,
+                    kind,
+                    streaming,
+                    input: method.input().full_name().to_owned(),
+                },
+            );
         }
         Ok(Self(Arc::new(table)))
     }
@@ -60,4 +71,3 @@ impl AccessTable {
         all
     }
 }
-

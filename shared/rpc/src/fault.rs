@@ -20,7 +20,13 @@ struct Inner {
 
 impl Fault {
     pub fn new(code: Code, reason: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Inner { code, reason: reason.into(), message: message.into(), details: Details::default(), cause: None }))
+        Self(Box::new(Inner {
+            code,
+            reason: reason.into(),
+            message: message.into(),
+            details: Details::default(),
+            cause: None,
+        }))
     }
 
     /// For unknown ids and for those of others alike: the two must not be told apart.
@@ -58,14 +64,22 @@ impl Fault {
         Self::new(Code::Internal, "INTERNAL", "internal error").because(cause)
     }
     pub(crate) fn deadline() -> Self {
-        Self::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "the deadline has passed; the outcome of a write is found by its request_id")
+        Self::new(
+            Code::DeadlineExceeded,
+            "DEADLINE_EXCEEDED",
+            "the deadline has passed; the outcome of a write is found by its request_id",
+        )
     }
 
     /// Names the field that it is about.
     #[must_use]
     pub fn field(mut self, field: impl Into<String>) -> Self {
         let (reason, description) = (self.0.reason.to_string(), self.0.message.to_string());
-        self.0.details.violations.push(Violation { field: field.into(), reason, description });
+        self.0.details.violations.push(Violation {
+            field: field.into(),
+            reason,
+            description,
+        });
         self
     }
     /// Adds a value for machines; never personal data.
@@ -180,7 +194,11 @@ fn of_sqlx(error: &SqlxError) -> Option<Fault> {
     Some(match code.as_ref() {
         // PostgreSQL: unique, exclusion. A trigger of ours names its rule like a constraint.
         "23505" | "23P01" => Fault::new(Code::AlreadyExists, rule(database.constraint().unwrap_or(message)), "it exists already"),
-        "23514" | "P0001" => Fault::new(Code::FailedPrecondition, rule(database.constraint().unwrap_or(message)), "a rule of the database forbids it"),
+        "23514" | "P0001" => Fault::new(
+            Code::FailedPrecondition,
+            rule(database.constraint().unwrap_or(message)),
+            "a rule of the database forbids it",
+        ),
         "40001" | "40P01" | "55P03" => Fault::aborted("CONTENTION", "others are writing the same rows; try again"),
         "53100" => Fault::unavailable("STORAGE_FULL", "the disk of the database is full"),
         c if c.starts_with("08") || c.starts_with("57P") => Fault::unavailable("STORAGE_UNAVAILABLE", "the database cannot be reached"),
@@ -188,10 +206,20 @@ fn of_sqlx(error: &SqlxError) -> Option<Fault> {
         "2067" | "1555" => {
             let columns = message.strip_prefix("UNIQUE constraint failed: ").unwrap_or(message);
             let known = UNIQUE_RULES.read().ok().and_then(|rules| rules.get(columns).cloned());
-            let name = known.unwrap_or_else(|| columns.strip_prefix("index '").unwrap_or(columns).trim_end_matches('\'').replace(['.', ',', ' '], "_"));
+            let name = known.unwrap_or_else(|| {
+                columns
+                    .strip_prefix("index '")
+                    .unwrap_or(columns)
+                    .trim_end_matches('\'')
+                    .replace(['.', ',', ' '], "_")
+            });
             Fault::new(Code::AlreadyExists, rule(&name), "it exists already")
         }
-        "275" => Fault::new(Code::FailedPrecondition, rule(message.strip_prefix("CHECK constraint failed: ").unwrap_or(message)), "a rule of the database forbids it"),
+        "275" => Fault::new(
+            Code::FailedPrecondition,
+            rule(message.strip_prefix("CHECK constraint failed: ").unwrap_or(message)),
+            "a rule of the database forbids it",
+        ),
         "1811" if message.ends_with("_overlap") || message.ends_with("_unique") => Fault::new(Code::AlreadyExists, rule(message), "it exists already"),
         "1811" => Fault::new(Code::FailedPrecondition, rule(message), "a rule of the database forbids it"),
         "5" | "261" | "517" => Fault::aborted("CONTENTION", "others are writing; try again"),

@@ -10,13 +10,13 @@ use guard::{
     status::{self, Details},
 };
 use opentelemetry::{KeyValue, metrics::Histogram};
+use tokio_util::sync::CancellationToken;
 use tonic::{
     Code, Status,
     body::Body,
     codegen::http::{self, HeaderMap},
     transport::server::{TcpConnectInfo, TlsConnectInfo},
 };
-use tokio_util::sync::CancellationToken;
 use tower::{Layer, Service};
 use tracing::{Instrument, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -117,7 +117,11 @@ where
                 let code = response.headers().get(Status::GRPC_STATUS).map_or(Code::Ok, |v| Code::from_bytes(v.as_bytes()));
                 let name = code_name(code);
                 record.record("rpc.status_code", name);
-                let labels = [KeyValue::new("rpc.method", method), KeyValue::new("rpc.system.name", "grpc"), KeyValue::new("rpc.status_code", name)];
+                let labels = [
+                    KeyValue::new("rpc.method", method),
+                    KeyValue::new("rpc.system.name", "grpc"),
+                    KeyValue::new("rpc.status_code", name),
+                ];
                 duration.record(started.elapsed().as_secs_f64(), &labels);
                 Ok(response)
             }
@@ -140,11 +144,18 @@ impl Gate {
         if asked == Some(Duration::ZERO) {
             return Err(self.refuse(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "the deadline has passed"));
         }
-        let service = request.extensions().get::<TlsConnectInfo<TcpConnectInfo>>().and_then(TlsConnectInfo::peer_certs);
+        let service = request
+            .extensions()
+            .get::<TlsConnectInfo<TcpConnectInfo>>()
+            .and_then(TlsConnectInfo::peer_certs);
         let service = service.and_then(|chain| chain.first().and_then(|c| keys::service_of(c)));
         let (principal, token) = self.authenticate(method, headers, service)?;
         self.authorise(method, &principal, token.is_some())?;
-        let ceiling = if method.streaming { asked } else { Some(asked.unwrap_or(if method.kind == Kind::Read { READ } else { WRITE }).min(LONGEST)) };
+        let ceiling = if method.streaming {
+            asked
+        } else {
+            Some(asked.unwrap_or(if method.kind == Kind::Read { READ } else { WRITE }).min(LONGEST))
+        };
         let purpose = headers.get(PURPOSE).and_then(|v| v.to_str().ok()).map(str::to_owned);
         let call = Call::new(path, method.kind, principal);
         Ok(call.with(purpose, traceparent(span, headers), token, ceiling.and_then(|c| Instant::now().checked_add(c))))
@@ -160,16 +171,40 @@ impl Gate {
         }
         let Some(value) = first else {
             return match service {
-                Some(name) => Ok((Principal { subject: format!("service:{name}"), roles: service_role(&name), service: Some(name), ..Principal::default() }, None)),
-                None if method.access.public => Ok((Principal { subject: "public".to_owned(), ..Principal::default() }, None)),
+                Some(name) => Ok((
+                    Principal {
+                        subject: format!("service:{name}"),
+                        roles: service_role(&name),
+                        service: Some(name),
+                        ..Principal::default()
+                    },
+                    None,
+                )),
+                None if method.access.public => Ok((
+                    Principal {
+                        subject: "public".to_owned(),
+                        ..Principal::default()
+                    },
+                    None,
+                )),
                 None => Err(unauthenticated("TOKEN_MISSING")),
             };
         };
-        let token = value.to_str().ok().and_then(|v| v.strip_prefix("Bearer ")).filter(|t| !t.is_empty()).ok_or_else(|| unauthenticated("TOKEN_INVALID"))?;
+        let token = value
+            .to_str()
+            .ok()
+            .and_then(|v| v.strip_prefix("Bearer "))
+            .filter(|t| !t.is_empty())
+            .ok_or_else(|| unauthenticated("TOKEN_INVALID"))?;
         let user = self.verifier.verify(token).map_err(|e| unauthenticated(e.reason()))?;
         let principal = match service {
             // The service answers for what it asks; the user's binding was held where the user called.
-            Some(name) => Principal { roles: service_role(&name), service: Some(name), subject: user.subject, ..Principal::default() },
+            Some(name) => Principal {
+                roles: service_role(&name),
+                service: Some(name),
+                subject: user.subject,
+                ..Principal::default()
+            },
             None => user,
         };
         Ok((principal, Some(token.to_owned())))
@@ -188,7 +223,11 @@ impl Gate {
             None => has_token && principal.roles.iter().any(lists),
         };
         if !allowed {
-            let reason = if principal.service.is_some() { "CALLER_NOT_ALLOWED" } else { "METHOD_NOT_ALLOWED" };
+            let reason = if principal.service.is_some() {
+                "CALLER_NOT_ALLOWED"
+            } else {
+                "METHOD_NOT_ALLOWED"
+            };
             return Err(self.refuse(Code::PermissionDenied, reason, "not allowed"));
         }
         // A bound caller has no business on a method that does not say how it is bound.
@@ -217,12 +256,23 @@ fn unspeakable(request: &http::Request<Body>) -> Option<http::Response<Body>> {
     if request.method() != http::Method::POST {
         return plain(http::StatusCode::METHOD_NOT_ALLOWED);
     }
-    let kind = request.headers().get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let kind = request
+        .headers()
+        .get(http::header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
     match kind.split(';').next().unwrap_or_default().trim() {
         "application/grpc" | "application/grpc+proto" => None,
-        other if other.starts_with("application/grpc+") => {
-            Some(status::build(Code::Unimplemented, "hearth", "CODEC_UNSUPPORTED", "only protobuf is spoken", Details::default()).into_http())
-        }
+        other if other.starts_with("application/grpc+") => Some(
+            status::build(
+                Code::Unimplemented,
+                "hearth",
+                "CODEC_UNSUPPORTED",
+                "only protobuf is spoken",
+                Details::default(),
+            )
+            .into_http(),
+        ),
         _ => plain(http::StatusCode::UNSUPPORTED_MEDIA_TYPE),
     }
 }
@@ -260,14 +310,22 @@ impl opentelemetry::propagation::Extractor for Headers<'_> {
 }
 
 fn parent(headers: &HeaderMap) -> Option<opentelemetry::Context> {
-    headers.contains_key("traceparent").then(|| opentelemetry::global::get_text_map_propagator(|p| p.extract(&Headers(headers))))
+    headers
+        .contains_key("traceparent")
+        .then(|| opentelemetry::global::get_text_map_propagator(|p| p.extract(&Headers(headers))))
 }
 
 /// The span's own context where spans are recorded, else what the caller sent.
 fn traceparent(span: &Span, headers: &HeaderMap) -> Option<String> {
     let mut out = std::collections::HashMap::<String, String>::new();
     opentelemetry::global::get_text_map_propagator(|p| p.inject_context(&span.context(), &mut out));
-    out.remove("traceparent").or_else(|| headers.get("traceparent").and_then(|v| v.to_str().ok()).filter(|v| v.len() == 55).map(str::to_owned))
+    out.remove("traceparent").or_else(|| {
+        headers
+            .get("traceparent")
+            .and_then(|v| v.to_str().ok())
+            .filter(|v| v.len() == 55)
+            .map(str::to_owned)
+    })
 }
 
 fn code_name(code: Code) -> &'static str {

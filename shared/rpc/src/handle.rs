@@ -38,10 +38,15 @@ where
     let service = call.service().to_owned();
     let work = AssertUnwindSafe(op(desk.clone(), call.clone(), message)).catch_unwind();
     let answer = match call.deadline() {
-        Some(deadline) => tokio::time::timeout_at(deadline.into(), work).await.unwrap_or_else(|_| Ok(Err(Fault::deadline()))),
+        Some(deadline) => tokio::time::timeout_at(deadline.into(), work)
+            .await
+            .unwrap_or_else(|_| Ok(Err(Fault::deadline()))),
         None => work.await,
     };
-    answer.unwrap_or_else(|_| Err(Fault::internal("the handler panicked"))).map(Response::new).map_err(|f| f.into_status(&service))
+    answer
+        .unwrap_or_else(|_| Err(Fault::internal("the handler panicked")))
+        .map(Response::new)
+        .map_err(|f| f.into_status(&service))
 }
 
 /// A write: once begun it runs to its end in a task of its own, whatever becomes of the caller, and is tried again when it met
@@ -88,7 +93,9 @@ where
         },
         None => task.await,
     };
-    answer.unwrap_or_else(|_| Err(Fault::internal("the handler panicked"))).map_err(|f| f.into_status(&service))
+    answer
+        .unwrap_or_else(|_| Err(Fault::internal("the handler panicked")))
+        .map_err(|f| f.into_status(&service))
 }
 
 /// A read whose answer is a stream.
@@ -141,7 +148,10 @@ pub struct Inflow<Q>(Streaming<Q>);
 impl<Q> Inflow<Q> {
     /// The next request; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Q>, Fault> {
-        self.0.message().await.map_err(|status| Fault::new(status.code(), "STREAM_BROKEN", "the stream of requests ended early"))
+        self.0
+            .message()
+            .await
+            .map_err(|status| Fault::new(status.code(), "STREAM_BROKEN", "the stream of requests ended early"))
     }
 }
 
@@ -154,5 +164,8 @@ where
 {
     let (call, inflow) = entry(request)?;
     let service = call.service().to_owned();
-    op(desk.clone(), call, Inflow(inflow)).await.map(Response::new).map_err(|f| f.into_status(&service))
+    op(desk.clone(), call, Inflow(inflow))
+        .await
+        .map(Response::new)
+        .map_err(|f| f.into_status(&service))
 }

@@ -17,12 +17,19 @@ pub struct TlsFiles {
 impl TlsFiles {
     /// The files that `hearth keys` makes for a service.
     pub fn in_folder(folder: &Path, service: &str) -> Self {
-        Self { ca: folder.join("ca.pem"), certificate: folder.join(format!("{service}.pem")), key: folder.join(format!("{service}.key.pem")) }
+        Self {
+            ca: folder.join("ca.pem"),
+            certificate: folder.join(format!("{service}.pem")),
+            key: folder.join(format!("{service}.key.pem")),
+        }
     }
 
     pub(crate) fn load(&self) -> Result<(Certificate, Identity), String> {
         let read = |path: &Path| std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()));
-        Ok((Certificate::from_pem(read(&self.ca)?), Identity::from_pem(read(&self.certificate)?, read(&self.key)?)))
+        Ok((
+            Certificate::from_pem(read(&self.ca)?),
+            Identity::from_pem(read(&self.certificate)?, read(&self.key)?),
+        ))
     }
 }
 

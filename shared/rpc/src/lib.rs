@@ -1,6 +1,6 @@
 //! How a call enters and leaves a service.
 //!
-//! Inbound, outermost first: CORS and gRPC-Web, [`normalise`](crate::serve) (no bare status of a library leaves), the gate
+//! Inbound, outermost first: CORS and gRPC-Web, the normaliser (no bare status of a library leaves), the gate
 //! (protocol checks, authentication, deadline, access), the generated codec of `guard` (binding, rules, safe text, masks), the
 //! handler ([`write()`], [`read`], [`stream`], [`exchange`]). Outbound: [`Peer`].
 

@@ -56,11 +56,17 @@ fn normal(service: &str, response: http::Response<Body>) -> http::Response<Body>
     if !headers.contains_key(Status::GRPC_STATUS) || headers.contains_key(Status::GRPC_STATUS_DETAILS) {
         return response;
     }
-    let Some(found) = Status::from_header_map(headers).filter(|s| s.code() != Code::Ok) else { return response };
+    let Some(found) = Status::from_header_map(headers).filter(|s| s.code() != Code::Ok) else {
+        return response;
+    };
     let text = found.message();
     let (code, reason, message) = match found.code() {
         Code::OutOfRange | Code::ResourceExhausted => (Code::ResourceExhausted, "MESSAGE_TOO_LARGE", "the message is larger than the limit"),
-        Code::Unimplemented if text.contains("ncoding") => (Code::Unimplemented, "ENCODING_UNSUPPORTED", "the encoding of the message is not supported; use identity or gzip"),
+        Code::Unimplemented if text.contains("ncoding") => (
+            Code::Unimplemented,
+            "ENCODING_UNSUPPORTED",
+            "the encoding of the message is not supported; use identity or gzip",
+        ),
         Code::Unimplemented => (Code::Unimplemented, "METHOD_UNKNOWN", "there is no such method"),
         Code::Cancelled => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "the deadline has passed"),
         _ => (Code::Internal, "MALFORMED_MESSAGE", "the message cannot be read"),

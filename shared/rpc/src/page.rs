@@ -69,5 +69,12 @@ impl Page {
 }
 
 fn mark(binding: &[u8; 16], id: &[u8]) -> Vec<u8> {
-    Sha256::new().chain_update(binding).chain_update(id).finalize().iter().take(16).copied().collect()
+    Sha256::new()
+        .chain_update(binding)
+        .chain_update(id)
+        .finalize()
+        .iter()
+        .take(16)
+        .copied()
+        .collect()
 }

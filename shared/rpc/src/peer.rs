@@ -22,7 +22,10 @@ pub struct Peer {
 impl Peer {
     /// `address` is `https://127.0.0.1:7701`, or `http://…` where no certificates are used.
     pub fn lazy(name: &'static str, address: &str, tls: Option<&TlsFiles>) -> Result<Self, String> {
-        Ok(Self { name, channel: endpoint(address, tls)?.connect_lazy() })
+        Ok(Self {
+            name,
+            channel: endpoint(address, tls)?.connect_lazy(),
+        })
     }
 
     pub fn channel(&self) -> Channel {
@@ -36,7 +39,9 @@ impl Peer {
     /// The request with what has to go along: the rest of the deadline less a margin, the trace, the user's token.
     pub fn request<T>(&self, call: &Call, message: T) -> Request<T> {
         let mut request = Request::new(message);
-        let left = call.deadline().map_or(DEFAULT, |d| d.saturating_duration_since(Instant::now()).saturating_sub(MARGIN).min(DEFAULT));
+        let left = call
+            .deadline()
+            .map_or(DEFAULT, |d| d.saturating_duration_since(Instant::now()).saturating_sub(MARGIN).min(DEFAULT));
         request.set_timeout(left);
         let mut put = |key: &'static str, value: Option<String>| {
             if let Some(value) = value.and_then(|v| v.parse().ok()) {
@@ -53,7 +58,9 @@ impl Peer {
     pub fn fault(&self, status: Status) -> Fault {
         match status.code() {
             Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown | Code::ResourceExhausted => {
-                Fault::unavailable("DEPENDENCY_UNAVAILABLE", "a service that is needed does not answer").meta("dependency", self.name).because(status)
+                Fault::unavailable("DEPENDENCY_UNAVAILABLE", "a service that is needed does not answer")
+                    .meta("dependency", self.name)
+                    .because(status)
             }
             Code::InvalidArgument | Code::FailedPrecondition | Code::NotFound | Code::AlreadyExists | Code::Aborted | Code::OutOfRange => {
                 let reason = status.get_details_error_info().map_or_else(|| "REFUSED".to_owned(), |info| info.reason);
@@ -67,8 +74,12 @@ impl Peer {
 /// A channel for people and programs that are known by a token: it trusts the authority of a PEM file and shows no certificate.
 pub fn user_channel(address: &str, ca: &std::path::Path) -> Result<Channel, String> {
     let ca = std::fs::read(ca).map_err(|e| format!("{}: {e}", ca.display()))?;
-    let tls = ClientTlsConfig::new().ca_certificate(tonic::transport::Certificate::from_pem(ca)).domain_name("localhost");
-    let endpoint = endpoint(address, None)?.tls_config(tls).map_err(|e| format!("the certificates cannot be used: {e}"))?;
+    let tls = ClientTlsConfig::new()
+        .ca_certificate(tonic::transport::Certificate::from_pem(ca))
+        .domain_name("localhost");
+    let endpoint = endpoint(address, None)?
+        .tls_config(tls)
+        .map_err(|e| format!("the certificates cannot be used: {e}"))?;
     Ok(endpoint.connect_lazy())
 }
 

@@ -118,6 +118,14 @@ fn cors(origins: &[String]) -> Result<CorsLayer, Box<dyn std::error::Error + Sen
     Ok(CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::POST])
-        .allow_headers(names(&["content-type", "x-grpc-web", "x-user-agent", "authorization", "grpc-timeout", "traceparent", "x-hearth-purpose"]))
+        .allow_headers(names(&[
+            "content-type",
+            "x-grpc-web",
+            "x-user-agent",
+            "authorization",
+            "grpc-timeout",
+            "traceparent",
+            "x-hearth-purpose",
+        ]))
         .expose_headers(names(&["grpc-status", "grpc-message", "grpc-status-details-bin"])))
 }

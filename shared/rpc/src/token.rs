@@ -91,7 +91,10 @@ impl Verifier {
         if keys.is_empty() {
             return Err("the key set holds no Ed25519 key with an id".to_owned());
         }
-        Ok(Self(Arc::new(Keys { issuer: issuer.to_owned(), keys })))
+        Ok(Self(Arc::new(Keys {
+            issuer: issuer.to_owned(),
+            keys,
+        })))
     }
 
     /// Verifies with the wall clock.
@@ -126,8 +129,21 @@ impl Verifier {
             return Err(Rejected::NotYetValid);
         }
         // A role that only a certificate proves counts for nothing in a token.
-        let roles = claims.roles.iter().filter_map(|n| role_of(n)).filter(|r| (*r as i32) < Role::ServiceArchive as i32).map(|r| r as i32).collect();
-        Ok(Principal { subject: claims.sub, roles, service: None, branch: claims.branch, vendor: claims.vendor, customer: claims.customer })
+        let roles = claims
+            .roles
+            .iter()
+            .filter_map(|n| role_of(n))
+            .filter(|r| (*r as i32) < Role::ServiceArchive as i32)
+            .map(|r| r as i32)
+            .collect();
+        Ok(Principal {
+            subject: claims.sub,
+            roles,
+            service: None,
+            branch: claims.branch,
+            vendor: claims.vendor,
+            customer: claims.customer,
+        })
     }
 }
 
@@ -143,7 +159,11 @@ impl Issuer {
     /// `pem` is a PKCS#8 Ed25519 private key.
     pub fn new(name: &str, key_id: &str, pem: &str) -> Result<Self, String> {
         let key = EncodingKey::from_ed_pem(pem.as_bytes()).map_err(|e| format!("the signing key is no Ed25519 key in PEM: {e}"))?;
-        Ok(Self { name: name.to_owned(), key_id: key_id.to_owned(), key })
+        Ok(Self {
+            name: name.to_owned(),
+            key_id: key_id.to_owned(),
+            key,
+        })
     }
 
     /// Reads `signing-key.pem` and `issuer` of a folder made by `hearth keys`.

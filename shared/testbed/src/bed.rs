@@ -92,7 +92,9 @@ impl Bed {
             Engine::Sqlite => format!("sqlite://{}", folder.path().join("test.db").display()),
             Engine::Postgres => {
                 let prepare = async |url: &str| {
-                    let db = Database::connect(service.name, &Target::parse(url).unwrap(), Clock::real(), service.migrations).await.unwrap();
+                    let db = Database::connect(service.name, &Target::parse(url).unwrap(), Clock::real(), service.migrations)
+                        .await
+                        .unwrap();
                     db.close().await;
                     Ok(())
                 };
@@ -121,7 +123,16 @@ impl Bed {
     /// Starts the service on its database; after [`crash`](Self::crash), too.
     pub async fn start(&self) {
         let listener = TcpListener::bind(self.address).await.unwrap();
-        let running = boot::start(self.service, Start { settings: self.settings(), clock: self.clock.clone(), listener }).await.unwrap();
+        let running = boot::start(
+            self.service,
+            Start {
+                settings: self.settings(),
+                clock: self.clock.clone(),
+                listener,
+            },
+        )
+        .await
+        .unwrap();
         *self.running.lock().unwrap() = Some(running);
     }
 
@@ -151,7 +162,13 @@ impl Bed {
             tls: TlsFiles::in_folder(keys, self.service.name),
             vault_keys: keys.join(format!("{}.vault", self.service.name)),
             files: self.folder.path().join("files"),
-            peers: self.peers.lock().unwrap().iter().map(|(name, (address, _))| (*name, format!("https://{address}"))).collect(),
+            peers: self
+                .peers
+                .lock()
+                .unwrap()
+                .iter()
+                .map(|(name, (address, _))| (*name, format!("https://{address}")))
+                .collect(),
             reflection: true,
             origins: vec!["http://portal.test".to_owned()],
             otlp_endpoint: None,
@@ -202,20 +219,31 @@ impl Bed {
     /// Staff of a branch.
     pub fn staff_of(&self, branch: &str, roles: &[Role]) -> Client {
         let subject = format!("staff-{}", uuid::Uuid::now_v7().simple());
-        self.caller(&Principal { branch: Some(branch.to_owned()), ..person(&subject, roles) })
+        self.caller(&Principal {
+            branch: Some(branch.to_owned()),
+            ..person(&subject, roles)
+        })
     }
     /// A user of a vendor.
     pub fn vendor_user(&self, vendor_id: &str, roles: &[Role]) -> Client {
         let subject = format!("vendor-user-{}", uuid::Uuid::now_v7().simple());
-        self.caller(&Principal { vendor: Some(vendor_id.to_owned()), ..person(&subject, roles) })
+        self.caller(&Principal {
+            vendor: Some(vendor_id.to_owned()),
+            ..person(&subject, roles)
+        })
     }
     /// A customer.
     pub fn customer(&self, party_id: &str) -> Client {
-        self.caller(&Principal { customer: Some(party_id.to_owned()), ..person(party_id, &[Role::Customer]) })
+        self.caller(&Principal {
+            customer: Some(party_id.to_owned()),
+            ..person(party_id, &[Role::Customer])
+        })
     }
     /// Another service, by its certificate.
     pub fn peer(&self, name: &'static str) -> Channel {
-        Peer::lazy(name, &format!("https://{}", self.address), Some(&TlsFiles::in_folder(keys(), name))).unwrap().channel()
+        Peer::lazy(name, &format!("https://{}", self.address), Some(&TlsFiles::in_folder(keys(), name)))
+            .unwrap()
+            .channel()
     }
     /// Nobody.
     pub fn anonymous(&self) -> Client {
@@ -249,5 +277,9 @@ impl Bed {
 }
 
 fn person(subject: &str, roles: &[Role]) -> Principal {
-    Principal { subject: subject.to_owned(), roles: roles.iter().map(|r| *r as i32).collect(), ..Principal::default() }
+    Principal {
+        subject: subject.to_owned(),
+        roles: roles.iter().map(|r| *r as i32).collect(),
+        ..Principal::default()
+    }
 }

@@ -4,8 +4,7 @@ use std::{
 };
 
 use contracts::hearth::journal::v1::{
-    Event, VerifyJournalRequest, VerifyJournalResponse, WatchEventsRequest, WatchEventsResponse,
-    journal_service_server::JournalService,
+    Event, VerifyJournalRequest, VerifyJournalResponse, WatchEventsRequest, WatchEventsResponse, journal_service_server::JournalService,
 };
 use futures::StreamExt;
 use prost::{Message, Name};
@@ -24,7 +23,11 @@ struct Inner {
 
 impl Feed {
     pub(crate) fn new(source: &str) -> Self {
-        Self(Arc::new(Inner { source: source.to_owned(), told: Mutex::default(), bell: watch::Sender::new(0) }))
+        Self(Arc::new(Inner {
+            source: source.to_owned(),
+            told: Mutex::default(),
+            bell: watch::Sender::new(0),
+        }))
     }
 
     /// Tells a fact; returns its position.
@@ -80,7 +83,9 @@ impl JournalService for Feed {
                 }
             }
         });
-        let events = events.filter(move |e| std::future::ready(e.position > after)).map(|event| Ok(WatchEventsResponse { event: Some(event) }));
+        let events = events
+            .filter(move |e| std::future::ready(e.position > after))
+            .map(|event| Ok(WatchEventsResponse { event: Some(event) }));
         Ok(Response::new(Box::pin(events)))
     }
 

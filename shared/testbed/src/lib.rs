@@ -25,12 +25,17 @@ pub fn key() -> String {
 
 /// The reason of a refusal.
 pub fn reason(status: &Status) -> String {
-    status.get_details_error_info().map_or_else(|| format!("no reason: {status:?}"), |info| info.reason)
+    status
+        .get_details_error_info()
+        .map_or_else(|| format!("no reason: {status:?}"), |info| info.reason)
 }
 
 /// The fields that a refusal names.
 pub fn fields(status: &Status) -> Vec<String> {
-    status.get_details_bad_request().map(|b| b.field_violations.into_iter().map(|v| v.field).collect()).unwrap_or_default()
+    status
+        .get_details_bad_request()
+        .map(|b| b.field_violations.into_iter().map(|v| v.field).collect())
+        .unwrap_or_default()
 }
 
 /// Asks again and again until there is an answer, ten seconds at most: for effects that another task brings about.

@@ -16,7 +16,7 @@ use crate::{
     Desk,
     agreement::store as agreements,
     party::model::text,
-    refusal::{Refusal, at},
+    refusal::at,
     unsealed,
 };
 

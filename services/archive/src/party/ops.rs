@@ -9,7 +9,7 @@ use rpc::{Call, Fault, page::Page, wire};
 
 use super::{
     identity::{self, Identity},
-    model::{self, ADDRESS_LIMIT, Action, Kind, NAME_LIMIT, State, step},
+    model::{self, Action, Kind, NAME_LIMIT, State, step},
     store,
 };
 use crate::{

@@ -123,7 +123,7 @@ impl Terms {
 
 /// Months of the tier year from the first of the month on or after `since`; 12 when it was there before the year began.
 fn months_left(since: NaiveDate, year_start: NaiveDate) -> u8 {
-    use sea_orm::prelude::chrono::Datelike;
+    use chrono::Datelike;
     if since <= year_start {
         return 12;
     }
@@ -430,7 +430,22 @@ fn cuts(facts: &Facts, book: &Book, leg: &Leg, read: NaiveDate) -> Result<Vec<Na
             cuts.extend(price.tariff.tier_year_start(year));
         }
     }
-    // A cut on the first day changes nothing: the days of a leg are those after its first reading.
+    // A cut on the first day changes nothing: the days of a leg are those after its first reading. Nor does one with the same price on both sides.
     let first = leg.from.succ_opt().ok_or("DAY_ORDER")?;
-    Ok(cuts.into_iter().filter(|day| *day > first && *day <= leg.to).collect())
+    let mut kept = vec![];
+    for day in cuts.into_iter().filter(|day| *day > first && *day <= leg.to) {
+        let before = day.pred_opt().ok_or("DAY_ORDER")?;
+        if basis(facts, book, before, read)? != basis(facts, book, day, read)? {
+            kept.push(day);
+        }
+    }
+    Ok(kept)
+}
+
+/// What decides the price of a day.
+fn basis<'a>(facts: &'a Facts, book: &'a Book, day: NaiveDate, read: NaiveDate) -> Result<(&'a str, Uuid, i32, Profile), &'static str> {
+    let (class, price) = priced(facts, book, day)?;
+    let year = tier_year(price, day, read);
+    let (profile, _) = profile(&facts.terms, price, day, year)?;
+    Ok((class, price.tariff_id, year, profile))
 }

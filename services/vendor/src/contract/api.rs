@@ -61,16 +61,24 @@ async fn get(desk: Desk, call: Call, request: GetContractRequest) -> Result<GetC
         return Err(Fault::not_found("contract", id));
     }
     let parts = store::parts(conn, &[contract.id]).await?;
-    Ok(GetContractResponse { contract: Some(view(&call, &contract, &parts, desk.clock.now().date())) })
+    Ok(GetContractResponse {
+        contract: Some(view(&call, &contract, &parts, desk.clock.now().date())),
+    })
 }
 
 async fn list(desk: Desk, call: Call, request: ListContractsRequest) -> Result<ListContractsResponse, Fault> {
     let conn = desk.db.reader();
-    let vendor = Some(request.vendor_id.as_str()).filter(|id| !id.is_empty()).map(|id| wire::id_of("vendor_id", id)).transpose()?;
+    let vendor = Some(request.vendor_id.as_str())
+        .filter(|id| !id.is_empty())
+        .map(|id| wire::id_of("vendor_id", id))
+        .transpose()?;
     let page = Page::of(&call, &[&request.vendor_id], request.page_size, &request.page_token)?;
     let (contracts, next_page_token) = store::list(conn, &Scope::of(&call), vendor, &page).await?;
     let ids: Vec<_> = contracts.iter().map(|contract| contract.id).collect();
     let parts = store::parts(conn, &ids).await?;
     let today = desk.clock.now().date();
-    Ok(ListContractsResponse { contracts: contracts.iter().map(|contract| view(&call, contract, &parts, today)).collect(), next_page_token })
+    Ok(ListContractsResponse {
+        contracts: contracts.iter().map(|contract| view(&call, contract, &parts, today)).collect(),
+        next_page_token,
+    })
 }

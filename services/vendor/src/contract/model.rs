@@ -66,7 +66,11 @@ pub const EXPIRING_DAYS: u64 = 60;
 
 /// The state after an action, by the table of F-05.
 pub fn step(from: State, action: Action) -> Result<State, Refusal> {
-    TRANSITIONS.iter().find(|(f, a, _)| (*f, *a) == (from, action)).map(|t| t.2).ok_or(Refusal::ContractState)
+    TRANSITIONS
+        .iter()
+        .find(|(f, a, _)| (*f, *a) == (from, action))
+        .map(|t| t.2)
+        .ok_or(Refusal::ContractState)
 }
 
 /// The state that a contract has on a day: one that was signed runs into its end by itself.
@@ -222,8 +226,16 @@ pub fn may_sign(terms: &Terms, standing: Standing, today: NaiveDate) -> Result<(
 mod tests {
     use super::*;
 
-    const ACTIONS: &[Action] =
-        &[Action::Revise, Action::Review, Action::Approve, Action::Sign, Action::Start, Action::Suspend, Action::Resume, Action::Terminate];
+    const ACTIONS: &[Action] = &[
+        Action::Revise,
+        Action::Review,
+        Action::Approve,
+        Action::Sign,
+        Action::Start,
+        Action::Suspend,
+        Action::Resume,
+        Action::Terminate,
+    ];
 
     /// Written a second time by hand: rows are states, columns the actions above, `-` is illegal.
     const F_05: &[(State, &str)] = &[
@@ -297,7 +309,12 @@ mod tests {
             end: day(2026, 2, 28),
             confidentiality_document: "NDA-7".into(),
             data_processing: Some(data),
-            sla: vec![Sla { metric: "response".into(), target: "4 h".into(), window: "month".into(), deduction_basis_points: 100 }],
+            sla: vec![Sla {
+                metric: "response".into(),
+                target: "4 h".into(),
+                window: "month".into(),
+                deduction_basis_points: 100,
+            }],
             emergency_plan_document: "EP-1".into(),
             retention_basis_points: Some(500),
             renewal_notice_days: 60,
@@ -322,11 +339,43 @@ mod tests {
             (good.clone(), VendorState::Blacklisted, to, Err(Refusal::VendorBlacklisted)),
             (good.clone(), VendorState::Exiting, to, Err(Refusal::VendorNotAdmitted)),
             (good.clone(), VendorState::Admitted, Some(day(2025, 2, 19)), Err(Refusal::QualificationOutdated)),
-            (Terms { confidentiality_document: String::new(), ..good.clone() }, VendorState::Admitted, to, Err(Refusal::ConfidentialityMissing)),
-            (Terms { data_processing: None, ..good.clone() }, VendorState::Admitted, to, Err(Refusal::DataTermsMissing)),
+            (
+                Terms {
+                    confidentiality_document: String::new(),
+                    ..good.clone()
+                },
+                VendorState::Admitted,
+                to,
+                Err(Refusal::ConfidentialityMissing),
+            ),
+            (
+                Terms {
+                    data_processing: None,
+                    ..good.clone()
+                },
+                VendorState::Admitted,
+                to,
+                Err(Refusal::DataTermsMissing),
+            ),
             (Terms { sla: vec![], ..good.clone() }, VendorState::Admitted, to, Err(Refusal::SlaMissing)),
-            (Terms { emergency_plan_document: String::new(), ..good.clone() }, VendorState::Admitted, to, Err(Refusal::EmergencyPlanMissing)),
-            (Terms { retention_basis_points: None, ..good }, VendorState::Admitted, to, Err(Refusal::RetentionMissing)),
+            (
+                Terms {
+                    emergency_plan_document: String::new(),
+                    ..good.clone()
+                },
+                VendorState::Admitted,
+                to,
+                Err(Refusal::EmergencyPlanMissing),
+            ),
+            (
+                Terms {
+                    retention_basis_points: None,
+                    ..good
+                },
+                VendorState::Admitted,
+                to,
+                Err(Refusal::RetentionMissing),
+            ),
         ];
         for (terms, vendor, to, expected) in cases {
             assert_eq!(sign(&terms, vendor, to), expected);
@@ -336,19 +385,54 @@ mod tests {
     #[test]
     fn f_04_plans_and_data_clauses_only_where_the_category_needs_them() {
         let to = Some(day(2025, 12, 31));
-        let bare = |category| Terms { data_processing: None, emergency_plan_document: String::new(), ..terms(category) };
+        let bare = |category| Terms {
+            data_processing: None,
+            emergency_plan_document: String::new(),
+            ..terms(category)
+        };
         assert_eq!(sign(&bare(Category::SupplyHardware), VendorState::Admitted, to), Ok(()));
         assert_eq!(sign(&bare(Category::FieldRepair), VendorState::Admitted, to), Err(Refusal::DataTermsMissing));
-        let crew = Terms { emergency_plan_document: String::new(), ..terms(Category::FieldRepair) };
-        assert_eq!(sign(&crew, VendorState::Admitted, to), Ok(()), "a field crew needs no emergency plan of its own");
+        let crew = Terms {
+            emergency_plan_document: String::new(),
+            ..terms(Category::FieldRepair)
+        };
+        assert_eq!(
+            sign(&crew, VendorState::Admitted, to),
+            Ok(()),
+            "a field crew needs no emergency plan of its own"
+        );
     }
 
     #[test]
     fn drafts_have_days_in_order_and_no_negative_value() {
         let good = terms(Category::Training);
-        assert_eq!(Terms { end: day(2025, 2, 28), ..good.clone() }.checked().unwrap_err(), Refusal::TermOrder);
+        assert_eq!(
+            Terms {
+                end: day(2025, 2, 28),
+                ..good.clone()
+            }
+            .checked()
+            .unwrap_err(),
+            Refusal::TermOrder
+        );
         assert_eq!(Terms { value: -1, ..good.clone() }.checked().unwrap_err(), Refusal::ValueNegative);
-        assert_eq!(Terms { category: Category::InternalAudit, ..good.clone() }.checked().unwrap_err(), Refusal::CategoryNotOutsourceable);
-        assert!(Terms { value: 0, end: good.start, ..good }.checked().is_ok());
+        assert_eq!(
+            Terms {
+                category: Category::InternalAudit,
+                ..good.clone()
+            }
+            .checked()
+            .unwrap_err(),
+            Refusal::CategoryNotOutsourceable
+        );
+        assert!(
+            Terms {
+                value: 0,
+                end: good.start,
+                ..good
+            }
+            .checked()
+            .is_ok()
+        );
     }
 }

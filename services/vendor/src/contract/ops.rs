@@ -206,8 +206,13 @@ async fn locked(write: &Write, call: &Call, id: &str, etag: &str) -> Result<(Ven
 
 async fn standing(write: &Write, vendor: &Vendor, contract: &Contract) -> Result<Standing, Fault> {
     let qualifications = vendor::store::qualifications(&**write, &[vendor.id]).await?;
-    let granted = qualifications.iter().filter(|q| q.category == contract.terms.category && q.stage == Stage::Granted);
-    Ok(Standing { vendor: vendor.state, qualified_to: granted.filter_map(|q| q.valid_to).max() })
+    let granted = qualifications
+        .iter()
+        .filter(|q| q.category == contract.terms.category && q.stage == Stage::Granted);
+    Ok(Standing {
+        vendor: vendor.state,
+        qualified_to: granted.filter_map(|q| q.valid_to).max(),
+    })
 }
 
 async fn seen(write: &Write, call: &Call, contract: &Contract) -> Result<Option<proto::Contract>, Fault> {

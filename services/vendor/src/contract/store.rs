@@ -89,14 +89,20 @@ pub(super) async fn insert(conn: &impl ConnectionTrait, contract: &Contract) -> 
 
 /// A contract within the scope. Writes load it under the lock of its vendor.
 pub(super) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: ContractId) -> Result<Contract, Fault> {
-    let found = database::find::<contract::Entity>(scope).filter(contract::Column::Id.eq(id.uuid())).one(conn).await?;
+    let found = database::find::<contract::Entity>(scope)
+        .filter(contract::Column::Id.eq(id.uuid()))
+        .one(conn)
+        .await?;
     of_row(found.ok_or_else(|| Fault::not_found("contract", id))?)
 }
 
 /// Keeps what changed; the version goes up by one.
 pub(super) async fn save(conn: &impl ConnectionTrait, contract: &mut Contract) -> Result<(), Fault> {
     contract.version = contract.version.saturating_add(1);
-    let row = contract::ActiveModel { id: Unchanged(contract.id.uuid()), ..row(contract)? };
+    let row = contract::ActiveModel {
+        id: Unchanged(contract.id.uuid()),
+        ..row(contract)?
+    };
     contract::Entity::update(row).exec(conn).await?;
     Ok(())
 }
@@ -143,17 +149,27 @@ pub(super) async fn take_part(conn: &impl ConnectionTrait, contract: &Contract, 
 /// The parts taken in some contracts, in the order in which they were taken.
 pub(super) async fn parts(conn: &impl ConnectionTrait, contracts: &[ContractId]) -> Result<Vec<Taken>, Fault> {
     let contracts = contracts.iter().map(|id| id.uuid());
-    let rows = part::Entity::find().filter(part::Column::ContractId.is_in(contracts)).order_by_asc(part::Column::TakenAt).all(conn).await?;
+    let rows = part::Entity::find()
+        .filter(part::Column::ContractId.is_in(contracts))
+        .order_by_asc(part::Column::TakenAt)
+        .all(conn)
+        .await?;
     let taken = |row: part::Model| {
         let part = row.part.parse().map_err(Fault::internal)?;
-        Ok(Taken { contract: ContractId::from(row.contract_id), subject: row.subject, part })
+        Ok(Taken {
+            contract: ContractId::from(row.contract_id),
+            subject: row.subject,
+            part,
+        })
     };
     rows.into_iter().map(taken).collect()
 }
 
 /// Whether a person created, approved or signed a contract with the vendor (F-02). Asked under the vendor's lock.
 pub(crate) async fn has_part(conn: &impl ConnectionTrait, vendor: VendorId, subject: &str) -> Result<bool, Fault> {
-    let select = part::Entity::find().filter(part::Column::VendorId.eq(vendor.uuid())).filter(part::Column::Subject.eq(subject));
+    let select = part::Entity::find()
+        .filter(part::Column::VendorId.eq(vendor.uuid()))
+        .filter(part::Column::Subject.eq(subject));
     Ok(select.count(conn).await? > 0)
 }
 

@@ -75,7 +75,12 @@ pub(super) fn terms_of(terms: Option<proto::ContractTerms>) -> Result<Terms, Fau
             protection: data.protection,
         })
     };
-    let sla = |sla: proto::SlaTerm| Sla { metric: sla.metric, target: sla.target, window: sla.window, deduction_basis_points: sla.deduction_basis_points };
+    let sla = |sla: proto::SlaTerm| Sla {
+        metric: sla.metric,
+        target: sla.target,
+        window: sla.window,
+        deduction_basis_points: sla.deduction_basis_points,
+    };
     let terms = Terms {
         category: category_of(terms.category, "terms.category")?,
         value: wire::money_of(terms.value.as_ref(), "terms.value")?.fen(),

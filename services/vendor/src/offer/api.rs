@@ -49,7 +49,9 @@ async fn get(desk: Desk, call: Call, request: GetOfferRequest) -> Result<GetOffe
     let (vendor, id) = (wire::id_of("vendor_id", &request.vendor_id)?, wire::id_of("offer_id", &request.offer_id)?);
     let offer = store::load_of(conn, &Scope::of(&call), vendor, id).await?;
     let reports = store::reports(conn, &[offer.id]).await?;
-    Ok(GetOfferResponse { offer: Some(view(&offer, &reports, desk.clock.now())) })
+    Ok(GetOfferResponse {
+        offer: Some(view(&offer, &reports, desk.clock.now())),
+    })
 }
 
 async fn list(desk: Desk, call: Call, request: ListOffersRequest) -> Result<ListOffersResponse, Fault> {
@@ -64,5 +66,8 @@ async fn list(desk: Desk, call: Call, request: ListOffersRequest) -> Result<List
     let ids: Vec<_> = offers.iter().map(|offer| offer.id).collect();
     let reports = store::reports(conn, &ids).await?;
     let now = desk.clock.now();
-    Ok(ListOffersResponse { offers: offers.iter().map(|offer| view(offer, &reports, now)).collect(), next_page_token })
+    Ok(ListOffersResponse {
+        offers: offers.iter().map(|offer| view(offer, &reports, now)).collect(),
+        next_page_token,
+    })
 }

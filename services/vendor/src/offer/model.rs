@@ -82,7 +82,11 @@ pub fn step(from: State, action: Action) -> Result<State, Refusal> {
 
 /// The state that an offer has at a time: one that nobody answered is over when its time to respond has come.
 pub fn at(state: State, respond_by: Instant, now: Instant) -> State {
-    if state == State::Offered && now >= respond_by { State::Expired } else { state }
+    if state == State::Offered && now >= respond_by {
+        State::Expired
+    } else {
+        state
+    }
 }
 
 impl State {

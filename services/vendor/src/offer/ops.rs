@@ -13,11 +13,7 @@ use super::{
     store,
     wire::offer as view,
 };
-use crate::{
-    Desk, person,
-    refusal::Refusal,
-    vendor,
-};
+use crate::{Desk, person, refusal::Refusal, vendor};
 
 /// Accepts an offer; of all who try on one order exactly one succeeds.
 pub async fn accept(desk: Desk, call: Call, request: AcceptOfferRequest) -> Result<AcceptOfferResponse, Fault> {
@@ -69,7 +65,11 @@ pub async fn decline(desk: Desk, call: Call, request: DeclineOfferRequest) -> Re
     offer.decline_reason = request.reason;
     store::save(&*write, &mut offer).await?;
     write.subject(offer.id);
-    let event = WorkOrderDeclined { order_id: offer.order.to_string(), offer_id: offer.id.to_string(), vendor_id: offer.vendor.to_string() };
+    let event = WorkOrderDeclined {
+        order_id: offer.order.to_string(),
+        offer_id: offer.id.to_string(),
+        vendor_id: offer.vendor.to_string(),
+    };
     write.event(offer.order, &event);
     let offer = seen(&write, &offer).await?;
     write.commit(DeclineOfferResponse { offer }).await
@@ -172,9 +172,16 @@ async fn locked(write: &Write, call: &Call, vendor: &str, id: &str) -> Result<(O
 /// Records what became of the report of the present round.
 pub(super) async fn decide(write: &Write, offer: &Offer, outcome: Outcome, by: &str, findings: String) -> Result<(), Fault> {
     let reports = store::reports(&**write, &[offer.id]).await?;
-    let pending = reports.into_iter().find(|report| report.round == offer.round && report.outcome == Outcome::Pending);
+    let pending = reports
+        .into_iter()
+        .find(|report| report.round == offer.round && report.outcome == Outcome::Pending);
     let Some(report) = pending else { return Ok(()) };
-    let decided = Report { outcome, findings, decided: Some((write.now(), by.to_owned())), ..report };
+    let decided = Report {
+        outcome,
+        findings,
+        decided: Some((write.now(), by.to_owned())),
+        ..report
+    };
     store::save_report(&**write, &decided).await
 }
 

@@ -126,7 +126,10 @@ pub(super) async fn list(conn: &impl ConnectionTrait, scope: &Scope, filter: &Fi
 /// Keeps what changed; the version goes up by one.
 pub(super) async fn save(conn: &impl ConnectionTrait, offer: &mut Offer) -> Result<(), Fault> {
     offer.version = offer.version.saturating_add(1);
-    let row = offer::ActiveModel { id: Unchanged(offer.id.uuid()), ..row(offer) };
+    let row = offer::ActiveModel {
+        id: Unchanged(offer.id.uuid()),
+        ..row(offer)
+    };
     offer::Entity::update(row).exec(conn).await?;
     Ok(())
 }
@@ -134,7 +137,9 @@ pub(super) async fn save(conn: &impl ConnectionTrait, offer: &mut Offer) -> Resu
 /// Whether the vendor owes work that it accepted (F-15).
 pub(crate) async fn has_due(conn: &impl ConnectionTrait, vendor: VendorId) -> Result<bool, Fault> {
     let due = State::ALL.iter().filter(|state| state.is_due()).map(|state| state.code());
-    let select = offer::Entity::find().filter(offer::Column::VendorId.eq(vendor.uuid())).filter(offer::Column::State.is_in(due));
+    let select = offer::Entity::find()
+        .filter(offer::Column::VendorId.eq(vendor.uuid()))
+        .filter(offer::Column::State.is_in(due));
     Ok(select.count(conn).await? > 0)
 }
 
@@ -146,7 +151,11 @@ pub(super) async fn insert_report(conn: &impl ConnectionTrait, report: &Report) 
 
 /// Keeps what was decided on a report.
 pub(super) async fn save_report(conn: &impl ConnectionTrait, report: &Report) -> Result<(), Fault> {
-    let row = report::ActiveModel { offer_id: Unchanged(report.offer.uuid()), round: Unchanged(report.round), ..report_row(report) };
+    let row = report::ActiveModel {
+        offer_id: Unchanged(report.offer.uuid()),
+        round: Unchanged(report.round),
+        ..report_row(report)
+    };
     report::Entity::update(row).exec(conn).await?;
     Ok(())
 }

@@ -4,8 +4,8 @@ use contracts::hearth::vendor::v1::{
     CheckCertifiedRequest, CheckCertifiedResponse, EndPersonRequest, EndPersonResponse, GetPersonRequest, GetPersonResponse, GrantAccessRequest,
     GrantAccessResponse, ListPersonsRequest, ListPersonsResponse, RecordCertificateRequest, RecordCertificateResponse, RecordConfidentialityRequest,
     RecordConfidentialityResponse, RecordTrainingRequest, RecordTrainingResponse, RegisterPersonRequest, RegisterPersonResponse, RevealPersonRequest,
-    RevealPersonResponse, RevokeAccessRequest, RevokeAccessResponse, RevokeCertificateRequest, RevokeCertificateResponse,
-    check_certified_response::Reason, person_service_server::PersonService,
+    RevealPersonResponse, RevokeAccessRequest, RevokeAccessResponse, RevokeCertificateRequest, RevokeCertificateResponse, check_certified_response::Reason,
+    person_service_server::PersonService,
 };
 use ids::PersonId;
 use rpc::{Call, Fault, page::Page, wire};
@@ -65,7 +65,9 @@ async fn get(desk: Desk, call: Call, request: GetPersonRequest) -> Result<GetPer
     let (vendor, id) = (wire::id_of("vendor_id", &request.vendor_id)?, wire::id_of("person_id", &request.person_id)?);
     let person = store::load_of(conn, &vendor::store::scope(&call), vendor, id).await?;
     let clear = store::open(conn, &desk.vault, &[person.id]).await?.pop().unwrap_or_default();
-    Ok(GetPersonResponse { person: Some(view(&person, &clear)) })
+    Ok(GetPersonResponse {
+        person: Some(view(&person, &clear)),
+    })
 }
 
 async fn list(desk: Desk, call: Call, request: ListPersonsRequest) -> Result<ListPersonsResponse, Fault> {
@@ -76,7 +78,10 @@ async fn list(desk: Desk, call: Call, request: ListPersonsRequest) -> Result<Lis
     let (persons, next_page_token) = store::list(conn, &vendor::store::scope(&call), vendor, request.with_ended, &page).await?;
     let ids: Vec<_> = persons.iter().map(|person| person.id).collect();
     let clear = store::open(conn, &desk.vault, &ids).await?;
-    Ok(ListPersonsResponse { persons: persons.iter().zip(&clear).map(|(person, clear)| view(person, clear)).collect(), next_page_token })
+    Ok(ListPersonsResponse {
+        persons: persons.iter().zip(&clear).map(|(person, clear)| view(person, clear)).collect(),
+        next_page_token,
+    })
 }
 
 async fn check_certified(desk: Desk, call: Call, request: CheckCertifiedRequest) -> Result<CheckCertifiedResponse, Fault> {
@@ -91,7 +96,12 @@ async fn check_certified(desk: Desk, call: Call, request: CheckCertifiedRequest)
         Ok(certificate) => (Reason::Certified, certificate.id.to_string()),
         Err(refusal) => (reason(refusal)?, String::new()),
     };
-    Ok(CheckCertifiedResponse { certified: reason == Reason::Certified, reason: reason.into(), vendor_id: vendor.id.to_string(), certificate_id })
+    Ok(CheckCertifiedResponse {
+        certified: reason == Reason::Certified,
+        reason: reason.into(),
+        vendor_id: vendor.id.to_string(),
+        certificate_id,
+    })
 }
 
 fn reason(refusal: Refusal) -> Result<Reason, Fault> {

@@ -115,7 +115,11 @@ impl Person {
 
     fn at_work(&self, vendor: VendorState) -> Result<(), Refusal> {
         self.active()?;
-        if vendor == VendorState::Admitted { Ok(()) } else { Err(Refusal::VendorNotAdmitted) }
+        if vendor == VendorState::Admitted {
+            Ok(())
+        } else {
+            Err(Refusal::VendorNotAdmitted)
+        }
     }
 
     fn trained(&self, kind: TrainingKind, day: NaiveDate) -> bool {
@@ -179,12 +183,24 @@ mod tests {
     }
 
     fn training(kind: TrainingKind) -> Training {
-        Training { kind, passed: day(1, 10), authority: "training centre".into() }
+        Training {
+            kind,
+            passed: day(1, 10),
+            authority: "training centre".into(),
+        }
     }
 
     fn certificate(kind: CertificateKind) -> Certificate {
         let (number, issuing_body) = ("R-1".into(), "Urban Gas Bureau".into());
-        Certificate { id: CertificateId::new(), kind, number, issuing_body, issued: day(2, 1), valid_to: day(6, 30), revoked: None }
+        Certificate {
+            id: CertificateId::new(),
+            kind,
+            number,
+            issuing_body,
+            issued: day(2, 1),
+            valid_to: day(6, 30),
+            revoked: None,
+        }
     }
 
     fn repairer() -> Person {
@@ -220,21 +236,43 @@ mod tests {
         assert_eq!(check(&person, repair, day(2, 1)), Ok(day(6, 30)));
         assert_eq!(check(&person, repair, day(6, 30)), Ok(day(6, 30)));
         assert_eq!(check(&person, repair, day(7, 1)), Err(Refusal::CertificateNotValid));
-        let revoked = Person { certificates: vec![Certificate { revoked: Some(day(4, 1)), ..certificate(repair) }], ..person.clone() };
+        let revoked = Person {
+            certificates: vec![Certificate {
+                revoked: Some(day(4, 1)),
+                ..certificate(repair)
+            }],
+            ..person.clone()
+        };
         assert_eq!(check(&revoked, repair, day(3, 31)), Ok(day(6, 30)));
         assert_eq!(check(&revoked, repair, day(4, 1)), Err(Refusal::CertificateNotValid));
-        let renewed = Person { certificates: vec![Certificate { valid_to: day(2, 20), ..certificate(repair) }, certificate(repair)], ..person.clone() };
+        let renewed = Person {
+            certificates: vec![
+                Certificate {
+                    valid_to: day(2, 20),
+                    ..certificate(repair)
+                },
+                certificate(repair),
+            ],
+            ..person.clone()
+        };
         assert_eq!(check(&renewed, repair, day(5, 1)), Ok(day(6, 30)), "any of several counts");
         assert_eq!(check(&person, CertificateKind::Welder, day(3, 1)), Err(Refusal::CertificateMissing));
     }
 
     #[test]
     fn a_01_only_an_active_person_of_an_admitted_vendor() {
-        let ended = Person { state: State::Ended, ..repairer() };
+        let ended = Person {
+            state: State::Ended,
+            ..repairer()
+        };
         assert_eq!(check(&ended, CertificateKind::Repair, day(3, 1)), Err(Refusal::PersonEnded));
         let person = repairer();
         for vendor in VendorState::ALL.iter().copied().filter(|s| *s != ADMITTED) {
-            assert_eq!(person.may_work(vendor, Some(CertificateKind::Repair), day(3, 1)), Err(Refusal::VendorNotAdmitted), "{vendor:?}");
+            assert_eq!(
+                person.may_work(vendor, Some(CertificateKind::Repair), day(3, 1)),
+                Err(Refusal::VendorNotAdmitted),
+                "{vendor:?}"
+            );
             assert_eq!(person.may_work(vendor, None, day(3, 1)), Err(Refusal::VendorNotAdmitted), "{vendor:?}");
         }
         assert_eq!(person.may_work(ADMITTED, None, day(12, 1)), Ok(()), "work without a certificate");
@@ -244,13 +282,24 @@ mod tests {
     fn s_01_repairers_and_boiler_operators_need_both_trainings() {
         for kind in [CertificateKind::Repair, CertificateKind::BoilerOperator] {
             for only in [TrainingKind::Safety, TrainingKind::Technical] {
-                let person = Person { trainings: vec![training(only)], certificates: vec![certificate(kind)], ..repairer() };
+                let person = Person {
+                    trainings: vec![training(only)],
+                    certificates: vec![certificate(kind)],
+                    ..repairer()
+                };
                 assert_eq!(check(&person, kind, day(3, 1)), Err(Refusal::TrainingMissing), "{kind:?} {only:?}");
             }
-            let person = Person { certificates: vec![certificate(kind)], ..repairer() };
+            let person = Person {
+                certificates: vec![certificate(kind)],
+                ..repairer()
+            };
             assert!(check(&person, kind, day(3, 1)).is_ok(), "{kind:?}");
         }
-        let reader = Person { trainings: vec![], certificates: vec![certificate(CertificateKind::MeterReading)], ..repairer() };
+        let reader = Person {
+            trainings: vec![],
+            certificates: vec![certificate(CertificateKind::MeterReading)],
+            ..repairer()
+        };
         assert!(check(&reader, CertificateKind::MeterReading, day(3, 1)).is_ok());
     }
 
@@ -259,12 +308,48 @@ mod tests {
         let today = day(3, 1);
         let access = |person: Person| person.may_have_access(ADMITTED, today);
         assert_eq!(access(repairer()), Ok(()));
-        assert_eq!(access(Person { confidentiality: None, ..repairer() }), Err(Refusal::NdaMissing));
-        assert_eq!(access(Person { trainings: vec![], ..repairer() }), Err(Refusal::TrainingMissing));
-        assert_eq!(access(Person { certificates: vec![], ..repairer() }), Err(Refusal::CertificateMissing));
-        assert_eq!(access(Person { certificates: vec![], field_work: false, ..repairer() }), Ok(()), "no field work");
-        assert_eq!(access(Person { state: State::Ended, ..repairer() }), Err(Refusal::PersonEnded));
-        assert_eq!(repairer().may_have_access(ADMITTED, day(7, 1)), Err(Refusal::CertificateMissing), "the only certificate has run out");
+        assert_eq!(
+            access(Person {
+                confidentiality: None,
+                ..repairer()
+            }),
+            Err(Refusal::NdaMissing)
+        );
+        assert_eq!(
+            access(Person {
+                trainings: vec![],
+                ..repairer()
+            }),
+            Err(Refusal::TrainingMissing)
+        );
+        assert_eq!(
+            access(Person {
+                certificates: vec![],
+                ..repairer()
+            }),
+            Err(Refusal::CertificateMissing)
+        );
+        assert_eq!(
+            access(Person {
+                certificates: vec![],
+                field_work: false,
+                ..repairer()
+            }),
+            Ok(()),
+            "no field work"
+        );
+        assert_eq!(
+            access(Person {
+                state: State::Ended,
+                ..repairer()
+            }),
+            Err(Refusal::PersonEnded)
+        );
+        assert_eq!(
+            repairer().may_have_access(ADMITTED, day(7, 1)),
+            Err(Refusal::CertificateMissing),
+            "the only certificate has run out"
+        );
         assert_eq!(repairer().may_have_access(VendorState::Suspended, today), Err(Refusal::VendorNotAdmitted));
     }
 

@@ -72,7 +72,11 @@ pub async fn record_training(desk: Desk, call: Call, request: RecordTrainingRequ
         Begun::Replay(answer) => return Ok(answer),
     };
     let passed = happened(wire::date_of(request.passed_date.as_ref(), "passed_date")?, write.now().date())?;
-    let training = Training { kind: training_kind_of(request.kind)?, passed, authority: request.authority };
+    let training = Training {
+        kind: training_kind_of(request.kind)?,
+        passed,
+        authority: request.authority,
+    };
     let mut person = locked(&write, &call, &request.vendor_id, &request.person_id, &request.etag).await?;
     person.active()?;
     store::insert_training(&*write, person.id, &training).await?;
@@ -130,7 +134,11 @@ pub async fn revoke_certificate(desk: Desk, call: Call, request: RevokeCertifica
     let today = write.now().date();
     let mut person = locked(&write, &call, &request.vendor_id, &request.person_id, &request.etag).await?;
     let id: CertificateId = wire::id_of("certificate_id", &request.certificate_id)?;
-    let certificate = person.certificates.iter_mut().find(|c| c.id == id).ok_or_else(|| Fault::not_found("certificate", id))?;
+    let certificate = person
+        .certificates
+        .iter_mut()
+        .find(|c| c.id == id)
+        .ok_or_else(|| Fault::not_found("certificate", id))?;
     if certificate.revoked.is_some() {
         return Err(Refusal::CertificateRevoked.into());
     }
@@ -154,7 +162,13 @@ pub async fn grant_access(desk: Desk, call: Call, request: GrantAccessRequest) -
     let vendor = vendor::store::lock(&*write, &vendor::store::scope(&call), wire::id_of("vendor_id", &request.vendor_id)?).await?;
     let mut person = locked(&write, &call, &request.vendor_id, &request.person_id, &request.etag).await?;
     person.may_have_access(vendor.state, today)?;
-    let grant = Grant { id: GrantId::new(), purpose: request.purpose, systems: request.systems, until, revoked: None };
+    let grant = Grant {
+        id: GrantId::new(),
+        purpose: request.purpose,
+        systems: request.systems,
+        until,
+        revoked: None,
+    };
     store::insert_grant(&*write, &person, &grant, call.subject(), write.now()).await?;
     let grant_id = grant.id.to_string();
     person.grants.push(grant);
@@ -205,6 +219,7 @@ pub async fn reveal(desk: Desk, call: Call, request: RevealPersonRequest) -> Res
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
+    write.purpose(&request.purpose);
     let (vendor, id) = (wire::id_of("vendor_id", &request.vendor_id)?, wire::id_of("person_id", &request.person_id)?);
     let person = store::load_of(&*write, &vendor::store::scope(&call), vendor, id).await?;
     let clear = store::open(&*write, &desk.vault, &[person.id]).await?.pop().unwrap_or_default();
@@ -212,7 +227,11 @@ pub async fn reveal(desk: Desk, call: Call, request: RevealPersonRequest) -> Res
         return Err(Refusal::DataErased.into());
     }
     write.subject(person.id);
-    write.commit(RevealPersonResponse { person: Some(view(&person, &clear)) }).await
+    write
+        .commit(RevealPersonResponse {
+            person: Some(view(&person, &clear)),
+        })
+        .await
 }
 
 /// Revokes every grant of every person of a vendor, within the write that bars the vendor.
@@ -236,7 +255,11 @@ async fn revoke(write: &mut Write, person: &mut Person, reason: &str, which: imp
 }
 
 fn revoked(vendor: VendorId, person: PersonId, grant: GrantId) -> VendorAccessRevoked {
-    VendorAccessRevoked { vendor_id: vendor.to_string(), person_id: person.to_string(), grant_id: grant.to_string() }
+    VendorAccessRevoked {
+        vendor_id: vendor.to_string(),
+        person_id: person.to_string(),
+        grant_id: grant.to_string(),
+    }
 }
 
 /// The person of a request, locked, in the version that the caller has seen.

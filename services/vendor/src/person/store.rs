@@ -157,7 +157,12 @@ pub(super) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: PersonI
 
 /// A person of a vendor within the scope.
 pub(crate) async fn load_of(conn: &impl ConnectionTrait, scope: &Scope, vendor: VendorId, id: PersonId) -> Result<Person, Fault> {
-    one(conn, database::find::<person::Entity>(scope).filter(person::Column::VendorId.eq(vendor.uuid())), id).await
+    one(
+        conn,
+        database::find::<person::Entity>(scope).filter(person::Column::VendorId.eq(vendor.uuid())),
+        id,
+    )
+    .await
 }
 
 /// The same, locked until the write ends.
@@ -174,13 +179,7 @@ async fn one(conn: &impl ConnectionTrait, select: Select<person::Entity>, id: Pe
 }
 
 /// A page of the persons of a vendor.
-pub(super) async fn list(
-    conn: &impl ConnectionTrait,
-    scope: &Scope,
-    vendor: VendorId,
-    with_ended: bool,
-    page: &Page,
-) -> Result<(Vec<Person>, String), Fault> {
+pub(super) async fn list(conn: &impl ConnectionTrait, scope: &Scope, vendor: VendorId, with_ended: bool, page: &Page) -> Result<(Vec<Person>, String), Fault> {
     let mut select = database::find::<person::Entity>(scope).filter(person::Column::VendorId.eq(vendor.uuid()));
     if !with_ended {
         select = select.filter(person::Column::State.eq(State::Active.code()));
@@ -196,18 +195,29 @@ pub(super) async fn list(
 /// Keeps what changed in the person itself; the version goes up by one.
 pub(super) async fn save(conn: &impl ConnectionTrait, person: &mut Person) -> Result<(), Fault> {
     person.version = person.version.saturating_add(1);
-    let row = person::ActiveModel { id: Unchanged(person.id.uuid()), ..row(person) };
+    let row = person::ActiveModel {
+        id: Unchanged(person.id.uuid()),
+        ..row(person)
+    };
     person::Entity::update(row).exec(conn).await?;
     Ok(())
 }
 
 /// What is sealed of some persons, in their order.
 pub(super) async fn open(conn: &impl ConnectionTrait, vault: &Vault, persons: &[PersonId]) -> Result<Vec<Clear>, Fault> {
-    let rows = person::Entity::find().filter(person::Column::Id.is_in(persons.iter().map(|id| id.uuid()))).all(conn).await?;
+    let rows = person::Entity::find()
+        .filter(person::Column::Id.is_in(persons.iter().map(|id| id.uuid())))
+        .all(conn)
+        .await?;
     let sealed_texts: Vec<_> = persons
         .iter()
         .filter_map(|id| rows.iter().find(|row| row.id == id.uuid()))
-        .flat_map(|row| [(row.id, ID_NUMBER, row.id_number_sealed.as_slice()), (row.id, PHONE, row.phone_sealed.as_slice())])
+        .flat_map(|row| {
+            [
+                (row.id, ID_NUMBER, row.id_number_sealed.as_slice()),
+                (row.id, PHONE, row.phone_sealed.as_slice()),
+            ]
+        })
         .collect();
     let mut texts = vault.open_many(conn, &sealed_texts).await.map_err(sealed)?.into_iter();
     let mut clear = vec![];
@@ -291,7 +301,9 @@ pub(super) async fn revoke_grant(conn: &impl ConnectionTrait, id: GrantId, now: 
 
 /// The grants of a vendor's persons that are not revoked.
 pub(super) async fn open_grants(conn: &impl ConnectionTrait, vendor: VendorId) -> Result<Vec<(PersonId, GrantId)>, Fault> {
-    let select = grant::Entity::find().filter(grant::Column::VendorId.eq(vendor.uuid())).filter(grant::Column::RevokedAt.is_null());
+    let select = grant::Entity::find()
+        .filter(grant::Column::VendorId.eq(vendor.uuid()))
+        .filter(grant::Column::RevokedAt.is_null());
     let rows = select.order_by_asc(grant::Column::Id).all(conn).await?;
     Ok(rows.into_iter().map(|row| (PersonId::from(row.person_id), GrantId::from(row.id))).collect())
 }
@@ -304,15 +316,30 @@ pub(crate) async fn has_access(conn: &impl ConnectionTrait, vendor: VendorId) ->
 /// Persons with what hangs on them, in the order of the rows.
 async fn whole(conn: &impl ConnectionTrait, rows: Vec<person::Model>) -> Result<Vec<Person>, Fault> {
     let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
-    let trainings = training::Entity::find().filter(training::Column::PersonId.is_in(ids.clone())).order_by_asc(training::Column::Id).all(conn).await?;
-    let certificates =
-        certificate::Entity::find().filter(certificate::Column::PersonId.is_in(ids.clone())).order_by_asc(certificate::Column::Id).all(conn).await?;
-    let grants = grant::Entity::find().filter(grant::Column::PersonId.is_in(ids)).order_by_asc(grant::Column::Id).all(conn).await?;
+    let trainings = training::Entity::find()
+        .filter(training::Column::PersonId.is_in(ids.clone()))
+        .order_by_asc(training::Column::Id)
+        .all(conn)
+        .await?;
+    let certificates = certificate::Entity::find()
+        .filter(certificate::Column::PersonId.is_in(ids.clone()))
+        .order_by_asc(certificate::Column::Id)
+        .all(conn)
+        .await?;
+    let grants = grant::Entity::find()
+        .filter(grant::Column::PersonId.is_in(ids))
+        .order_by_asc(grant::Column::Id)
+        .all(conn)
+        .await?;
     let mut persons = rows.into_iter().map(of_row).collect::<Result<Vec<_>, _>>()?;
     for person in &mut persons {
         let id = person.id.uuid();
         person.trainings = trainings.iter().filter(|row| row.person_id == id).map(of_training).collect::<Result<_, _>>()?;
-        person.certificates = certificates.iter().filter(|row| row.person_id == id).map(of_certificate).collect::<Result<_, _>>()?;
+        person.certificates = certificates
+            .iter()
+            .filter(|row| row.person_id == id)
+            .map(of_certificate)
+            .collect::<Result<_, _>>()?;
         person.grants = grants.iter().filter(|row| row.person_id == id).map(of_grant).collect::<Result<_, _>>()?;
     }
     Ok(persons)
@@ -357,7 +384,11 @@ fn of_row(row: person::Model) -> Result<Person, Fault> {
 }
 
 fn of_training(row: &training::Model) -> Result<Training, Fault> {
-    Ok(Training { kind: row.kind.parse().map_err(Fault::internal)?, passed: row.passed_date, authority: row.authority.clone() })
+    Ok(Training {
+        kind: row.kind.parse().map_err(Fault::internal)?,
+        passed: row.passed_date,
+        authority: row.authority.clone(),
+    })
 }
 
 fn of_certificate(row: &certificate::Model) -> Result<Certificate, Fault> {

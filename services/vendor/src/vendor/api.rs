@@ -1,11 +1,11 @@
 //! The gRPC service of vendors.
 
 use contracts::hearth::vendor::v1::{
-    AdmitVendorRequest, AdmitVendorResponse, BlacklistVendorRequest, BlacklistVendorResponse, CompleteDossierRequest, CompleteDossierResponse, FinishExitRequest,
-    FinishExitResponse, GetVendorRequest, GetVendorResponse, ListVendorsRequest, ListVendorsResponse, RankVendorsRequest, RankVendorsResponse,
-    RegisterVendorRequest, RegisterVendorResponse, ResumeVendorRequest, ResumeVendorResponse, ReviewSiteRequest, ReviewSiteResponse, ScoreVendorRequest,
-    ScoreVendorResponse, StartExitRequest, StartExitResponse, SuspendVendorRequest, SuspendVendorResponse, VerifyVendorRequest, VerifyVendorResponse,
-    vendor_service_server::VendorService,
+    AdmitVendorRequest, AdmitVendorResponse, BlacklistVendorRequest, BlacklistVendorResponse, CompleteDossierRequest, CompleteDossierResponse,
+    FinishExitRequest, FinishExitResponse, GetVendorRequest, GetVendorResponse, ListVendorsRequest, ListVendorsResponse, RankVendorsRequest,
+    RankVendorsResponse, RegisterVendorRequest, RegisterVendorResponse, ResumeVendorRequest, ResumeVendorResponse, ReviewSiteRequest, ReviewSiteResponse,
+    ScoreVendorRequest, ScoreVendorResponse, StartExitRequest, StartExitResponse, SuspendVendorRequest, SuspendVendorResponse, VerifyVendorRequest,
+    VerifyVendorResponse, vendor_service_server::VendorService,
 };
 use rpc::{Call, Fault, page::Page, wire};
 use tonic::{Request, Response, Status};
@@ -70,7 +70,9 @@ async fn get(desk: Desk, call: Call, request: GetVendorRequest) -> Result<GetVen
     let conn = desk.db.reader();
     let vendor = store::load(conn, &store::scope(&call), wire::id_of("vendor_id", &request.vendor_id)?).await?;
     let qualifications = store::qualifications(conn, &[vendor.id]).await?;
-    Ok(GetVendorResponse { vendor: Some(view(&call, &vendor, &qualifications)) })
+    Ok(GetVendorResponse {
+        vendor: Some(view(&call, &vendor, &qualifications)),
+    })
 }
 
 async fn list(desk: Desk, call: Call, request: ListVendorsRequest) -> Result<ListVendorsResponse, Fault> {
@@ -82,5 +84,8 @@ async fn list(desk: Desk, call: Call, request: ListVendorsRequest) -> Result<Lis
     let ids: Vec<_> = vendors.iter().map(|vendor| vendor.id).collect();
     let mut qualifications = store::qualifications(conn, &ids).await?;
     qualifications.iter_mut().for_each(|q| q.documents.clear());
-    Ok(ListVendorsResponse { vendors: vendors.iter().map(|vendor| view(&call, vendor, &qualifications)).collect(), next_page_token })
+    Ok(ListVendorsResponse {
+        vendors: vendors.iter().map(|vendor| view(&call, vendor, &qualifications)).collect(),
+        next_page_token,
+    })
 }

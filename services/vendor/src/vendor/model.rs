@@ -105,17 +105,27 @@ impl Category {
             Self::ConsultingTechnicalPlan | Self::ConsultingContingency | Self::ConsultingOther | Self::Training => (true, false, false),
             // A diagnosis looks into running systems and what they hold.
             Self::ConsultingDiagnosis => (true, true, false),
-            Self::OperationInstallation | Self::OperationRepair | Self::OperationUpgrade | Self::OperationInspection | Self::OperationOther => (true, true, true),
+            Self::OperationInstallation | Self::OperationRepair | Self::OperationUpgrade | Self::OperationInspection | Self::OperationOther => {
+                (true, true, true)
+            }
             Self::FieldSafetyInspection | Self::FieldMeterReading | Self::FieldRepair | Self::FieldCustomerService => (true, true, false),
             Self::SupplyHardware | Self::SupplySoftware | Self::SupplyNetwork => (true, false, false),
             Self::ItStrategy | Self::RiskManagement | Self::InternalAudit | Self::SecurityResponsibility => (false, false, false),
         };
-        Traits { outsourceable, personal_data, operation }
+        Traits {
+            outsourceable,
+            personal_data,
+            operation,
+        }
     }
 
     /// Refuses what may not be given away (F-13).
     pub fn outsourceable(self) -> Result<Self, Refusal> {
-        if self.traits().outsourceable { Ok(self) } else { Err(Refusal::CategoryNotOutsourceable) }
+        if self.traits().outsourceable {
+            Ok(self)
+        } else {
+            Err(Refusal::CategoryNotOutsourceable)
+        }
     }
 }
 
@@ -172,7 +182,11 @@ pub const STAGES: &[(Stage, Action, Stage)] = &[
 
 /// The state after an action, by the table of F-01.
 pub fn step(from: State, action: Action) -> Result<State, Refusal> {
-    TRANSITIONS.iter().find(|(f, a, _)| (*f, *a) == (from, action)).map(|t| t.2).ok_or(Refusal::VendorState)
+    TRANSITIONS
+        .iter()
+        .find(|(f, a, _)| (*f, *a) == (from, action))
+        .map(|t| t.2)
+        .ok_or(Refusal::VendorState)
 }
 
 /// The state of a vendor of which one qualification takes a step. The first one leads the vendor along; where the vendor is as far
@@ -182,12 +196,20 @@ pub fn carry(vendor: State, action: Action) -> Result<State, Refusal> {
         return Ok(next);
     }
     let reached = TRANSITIONS.iter().find(|(_, a, _)| *a == action).map(|t| t.2).ok_or(Refusal::VendorState)?;
-    if (reached..=State::Admitted).contains(&vendor) { Ok(vendor) } else { Err(Refusal::VendorState) }
+    if (reached..=State::Admitted).contains(&vendor) {
+        Ok(vendor)
+    } else {
+        Err(Refusal::VendorState)
+    }
 }
 
 /// The stage of a qualification after a step; one that is not passed ends it.
 pub fn advance(from: Stage, action: Action, passed: bool) -> Result<Stage, Refusal> {
-    let next = STAGES.iter().find(|(f, a, _)| (*f, *a) == (from, action)).map(|t| t.2).ok_or(Refusal::QualificationStage)?;
+    let next = STAGES
+        .iter()
+        .find(|(f, a, _)| (*f, *a) == (from, action))
+        .map(|t| t.2)
+        .ok_or(Refusal::QualificationStage)?;
     Ok(if passed { next } else { Stage::Failed })
 }
 
@@ -445,7 +467,12 @@ impl Qualification {
     /// What the ranking compares; `None` before it is scored.
     pub fn candidate(&self) -> Option<Candidate<QualificationId>> {
         let (total, scores) = self.total.zip(self.scores)?;
-        Some(Candidate { id: self.id, total, technical: scores.technical, dossier_complete: self.dossier_complete.micros() })
+        Some(Candidate {
+            id: self.id,
+            total,
+            technical: scores.technical,
+            dossier_complete: self.dossier_complete.micros(),
+        })
     }
 }
 
@@ -534,7 +561,11 @@ mod tests {
             }
         }
         assert_eq!(carry(State::Registered, Action::CompleteDossier), Ok(State::DossierComplete));
-        assert_eq!(carry(State::Scored, Action::CompleteDossier), Ok(State::Scored), "a second category while the first is scored");
+        assert_eq!(
+            carry(State::Scored, Action::CompleteDossier),
+            Ok(State::Scored),
+            "a second category while the first is scored"
+        );
         assert_eq!(carry(State::Verified, Action::Rank), Err(Refusal::VendorState), "no step is jumped over");
     }
 
@@ -562,7 +593,12 @@ mod tests {
     }
 
     fn scores(technical: &str, financial: &str, quotation: &str, references: &str) -> Scores {
-        Scores { technical: points(technical), financial: points(financial), quotation: points(quotation), references: points(references) }
+        Scores {
+            technical: points(technical),
+            financial: points(financial),
+            quotation: points(quotation),
+            references: points(references),
+        }
     }
 
     #[test]
@@ -588,14 +624,24 @@ mod tests {
     #[test]
     fn f_03_maxima_are_40_25_25_10() {
         assert_eq!(F_03.total(&scores("40", "25", "25", "10")).unwrap().to_string(), "100.000");
-        for over in [scores("40.001", "0", "0", "0"), scores("0", "25.001", "0", "0"), scores("0", "0", "25.001", "0"), scores("0", "0", "0", "10.001")] {
+        for over in [
+            scores("40.001", "0", "0", "0"),
+            scores("0", "25.001", "0", "0"),
+            scores("0", "0", "25.001", "0"),
+            scores("0", "0", "0", "10.001"),
+        ] {
             assert_eq!(F_03.total(&over), Err(Refusal::ScoreRange));
         }
     }
 
     #[test]
     fn f_03_ties_go_to_technical_then_to_the_earlier_dossier() {
-        let candidate = |id, total, technical, dossier_complete| Candidate { id, total: points(total), technical: points(technical), dossier_complete };
+        let candidate = |id, total, technical, dossier_complete| Candidate {
+            id,
+            total: points(total),
+            technical: points(technical),
+            dossier_complete,
+        };
         let mut all = vec![
             candidate('e', "70", "30", 9),
             candidate('d', "80", "30", 5),

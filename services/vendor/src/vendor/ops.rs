@@ -1,10 +1,10 @@
 //! The writes of admission, one transaction each.
 
 use contracts::hearth::vendor::v1::{
-    AdmitVendorRequest, AdmitVendorResponse, BlacklistVendorRequest, BlacklistVendorResponse, CompleteDossierRequest, CompleteDossierResponse, FinishExitRequest,
-    FinishExitResponse, RankVendorsRequest, RankVendorsResponse, RankedVendor, RegisterVendorRequest, RegisterVendorResponse, ResumeVendorRequest,
-    ResumeVendorResponse, ReviewSiteRequest, ReviewSiteResponse, ScoreVendorRequest, ScoreVendorResponse, StartExitRequest, StartExitResponse,
-    SuspendVendorRequest, SuspendVendorResponse, VendorAdmitted, VendorExited, VendorSuspended, VerifyVendorRequest, VerifyVendorResponse,
+    AdmitVendorRequest, AdmitVendorResponse, BlacklistVendorRequest, BlacklistVendorResponse, CompleteDossierRequest, CompleteDossierResponse,
+    FinishExitRequest, FinishExitResponse, RankVendorsRequest, RankVendorsResponse, RankedVendor, RegisterVendorRequest, RegisterVendorResponse,
+    ResumeVendorRequest, ResumeVendorResponse, ReviewSiteRequest, ReviewSiteResponse, ScoreVendorRequest, ScoreVendorResponse, StartExitRequest,
+    StartExitResponse, SuspendVendorRequest, SuspendVendorResponse, VendorAdmitted, VendorExited, VendorSuspended, VerifyVendorRequest, VerifyVendorResponse,
     vendor_suspended::Cause,
 };
 use database::{Begun, Write};
@@ -25,7 +25,11 @@ pub async fn register(desk: Desk, call: Call, request: RegisterVendorRequest) ->
         Begun::Replay(answer) => return Ok(answer),
     };
     let uscc = CreditCode::parse(&request.uscc).map_err(|_| Fault::from(Refusal::UsccInvalid).field("uscc"))?;
-    let mut kinds: Vec<_> = request.kinds.iter().map(|n| Kind::of_number(*n).ok_or_else(|| unknown("kinds"))).collect::<Result<_, _>>()?;
+    let mut kinds: Vec<_> = request
+        .kinds
+        .iter()
+        .map(|n| Kind::of_number(*n).ok_or_else(|| unknown("kinds")))
+        .collect::<Result<_, _>>()?;
     kinds.sort_unstable();
     kinds.dedup();
     let vendor = Vendor {
@@ -41,7 +45,11 @@ pub async fn register(desk: Desk, call: Call, request: RegisterVendorRequest) ->
     };
     store::insert(&*write, &vendor).await?;
     write.subject(vendor.id);
-    write.commit(RegisterVendorResponse { vendor: Some(view(&call, &vendor, &[])) }).await
+    write
+        .commit(RegisterVendorResponse {
+            vendor: Some(view(&call, &vendor, &[])),
+        })
+        .await
 }
 
 /// Hands in a dossier and opens a qualification.
@@ -66,7 +74,12 @@ pub async fn complete_dossier(desk: Desk, call: Call, request: CompleteDossierRe
     store::save(&*write, &mut vendor).await?;
     write.subject(vendor.id);
     let vendor = seen(&write, &call, &vendor).await?;
-    write.commit(CompleteDossierResponse { vendor, qualification_id: qualification.id.to_string() }).await
+    write
+        .commit(CompleteDossierResponse {
+            vendor,
+            qualification_id: qualification.id.to_string(),
+        })
+        .await
 }
 
 /// Takes the outcome of a verification.
@@ -122,10 +135,16 @@ pub async fn rank(desk: Desk, call: Call, request: RankVendorsRequest) -> Result
     model::rank(&mut candidates);
     let mut ranking = vec![];
     for (place, candidate) in (1..).zip(candidates) {
-        let Some(qualification) = qualifications.iter_mut().find(|q| q.id == candidate.id) else { continue };
+        let Some(qualification) = qualifications.iter_mut().find(|q| q.id == candidate.id) else {
+            continue;
+        };
         qualification.rank(place)?;
         store::save_qualification(&*write, qualification).await?;
-        ranking.push(RankedVendor { rank: place, vendor_id: qualification.vendor.to_string(), qualification_id: candidate.id.to_string() });
+        ranking.push(RankedVendor {
+            rank: place,
+            vendor_id: qualification.vendor.to_string(),
+            qualification_id: candidate.id.to_string(),
+        });
     }
     for vendor in &mut vendors {
         store::save(&*write, vendor).await?;
@@ -198,7 +217,11 @@ pub async fn resume(desk: Desk, call: Call, request: ResumeVendorRequest) -> Res
     for granted in qualifications.iter().filter(|q| q.stage == Stage::Granted) {
         write.event(vendor.id, &admitted(granted));
     }
-    write.commit(ResumeVendorResponse { vendor: Some(view(&call, &vendor, &qualifications)) }).await
+    write
+        .commit(ResumeVendorResponse {
+            vendor: Some(view(&call, &vendor, &qualifications)),
+        })
+        .await
 }
 
 /// Puts a vendor on the black list and shuts its persons out.
@@ -256,7 +279,12 @@ pub async fn finish_exit(desk: Desk, call: Call, request: FinishExitRequest) -> 
     }
     store::save(&*write, &mut vendor).await?;
     write.subject(vendor.id);
-    write.event(vendor.id, &VendorExited { vendor_id: vendor.id.to_string() });
+    write.event(
+        vendor.id,
+        &VendorExited {
+            vendor_id: vendor.id.to_string(),
+        },
+    );
     let vendor = seen(&write, &call, &vendor).await?;
     write.commit(FinishExitResponse { vendor }).await
 }
@@ -296,5 +324,8 @@ fn admitted(qualification: &Qualification) -> VendorAdmitted {
 }
 
 fn barred(vendor: &Vendor, cause: Cause) -> VendorSuspended {
-    VendorSuspended { vendor_id: vendor.id.to_string(), cause: cause.into() }
+    VendorSuspended {
+        vendor_id: vendor.id.to_string(),
+        cause: cause.into(),
+    }
 }

@@ -85,7 +85,10 @@ pub(super) async fn insert(conn: &impl ConnectionTrait, vendor: &Vendor) -> Resu
 
 /// A vendor within the scope.
 pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: VendorId) -> Result<Vendor, Fault> {
-    let found = database::find::<vendor::Entity>(scope).filter(vendor::Column::Id.eq(id.uuid())).one(conn).await?;
+    let found = database::find::<vendor::Entity>(scope)
+        .filter(vendor::Column::Id.eq(id.uuid()))
+        .one(conn)
+        .await?;
     of_row(found.ok_or_else(|| Fault::not_found("vendor", id))?)
 }
 
@@ -93,21 +96,33 @@ pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: VendorI
 /// lock first: the steps of admission, and every part that somebody takes in one of its contracts (F-02). It leaves the key alone, so
 /// that rows which point at the vendor may be inserted meanwhile.
 pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: VendorId) -> Result<Vendor, Fault> {
-    let found = database::find::<vendor::Entity>(scope).filter(vendor::Column::Id.eq(id.uuid())).lock(LockType::NoKeyUpdate).one(conn).await?;
+    let found = database::find::<vendor::Entity>(scope)
+        .filter(vendor::Column::Id.eq(id.uuid()))
+        .lock(LockType::NoKeyUpdate)
+        .one(conn)
+        .await?;
     of_row(found.ok_or_else(|| Fault::not_found("vendor", id))?)
 }
 
 /// Several vendors, locked in the order of their keys.
 pub(super) async fn lock_all(conn: &impl ConnectionTrait, ids: &[VendorId]) -> Result<Vec<Vendor>, Fault> {
     let ids = ids.iter().map(|id| id.uuid());
-    let rows = vendor::Entity::find().filter(vendor::Column::Id.is_in(ids)).order_by_asc(vendor::Column::Id).lock(LockType::NoKeyUpdate).all(conn).await?;
+    let rows = vendor::Entity::find()
+        .filter(vendor::Column::Id.is_in(ids))
+        .order_by_asc(vendor::Column::Id)
+        .lock(LockType::NoKeyUpdate)
+        .all(conn)
+        .await?;
     rows.into_iter().map(of_row).collect()
 }
 
 /// Keeps what changed; the version goes up by one.
 pub(super) async fn save(conn: &impl ConnectionTrait, vendor: &mut Vendor) -> Result<(), Fault> {
     vendor.version = vendor.version.saturating_add(1);
-    let row = vendor::ActiveModel { id: Unchanged(vendor.id.uuid()), ..row(vendor) };
+    let row = vendor::ActiveModel {
+        id: Unchanged(vendor.id.uuid()),
+        ..row(vendor)
+    };
     vendor::Entity::update(row).exec(conn).await?;
     Ok(())
 }
@@ -142,19 +157,27 @@ pub(super) async fn list(
 
 /// A new qualification.
 pub(super) async fn insert_qualification(conn: &impl ConnectionTrait, qualification: &Qualification) -> Result<(), Fault> {
-    qualification::Entity::insert(qualification_row(qualification)?).exec_without_returning(conn).await?;
+    qualification::Entity::insert(qualification_row(qualification)?)
+        .exec_without_returning(conn)
+        .await?;
     Ok(())
 }
 
 /// A qualification of a vendor that is within the caller's scope already.
 pub(super) async fn qualification(conn: &impl ConnectionTrait, vendor: VendorId, id: QualificationId) -> Result<Qualification, Fault> {
-    let found = qualification::Entity::find_by_id(id.uuid()).filter(qualification::Column::VendorId.eq(vendor.uuid())).one(conn).await?;
+    let found = qualification::Entity::find_by_id(id.uuid())
+        .filter(qualification::Column::VendorId.eq(vendor.uuid()))
+        .one(conn)
+        .await?;
     of_qualification_row(found.ok_or_else(|| Fault::not_found("qualification", id))?)
 }
 
 /// Keeps what changed in a qualification.
 pub(super) async fn save_qualification(conn: &impl ConnectionTrait, qualification: &Qualification) -> Result<(), Fault> {
-    let row = qualification::ActiveModel { id: Unchanged(qualification.id.uuid()), ..qualification_row(qualification)? };
+    let row = qualification::ActiveModel {
+        id: Unchanged(qualification.id.uuid()),
+        ..qualification_row(qualification)?
+    };
     qualification::Entity::update(row).exec(conn).await?;
     Ok(())
 }
@@ -261,4 +284,3 @@ fn of_qualification_row(row: qualification::Model) -> Result<Qualification, Faul
 pub(crate) async fn has_judged(conn: &impl ConnectionTrait, vendor: VendorId, subject: &str) -> Result<bool, Fault> {
     Ok(qualifications(conn, &[vendor]).await?.iter().any(|q| q.is_judged_by(subject)))
 }
-

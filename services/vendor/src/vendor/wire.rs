@@ -22,8 +22,18 @@ pub(super) fn vendor(call: &Call, vendor: &Vendor, qualifications: &[Qualificati
 }
 
 fn qualification(call: &Call, q: &Qualification) -> proto::Qualification {
-    let judge = |subject: &Option<String>| if call.vendor().is_some() { String::new() } else { subject.clone().unwrap_or_default() };
-    let documents = q.documents.iter().map(|d| proto::DossierDocument { kind: d.kind.number(), title: d.title.clone(), file_digest: d.file_digest.clone() });
+    let judge = |subject: &Option<String>| {
+        if call.vendor().is_some() {
+            String::new()
+        } else {
+            subject.clone().unwrap_or_default()
+        }
+    };
+    let documents = q.documents.iter().map(|d| proto::DossierDocument {
+        kind: d.kind.number(),
+        title: d.title.clone(),
+        file_digest: d.file_digest.clone(),
+    });
     proto::Qualification {
         qualification_id: q.id.to_string(),
         category: q.category.number(),
@@ -66,7 +76,11 @@ pub(super) fn scores_of(scores: Option<&proto::Scores>) -> Result<Scores, Fault>
 pub(super) fn documents_of(documents: Vec<proto::DossierDocument>) -> Result<Vec<Document>, Fault> {
     let document = |d: proto::DossierDocument| {
         let kind = DocumentKind::of_number(d.kind).ok_or_else(|| unknown("documents.kind"))?;
-        Ok(Document { kind, title: d.title, file_digest: d.file_digest })
+        Ok(Document {
+            kind,
+            title: d.title,
+            file_digest: d.file_digest,
+        })
     };
     documents.into_iter().map(document).collect()
 }
@@ -98,7 +112,7 @@ mod tests {
         check!(model::State, proto::vendor::State, "STATE_");
         check!(model::Stage, proto::qualification::Stage, "STAGE_");
         check!(model::Kind, proto::VendorKind, "VENDOR_KIND_");
-        check!(model::DocumentKind, proto::dossier_document::Kind, "KIND_");
-        check!(model::Category, proto::ServiceCategory, "SERVICE_CATEGORY_");
+        check!(DocumentKind, proto::dossier_document::Kind, "KIND_");
+        check!(Category, proto::ServiceCategory, "SERVICE_CATEGORY_");
     }
 }

@@ -1,0 +1,6 @@
+//! Bills: made by runs, never edited, reversed by credit notes.
+
+pub mod api;
+pub mod model;
+pub mod ops;
+pub mod store;

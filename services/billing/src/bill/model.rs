@@ -1,0 +1,122 @@
+//! States of a bill, pure.
+
+use crate::{refusal::Refusal, words::words};
+
+words! {
+    /// What a bill is for.
+    pub enum BillKind {
+        /// Of a period, by reading.
+        Regular "REGULAR",
+    }
+}
+
+words! {
+    /// Where a bill stands.
+    pub enum BillState {
+        /// Made, not issued.
+        Draft "DRAFT",
+        /// Issued.
+        Issued "ISSUED",
+        /// Paid in part.
+        PartlyPaid "PARTLY_PAID",
+        /// Paid.
+        Paid "PAID",
+        /// Reversed.
+        Reversed "REVERSED",
+    }
+}
+
+/// What happens to a bill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It goes out.
+    Issue,
+    /// Of it, nothing is paid (any more).
+    Open,
+    /// Of it, something is paid.
+    PayPart,
+    /// All of it is paid.
+    PayAll,
+    /// A credit note takes it back.
+    Reverse,
+}
+
+/// The legal moves.
+const MOVES: [(BillState, Action, BillState); 14] = [
+    (BillState::Draft, Action::Issue, BillState::Issued),
+    (BillState::Issued, Action::Open, BillState::Issued),
+    (BillState::Issued, Action::PayPart, BillState::PartlyPaid),
+    (BillState::Issued, Action::PayAll, BillState::Paid),
+    (BillState::PartlyPaid, Action::Open, BillState::Issued),
+    (BillState::PartlyPaid, Action::PayPart, BillState::PartlyPaid),
+    (BillState::PartlyPaid, Action::PayAll, BillState::Paid),
+    (BillState::Paid, Action::Open, BillState::Issued),
+    (BillState::Paid, Action::PayPart, BillState::PartlyPaid),
+    (BillState::Paid, Action::PayAll, BillState::Paid),
+    (BillState::Issued, Action::Reverse, BillState::Reversed),
+    (BillState::PartlyPaid, Action::Reverse, BillState::Reversed),
+    (BillState::Paid, Action::Reverse, BillState::Reversed),
+    (BillState::Draft, Action::Reverse, BillState::Reversed),
+];
+
+/// Moves a bill.
+///
+/// # Errors
+/// BILL_REVERSED where the move is not legal.
+pub fn step(state: BillState, action: Action) -> Result<BillState, Refusal> {
+    MOVES.iter().find(|(from, by, _)| *from == state && *by == action).map(|(_, _, to)| *to).ok_or(Refusal::BillReversed)
+}
+
+/// What the paid share of an amount means. A bill of 0.00 is paid from the start (edge 11).
+pub const fn payment(amount: i64, paid: i64) -> Action {
+    if paid >= amount {
+        Action::PayAll
+    } else if paid > 0 {
+        Action::PayPart
+    } else {
+        Action::Open
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use contracts::hearth::billing::v1 as proto;
+
+    use super::*;
+
+    #[test]
+    fn words_are_those_of_the_contract() {
+        let words: Vec<_> = BillState::ALL.iter().map(|w| (w.number(), w.code())).collect();
+        crate::words::assert_contract(&words, "STATE_", |n| proto::bill::State::try_from(n).ok().map(|v| v.as_str_name()));
+        let words: Vec<_> = BillKind::ALL.iter().map(|w| (w.number(), w.code())).collect();
+        crate::words::assert_contract(&words, "KIND_", |n| proto::bill::Kind::try_from(n).ok().map(|v| v.as_str_name()));
+    }
+
+    #[test]
+    fn table_of_moves() {
+        use Action::*;
+        use BillState::*;
+        let table = [
+            (Draft, [Some(Issued), None, None, None, Some(Reversed)]),
+            (Issued, [None, Some(Issued), Some(PartlyPaid), Some(Paid), Some(Reversed)]),
+            (PartlyPaid, [None, Some(Issued), Some(PartlyPaid), Some(Paid), Some(Reversed)]),
+            (Paid, [None, Some(Issued), Some(PartlyPaid), Some(Paid), Some(Reversed)]),
+            (Reversed, [None, None, None, None, None]),
+        ];
+        assert_eq!(table.len(), BillState::ALL.len());
+        for (state, row) in table {
+            for (action, to) in [Issue, Open, PayPart, PayAll, Reverse].into_iter().zip(row) {
+                assert_eq!(step(state, action).ok(), to, "{state:?} {action:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn edge_11_bill_of_nothing_is_paid() {
+        assert_eq!(step(BillState::Issued, payment(0, 0)), Ok(BillState::Paid));
+        assert_eq!(step(BillState::Issued, payment(100, 0)), Ok(BillState::Issued));
+        assert_eq!(step(BillState::Issued, payment(100, 99)), Ok(BillState::PartlyPaid));
+        assert_eq!(step(BillState::PartlyPaid, payment(100, 100)), Ok(BillState::Paid));
+    }
+}

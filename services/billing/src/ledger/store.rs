@@ -1,0 +1,219 @@
+//! Tables and postings of the ledger.
+
+use calendar::Instant;
+use contracts::hearth::billing::v1::{Balance, LedgerReport};
+use database::Write;
+use money::Money;
+use rpc::{Fault, wire};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement};
+use uuid::Uuid;
+
+use crate::{
+    supply::store::account,
+    table::{self, table},
+};
+
+table!(transaction, "ledger_transaction", {
+    #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
+    kind: String,
+    reference: Uuid,
+    branch: String,
+    date: Date,
+    posted_at: i64,
+    sealed: bool,
+});
+table!(entry, "ledger_entry", {
+    #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
+    transaction_id: Uuid,
+    book: String,
+    detail: String,
+    account_id: Option<Uuid>,
+    amount: i64,
+});
+
+/// A book of the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Book {
+    /// What accounts owe (应收).
+    Receivable,
+    /// What was sold (收入), by class of use.
+    Revenue,
+    /// Money taken (现金), by channel.
+    Cash,
+    /// What accounts paid ahead (预收).
+    Prepayment,
+}
+
+impl Book {
+    /// Its code in the database.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Receivable => "RECEIVABLE",
+            Self::Revenue => "REVENUE",
+            Self::Cash => "CASH",
+            Self::Prepayment => "PREPAYMENT",
+        }
+    }
+}
+
+/// What is to be posted: one transaction.
+pub struct Posting {
+    /// BILL, BILL_REVERSAL, PAYMENT, PREPAYMENT_USE, PAYMENT_REVERSAL.
+    pub kind: &'static str,
+    /// Bill or payment.
+    pub reference: Uuid,
+    pub branch: String,
+    pub lines: Vec<Line>,
+}
+
+/// One side of a posting. Debit is positive, fen.
+pub struct Line {
+    pub book: Book,
+    pub detail: String,
+    pub account: Option<Uuid>,
+    pub amount: i64,
+}
+
+impl Posting {
+    /// A posting without lines.
+    pub fn new(kind: &'static str, reference: Uuid, branch: &str) -> Self {
+        Self { kind, reference, branch: branch.to_owned(), lines: vec![] }
+    }
+
+    /// Adds a side; nothing is left out.
+    #[must_use]
+    pub fn line(mut self, book: Book, detail: &str, account: Option<Uuid>, amount: i64) -> Self {
+        if amount != 0 {
+            self.lines.push(Line { book, detail: detail.to_owned(), account, amount });
+        }
+        self
+    }
+}
+
+/// Posts transactions in sets: the lines stand under unsealed transactions, then all are sealed, which the database refuses for one
+/// that does not sum up to 0. A posting without lines leaves nothing.
+pub async fn post(write: &Write, postings: Vec<Posting>) -> Result<(), Fault> {
+    let now = write.now();
+    let (mut transactions, mut entries, mut ids) = (vec![], vec![], vec![]);
+    for posting in postings.into_iter().filter(|p| !p.lines.is_empty()) {
+        let id = Uuid::now_v7();
+        ids.push(id);
+        transactions.push(transaction::Model {
+            id,
+            kind: posting.kind.to_owned(),
+            reference: posting.reference,
+            branch: posting.branch,
+            date: now.date(),
+            posted_at: now.micros(),
+            sealed: false,
+        });
+        for line in posting.lines {
+            entries.push(entry::Model {
+                id: Uuid::now_v7(),
+                transaction_id: id,
+                book: line.book.code().to_owned(),
+                detail: line.detail,
+                account_id: line.account,
+                amount: line.amount,
+            });
+        }
+    }
+    if ids.is_empty() {
+        return Ok(());
+    }
+    table::insert_all::<transaction::Entity>(&**write, transactions).await?;
+    table::insert_all::<entry::Entity>(&**write, entries).await?;
+    transaction::Entity::update_many().col_expr(transaction::Column::Sealed, true.into()).filter(transaction::Column::Id.is_in(ids)).exec(&**write).await?;
+    Ok(())
+}
+
+async fn numbers(conn: &impl ConnectionTrait, sql: &str, values: Vec<sea_orm::Value>, columns: usize) -> Result<Vec<i64>, Fault> {
+    let backend = conn.get_database_backend();
+    let row = conn.query_one_raw(Statement::from_sql_and_values(backend, sql, values)).await?.ok_or_else(|| Fault::internal("a sum has no row"))?;
+    (0..columns).map(|i| row.try_get_by_index::<i64>(i).map_err(Fault::from)).collect()
+}
+
+const BALANCE: &str = "SELECT CAST(coalesce(sum(CASE WHEN e.book = 'RECEIVABLE' THEN e.amount ELSE 0 END), 0) AS bigint),
+    CAST(coalesce(sum(CASE WHEN e.book = 'PREPAYMENT' THEN -e.amount ELSE 0 END), 0) AS bigint)
+    FROM ledger_entry e JOIN ledger_transaction t ON t.id = e.transaction_id WHERE e.account_id = $1 AND t.sealed";
+
+/// What an account owes and has paid ahead, summed from the ledger.
+pub async fn balance(conn: &impl ConnectionTrait, account: &account::Model) -> Result<Balance, Fault> {
+    let sums = numbers(conn, BALANCE, vec![account.id.into()], 2).await?;
+    let mut sums = sums.into_iter().map(|fen| wire::money(Money::from_fen(fen)));
+    Ok(Balance { account_id: account.id.to_string(), account_no: account.account_no.clone(), receivable: sums.next(), prepayment: sums.next() })
+}
+
+const TOTALS: &str = "SELECT count(DISTINCT t.id), count(*), CAST(coalesce(sum(e.amount), 0) AS bigint),
+    CAST(coalesce(sum(CASE WHEN e.book = 'RECEIVABLE' THEN e.amount ELSE 0 END), 0) AS bigint),
+    CAST(coalesce(sum(CASE WHEN e.book = 'PREPAYMENT' THEN -e.amount ELSE 0 END), 0) AS bigint),
+    CAST(coalesce(sum(CASE WHEN e.book = 'REVENUE' THEN -e.amount ELSE 0 END), 0) AS bigint),
+    CAST(coalesce(sum(CASE WHEN e.book = 'CASH' THEN e.amount ELSE 0 END), 0) AS bigint)
+    FROM ledger_entry e JOIN ledger_transaction t ON t.id = e.transaction_id WHERE t.sealed";
+
+/// Faults that a check counts, with the text that names them.
+const CHECKS: [(&str, &str); 8] = [
+    ("transactions that do not sum up to 0", "SELECT count(*) FROM (SELECT transaction_id FROM ledger_entry GROUP BY transaction_id HAVING sum(amount) <> 0) x"),
+    ("transactions that were never sealed", "SELECT count(*) FROM ledger_transaction WHERE NOT sealed"),
+    ("entries without a transaction", "SELECT count(*) FROM ledger_entry e LEFT JOIN ledger_transaction t ON t.id = e.transaction_id WHERE t.id IS NULL"),
+    (
+        "accounts whose open bills differ from the ledger",
+        "SELECT count(*) FROM (
+            SELECT account_id FROM (
+                SELECT account_id, amount - paid AS fen FROM bill WHERE state <> 'REVERSED'
+                UNION ALL SELECT e.account_id, -e.amount FROM ledger_entry e WHERE e.book = 'RECEIVABLE') s
+            GROUP BY account_id HAVING sum(fen) <> 0) x",
+    ),
+    (
+        "accounts whose prepayment differs from the ledger",
+        "SELECT count(*) FROM (
+            SELECT account_id FROM (
+                SELECT account_id, unallocated AS fen FROM payment WHERE state = 'TAKEN'
+                UNION ALL SELECT e.account_id, e.amount FROM ledger_entry e WHERE e.book = 'PREPAYMENT') s
+            GROUP BY account_id HAVING sum(fen) <> 0) x",
+    ),
+    (
+        "bills whose payments differ from their shares",
+        "SELECT count(*) FROM bill b LEFT JOIN (SELECT bill_id, sum(amount) AS fen FROM allocation GROUP BY bill_id) a ON a.bill_id = b.id
+         WHERE b.paid <> coalesce(a.fen, 0)",
+    ),
+    (
+        "payments whose shares differ from their amount",
+        "SELECT count(*) FROM payment p LEFT JOIN (SELECT payment_id, sum(amount) AS fen FROM allocation GROUP BY payment_id) a ON a.payment_id = p.id
+         WHERE (p.state = 'TAKEN' AND p.unallocated + coalesce(a.fen, 0) <> p.amount) OR (p.state = 'REVERSED' AND (p.unallocated <> 0 OR coalesce(a.fen, 0) <> 0))",
+    ),
+    (
+        "bills whose lines do not sum up to them",
+        "SELECT count(*) FROM bill b LEFT JOIN (SELECT bill_id, sum(amount) AS fen FROM bill_line GROUP BY bill_id) l ON l.bill_id = b.id
+         WHERE b.amount <> coalesce(l.fen, 0)",
+    ),
+];
+
+/// Checks the whole ledger against itself and against bills and payments.
+pub async fn verify(conn: &impl ConnectionTrait) -> Result<LedgerReport, Fault> {
+    let totals = numbers(conn, TOTALS, vec![], 7).await?;
+    let total = |at: usize| totals.get(at).copied().unwrap_or_default();
+    let fen = |at: usize| Some(wire::money(Money::from_fen(total(at))));
+    let mut report = LedgerReport {
+        transactions: total(0),
+        entries: total(1),
+        sum: fen(2),
+        receivable: fen(3),
+        prepayment: fen(4),
+        revenue: fen(5),
+        cash: fen(6),
+        faults: vec![],
+    };
+    for (name, sql) in CHECKS {
+        let found = numbers(conn, sql, vec![], 1).await?.first().copied().unwrap_or_default();
+        if found > 0 {
+            report.faults.push(format!("{found} {name}"));
+        }
+    }
+    Ok(report)
+}
+
+/// The instant of a stored time.
+pub fn instant(micros: i64) -> prost_types::Timestamp {
+    wire::time(Instant::from_micros(micros))
+}

@@ -1,0 +1,77 @@
+//! Meters over gRPC.
+
+use contracts::hearth::billing::v1::{
+    GetMeterByNumberRequest, GetMeterByNumberResponse, GetMeterRequest, GetMeterResponse, ImportMetersRequest, ImportMetersResponse, InstallMeterRequest,
+    InstallMeterResponse, ListInstallationsRequest, ListInstallationsResponse, RegisterMeterRequest, RegisterMeterResponse, RemoveInstallationRequest,
+    RemoveInstallationResponse, meter_service_server::MeterService,
+};
+use database::{Scope, find};
+use rpc::{Call, Fault, Outflow, page::Page, wire};
+use sea_orm::{ColumnTrait, QueryFilter};
+use tonic::{Request, Response, Status, Streaming};
+use uuid::Uuid;
+
+use super::{
+    intake, ops,
+    store::{self, meter},
+};
+use crate::Desk;
+
+/// MeterService.
+pub struct Api(pub Desk);
+
+#[tonic::async_trait]
+impl MeterService for Api {
+    async fn register_meter(&self, request: Request<RegisterMeterRequest>) -> Result<Response<RegisterMeterResponse>, Status> {
+        rpc::write(&self.0, request, ops::register).await
+    }
+
+    async fn get_meter(&self, request: Request<GetMeterRequest>) -> Result<Response<GetMeterResponse>, Status> {
+        rpc::read(&self.0, request, get).await
+    }
+
+    async fn get_meter_by_number(&self, request: Request<GetMeterByNumberRequest>) -> Result<Response<GetMeterByNumberResponse>, Status> {
+        rpc::read(&self.0, request, by_number).await
+    }
+
+    async fn install_meter(&self, request: Request<InstallMeterRequest>) -> Result<Response<InstallMeterResponse>, Status> {
+        rpc::write(&self.0, request, ops::install).await
+    }
+
+    async fn remove_installation(&self, request: Request<RemoveInstallationRequest>) -> Result<Response<RemoveInstallationResponse>, Status> {
+        rpc::write(&self.0, request, ops::remove).await
+    }
+
+    async fn list_installations(&self, request: Request<ListInstallationsRequest>) -> Result<Response<ListInstallationsResponse>, Status> {
+        rpc::read(&self.0, request, list).await
+    }
+
+    type ImportMetersStream = Outflow<ImportMetersResponse>;
+
+    async fn import_meters(&self, request: Request<Streaming<ImportMetersRequest>>) -> Result<Response<Self::ImportMetersStream>, Status> {
+        rpc::exchange(&self.0, request, intake::import).await
+    }
+}
+
+async fn get(desk: Desk, call: Call, request: GetMeterRequest) -> Result<GetMeterResponse, Fault> {
+    let id: Uuid = wire::id_of("meter_id", &request.meter_id)?;
+    let row = find::<meter::Entity>(&Scope::of(&call)).filter(meter::Column::Id.eq(id)).one(desk.db.reader()).await?;
+    let row = row.ok_or_else(|| Fault::not_found("meter", id))?;
+    let installation = store::live(desk.db.reader(), row.id).await?;
+    Ok(GetMeterResponse { meter: Some(store::meter_message(&row)?), installation: installation.as_ref().map(store::message) })
+}
+
+async fn by_number(desk: Desk, call: Call, request: GetMeterByNumberRequest) -> Result<GetMeterByNumberResponse, Fault> {
+    let row = store::by_number(&Scope::of(&call), &request.meter_no).one(desk.db.reader()).await?;
+    let row = row.ok_or_else(|| Fault::not_found("meter", &request.meter_no))?;
+    let installation = store::live(desk.db.reader(), row.id).await?;
+    Ok(GetMeterByNumberResponse { meter: Some(store::meter_message(&row)?), installation: installation.as_ref().map(store::message) })
+}
+
+async fn list(desk: Desk, call: Call, request: ListInstallationsRequest) -> Result<ListInstallationsResponse, Fault> {
+    let agreement = request.agreement_id.as_deref().map(|id| wire::id_of::<Uuid>("agreement_id", id)).transpose()?;
+    let filter = agreement.map(|a| a.to_string()).unwrap_or_default();
+    let page = Page::of(&call, &[&filter, &request.meter_no], request.page_size, &request.page_token)?;
+    let (installations, next_page_token) = store::list(desk.db.reader(), &Scope::of(&call), &page, agreement, &request.meter_no).await?;
+    Ok(ListInstallationsResponse { installations, next_page_token })
+}

@@ -1,0 +1,143 @@
+//! Installed meters from files, in chunks.
+
+use std::collections::{HashMap, HashSet};
+
+use calendar::NaiveDate;
+use contracts::hearth::billing::v1::{ImportMetersRequest, ImportMetersResponse, MeterRow, RefusedMeterRow};
+use database::{Begun, Scope, find};
+use money::Volume;
+use rpc::{Call, Fault};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use uuid::Uuid;
+
+use super::{
+    model::{MeterKind, MeterState, is_meter_no},
+    ops,
+    store::{NewMeter, installation, meter},
+};
+use crate::{
+    Desk,
+    reading::model::{Register, index_of},
+    supply, table,
+};
+
+struct Parsed {
+    kind: MeterKind,
+    qmax: i64,
+    installed: NaiveDate,
+    initial: i64,
+}
+
+/// What is wrong with a row.
+struct Wrong(&'static str, &'static str, &'static str);
+
+/// ImportMeters: one chunk.
+pub async fn import(desk: Desk, call: Call, request: ImportMetersRequest) -> Result<ImportMetersResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let (scope, now) = (Scope::of(&call), write.now());
+    let mut answer = ImportMetersResponse { request_id: request.request_id.clone(), ..Default::default() };
+    let numbers: Vec<&str> = request.rows.iter().map(|r| r.meter_no.as_str()).collect();
+    let accounts: Vec<&str> = request.rows.iter().map(|r| r.account_no.as_str()).collect();
+    // Numbers are unique over all branches: a meter of another branch is taken, not free.
+    let meters = meter::Entity::find().filter(meter::Column::MeterNo.is_in(numbers)).all(&*write).await?;
+    let mut meters: HashMap<String, meter::Model> = meters.into_iter().map(|m| (m.meter_no.clone(), m)).collect();
+    let supplies = supply::store::gas_of_accounts(&*write, &scope, &accounts).await?;
+    let agreements: Vec<Uuid> = supplies.iter().map(|s| s.id).collect();
+    let ids: Vec<Uuid> = meters.values().map(|m| m.id).collect();
+    let live = installation::Entity::find().filter(installation::Column::EndDate.is_null());
+    let by_agreement = live.clone().filter(installation::Column::AgreementId.is_in(agreements)).all(&*write).await?;
+    let visible: HashSet<Uuid> = find::<meter::Entity>(&scope).filter(meter::Column::Id.is_in(ids.clone())).all(&*write).await?.iter().map(|m| m.id).collect();
+    let by_meter = live.filter(installation::Column::MeterId.is_in(ids)).all(&*write).await?;
+    let mut on_meter: HashMap<Uuid, installation::Model> = by_meter.into_iter().map(|i| (i.meter_id, i)).collect();
+    let mut on_agreement: HashSet<Uuid> = by_agreement.iter().map(|i| i.agreement_id).collect();
+    let (mut new_meters, mut new_installs) = (vec![], vec![]);
+    for row in &request.rows {
+        let outcome = parse(row, now.date()).and_then(|parsed| {
+            let supply = supplies.iter().find(|s| s.account_no == row.account_no).ok_or(Wrong("account_no", "ACCOUNT_UNKNOWN", "there is no such account with a gas agreement"))?;
+            if let Some(meter) = meters.get(&row.meter_no) {
+                let same = on_meter.get(&meter.id).is_some_and(|i| i.agreement_id == supply.id && i.initial_index == parsed.initial && i.from_date == parsed.installed)
+                    && visible.contains(&meter.id)
+                    && meter.kind == parsed.kind.code()
+                    && meter.digits == row.digits
+                    && meter.qmax == parsed.qmax;
+                return if same { Ok(None) } else { Err(Wrong("meter_no", "METER_TAKEN", "the meter is registered otherwise or installed elsewhere")) };
+            }
+            if on_agreement.contains(&supply.id) {
+                return Err(Wrong("account_no", "AGREEMENT_TAKEN", "another meter is installed there"));
+            }
+            Ok(Some((parsed, supply)))
+        });
+        match outcome {
+            Ok(Some((parsed, supply))) => {
+                let new = NewMeter {
+                    meter_no: &row.meter_no,
+                    kind: parsed.kind,
+                    model: &row.model,
+                    qmax: parsed.qmax,
+                    digits: row.digits,
+                    branch: &supply.branch,
+                    state: MeterState::Installed,
+                    now,
+                };
+                let meter = new.row();
+                let install = installation::Model {
+                    id: Uuid::now_v7(),
+                    meter_id: meter.id,
+                    meter_no: meter.meter_no.clone(),
+                    agreement_id: supply.id,
+                    account_no: supply.account_no.clone(),
+                    branch: supply.branch.clone(),
+                    from_date: parsed.installed,
+                    end_date: None,
+                    initial_index: parsed.initial,
+                    final_index: None,
+                    photo_file: String::new(),
+                    signed: true,
+                    awaits_opening: false,
+                    end_reason: String::new(),
+                    created_at: now.micros(),
+                };
+                on_agreement.insert(supply.id);
+                on_meter.insert(meter.id, install.clone());
+                meters.insert(meter.meter_no.clone(), meter.clone());
+                new_meters.push(meter);
+                new_installs.push(install);
+                answer.accepted += 1;
+            }
+            Ok(None) => answer.repeats += 1,
+            Err(Wrong(field, reason, text)) => {
+                answer.refused.push(RefusedMeterRow { line: row.line, field: field.to_owned(), reason: reason.to_owned(), text: text.to_owned() });
+            }
+        }
+    }
+    table::insert_all::<meter::Entity>(&*write, new_meters).await?;
+    for install in &new_installs {
+        write.event(install.agreement_id, &ops::installed(install));
+    }
+    table::insert_all::<installation::Entity>(&*write, new_installs).await?;
+    if request.dry_run {
+        return Ok(answer);
+    }
+    write.commit(answer).await
+}
+
+fn parse(row: &MeterRow, today: NaiveDate) -> Result<Parsed, Wrong> {
+    if !is_meter_no(&row.meter_no) {
+        return Err(Wrong("meter_no", "METER_NO", "a number is 1 to 40 letters, digits and dashes"));
+    }
+    let kind = MeterKind::of_number(row.kind).ok_or(Wrong("kind", "KIND", "the kind is not known"))?;
+    let qmax = Volume::parse(&row.qmax).ok().filter(|q| *q > Volume::ZERO).ok_or(Wrong("qmax", "QMAX", "the largest flow is no number above 0"))?;
+    let digits = u32::try_from(row.digits).ok().filter(|d| (3..=9).contains(d)).ok_or(Wrong("digits", "DIGITS", "a register has 3 to 9 digits"))?;
+    if row.model.chars().count() > 60 {
+        return Err(Wrong("model", "MODEL", "the model is longer than 60 characters"));
+    }
+    let installed: NaiveDate = row.installed_on.parse().map_err(|_| Wrong("installed_on", "DATE", "the day is not written as YYYY-MM-DD"))?;
+    if installed > today {
+        return Err(Wrong("installed_on", "FUTURE_DATE", "the day lies in the future"));
+    }
+    let initial = index_of(&row.initial_index, kind, Register { digits, qmax: qmax.litres() }).map_err(|r| Wrong("initial_index", r.reason(), r.message()))?;
+    Ok(Parsed { kind, qmax: qmax.litres(), installed, initial })
+}

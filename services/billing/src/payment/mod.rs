@@ -1,0 +1,6 @@
+//! Payments and what they pay (9.5).
+
+pub mod api;
+pub mod model;
+pub mod ops;
+pub mod store;

@@ -1,0 +1,106 @@
+//! Tables of payments.
+
+use contracts::hearth::billing::v1 as proto;
+use database::{Scope, Scoped, find};
+use money::Money;
+use rpc::{Fault, page::Page, wire};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use super::model::PaymentState;
+use crate::{ledger::store::instant, table::table, words::known};
+
+table!(payment, "payment", {
+    #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
+    receipt_no: String,
+    account_id: Uuid,
+    account_no: String,
+    party_id: Uuid,
+    branch: String,
+    amount: i64,
+    unallocated: i64,
+    channel: String,
+    channel_reference: String,
+    state: String,
+    taken_by: String,
+    taken_at: i64,
+    reversal_reason: String,
+    version: i64,
+});
+table!(allocation, "allocation", {
+    #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
+    payment_id: Uuid,
+    bill_id: Uuid,
+    bill_no: String,
+    amount: i64,
+    created_at: i64,
+});
+
+impl Scoped for payment::Entity {
+    const BRANCH: Option<payment::Column> = Some(payment::Column::Branch);
+    const CUSTOMER: Option<payment::Column> = Some(payment::Column::PartyId);
+}
+
+impl payment::Model {
+    /// Where it stands.
+    pub fn state(&self) -> Result<PaymentState, Fault> {
+        known(PaymentState::of(&self.state), &self.state)
+    }
+}
+
+/// A payment that the caller may see.
+pub async fn one(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<payment::Model, Fault> {
+    find::<payment::Entity>(scope).filter(payment::Column::Id.eq(id)).one(conn).await?.ok_or_else(|| Fault::not_found("payment", id))
+}
+
+/// What a payment pays, in order.
+pub async fn shares(conn: &impl ConnectionTrait, payment: Uuid) -> Result<Vec<allocation::Model>, Fault> {
+    Ok(allocation::Entity::find().filter(allocation::Column::PaymentId.eq(payment)).order_by_asc(allocation::Column::Id).all(conn).await?)
+}
+
+/// Payments of accounts that still hold prepayment, the oldest first.
+pub async fn with_rest(conn: &impl ConnectionTrait, accounts: &[Uuid]) -> Result<Vec<payment::Model>, Fault> {
+    let select = payment::Entity::find()
+        .filter(payment::Column::AccountId.is_in(accounts.iter().copied()))
+        .filter(payment::Column::State.eq(PaymentState::Taken.code()))
+        .filter(payment::Column::Unallocated.gt(0));
+    Ok(select.order_by_asc(payment::Column::Id).all(conn).await?)
+}
+
+/// A page of payments without what they pay.
+pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, party: Option<Uuid>, account: Option<Uuid>) -> Result<(Vec<proto::Payment>, String), Fault> {
+    let mut select = find::<payment::Entity>(scope).order_by_asc(payment::Column::Id).limit(page.limit());
+    if let Some(after) = page.after {
+        select = select.filter(payment::Column::Id.gt(after));
+    }
+    if let Some(party) = party {
+        select = select.filter(payment::Column::PartyId.eq(party));
+    }
+    if let Some(account) = account {
+        select = select.filter(payment::Column::AccountId.eq(account));
+    }
+    let (rows, next) = page.cut(select.all(conn).await?, |r| r.id);
+    Ok((rows.iter().map(|row| message(row, &[])).collect::<Result<_, _>>()?, next))
+}
+
+/// The message of a payment with what it pays.
+pub fn message(row: &payment::Model, shares: &[allocation::Model]) -> Result<proto::Payment, Fault> {
+    let fen = |amount| Some(wire::money(Money::from_fen(amount)));
+    Ok(proto::Payment {
+        payment_id: row.id.to_string(),
+        receipt_no: row.receipt_no.clone(),
+        account_id: row.account_id.to_string(),
+        account_no: row.account_no.clone(),
+        party_id: row.party_id.to_string(),
+        branch: row.branch.clone(),
+        amount: fen(row.amount),
+        channel: row.channel.clone(),
+        channel_reference: row.channel_reference.clone(),
+        state: row.state()?.number(),
+        allocations: shares.iter().map(|s| proto::Allocation { bill_id: s.bill_id.to_string(), bill_no: s.bill_no.clone(), amount: fen(s.amount) }).collect(),
+        prepayment: fen(row.unallocated),
+        taken_by: row.taken_by.clone(),
+        take_time: Some(instant(row.taken_at)),
+        etag: rpc::etag(row.id, row.version),
+    })
+}

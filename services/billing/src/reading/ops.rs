@@ -1,0 +1,173 @@
+//! Decisions on exceptions (E2-07: never by who brought the reading).
+
+use calendar::Instant;
+use contracts::hearth::billing::v1::{
+    AdjustExceptionRequest, AdjustExceptionResponse, RejectExceptionRequest, RejectExceptionResponse, ReleaseExceptionsRequest, ReleaseExceptionsResponse,
+};
+use database::{Begun, Scope, Write, find};
+use money::Volume;
+use rpc::{Call, Fault, wire};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use super::{
+    chain::{Chains, new_reading},
+    model::{Decision, ReadingState, codes_of, index_of, step},
+    store::{self, exception, reading},
+};
+use crate::{
+    Desk, Refusal,
+    meter::store::{self as meters, installation, meter},
+};
+
+/// ReleaseExceptions.
+pub async fn release(desk: Desk, call: Call, request: ReleaseExceptionsRequest) -> Result<ReleaseExceptionsResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let ids = request.exception_ids.iter().map(|id| wire::id_of::<Uuid>("exception_ids", id)).collect::<Result<Vec<_>, _>>()?;
+    let case = Case::load(&write, &call, &ids).await?;
+    let floor = case.readings.iter().map(|r| r.read_date).min();
+    let mut released = 0;
+    for row in &case.exceptions {
+        case.decide(&write, row, Decision::Release, &request.grounds).await?;
+        write.subject(row.id);
+        released += 1;
+    }
+    if let Some(floor) = floor {
+        let mut chains = Chains::load(&*write, &desk.thresholds, case.meters, floor).await?;
+        for row in case.readings.iter().filter(|r| r.state == ReadingState::Held.code()) {
+            if let Some(link) = chains.link(row.id) {
+                link.edit().state = ReadingState::Accepted.code().to_owned();
+            }
+        }
+        chains.settle(&mut write, &desk.thresholds).await?;
+    }
+    write.commit(ReleaseExceptionsResponse { released }).await
+}
+
+/// RejectException.
+pub async fn reject(desk: Desk, call: Call, request: RejectExceptionRequest) -> Result<RejectExceptionResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let id: Uuid = wire::id_of("exception_id", &request.exception_id)?;
+    let case = Case::load(&write, &call, &[id]).await?;
+    let row = case.only(id)?;
+    rpc::check_etag(&request.etag, row.id, row.version)?;
+    let row = case.decide(&write, row, Decision::Reject, &request.grounds).await?;
+    let readings = discard(&mut write, &desk, &case, None).await?;
+    write.subject(id);
+    write.commit(RejectExceptionResponse { exception: Some(store::exception_message(&row, &readings)?) }).await
+}
+
+/// AdjustException: the true index stands in the place of what was held.
+pub async fn adjust(desk: Desk, call: Call, request: AdjustExceptionRequest) -> Result<AdjustExceptionResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let id: Uuid = wire::id_of("exception_id", &request.exception_id)?;
+    let case = Case::load(&write, &call, &[id]).await?;
+    let row = case.only(id)?;
+    rpc::check_etag(&request.etag, row.id, row.version)?;
+    let text = request.true_index.as_ref().map(|d| d.value.as_str()).unwrap_or_default();
+    let row = case.decide(&write, row, Decision::Adjust, &request.grounds).await?;
+    let (first, meter) = case.readings.first().zip(case.meters.first()).ok_or(Refusal::ExceptionNotAdjustable)?;
+    let value = index_of(text, meter.kind()?, meter.register()).map_err(|r| Fault::from(r).field("true_index"))?;
+    let install = installation::Entity::find_by_id(first.installation_id).one(&*write).await?.ok_or_else(|| Fault::not_found("installation", first.installation_id))?;
+    let readings = discard(&mut write, &desk, &case, Some((&install, meter, value, text))).await?;
+    let standing = readings.iter().find(|r| r.state == ReadingState::Accepted.code()).ok_or_else(|| Fault::internal("the adjusted reading is not there"))?;
+    write.subject(id);
+    write.subject(standing.id);
+    let reading = Some(store::message(standing)?);
+    write.commit(AdjustExceptionResponse { exception: Some(store::exception_message(&row, &readings)?), reading }).await
+}
+
+/// Exceptions to decide on, with their readings and the meters, locked.
+struct Case {
+    exceptions: Vec<exception::Model>,
+    readings: Vec<reading::Model>,
+    meters: Vec<meter::Model>,
+    by: String,
+}
+
+impl Case {
+    async fn load(write: &Write, call: &Call, ids: &[Uuid]) -> Result<Self, Fault> {
+        let scope = Scope::of(call);
+        let select = || find::<exception::Entity>(&scope).filter(exception::Column::Id.is_in(ids.iter().copied())).order_by_asc(exception::Column::Id);
+        let seen = select().all(&**write).await?;
+        if let Some(id) = ids.iter().find(|id| !seen.iter().any(|e| e.id == **id)) {
+            return Err(Fault::not_found("exception", id));
+        }
+        // Meters first, as everywhere: then the rows as they are now.
+        let numbers: Vec<&str> = seen.iter().map(|e| e.meter_no.as_str()).collect();
+        let meters = meters::lock(&**write, &Scope::everything(), &numbers).await?;
+        let exceptions = select().lock_exclusive().all(&**write).await?;
+        let readings = store::of_exceptions(&**write, ids).await?;
+        let by = call.subject().to_owned();
+        if readings.iter().any(|r| r.recorded_by == by) {
+            return Err(Refusal::OwnException.into());
+        }
+        Ok(Self { exceptions, readings, meters, by })
+    }
+
+    fn only(&self, id: Uuid) -> Result<&exception::Model, Fault> {
+        self.exceptions.first().ok_or_else(|| Fault::not_found("exception", id))
+    }
+
+    async fn decide(&self, write: &Write, row: &exception::Model, decision: Decision, grounds: &str) -> Result<exception::Model, Fault> {
+        let state = step(row.state()?, &codes_of(&row.codes), decision)?;
+        let decided = exception::Model {
+            state: state.code().to_owned(),
+            decided_by: self.by.clone(),
+            grounds: grounds.to_owned(),
+            decided_at: Some(write.now().micros()),
+            version: row.version.saturating_add(1),
+            ..row.clone()
+        };
+        exception::Entity::update(decided.clone().into_active_model().reset_all()).exec(&**write).await?;
+        Ok(decided)
+    }
+}
+
+/// Rejects what an exception holds; with a true index one reading stands in its place.
+async fn discard(write: &mut Write, desk: &Desk, case: &Case, instead: Option<(&installation::Model, &meter::Model, i64, &str)>) -> Result<Vec<reading::Model>, Fault> {
+    let Some(floor) = case.readings.iter().map(|r| r.read_date).min() else { return Ok(vec![]) };
+    let mut chains = Chains::load(&**write, &desk.thresholds, case.meters.clone(), floor).await?;
+    let held: Vec<&reading::Model> = case.readings.iter().filter(|r| r.state == ReadingState::Held.code()).collect();
+    let mut ids: Vec<Uuid> = held.iter().map(|r| r.id).collect();
+    for id in &ids {
+        if let Some(link) = chains.link(*id) {
+            link.edit().state = ReadingState::Rejected.code().to_owned();
+        }
+    }
+    if let Some((install, meter, value, raw)) = instead {
+        let at = held.first().map_or(0, |r| r.read_at);
+        let fits = match chains.neighbours(install.id, at) {
+            (Some(before), Some(after)) if after < before => value >= before || value <= after,
+            (before, after) => before.is_none_or(|b| b <= value) && after.is_none_or(|a| value <= a),
+        };
+        if !fits {
+            return Err(Fault::from(Refusal::IndexOutOfLine).meta("index", Volume::from_litres(value).short()).field("true_index"));
+        }
+        // One of two values at one moment may be the true one: then it stands again itself.
+        let same = chains.at(install.id, at).find(|l| l.row.value == value);
+        match same {
+            Some(link) => {
+                let row = link.edit();
+                row.state = ReadingState::Accepted.code().to_owned();
+                row.conflict = false;
+            }
+            None => {
+                let row = new_reading(write, meter, install, Instant::from_micros(at), value, raw, "adjusted", ReadingState::Accepted);
+                ids.push(row.id);
+                chains.add(row);
+            }
+        }
+    }
+    let settled = chains.settle(write, &desk.thresholds).await?;
+    Ok(ids.iter().filter_map(|id| settled.readings.get(id).cloned()).collect())
+}

@@ -1,0 +1,52 @@
+//! Runs over gRPC.
+
+use contracts::hearth::billing::v1::{
+    GetBillRunRequest, GetBillRunResponse, ListBillRunItemsRequest, ListBillRunItemsResponse, ListBillRunsRequest, ListBillRunsResponse, StartBillRunRequest,
+    StartBillRunResponse, bill_run_service_server::BillRunService,
+};
+use database::Scope;
+use rpc::{Call, Fault, page::Page, wire};
+use tonic::{Request, Response, Status};
+
+use super::{model::Outcome, ops, store};
+use crate::Desk;
+
+/// BillRunService.
+pub struct Api(pub Desk);
+
+#[tonic::async_trait]
+impl BillRunService for Api {
+    async fn start_bill_run(&self, request: Request<StartBillRunRequest>) -> Result<Response<StartBillRunResponse>, Status> {
+        rpc::write(&self.0, request, ops::start).await
+    }
+
+    async fn get_bill_run(&self, request: Request<GetBillRunRequest>) -> Result<Response<GetBillRunResponse>, Status> {
+        rpc::read(&self.0, request, get).await
+    }
+
+    async fn list_bill_runs(&self, request: Request<ListBillRunsRequest>) -> Result<Response<ListBillRunsResponse>, Status> {
+        rpc::read(&self.0, request, list).await
+    }
+
+    async fn list_bill_run_items(&self, request: Request<ListBillRunItemsRequest>) -> Result<Response<ListBillRunItemsResponse>, Status> {
+        rpc::read(&self.0, request, items).await
+    }
+}
+
+async fn get(desk: Desk, call: Call, request: GetBillRunRequest) -> Result<GetBillRunResponse, Fault> {
+    let row = store::one(desk.db.reader(), &Scope::of(&call), wire::id_of("run_id", &request.run_id)?).await?;
+    Ok(GetBillRunResponse { run: Some(store::message(&row)?) })
+}
+
+async fn list(desk: Desk, call: Call, request: ListBillRunsRequest) -> Result<ListBillRunsResponse, Fault> {
+    let page = Page::of(&call, &[], request.page_size, &request.page_token)?;
+    let (runs, next_page_token) = store::list(desk.db.reader(), &Scope::of(&call), &page).await?;
+    Ok(ListBillRunsResponse { runs, next_page_token })
+}
+
+async fn items(desk: Desk, call: Call, request: ListBillRunItemsRequest) -> Result<ListBillRunItemsResponse, Fault> {
+    let page = Page::of(&call, &[&request.run_id, &request.outcome.to_string()], request.page_size, &request.page_token)?;
+    let run = wire::id_of("run_id", &request.run_id)?;
+    let (items, next_page_token) = store::items(desk.db.reader(), &Scope::of(&call), &page, run, Outcome::of_number(request.outcome)).await?;
+    Ok(ListBillRunItemsResponse { items, next_page_token })
+}

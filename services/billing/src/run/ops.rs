@@ -1,0 +1,56 @@
+//! Starting a run.
+
+use contracts::hearth::billing::v1::{StartBillRunRequest, StartBillRunResponse};
+use database::{Begun, jobs};
+use rpc::{Call, Fault};
+use sea_orm::{EntityTrait, IntoActiveModel, PaginatorTrait};
+use uuid::Uuid;
+
+use super::{
+    batch::KIND,
+    model::{Period, RunState},
+    store::{self, run},
+};
+use crate::{Desk, Refusal};
+
+/// Days from issue to due where the caller names none (E2-05).
+const DUE_DAYS: i32 = 15;
+
+/// StartBillRun.
+pub async fn start(desk: Desk, call: Call, request: StartBillRunRequest) -> Result<StartBillRunResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let period = u32::try_from(request.month).ok().and_then(|month| Period::new(request.year, month)).ok_or_else(|| Fault::invalid("month", "DATE", "there is no such month"))?;
+    if write.now().date() < period.last {
+        return Err(Refusal::PeriodNotOver.into());
+    }
+    let expected = store::agreements(&request.branch).count(&*write).await?;
+    let id = Uuid::now_v7();
+    let job_id = jobs::start(&write, KIND, id.as_bytes()).await?;
+    let row = run::Model {
+        id,
+        job_id,
+        year: request.year,
+        month: request.month,
+        branch: request.branch.clone(),
+        due_days: if request.due_days == 0 { DUE_DAYS } else { request.due_days },
+        state: RunState::Running.code().to_owned(),
+        reached: None,
+        expected: i64::try_from(expected).unwrap_or(i64::MAX),
+        produced: 0,
+        already: 0,
+        held: 0,
+        missing: 0,
+        parked: 0,
+        skipped: 0,
+        not_due: 0,
+        amount: 0,
+        created_at: write.now().micros(),
+        finished_at: None,
+    };
+    run::Entity::insert(row.into_active_model().reset_all()).exec_without_returning(&*write).await?;
+    write.subject(id);
+    write.commit(StartBillRunResponse { run_id: id.to_string(), job_id: job_id.to_string() }).await
+}

@@ -1,0 +1,142 @@
+//! Tables of runs.
+
+use contracts::hearth::billing::v1 as proto;
+use database::{Scope, Scoped, find};
+use money::Money;
+use rpc::{Fault, page::Page, wire};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use uuid::Uuid;
+
+use super::model::{Outcome, Period, RunState};
+use crate::{
+    ledger::store::instant,
+    supply::{model::SupplyState, store::supply},
+    table::table,
+    words::known,
+};
+
+table!(run, "bill_run", {
+    #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
+    job_id: Uuid,
+    year: i32,
+    month: i32,
+    branch: String,
+    due_days: i32,
+    state: String,
+    reached: Option<Uuid>,
+    expected: i64,
+    produced: i64,
+    already: i64,
+    held: i64,
+    missing: i64,
+    parked: i64,
+    skipped: i64,
+    not_due: i64,
+    amount: i64,
+    created_at: i64,
+    finished_at: Option<i64>,
+});
+table!(item, "bill_run_item", {
+    #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
+    run_id: Uuid,
+    agreement_id: Uuid,
+    account_no: String,
+    branch: String,
+    outcome: String,
+    reason: String,
+});
+
+impl Scoped for run::Entity {
+    const BRANCH: Option<run::Column> = Some(run::Column::Branch);
+}
+
+impl Scoped for item::Entity {
+    const BRANCH: Option<item::Column> = Some(item::Column::Branch);
+}
+
+impl run::Model {
+    /// Agreements that have an outcome.
+    pub fn done(&self) -> i64 {
+        [self.produced, self.already, self.held, self.missing, self.parked, self.skipped, self.not_due].into_iter().fold(0, i64::saturating_add)
+    }
+
+    /// The month.
+    pub fn period(&self) -> Result<Period, Fault> {
+        u32::try_from(self.month).ok().and_then(|month| Period::new(self.year, month)).ok_or_else(|| Fault::internal("a run of a month that does not exist"))
+    }
+}
+
+/// The agreements of a run: all for gas that were not voided, of its branch.
+pub fn agreements(branch: &str) -> Select<supply::Entity> {
+    let select = supply::Entity::find().filter(supply::Column::Service.eq("GAS")).filter(supply::Column::State.ne(SupplyState::Voided.code()));
+    if branch.is_empty() { select } else { select.filter(supply::Column::Branch.eq(branch)) }
+}
+
+/// The next agreements after the one reached.
+pub async fn next(conn: &impl ConnectionTrait, run: &run::Model, count: u64) -> Result<Vec<supply::Model>, Fault> {
+    let mut select = agreements(&run.branch).order_by_asc(supply::Column::Id).limit(count);
+    if let Some(reached) = run.reached {
+        select = select.filter(supply::Column::Id.gt(reached));
+    }
+    Ok(select.all(conn).await?)
+}
+
+/// A run that the caller may see.
+pub async fn one(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<run::Model, Fault> {
+    find::<run::Entity>(scope).filter(run::Column::Id.eq(id)).one(conn).await?.ok_or_else(|| Fault::not_found("bill run", id))
+}
+
+/// A page of runs.
+pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page) -> Result<(Vec<proto::BillRun>, String), Fault> {
+    let mut select = find::<run::Entity>(scope).order_by_asc(run::Column::Id).limit(page.limit());
+    if let Some(after) = page.after {
+        select = select.filter(run::Column::Id.gt(after));
+    }
+    let (rows, next) = page.cut(select.all(conn).await?, |r| r.id);
+    Ok((rows.iter().map(message).collect::<Result<_, _>>()?, next))
+}
+
+/// A page of agreements without a bill.
+pub async fn items(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, run: Uuid, outcome: Option<Outcome>) -> Result<(Vec<proto::BillRunItem>, String), Fault> {
+    let mut select = find::<item::Entity>(scope).filter(item::Column::RunId.eq(run)).order_by_asc(item::Column::Id).limit(page.limit());
+    if let Some(after) = page.after {
+        select = select.filter(item::Column::Id.gt(after));
+    }
+    if let Some(outcome) = outcome {
+        select = select.filter(item::Column::Outcome.eq(outcome.code()));
+    }
+    let (rows, next) = page.cut(select.all(conn).await?, |r| r.id);
+    let messages = rows.iter().map(|row| {
+        Ok::<_, Fault>(proto::BillRunItem {
+            item_id: row.id.to_string(),
+            agreement_id: row.agreement_id.to_string(),
+            account_no: row.account_no.clone(),
+            outcome: known(Outcome::of(&row.outcome), &row.outcome)?.number(),
+            reason: row.reason.clone(),
+        })
+    });
+    Ok((messages.collect::<Result<_, _>>()?, next))
+}
+
+/// The message of a run.
+pub fn message(row: &run::Model) -> Result<proto::BillRun, Fault> {
+    Ok(proto::BillRun {
+        run_id: row.id.to_string(),
+        job_id: row.job_id.to_string(),
+        year: row.year,
+        month: row.month,
+        branch: row.branch.clone(),
+        state: known(RunState::of(&row.state), &row.state)?.number(),
+        expected: row.expected,
+        produced: row.produced,
+        already: row.already,
+        held: row.held,
+        missing: row.missing,
+        parked: row.parked,
+        skipped: row.skipped,
+        not_due: row.not_due,
+        amount: Some(wire::money(Money::from_fen(row.amount))),
+        create_time: Some(instant(row.created_at)),
+        finish_time: row.finished_at.map(instant),
+    })
+}

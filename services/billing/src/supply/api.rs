@@ -1,0 +1,35 @@
+//! The copy over gRPC.
+
+use contracts::hearth::billing::v1::{GetSupplyRequest, GetSupplyResponse, ListSuppliesRequest, ListSuppliesResponse, supply_service_server::SupplyService};
+use database::Scope;
+use rpc::{Call, Fault, page::Page, wire};
+use tonic::{Request, Response, Status};
+
+use super::store;
+use crate::Desk;
+
+/// SupplyService.
+pub struct Api(pub Desk);
+
+#[tonic::async_trait]
+impl SupplyService for Api {
+    async fn get_supply(&self, request: Request<GetSupplyRequest>) -> Result<Response<GetSupplyResponse>, Status> {
+        rpc::read(&self.0, request, get).await
+    }
+
+    async fn list_supplies(&self, request: Request<ListSuppliesRequest>) -> Result<Response<ListSuppliesResponse>, Status> {
+        rpc::read(&self.0, request, list).await
+    }
+}
+
+async fn get(desk: Desk, call: Call, request: GetSupplyRequest) -> Result<GetSupplyResponse, Fault> {
+    let row = store::supply(desk.db.reader(), &Scope::of(&call), wire::id_of("agreement_id", &request.agreement_id)?).await?;
+    let terms = store::terms(desk.db.reader(), &[row.id]).await?;
+    Ok(GetSupplyResponse { supply: Some(store::message(&row, &terms)?) })
+}
+
+async fn list(desk: Desk, call: Call, request: ListSuppliesRequest) -> Result<ListSuppliesResponse, Fault> {
+    let page = Page::of(&call, &[&request.account_no, &request.branch], request.page_size, &request.page_token)?;
+    let (supplies, next_page_token) = store::list(desk.db.reader(), &Scope::of(&call), &page, &request.account_no, &request.branch).await?;
+    Ok(ListSuppliesResponse { supplies, next_page_token })
+}

@@ -1,0 +1,6 @@
+//! Billing's copy of accounts and agreements. Archive owns them.
+
+pub mod api;
+pub mod events;
+pub mod model;
+pub mod store;

@@ -1,0 +1,6 @@
+//! Tariffs by day.
+
+pub mod api;
+pub mod model;
+pub mod ops;
+pub mod store;

@@ -1,0 +1,106 @@
+use contracts::hearth::hall::v1 as proto;
+use database::{Scope, Scoped, find};
+use rpc::{Fault, page::Page};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+use vault::Vault;
+
+use super::model::{Category, Channel, Outcome, State};
+use crate::{
+    codes::Code,
+    fields,
+    rows::{columns, table},
+};
+
+columns!(State, Channel, Category, Outcome);
+
+table! {
+    versioned case "service_case" {
+        case_no: String,
+        channel: Channel,
+        category: Category,
+        branch: String,
+        account_id: Option<Uuid>,
+        caller_name: String,
+        caller_phone: Option<Vec<u8>>,
+        address: String,
+        detail: String,
+        state: State,
+        owner_staff_id: Option<Uuid>,
+        outcome: Option<Outcome>,
+        reply_channel: Option<Channel>,
+        reply_at: Option<i64>,
+        reply_text: String,
+        rule_cited: String,
+        reopened: i32,
+        received_at: i64,
+    }
+}
+
+pub use case::Model as Case;
+
+/// Name of the sealed column.
+pub const PHONE: &str = "service_case.caller_phone";
+
+impl Scoped for case::Entity {
+    const BRANCH: Option<Self::Column> = Some(case::Column::Branch);
+}
+
+/// A case that the caller may see.
+pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Case, Fault> {
+    find::<case::Entity>(scope).filter(case::Column::Id.eq(id)).one(conn).await?.ok_or_else(|| Fault::not_found("case", id))
+}
+
+/// The same, held until the write has ended.
+pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Case, Fault> {
+    find::<case::Entity>(scope).filter(case::Column::Id.eq(id)).lock_exclusive().one(conn).await?.ok_or_else(|| Fault::not_found("case", id))
+}
+
+pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, state: Option<State>, account: Option<Uuid>) -> Result<Vec<Case>, Fault> {
+    let mut select = find::<case::Entity>(scope).order_by_asc(case::Column::Id).limit(page.limit());
+    if let Some(after) = page.after {
+        select = select.filter(case::Column::Id.gt(after));
+    }
+    if let Some(state) = state {
+        select = select.filter(case::Column::State.eq(state));
+    }
+    if let Some(account) = account {
+        select = select.filter(case::Column::AccountId.eq(account));
+    }
+    Ok(select.all(conn).await?)
+}
+
+impl Case {
+    /// The case with its phone opened; answers are masked by the frame.
+    pub async fn proto(&self, conn: &impl ConnectionTrait, vault: &Vault) -> Result<proto::Case, Fault> {
+        let phone = match &self.caller_phone {
+            Some(sealed) => vault.open(conn, self.id, PHONE, sealed).await.map_err(Fault::internal)?,
+            None => String::new(),
+        };
+        let answer = self.outcome.map(|outcome| proto::CaseAnswer {
+            outcome: outcome.number(),
+            reply_channel: fields::number(self.reply_channel),
+            reply_time: self.reply_at.map(fields::instant),
+            text: self.reply_text.clone(),
+            rule_cited: self.rule_cited.clone(),
+        });
+        Ok(proto::Case {
+            case_id: self.id.to_string(),
+            case_no: self.case_no.clone(),
+            channel: self.channel.number(),
+            category: self.category.number(),
+            branch: self.branch.clone(),
+            account_id: fields::text(self.account_id),
+            caller_name: self.caller_name.clone(),
+            caller_phone: phone,
+            address: self.address.clone(),
+            detail: self.detail.clone(),
+            state: self.state.number(),
+            owner_staff_id: fields::text(self.owner_staff_id),
+            answer,
+            reopened: self.reopened,
+            receive_time: Some(fields::instant(self.received_at)),
+            etag: self.etag(),
+        })
+    }
+}

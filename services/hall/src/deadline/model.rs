@@ -1,0 +1,207 @@
+//! Promises as data, and the life of a clock around the calendar's engine.
+
+use calendar::{Calendar, CalendarMissing, Instant, Rule, SlaClock, SlaError, Standing, TimeDelta};
+
+use crate::codes::{Code, codes};
+
+codes! {
+    /// Clocks that run independently of each other.
+    pub enum Clock {
+        FirstResponse = 1 "FIRST_RESPONSE",
+        Acceptance = 2 "ACCEPTANCE",
+        OnSite = 3 "ON_SITE",
+        Resolution = 4 "RESOLUTION",
+    }
+}
+
+codes! {
+    /// How time is counted.
+    pub enum Unit {
+        ElapsedMinutes = 1 "ELAPSED_MINUTES",
+        WorkingDays = 2 "WORKING_DAYS",
+        WorkingMinutes = 3 "WORKING_MINUTES",
+    }
+}
+
+codes! {
+    /// Where a clock stands, as callers see it.
+    pub enum State {
+        Running = 1 "RUNNING",
+        Paused = 2 "PAUSED",
+        Met = 3 "MET",
+        Breached = 4 "BREACHED",
+        Ended = 5 "ENDED",
+    }
+}
+
+codes! {
+    /// Why a clock stands still.
+    pub enum PauseReason {
+        WaitingForCustomer = 1 "WAITING_FOR_CUSTOMER",
+        WaitingForThirdParty = 2 "WAITING_FOR_THIRD_PARTY",
+        ForceMajeure = 3 "FORCE_MAJEURE",
+    }
+}
+
+/// How long a pause of each reason counts at most, in days.
+pub const CAPS: &[(PauseReason, i64)] = &[(PauseReason::WaitingForCustomer, 30), (PauseReason::WaitingForThirdParty, 10), (PauseReason::ForceMajeure, 30)];
+
+/// A promise as it ships: subject, clock, unit, amount, whether it may be paused, source (domain page, section 12).
+pub type Default = (&'static str, Clock, Unit, i32, bool, &'static str);
+
+/// The promises that ship, in force from the first day. Later versions are published.
+pub const DEFAULTS: &[Default] = &[
+    ("GAS_LEAK", Clock::OnSite, Unit::ElapsedMinutes, 30, false, "W17: leak on site in 30 min in the city"),
+    ("HEAT_LEAK", Clock::OnSite, Unit::ElapsedMinutes, 60, false, "L13: heat leak on site in 1 h"),
+    ("GAS_REPAIR", Clock::Resolution, Unit::ElapsedMinutes, 240, true, "W17: indoor repair in 4 h"),
+    ("GAS_QUERY", Clock::Resolution, Unit::WorkingDays, 5, true, "L1 art. 29: query in 5 working days"),
+    ("READING_DISPUTE", Clock::Resolution, Unit::ElapsedMinutes, 1440, true, "W15: re-read in 24 h"),
+    ("CHANGE_OF_NAME", Clock::Resolution, Unit::WorkingDays, 3, true, "L9: 3 working days"),
+    ("CONNECTION_HOUSEHOLD", Clock::Resolution, Unit::WorkingDays, 5, true, "W15: 5 working days"),
+    ("CONNECTION_BUSINESS", Clock::Resolution, Unit::WorkingDays, 9, true, "W15: 9 working days"),
+    ("RESTART", Clock::Resolution, Unit::WorkingDays, 2, true, "L6: 2 working days"),
+    ("HEAT_QUERY", Clock::Resolution, Unit::ElapsedMinutes, 4320, true, "L12: 3 days"),
+    ("HEAT_STATION_OPINION", Clock::FirstResponse, Unit::ElapsedMinutes, 60, false, "D1: opinion in 1 h"),
+    ("COMPLAINT", Clock::FirstResponse, Unit::ElapsedMinutes, 60, false, "W11: first response in 1 h"),
+    ("STAFF_CONDUCT", Clock::FirstResponse, Unit::ElapsedMinutes, 60, false, "W11: first response in 1 h"),
+    ("AUTHORITY_COMPLAINT", Clock::Resolution, Unit::WorkingDays, 15, true, "L1: 15 working days"),
+    ("OTHER", Clock::Resolution, Unit::WorkingDays, 5, true, "L1 art. 29: query in 5 working days"),
+    ("REPAIR", Clock::Acceptance, Unit::ElapsedMinutes, 1440, true, "D8: accepted in 24 h"),
+    ("REPAIR", Clock::Resolution, Unit::ElapsedMinutes, 240, true, "W17: indoor repair in 4 h"),
+    ("LEAK", Clock::Acceptance, Unit::ElapsedMinutes, 1440, false, "D8: accepted in 24 h"),
+    ("LEAK", Clock::OnSite, Unit::ElapsedMinutes, 30, false, "W17: leak on site in 30 min in the city"),
+    ("OPENING", Clock::Acceptance, Unit::ElapsedMinutes, 1440, true, "D8: accepted in 24 h"),
+    ("OPENING", Clock::Resolution, Unit::ElapsedMinutes, 1440, true, "W16: ignition within 24 h of booking"),
+    ("METER_EXCHANGE", Clock::Acceptance, Unit::ElapsedMinutes, 1440, true, "D8: accepted in 24 h"),
+    ("INSPECTION", Clock::Acceptance, Unit::ElapsedMinutes, 1440, true, "D8: accepted in 24 h"),
+    ("READING_VISIT", Clock::Acceptance, Unit::ElapsedMinutes, 1440, true, "D8: accepted in 24 h"),
+    ("READING_VISIT", Clock::Resolution, Unit::ElapsedMinutes, 1440, true, "W15: re-read in 24 h"),
+];
+
+/// The engine's rule of a promise.
+pub fn rule(unit: Unit, amount: i32) -> Rule {
+    let amount = amount.unsigned_abs();
+    match unit {
+        Unit::ElapsedMinutes => Rule::Elapsed { minutes: amount },
+        Unit::WorkingDays => Rule::working_days(amount),
+        Unit::WorkingMinutes => Rule::WorkingMinutes { minutes: amount },
+    }
+}
+
+/// Ends a pause that has outlived the cap of its reason, at the cap: what is over it does not count.
+pub fn settle(clock: &mut SlaClock, calendar: &Calendar, now: Instant) -> Result<(), CalendarMissing> {
+    let Some(pause) = clock.pauses().last().filter(|pause| pause.until.is_none()) else { return Ok(()) };
+    let cap = CAPS.iter().find(|(reason, _)| reason.code() == pause.reason).map(|(_, days)| TimeDelta::days(*days));
+    let Some(end) = cap.and_then(|cap| pause.from.plus(cap)).filter(|end| *end < now) else { return Ok(()) };
+    match clock.resume(calendar, end) {
+        Ok(()) => {
+            clock.observe(now);
+            Ok(())
+        }
+        Err(SlaError::Calendar(missing)) => Err(missing),
+        // Paused and not met, so nothing else can be refused; a clock that is left as it stands is right, too.
+        Err(_) => Ok(()),
+    }
+}
+
+/// When a run has to look at a clock: when it is due, and while it stands not before its cap has moved that.
+pub fn due_for_sweep(clock: &SlaClock) -> Instant {
+    let due = clock.due().at;
+    let open = clock.pauses().last().filter(|pause| pause.until.is_none());
+    let cap = open.and_then(|pause| CAPS.iter().find(|(reason, _)| reason.code() == pause.reason));
+    cap.and_then(|(_, days)| due.plus(TimeDelta::days(*days))).unwrap_or(due)
+}
+
+/// Where a clock stands for callers, with whether the promise was broken, whatever came later.
+pub fn state(clock: &SlaClock, calendar: &Calendar, now: Instant, ended: bool) -> (State, bool) {
+    let standing = clock.standing(calendar.zone(), now);
+    let known = !clock.breaches().is_empty();
+    if ended && clock.met_at().is_none() {
+        return (if known { State::Breached } else { State::Ended }, known);
+    }
+    match standing {
+        Standing::Running | Standing::CustomerWindow => (State::Running, false),
+        Standing::Paused => (State::Paused, false),
+        Standing::Breached => (State::Breached, true),
+        Standing::Met => (State::Met, false),
+        Standing::MetLate => (State::Breached, true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use contracts::hearth::hall::v1 as contract;
+
+    use super::*;
+    use crate::codes::assert_contract;
+
+    fn at(text: &str) -> Instant {
+        Instant::parse_rfc3339(text).unwrap()
+    }
+
+    fn due(unit: Unit, amount: i32, start: &str) -> String {
+        calendar::due(Calendar::china(), &rule(unit, amount), at(start)).unwrap().at.local().to_string()
+    }
+
+    #[test]
+    fn the_lists_are_those_of_the_contract() {
+        assert_contract::<Clock>("CLOCK_", |n| contract::Clock::try_from(n).ok().map(|v| v.as_str_name()));
+        assert_contract::<Unit>("TIME_UNIT_", |n| contract::TimeUnit::try_from(n).ok().map(|v| v.as_str_name()));
+        assert_contract::<State>("STATE_", |n| contract::deadline::State::try_from(n).ok().map(|v| v.as_str_name()));
+        assert_contract::<PauseReason>("REASON_", |n| contract::pause::Reason::try_from(n).ok().map(|v| v.as_str_name()));
+    }
+
+    #[test]
+    fn every_promise_is_for_a_category_or_an_order_type_and_stands_once() {
+        let mut seen = std::collections::BTreeSet::new();
+        for (subject, clock, ..) in DEFAULTS {
+            let known = crate::case::model::Category::of_code(subject).is_some() || crate::order::model::Type::of_code(subject).is_some();
+            assert!(known, "{subject}");
+            assert!(seen.insert((subject, clock)), "{subject} {clock:?}");
+        }
+    }
+
+    /// Section 12 of the domain page: what is due when, on the calendar of 2025.
+    #[test]
+    fn section_12_clocks_are_due_as_promised() {
+        // Thursday 2025-01-23; the Spring Festival is 28 January to 4 February, Sunday 26 January and Saturday 8 February are worked.
+        let opened = "2025-01-23T16:40:00+08:00";
+        assert_eq!(due(Unit::ElapsedMinutes, 30, opened), "2025-01-23 17:10:00");
+        assert_eq!(due(Unit::ElapsedMinutes, 1440, opened), "2025-01-24 16:40:00");
+        assert_eq!(due(Unit::ElapsedMinutes, 4320, opened), "2025-01-26 16:40:00");
+        // 24, 26 and 27 January.
+        assert_eq!(due(Unit::WorkingDays, 3, opened), "2025-01-27 23:59:59.999999");
+        // and 5, 6 February.
+        assert_eq!(due(Unit::WorkingDays, 5, opened), "2025-02-06 23:59:59.999999");
+        // 50 minutes on the day, 10 on the next from 08:30.
+        assert_eq!(due(Unit::WorkingMinutes, 60, opened), "2025-01-24 08:40:00");
+    }
+
+    #[test]
+    fn a_pause_counts_up_to_the_cap_of_its_reason() {
+        let calendar = Calendar::china();
+        let start = at("2025-03-03T09:00:00+08:00");
+        let mut clock = SlaClock::start(calendar, rule(Unit::ElapsedMinutes, 240), start).unwrap();
+        clock.pause(at("2025-03-03T10:00:00+08:00"), PauseReason::WaitingForThirdParty.code()).unwrap();
+        let mut early = clock.clone();
+        settle(&mut early, calendar, at("2025-03-13T09:00:00+08:00")).unwrap();
+        assert!(early.is_paused());
+        // Ten days after 10:00 the clock runs again: three hours are left.
+        settle(&mut clock, calendar, at("2025-03-13T12:00:00+08:00")).unwrap();
+        assert!(!clock.is_paused());
+        assert_eq!(clock.due().at, at("2025-03-13T13:00:00+08:00"));
+        assert_eq!(state(&clock, calendar, at("2025-03-13T12:00:00+08:00"), false), (State::Running, false));
+        assert_eq!(state(&clock, calendar, at("2025-03-13T13:00:01+08:00"), false), (State::Breached, true));
+    }
+
+    #[test]
+    fn a_clock_that_was_ended_keeps_what_it_came_to() {
+        let calendar = Calendar::china();
+        let mut clock = SlaClock::start(calendar, rule(Unit::ElapsedMinutes, 30), at("2025-03-03T09:00:00+08:00")).unwrap();
+        assert_eq!(state(&clock, calendar, at("2025-03-04T09:00:00+08:00"), true), (State::Ended, false));
+        clock.observe(at("2025-03-03T09:31:00+08:00"));
+        assert_eq!(state(&clock, calendar, at("2025-03-04T09:00:00+08:00"), true), (State::Breached, true));
+    }
+}

@@ -1,0 +1,499 @@
+use calendar::{Instant, NaiveDate};
+use chrono::Datelike;
+use contracts::hearth::{hall::v1::*, options::v1::Role};
+use database::{Begun, Scope, Write, numbers};
+use rpc::{Call, Fault, page::Page, wire};
+use uuid::Uuid;
+
+use super::{
+    model::{Action, Evidence, State, Type, allowed, certificate, missing, step},
+    store::{self, Order},
+};
+use crate::{
+    Desk, callback,
+    callback::Cause,
+    case,
+    codes::Code,
+    deadline::{self, model::Clock},
+    fields,
+    refusal::Refusal,
+    rows::Packed,
+    staff::{self, certified, certified::Word},
+    step as steps, story,
+};
+
+pub async fn create(desk: Desk, call: Call, request: CreateOrderRequest) -> Result<CreateOrderResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let kind: Type = fields::pick("type", request.r#type)?;
+    if kind == Type::Opening {
+        return Err(Fault::from(Refusal::OrderTypeRefused).field("type"));
+    }
+    let today = write.now().date();
+    let planned_on = wire::date_if(request.planned_date.as_ref(), "planned_date")?.unwrap_or(today);
+    planned(planned_on, today)?;
+    let (mut account_id, mut received) = (fields::id_if("account_id", &request.account_id)?, write.now());
+    let case_id = fields::id_if("case_id", &request.case_id)?;
+    if let Some(id) = case_id {
+        let case = case::store::lock(&*write, &Scope::of(&call), id).await?;
+        if case.branch != request.branch {
+            return Err(Fault::not_found("case", id));
+        }
+        if case.state == case::model::State::Closed {
+            return Err(Fault::from(Refusal::CaseState).meta("state", case.state.code()));
+        }
+        (account_id, received) = (account_id.or(case.account_id), Instant::from_micros(case.received_at));
+    }
+    let order = file(&mut write, New { kind, branch: request.branch, case_id, account_id, opening_id: None, planned_on, task: request.task, received }).await?;
+    write.commit(CreateOrderResponse { order: Some(order.proto()) }).await
+}
+
+/// A new order.
+pub struct New {
+    pub kind: Type,
+    pub branch: String,
+    pub case_id: Option<Uuid>,
+    pub account_id: Option<Uuid>,
+    pub opening_id: Option<Uuid>,
+    pub planned_on: NaiveDate,
+    pub task: String,
+    /// When the customer asked: clocks of arrival and resolution start here.
+    pub received: Instant,
+}
+
+/// Files an order in the pool and starts its clocks.
+pub async fn file(write: &mut Write, new: New) -> Result<Order, Fault> {
+    let now = write.now();
+    let year = now.date().year();
+    let number = numbers::next(write, "WO", &new.branch, year, 1).await?;
+    let order = Order {
+        id: Uuid::now_v7(),
+        order_no: format!("WO-{}-{year}-{number:06}", new.branch),
+        kind: new.kind,
+        case_id: new.case_id,
+        account_id: new.account_id,
+        opening_id: new.opening_id,
+        branch: new.branch,
+        planned_on: new.planned_on,
+        state: State::Pool,
+        crew: Packed(vec![]),
+        vendor_id: None,
+        vendor_person_id: None,
+        respond_by: None,
+        round: 1,
+        no_access: 0,
+        task: new.task,
+        report: None,
+        reported_by: String::new(),
+        returned_reason: String::new(),
+        created_at: now.micros(),
+        version: 1,
+    };
+    order.clone().insert(&**write).await?;
+    let received = new.received;
+    deadline::store::start(write, order.id, &order.branch, order.kind.code(), |clock| if clock == Clock::Acceptance { now } else { received }).await?;
+    story::note(write, order.id, "CREATE", "", order.state.code(), "").await?;
+    write.subject(order.id);
+    Ok(order)
+}
+
+pub async fn dispatch(desk: Desk, call: Call, request: DispatchOrderRequest) -> Result<DispatchOrderResponse, Fault> {
+    let crew = fields::ids("staff_ids", &request.staff_ids)?;
+    let planned_on = wire::date_of(request.planned_date.as_ref(), "planned_date")?;
+    let id = fields::id("order_id", &request.order_id)?;
+    // Asked before the transaction; a replay does not need the answer.
+    let word = ask(&desk, &call, id, &crew, planned_on).await;
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let mut order = load(&write, &call, id, &request.etag).await?;
+    moved_here(&order)?;
+    dispatch_crew(&mut write, &mut order, &Scope::of(&call), &crew, &word?, planned_on).await?;
+    write.commit(DispatchOrderResponse { order: Some(order.proto()) }).await
+}
+
+/// Asks the vendor service about the members of a crew whom vendors employ, for the certificate that an order needs.
+async fn ask(desk: &Desk, call: &Call, order: Uuid, crew: &[Uuid], day: NaiveDate) -> Result<Word, Fault> {
+    let Ok(order) = store::get(desk.db.reader(), &Scope::of(call), order).await else { return Ok(Word::new()) };
+    match certificate(order.kind) {
+        Some(kind) => certified::ask(desk, call, crew, kind, day).await,
+        None => Ok(Word::new()),
+    }
+}
+
+/// Gives an order to a crew whose certificates count on the planned day.
+pub async fn dispatch_crew(write: &mut Write, order: &mut Order, scope: &Scope, crew: &[Uuid], word: &Word, planned_on: NaiveDate) -> Result<(), Fault> {
+    planned(planned_on, write.now().date())?;
+    if crew.iter().zip(1..).any(|(id, next)| crew.iter().skip(next).any(|other| other == id)) {
+        return Err(Fault::from(Refusal::StaffTwice).field("staff_ids"));
+    }
+    let members = staff::store::crew(&**write, scope, crew).await?;
+    if let Some(gone) = members.iter().find(|member| member.state == staff::model::State::Left) {
+        return Err(Fault::from(Refusal::StaffLeft).meta("staff_id", gone.id));
+    }
+    check_step(order, Action::Dispatch)?;
+    if let Some(kind) = certificate(order.kind)
+        && let Some((member, why)) = certified::first_without(&**write, &members, word, kind, planned_on).await?
+    {
+        return Err(certified::refusal(member, why, kind));
+    }
+    order.crew = Packed(crew.to_vec());
+    order.planned_on = planned_on;
+    take(write, order, Action::Dispatch, "").await
+}
+
+pub async fn offer(desk: Desk, call: Call, request: OfferOrderRequest) -> Result<OfferOrderResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let mut order = load(&write, &call, fields::id("order_id", &request.order_id)?, &request.etag).await?;
+    let vendor = fields::id("vendor_id", &request.vendor_id)?;
+    let planned_on = wire::date_of(request.planned_date.as_ref(), "planned_date")?;
+    planned(planned_on, write.now().date())?;
+    let respond_by = wire::time_of(request.respond_by_time.as_ref(), "respond_by_time")?;
+    if respond_by <= write.now() {
+        return Err(Fault::from(Refusal::RespondByInPast).field("respond_by_time"));
+    }
+    order.vendor_id = Some(vendor);
+    order.respond_by = Some(respond_by.micros());
+    order.planned_on = planned_on;
+    take(&mut write, &mut order, Action::Offer, &vendor.to_string()).await?;
+    let event = WorkOrderOffered {
+        order_id: order.id.to_string(),
+        order_no: order.order_no.clone(),
+        kind: order.kind.code().to_owned(),
+        vendor_id: vendor.to_string(),
+        branch: order.branch.clone(),
+        certificate_kind: fields::number(certificate(order.kind)),
+        planned_date: Some(wire::date(planned_on)),
+        respond_by: Some(wire::time(respond_by)),
+    };
+    write.event(order.id, &event);
+    write.commit(OfferOrderResponse { order: Some(order.proto()) }).await
+}
+
+pub async fn withdraw(desk: Desk, call: Call, request: WithdrawOrderRequest) -> Result<WithdrawOrderResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let mut order = load(&write, &call, fields::id("order_id", &request.order_id)?, &request.etag).await?;
+    moved_here(&order)?;
+    let why = Return { action: Action::Withdraw, code: "WITHDRAWN", note: &request.reason, staff: None };
+    return_to_pool(&mut write, &mut order, why).await?;
+    write.commit(WithdrawOrderResponse { order: Some(order.proto()) }).await
+}
+
+pub async fn accept(desk: Desk, call: Call, request: AcceptOrderRequest) -> Result<AcceptOrderResponse, Fault> {
+    let id = fields::id("order_id", &request.order_id)?;
+    let word = ask_crew(&desk, &call, id, true).await;
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let mut order = load(&write, &call, id, &request.etag).await?;
+    check_step(&order, Action::Accept)?;
+    is_crew(&write, &order, &call, true).await?;
+    let day = order.planned_on.max(write.now().date());
+    let readiness = match still_certified(&mut write, &mut order, word, day).await? {
+        true => {
+            take(&mut write, &mut order, Action::Accept, "").await?;
+            deadline::store::meet(&write, order.id, &[Clock::Acceptance]).await?;
+            Readiness::Ready
+        }
+        false => Readiness::ReturnedToPool,
+    };
+    write.commit(AcceptOrderResponse { order: Some(order.proto()), readiness: readiness.into() }).await
+}
+
+pub async fn arrive(desk: Desk, call: Call, request: ArriveOnSiteRequest) -> Result<ArriveOnSiteResponse, Fault> {
+    let id = fields::id("order_id", &request.order_id)?;
+    let word = ask_crew(&desk, &call, id, false).await;
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let mut order = load(&write, &call, id, &request.etag).await?;
+    moved_here(&order)?;
+    check_step(&order, Action::Arrive)?;
+    is_crew(&write, &order, &call, true).await?;
+    let ready = arrive_certified(&mut write, &mut order, word).await?;
+    let readiness = if ready { Readiness::Ready } else { Readiness::ReturnedToPool };
+    write.commit(ArriveOnSiteResponse { order: Some(order.proto()), readiness: readiness.into() }).await
+}
+
+/// What the vendor service says about those who have an order now: its crew, or the person of the vendor that accepted it.
+pub async fn ask_crew(desk: &Desk, call: &Call, order: Uuid, planned: bool) -> Result<Word, Fault> {
+    let Ok(order) = store::get(desk.db.reader(), &Scope::of(call), order).await else { return Ok(Word::new()) };
+    let today = desk.clock.now().date();
+    let day = if planned { order.planned_on.max(today) } else { today };
+    let Some(kind) = certificate(order.kind) else { return Ok(Word::new()) };
+    match order.vendor_person_id {
+        Some(person) => {
+            let (certified, vendor) = certified::ask_person(desk, call, person, kind, day).await?;
+            Ok(Word::from([(person, certified && vendor == order.vendor_id)]))
+        }
+        None => certified::ask(desk, call, &order.crew.0, kind, day).await,
+    }
+}
+
+/// The crew arrives, if its certificates count today; says whether it did, or the order went back to the pool.
+pub async fn arrive_certified(write: &mut Write, order: &mut Order, word: Result<Word, Fault>) -> Result<bool, Fault> {
+    let today = write.now().date();
+    if !still_certified(write, order, word, today).await? {
+        return Ok(false);
+    }
+    take(write, order, Action::Arrive, "").await?;
+    deadline::store::meet(write, order.id, &[Clock::OnSite]).await?;
+    if let Some(case) = order.case_id {
+        deadline::store::meet(write, case, &[Clock::OnSite]).await?;
+    }
+    Ok(true)
+}
+
+/// Asks the certificates again; an order whose crew does not count any more goes back to the pool.
+async fn still_certified(write: &mut Write, order: &mut Order, word: Result<Word, Fault>, day: NaiveDate) -> Result<bool, Fault> {
+    let Some(kind) = certificate(order.kind) else { return Ok(true) };
+    let word = word?;
+    let refused = match order.vendor_person_id {
+        Some(person) => match word.get(&person) {
+            Some(true) => None,
+            Some(false) => Some((None, staff::model::NotCertified::VendorPersonNotCertified)),
+            None => return Err(Fault::aborted("CONTENTION", "the crew has changed; try again")),
+        },
+        None => {
+            let members = staff::store::crew(&**write, &Scope::everything(), &order.crew.0).await?;
+            certified::first_without(&**write, &members, &word, kind, day).await?.map(|(member, why)| (Some(member), why))
+        }
+    };
+    match refused {
+        None => Ok(true),
+        Some((staff, why)) => {
+            return_to_pool(write, order, Return { action: Action::Return, code: why.code(), note: "", staff }).await?;
+            Ok(false)
+        }
+    }
+}
+
+/// Why an order goes back to the pool.
+pub struct Return<'a> {
+    pub action: Action,
+    /// Code for machines.
+    pub code: &'static str,
+    /// Text for people; may be empty.
+    pub note: &'a str,
+    /// The member who does not count; none for another reason.
+    pub staff: Option<Uuid>,
+}
+
+/// Sends an order back to the pool and tells who has to know.
+pub async fn return_to_pool(write: &mut Write, order: &mut Order, why: Return<'_>) -> Result<(), Fault> {
+    let vendor = order.vendor_id.take();
+    order.crew.0.clear();
+    (order.vendor_person_id, order.respond_by) = (None, None);
+    order.returned_reason = why.code.to_owned();
+    let note = if why.note.is_empty() { why.code } else { why.note };
+    take(write, order, why.action, note).await?;
+    steps::store::drop_open(write, order.id).await?;
+    match vendor {
+        Some(vendor) => {
+            write.event(order.id, &WorkOrderWithdrawn { order_id: order.id.to_string(), vendor_id: vendor.to_string(), reason: why.code.to_owned() });
+        }
+        None => {
+            let event = OrderReturned {
+                order_id: order.id.to_string(),
+                order_no: order.order_no.clone(),
+                reason: why.code.to_owned(),
+                staff_id: fields::text(why.staff),
+            };
+            write.event(order.id, &event);
+        }
+    }
+    Ok(())
+}
+
+pub async fn make_safe(desk: Desk, call: Call, request: MakeSafeRequest) -> Result<MakeSafeResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let mut order = load(&write, &call, fields::id("order_id", &request.order_id)?, &request.etag).await?;
+    check_step(&order, Action::MakeSafe)?;
+    is_crew(&write, &order, &call, true).await?;
+    take(&mut write, &mut order, Action::MakeSafe, "").await?;
+    write.commit(MakeSafeResponse { order: Some(order.proto()) }).await
+}
+
+pub async fn report(desk: Desk, call: Call, request: ReportOrderRequest) -> Result<ReportOrderResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let mut order = load(&write, &call, fields::id("order_id", &request.order_id)?, &request.etag).await?;
+    check_step(&order, Action::Report)?;
+    is_crew(&write, &order, &call, false).await?;
+    let report = store::report_of(&request.report.unwrap_or_default())?;
+    evidence(&missing(order.kind, &report.given()))?;
+    order.report = Some(Packed(report));
+    order.reported_by = call.subject().to_owned();
+    take(&mut write, &mut order, Action::Report, "").await?;
+    write.commit(ReportOrderResponse { order: Some(order.proto()) }).await
+}
+
+pub async fn report_no_access(desk: Desk, call: Call, request: ReportNoAccessRequest) -> Result<ReportNoAccessResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let mut order = load(&write, &call, fields::id("order_id", &request.order_id)?, &request.etag).await?;
+    check_step(&order, Action::NoAccess)?;
+    is_crew(&write, &order, &call, false).await?;
+    if request.photo_file_ids.is_empty() {
+        return Err(Fault::from(Refusal::EvidenceMissing).field("photo_file_ids"));
+    }
+    order.no_access = order.no_access.saturating_add(1);
+    order.crew.0.clear();
+    take(&mut write, &mut order, Action::NoAccess, &request.photo_file_ids.join(" ")).await?;
+    write.commit(ReportNoAccessResponse { order: Some(order.proto()) }).await
+}
+
+pub async fn complete(desk: Desk, call: Call, request: CompleteOrderRequest) -> Result<CompleteOrderResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let mut order = judged(&write, &call, &request.order_id, &request.etag, Action::Complete).await?;
+    take(&mut write, &mut order, Action::Complete, "").await?;
+    done(&mut write, &order).await?;
+    write.commit(CompleteOrderResponse { order: Some(order.proto()) }).await
+}
+
+pub async fn refuse(desk: Desk, call: Call, request: RefuseOrderRequest) -> Result<RefuseOrderResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let mut order = judged(&write, &call, &request.order_id, &request.etag, Action::Refuse).await?;
+    order.round = order.round.saturating_add(1);
+    take(&mut write, &mut order, Action::Refuse, &request.reason).await?;
+    write.commit(RefuseOrderResponse { order: Some(order.proto()) }).await
+}
+
+pub async fn cancel(desk: Desk, call: Call, request: CancelOrderRequest) -> Result<CancelOrderResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let mut order = load(&write, &call, fields::id("order_id", &request.order_id)?, &request.etag).await?;
+    moved_here(&order)?;
+    give_up(&mut write, &mut order, &request.reason).await?;
+    write.commit(CancelOrderResponse { order: Some(order.proto()) }).await
+}
+
+/// Cancels an order; its clocks end as they are.
+pub async fn give_up(write: &mut Write, order: &mut Order, reason: &str) -> Result<(), Fault> {
+    let vendor = order.vendor_id;
+    take(write, order, Action::Cancel, reason).await?;
+    steps::store::drop_open(write, order.id).await?;
+    deadline::store::end(write, order.id).await?;
+    if let Some(vendor) = vendor {
+        write.event(order.id, &WorkOrderWithdrawn { order_id: order.id.to_string(), vendor_id: vendor.to_string(), reason: "CANCELLED".to_owned() });
+    }
+    Ok(())
+}
+
+/// What follows when an order is completed: its clocks are met, the customer is called.
+pub async fn done(write: &mut Write, order: &Order) -> Result<(), Fault> {
+    deadline::store::meet(write, order.id, &[Clock::Acceptance, Clock::OnSite, Clock::Resolution]).await?;
+    let cause = match order.kind {
+        Type::Leak => Some(Cause::Leak),
+        Type::Repair => Some(Cause::Repair),
+        Type::Opening | Type::MeterExchange | Type::Inspection | Type::ReadingVisit => None,
+    };
+    match cause {
+        Some(cause) => callback::plan(write, cause, order.id, order.account_id, &order.branch).await,
+        None => Ok(()),
+    }
+}
+
+pub async fn get(desk: Desk, call: Call, request: GetOrderRequest) -> Result<GetOrderResponse, Fault> {
+    let order = store::get(desk.db.reader(), &Scope::of(&call), fields::id("order_id", &request.order_id)?).await?;
+    let moves = story::of(desk.db.reader(), order.id).await?;
+    Ok(GetOrderResponse { order: Some(order.proto()), moves: moves.iter().map(store::move_proto).collect() })
+}
+
+pub async fn list(desk: Desk, call: Call, request: ListOrdersRequest) -> Result<ListOrdersResponse, Fault> {
+    let filters = [request.state.to_string(), request.r#type.to_string(), request.case_id.clone()];
+    let page = Page::of(&call, &filters.each_ref().map(String::as_str), request.page_size, &request.page_token)?;
+    let case = fields::id_if("case_id", &request.case_id)?;
+    let rows = store::list(desk.db.reader(), &Scope::of(&call), &page, fields::pick_if(request.state), fields::pick_if(request.r#type), case).await?;
+    let (rows, next_page_token) = page.cut(rows, |row| row.id);
+    Ok(ListOrdersResponse { orders: rows.iter().map(Order::proto).collect(), next_page_token })
+}
+
+fn planned(day: NaiveDate, today: NaiveDate) -> Result<(), Fault> {
+    if day < today { Err(Fault::from(Refusal::PlannedInPast).field("planned_date")) } else { Ok(()) }
+}
+
+async fn load(write: &Write, call: &Call, id: Uuid, etag: &str) -> Result<Order, Fault> {
+    let order = store::lock(&**write, &Scope::of(call), id).await?;
+    order.check(etag)?;
+    Ok(order)
+}
+
+/// Orders of openings are moved by their opening.
+fn moved_here(order: &Order) -> Result<(), Fault> {
+    if order.kind == Type::Opening { Err(Refusal::MovedByOpening.into()) } else { Ok(()) }
+}
+
+/// Reported work of own staff, looked at by another person than reported it.
+async fn judged(write: &Write, call: &Call, id: &str, etag: &str, action: Action) -> Result<Order, Fault> {
+    let order = load(write, call, fields::id("order_id", id)?, etag).await?;
+    moved_here(&order)?;
+    if order.vendor_id.is_some() {
+        return Err(Refusal::VendorAcceptance.into());
+    }
+    check_step(&order, action)?;
+    if order.reported_by == call.subject() {
+        return Err(Refusal::SecondPersonNeeded.into());
+    }
+    Ok(order)
+}
+
+/// Refuses a caller who is not of the crew; where `by_phone`, a dispatcher may act for it.
+pub async fn is_crew(write: &Write, order: &Order, call: &Call, by_phone: bool) -> Result<(), Fault> {
+    if by_phone && call.has(Role::Dispatcher) {
+        return Ok(());
+    }
+    let members = staff::store::crew(&**write, &Scope::everything(), &order.crew.0).await?;
+    if members.iter().any(|member| member.login == call.subject()) { Ok(()) } else { Err(Refusal::NotTheCrew.into()) }
+}
+
+fn evidence(missing: &[Evidence]) -> Result<(), Fault> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(missing.iter().fold(Fault::from(Refusal::EvidenceMissing), |fault, piece| fault.field(piece.field())))
+}
+
+/// The state after a step, or the refusal that names what is allowed.
+pub fn check_step(order: &Order, action: Action) -> Result<State, Fault> {
+    step(order.kind, order.state, action).ok_or_else(|| {
+        let allowed = allowed(order.kind, order.state).join(",");
+        Fault::from(Refusal::OrderState).meta("state", order.state.code()).meta("allowed", allowed)
+    })
+}
+
+/// Takes a step, writes the order and its history.
+pub async fn take(write: &mut Write, order: &mut Order, action: Action, reason: &str) -> Result<(), Fault> {
+    let (from, to) = (order.state, check_step(order, action)?);
+    order.state = to;
+    order.save(&**write).await?;
+    story::note(write, order.id, action.code(), from.code(), to.code(), reason).await?;
+    write.subject(order.id);
+    Ok(())
+}

@@ -1,0 +1,189 @@
+use calendar::{Instant, NaiveDate};
+use contracts::hearth::hall::v1 as proto;
+use database::{Scope, Scoped, find};
+use money::Volume;
+use rpc::{Fault, page::Page, wire};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::model::{Given, State, Type, certificate};
+use crate::{
+    codes::Code,
+    fields,
+    refusal::Refusal,
+    rows::{Packed, columns, table},
+    story::Move,
+};
+
+columns!(State, Type);
+
+/// Field evidence of a round.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    pub summary: String,
+    pub photos: Vec<String>,
+    pub signature: String,
+    pub index: Option<Volume>,
+    pub new_meter_no: String,
+    pub new_meter_index: Option<Volume>,
+}
+
+table! {
+    versioned order "work_order" {
+        order_no: String,
+        kind: Type,
+        case_id: Option<Uuid>,
+        account_id: Option<Uuid>,
+        opening_id: Option<Uuid>,
+        branch: String,
+        planned_on: NaiveDate,
+        state: State,
+        crew: Packed<Vec<Uuid>>,
+        vendor_id: Option<Uuid>,
+        vendor_person_id: Option<Uuid>,
+        respond_by: Option<i64>,
+        round: i32,
+        no_access: i32,
+        task: String,
+        report: Option<Packed<Report>>,
+        reported_by: String,
+        returned_reason: String,
+        created_at: i64,
+    }
+}
+
+pub use order::Model as Order;
+
+impl Scoped for order::Entity {
+    const BRANCH: Option<Self::Column> = Some(order::Column::Branch);
+}
+
+/// An order that the caller may see.
+pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Order, Fault> {
+    find::<order::Entity>(scope).filter(order::Column::Id.eq(id)).one(conn).await?.ok_or_else(|| Fault::not_found("order", id))
+}
+
+/// The same, held until the write has ended.
+pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Order, Fault> {
+    find::<order::Entity>(scope).filter(order::Column::Id.eq(id)).lock_exclusive().one(conn).await?.ok_or_else(|| Fault::not_found("order", id))
+}
+
+/// An order of a case that is neither completed nor cancelled.
+pub async fn open_of_case(conn: &impl ConnectionTrait, case: Uuid) -> Result<Option<Uuid>, Fault> {
+    let select = order::Entity::find().filter(order::Column::CaseId.eq(case)).filter(order::Column::State.is_not_in([State::Completed, State::Cancelled]));
+    Ok(select.one(conn).await?.map(|order| order.id))
+}
+
+/// Orders whose vendor did not answer in time.
+pub async fn lapsed(conn: &impl ConnectionTrait, before: Instant, limit: u64) -> Result<Vec<Order>, Fault> {
+    let select = order::Entity::find().filter(order::Column::State.eq(State::Offered)).filter(order::Column::RespondBy.lt(before.micros()));
+    Ok(select.order_by_asc(order::Column::RespondBy).limit(limit).all(conn).await?)
+}
+
+pub async fn list(
+    conn: &impl ConnectionTrait,
+    scope: &Scope,
+    page: &Page,
+    state: Option<State>,
+    kind: Option<Type>,
+    case: Option<Uuid>,
+) -> Result<Vec<Order>, Fault> {
+    let mut select = find::<order::Entity>(scope).order_by_asc(order::Column::Id).limit(page.limit());
+    if let Some(after) = page.after {
+        select = select.filter(order::Column::Id.gt(after));
+    }
+    if let Some(state) = state {
+        select = select.filter(order::Column::State.eq(state));
+    }
+    if let Some(kind) = kind {
+        select = select.filter(order::Column::Kind.eq(kind));
+    }
+    if let Some(case) = case {
+        select = select.filter(order::Column::CaseId.eq(case));
+    }
+    Ok(select.all(conn).await?)
+}
+
+/// An index of a meter: not negative, at most three places.
+pub fn index_of(field: &str, value: Option<&contracts::hearth::r#type::v1::Decimal>) -> Result<Option<Volume>, Fault> {
+    let Some(value) = value else { return Ok(None) };
+    let index = value.value.parse::<Volume>().ok().filter(|index| index.litres() >= 0);
+    index.map(Some).ok_or_else(|| Fault::from(Refusal::IndexFormat).field(field))
+}
+
+/// A report as it is kept.
+pub fn report_of(given: &proto::OrderReport) -> Result<Report, Fault> {
+    Ok(Report {
+        summary: given.summary.clone(),
+        photos: given.photo_file_ids.clone(),
+        signature: given.signature_file_id.clone(),
+        index: index_of("report.index", given.index.as_ref())?,
+        new_meter_no: given.new_meter_no.clone(),
+        new_meter_index: index_of("report.new_meter_index", given.new_meter_index.as_ref())?,
+    })
+}
+
+impl Report {
+    /// What evidence it has.
+    pub fn given(&self) -> Given {
+        Given {
+            photos: self.photos.len(),
+            signature: !self.signature.is_empty(),
+            index: self.index.is_some(),
+            new_meter: !self.new_meter_no.is_empty(),
+            new_meter_index: self.new_meter_index.is_some(),
+        }
+    }
+
+    fn proto(&self) -> proto::OrderReport {
+        let index = |index: Option<Volume>| index.map(|index| wire::decimal(index.short()));
+        proto::OrderReport {
+            summary: self.summary.clone(),
+            photo_file_ids: self.photos.clone(),
+            signature_file_id: self.signature.clone(),
+            index: index(self.index),
+            new_meter_no: self.new_meter_no.clone(),
+            new_meter_index: index(self.new_meter_index),
+        }
+    }
+}
+
+impl Order {
+    pub fn proto(&self) -> proto::Order {
+        proto::Order {
+            order_id: self.id.to_string(),
+            order_no: self.order_no.clone(),
+            r#type: self.kind.number(),
+            certificate_kind: fields::number(certificate(self.kind)),
+            case_id: fields::text(self.case_id),
+            account_id: fields::text(self.account_id),
+            branch: self.branch.clone(),
+            planned_date: Some(wire::date(self.planned_on)),
+            state: self.state.number(),
+            staff_ids: self.crew.0.iter().map(Uuid::to_string).collect(),
+            vendor_id: fields::text(self.vendor_id),
+            vendor_person_id: fields::text(self.vendor_person_id),
+            respond_by_time: self.respond_by.map(fields::instant),
+            round: self.round,
+            no_access_visits: self.no_access,
+            task: self.task.clone(),
+            report: self.report.as_ref().map(|report| report.0.proto()),
+            returned_reason: self.returned_reason.clone(),
+            create_time: Some(fields::instant(self.created_at)),
+            etag: self.etag(),
+        }
+    }
+}
+
+/// A step of an order's history.
+pub fn move_proto(row: &Move) -> proto::OrderMove {
+    proto::OrderMove {
+        move_time: Some(fields::instant(row.moved_at)),
+        actor: row.actor.clone(),
+        action: row.action.clone(),
+        from_state: fields::number(State::of_code(&row.from_state)),
+        to_state: fields::number(State::of_code(&row.to_state)),
+        reason: row.reason.clone(),
+    }
+}

@@ -1,0 +1,63 @@
+//! Takes the steps that are due. One that was begun before a crash is found in the table and taken again under the same key, so that
+//! its effect in the other service happens once.
+
+use std::time::Duration;
+
+use rpc::{Call, Code, Fault};
+
+use super::{
+    model::{Kind, PATIENCE},
+    store::{self, Step},
+};
+use crate::{Desk, opening, order};
+
+const POLL: Duration = Duration::from_millis(200);
+
+/// Takes steps as long as the service runs.
+pub async fn run(desk: Desk) {
+    loop {
+        match store::claim(&desk.db).await {
+            Ok(Some(step)) => {
+                if let Err(fault) = take(&desk, step).await {
+                    tracing::warn!(%fault, "the outcome of a step could not be kept; it is taken again");
+                }
+            }
+            Ok(None) => {
+                // Rung after a write that added a step; else the next look finds those whose time has come.
+                let _ = tokio::time::timeout(POLL, desk.bell.notified()).await;
+            }
+            Err(fault) => {
+                tracing::warn!(%fault, "steps cannot be claimed; it is tried again");
+                tokio::time::sleep(POLL).await;
+            }
+        }
+    }
+}
+
+async fn take(desk: &Desk, step: Step) -> Result<(), Fault> {
+    let call = Call::background("hall", "take-step");
+    let taken = match step.kind {
+        Kind::CheckVendorPerson => order::vendor::check_person(desk, &call, &step).await,
+        _ => opening::saga::take(desk, &call, &step).await,
+    };
+    let Err(fault) = taken else { return Ok(()) };
+    let park = is_refusal(&fault, &step);
+    if park {
+        tracing::warn!(step = %step.id, kind = ?step.kind, %fault, "a step was refused and waits for a person");
+    }
+    let mut write = desk.db.open(&call).await?;
+    let Some(step) = store::lock_pending(&write, step.id).await? else { return Ok(()) };
+    write.subject(step.id);
+    store::failed(&write, step, fault.reason(), park).await?;
+    write.close().await
+}
+
+/// Whether the other service has said no. Anything else leaves it open whether the step had its effect, so it is tried again.
+fn is_refusal(fault: &Fault, step: &Step) -> bool {
+    match fault.code() {
+        Code::InvalidArgument | Code::FailedPrecondition | Code::AlreadyExists | Code::PermissionDenied | Code::OutOfRange | Code::Unimplemented | Code::Unauthenticated => true,
+        // The other service may hear of an agreement a little later than we do.
+        Code::NotFound => step.attempts >= PATIENCE,
+        _ => false,
+    }
+}

@@ -1,0 +1,108 @@
+//! What became of a file: counts, the file of refused rows, the closing table.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use comfy_table::{CellAlignment, Table, presets};
+use csv::{StringRecord, Writer};
+
+use super::{
+    figures::count,
+    pump::{Answer, Notice},
+};
+
+/// Columns that stand before those of the refused row itself.
+const LEAD: [&str; 4] = ["line", "reason", "field", "text"];
+
+/// Counts of a run, and the rows that were refused.
+pub struct Report {
+    header: StringRecord,
+    path: PathBuf,
+    file: Option<Writer<File>>,
+    pub read: i64,
+    accepted: i64,
+    already: i64,
+    held: i64,
+    refused: BTreeMap<String, i64>,
+    warnings: BTreeMap<String, i64>,
+}
+
+impl Report {
+    /// `path` is made with the first refused row.
+    pub fn new(header: StringRecord, path: &Path) -> Self {
+        let refused = BTreeMap::new();
+        Self { header, path: path.to_owned(), file: None, read: 0, accepted: 0, already: 0, held: 0, refused, warnings: BTreeMap::new() }
+    }
+
+    /// Files a row that is refused: line and reason, then the row as it came, so that it can be put right and imported from that file.
+    pub fn refuse(&mut self, notice: &Notice, record: &StringRecord) -> Result<()> {
+        let told = || format!("{} cannot be written; name another file with --refused", self.path.display());
+        *self.refused.entry(notice.reason.clone()).or_default() += 1;
+        if self.file.is_none() {
+            let mut file = csv::WriterBuilder::new().flexible(true).from_writer(File::create(&self.path).with_context(told)?);
+            file.write_record(LEAD.into_iter().chain(self.header.iter().filter(|h| !LEAD.contains(h))))?;
+            self.file = Some(file);
+        }
+        let cells = self.header.iter().zip(record.iter()).filter(|(h, _)| !LEAD.contains(h)).map(|(_, cell)| cell);
+        let beyond = record.iter().skip(self.header.len());
+        if let Some(file) = &mut self.file {
+            let line = notice.line.to_string();
+            let lead = [line.as_str(), &notice.reason, &notice.field, &notice.text];
+            file.write_record(lead.into_iter().chain(cells).chain(beyond)).with_context(told)?;
+        }
+        Ok(())
+    }
+
+    pub fn take(&mut self, answer: &Answer) {
+        self.accepted += answer.accepted;
+        self.already += answer.already;
+        self.held += answer.held;
+        for warning in &answer.warnings {
+            *self.warnings.entry(warning.reason.clone()).or_default() += 1;
+        }
+    }
+
+    /// Writes what is left of the file.
+    pub fn finish(&mut self) -> Result<()> {
+        match &mut self.file {
+            Some(file) => file.flush().with_context(|| format!("{} cannot be written", self.path.display())),
+            None => Ok(()),
+        }
+    }
+
+    /// The closing words.
+    pub fn told(&self, dry_run: bool) -> String {
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING);
+        let mut row = |name: &str, n: i64| drop(table.add_row([name.to_owned(), count(n)]));
+        let verb = if dry_run { "would be accepted" } else { "accepted" };
+        row("rows read", self.read);
+        row(verb, self.accepted);
+        if self.held > 0 {
+            row("  of them held for a person", self.held);
+        }
+        for (reason, n) in &self.warnings {
+            row(&format!("  of them look odd: {reason}"), *n);
+        }
+        row("already there", self.already);
+        row("refused", self.refused.values().sum());
+        for (reason, n) in &self.refused {
+            row(&format!("  {reason}"), *n);
+        }
+        if let Some(column) = table.column_mut(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        let mut text = table.to_string();
+        if !self.refused.is_empty() {
+            text.push_str(&format!("\n\nrefused rows, with line and reason: {}", self.path.display()));
+        }
+        if dry_run {
+            text.push_str("\n\ndry run: nothing was kept");
+        }
+        text
+    }
+}

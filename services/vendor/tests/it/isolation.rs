@@ -1,0 +1,314 @@
+//! A vendor user sees only its own: every method that a vendor role may call, tried with the ids of another vendor.
+
+use contracts::hearth::{
+    options::v1::Role,
+    vendor::v1::{
+        AcceptOfferRequest, CompleteDossierRequest, DeclineOfferRequest, EndPersonRequest, GetContractRequest, GetOfferRequest, GetPersonRequest,
+        GetVendorRequest, GetVendorResponse, ListContractsRequest, ListOffersRequest, ListPersonsRequest, RegisterPersonRequest, ReportWorkRequest,
+        ServiceCategory,
+    },
+};
+use guard::GuardedCodec;
+use rpc::{AccessTable, Principal, Routes};
+use testbed::{Bed, Client, each, key, reason};
+use tonic::{Code, Request, Status, client::Grpc};
+
+use crate::world::{Contracts, Offers, Persons, Vendors, admitted, approved, date, dossier, get, id_number, offer, offered, repairer, terms, uuid};
+
+const REPAIR: ServiceCategory = ServiceCategory::FieldRepair;
+
+/// What belongs to one vendor.
+#[derive(Clone)]
+struct Things {
+    vendor: String,
+    vendor_etag: String,
+    contract: String,
+    person: String,
+    person_etag: String,
+    offer: String,
+    offer_etag: String,
+}
+
+impl Things {
+    /// Nobody's.
+    fn unknown() -> Self {
+        let etag = || "\"0123456789abcdef\"".to_owned();
+        Self {
+            vendor: uuid(),
+            vendor_etag: etag(),
+            contract: uuid(),
+            person: uuid(),
+            person_etag: etag(),
+            offer: uuid(),
+            offer_etag: etag(),
+        }
+    }
+}
+
+async fn things(bed: &Bed, hall: &testbed::Feed) -> Things {
+    let vendor = admitted(bed, REPAIR).await.vendor_id;
+    let contract = approved(bed, &vendor, terms(bed, REPAIR)).await;
+    let person = repairer(bed, &vendor).await;
+    let offer = offer(bed, hall, offered(&vendor, &uuid())).await;
+    Things {
+        vendor_etag: get(bed, &vendor).await.etag,
+        vendor,
+        contract: contract.contract_id,
+        person: person.person_id,
+        person_etag: person.etag,
+        offer: offer.offer_id,
+        offer_etag: offer.etag,
+    }
+}
+
+/// Calls a method as `client`, naming `vendor` as the vendor and what else it needs from `of`. Answers how many things were shown or
+/// changed. A method that is missing here fails the test.
+async fn attempt(client: &Client, method: &str, vendor: &str, of: &Things) -> Result<usize, Status> {
+    let (vendors, contracts) = (&mut Vendors::new(client.clone()), &mut Contracts::new(client.clone()));
+    let (persons, offers) = (&mut Persons::new(client.clone()), &mut Offers::new(client.clone()));
+    let (request_id, vendor_id) = (key(), vendor.to_owned());
+    let (contract_id, person_id, offer_id) = (of.contract.clone(), of.person.clone(), of.offer.clone());
+    let reason = || "because".to_owned();
+    match method.trim_start_matches("hearth.vendor.v1.") {
+        "VendorService/GetVendor" => vendors.get_vendor(GetVendorRequest { vendor_id }).await.map(|_| 1),
+        "VendorService/CompleteDossier" => {
+            let (etag, category) = (of.vendor_etag.clone(), ServiceCategory::Training.into());
+            let request = CompleteDossierRequest {
+                request_id,
+                vendor_id,
+                etag,
+                category,
+                documents: dossier(),
+            };
+            vendors.complete_dossier(request).await.map(|_| 1)
+        }
+        "ContractService/GetContract" => contracts.get_contract(GetContractRequest { vendor_id, contract_id }).await.map(|_| 1),
+        "ContractService/ListContracts" => {
+            let request = ListContractsRequest {
+                vendor_id,
+                ..Default::default()
+            };
+            contracts
+                .list_contracts(request)
+                .await
+                .map(|a| a.into_inner().contracts.iter().filter(|c| c.contract_id == of.contract).count())
+        }
+        "PersonService/RegisterPerson" => {
+            let request = RegisterPersonRequest {
+                request_id,
+                vendor_id,
+                name: "李四".into(),
+                id_number: id_number(),
+                phone: "13900001111".into(),
+                field_work: false,
+                key_staff: false,
+            };
+            persons.register_person(request).await.map(|_| 1)
+        }
+        "PersonService/EndPerson" => {
+            let request = EndPersonRequest {
+                request_id,
+                vendor_id,
+                person_id,
+                etag: of.person_etag.clone(),
+                reason: reason(),
+            };
+            persons.end_person(request).await.map(|_| 1)
+        }
+        "PersonService/GetPerson" => persons.get_person(GetPersonRequest { vendor_id, person_id }).await.map(|_| 1),
+        "PersonService/ListPersons" => {
+            let request = ListPersonsRequest {
+                vendor_id,
+                with_ended: true,
+                ..Default::default()
+            };
+            persons
+                .list_persons(request)
+                .await
+                .map(|a| a.into_inner().persons.iter().filter(|p| p.person_id == of.person).count())
+        }
+        "OfferService/GetOffer" => offers.get_offer(GetOfferRequest { vendor_id, offer_id }).await.map(|_| 1),
+        "OfferService/ListOffers" => {
+            let request = ListOffersRequest {
+                vendor_id,
+                ..Default::default()
+            };
+            offers
+                .list_offers(request)
+                .await
+                .map(|a| a.into_inner().offers.iter().filter(|o| o.offer_id == of.offer).count())
+        }
+        "OfferService/AcceptOffer" => {
+            let request = AcceptOfferRequest {
+                request_id,
+                vendor_id,
+                offer_id,
+                person_id,
+                etag: String::new(),
+            };
+            offers.accept_offer(request).await.map(|_| 1)
+        }
+        "OfferService/DeclineOffer" => {
+            let request = DeclineOfferRequest {
+                request_id,
+                vendor_id,
+                offer_id,
+                etag: of.offer_etag.clone(),
+                reason: reason(),
+            };
+            offers.decline_offer(request).await.map(|_| 1)
+        }
+        "OfferService/ReportWork" => {
+            let (etag, done_date) = (of.offer_etag.clone(), Some(date(2025, 1, 2)));
+            let request = ReportWorkRequest {
+                request_id,
+                vendor_id,
+                offer_id,
+                etag,
+                summary: "done".into(),
+                done_date,
+            };
+            offers.report_work(request).await.map(|_| 1)
+        }
+        missing => panic!("{missing} may be called by vendors and is not tried with another vendor's ids"),
+    }
+}
+
+/// Methods whose only object is the vendor that they name.
+const NAMES_THE_VENDOR_ONLY: &[&str] = &["VendorService/GetVendor", "VendorService/CompleteDossier", "PersonService/RegisterPerson"];
+
+fn methods() -> (Vec<String>, Vec<String>) {
+    let table = AccessTable::read().unwrap();
+    let vendor_roles = [i32::from(Role::VendorAdmin), i32::from(Role::VendorWorker)];
+    let ours = table.methods().into_iter().filter(|m| m.name.starts_with("hearth.vendor.v1."));
+    let (open, closed): (Vec<_>, Vec<_>) = ours.partition(|m| m.access.roles.iter().any(|role| vendor_roles.contains(role)));
+    for method in &open {
+        assert_eq!(method.access.vendor_field, "vendor_id", "{}", method.name);
+    }
+    let names = |methods: Vec<&rpc::Method>| methods.into_iter().map(|m| m.name.clone()).collect();
+    (names(open), names(closed))
+}
+
+fn shape(outcome: Result<usize, Status>) -> Result<usize, (Code, String, String)> {
+    outcome.map_err(|status| (status.code(), reason(&status), status.message().to_owned()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_vendors_ids_look_like_unknown_ones_in_every_method() {
+    each(vendor::SERVICE, async |bed| {
+        let hall = bed.fake("hall", Routes::default()).await;
+        let own = things(bed, &hall).await;
+        let foreign = things(bed, &hall).await;
+        let client = bed.vendor_user(&own.vendor, &[Role::VendorAdmin, Role::VendorWorker]);
+        let (open, _) = methods();
+        assert!(open.len() >= 13);
+        for method in &open {
+            // Naming the other vendor is refused before anything is looked at, in the same words as naming one that is not there.
+            let named = shape(attempt(&client, method, &foreign.vendor, &foreign).await);
+            assert_eq!(named, shape(attempt(&client, method, &uuid(), &Things::unknown()).await), "{method}");
+            assert_eq!(named.as_ref().unwrap_err().0, Code::PermissionDenied, "{method}");
+            assert_eq!(named.unwrap_err().1, "TENANT_SCOPE", "{method}");
+            if NAMES_THE_VENDOR_ONLY.iter().any(|name| method.ends_with(name)) {
+                continue;
+            }
+            // Naming oneself and a thing of the other vendor finds as little as naming one that is not there.
+            let slipped = shape(attempt(&client, method, &own.vendor, &foreign).await);
+            assert_eq!(slipped, shape(attempt(&client, method, &own.vendor, &Things::unknown()).await), "{method}");
+            match slipped {
+                Ok(shown) => assert_eq!(shown, 0, "{method} shows a thing of another vendor"),
+                Err((code, ..)) => assert_eq!(code, Code::NotFound, "{method}"),
+            }
+        }
+        // One's own person on one's own offer only: neither half may be the other vendor's.
+        let mixed = [
+            Things {
+                person: foreign.person.clone(),
+                ..own.clone()
+            },
+            Things {
+                offer: foreign.offer.clone(),
+                ..own.clone()
+            },
+        ];
+        for things in mixed {
+            let outcome = shape(attempt(&client, "hearth.vendor.v1.OfferService/AcceptOffer", &own.vendor, &things).await);
+            assert_eq!(outcome.unwrap_err().0, Code::NotFound);
+        }
+        // Nothing of the other vendor has changed, and the same calls do work on one's own.
+        let after = get(bed, &foreign.vendor).await;
+        assert_eq!(after.etag, foreign.vendor_etag);
+        for method in [
+            "VendorService/GetVendor",
+            "ContractService/GetContract",
+            "ContractService/ListContracts",
+            "PersonService/GetPerson",
+            "PersonService/ListPersons",
+            "OfferService/GetOffer",
+            "OfferService/ListOffers",
+            "OfferService/AcceptOffer",
+            "PersonService/EndPerson",
+        ] {
+            assert_eq!(attempt(&client, method, &own.vendor, &own).await.unwrap(), 1, "{method}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_other_method_is_closed_to_vendors() {
+    each(vendor::SERVICE, async |bed| {
+        let vendor = uuid();
+        let plain = bed.vendor_user(&vendor, &[Role::VendorAdmin, Role::VendorWorker]);
+        // One who got roles of the utility by mistake is still bound to the vendor.
+        let every: Vec<i32> = (1..40).filter(|n| Role::try_from(*n).is_ok()).collect();
+        let mixed = bed.caller(&Principal {
+            subject: "mixed".into(),
+            roles: every,
+            vendor: Some(vendor),
+            ..Principal::default()
+        });
+        let (_, closed) = methods();
+        assert!(closed.len() > 20);
+        for method in closed {
+            for client in [&plain, &mixed] {
+                let mut grpc = Grpc::new(client.clone());
+                grpc.ready().await.unwrap();
+                let path = format!("/{method}").parse().unwrap();
+                // The gate decides before it decodes, so any message will do.
+                let codec = GuardedCodec::<GetVendorRequest, GetVendorResponse>::default();
+                let status = grpc.unary(Request::new(GetVendorRequest::default()), path, codec).await.unwrap_err();
+                assert_eq!(
+                    (status.code(), reason(&status)),
+                    (Code::PermissionDenied, "METHOD_NOT_ALLOWED".into()),
+                    "{method}"
+                );
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vendors_do_not_learn_who_judged_them() {
+    each(vendor::SERVICE, async |bed| {
+        let vendor = admitted(bed, REPAIR).await.vendor_id;
+        let contract = approved(bed, &vendor, terms(bed, REPAIR)).await;
+        let user = bed.vendor_user(&vendor, &[Role::VendorAdmin]);
+        let seen = Vendors::new(user.clone())
+            .get_vendor(GetVendorRequest { vendor_id: vendor.clone() })
+            .await
+            .unwrap()
+            .into_inner()
+            .vendor
+            .unwrap();
+        assert!(seen.qualifications[0].verifier.is_empty() && seen.qualifications[0].scorer.is_empty());
+        let request = GetContractRequest {
+            vendor_id: vendor.clone(),
+            contract_id: contract.contract_id,
+        };
+        let shown = Contracts::new(user).get_contract(request).await.unwrap().into_inner().contract.unwrap();
+        assert!(shown.creator.is_empty() && shown.approver.is_empty() && shown.signer.is_empty());
+        assert_eq!(get(bed, &vendor).await.qualifications[0].verifier, "verifier");
+    })
+    .await;
+}
