@@ -58,7 +58,10 @@ pub struct Desk {
 
 fn build(host: boot::Host) -> boot::Built {
     Box::pin(async move {
-        let desk = Desk { db: host.db, vault: host.vault };
+        let desk = Desk {
+            db: host.db,
+            vault: host.vault,
+        };
         Ok(boot::Parts::new()
             .serve(PartyServiceServer::new(party::Api(desk.clone())))
             .serve(PremisesServiceServer::new(premises::Api(desk.clone())))

@@ -27,5 +27,9 @@ async fn check(desk: Desk, call: Call, request: CheckStandingRequest) -> Result<
     let party = parties::load(desk.db.reader(), &Scope::of(&call), id.uuid()).await?;
     let suspended = accounts::count(desk.db.reader(), party.id, &[State::Suspended]).await? > 0;
     let reasons: Vec<_> = model::standing(party.standing()?, suspended).into_iter().map(str::to_owned).collect();
-    Ok(CheckStandingResponse { may_deal: reasons.is_empty(), reasons, basic_supply: true })
+    Ok(CheckStandingResponse {
+        may_deal: reasons.is_empty(),
+        reasons,
+        basic_supply: true,
+    })
 }

@@ -75,7 +75,11 @@ pub struct Desk {
 
 fn build(host: boot::Host) -> boot::Built {
     Box::pin(async move {
-        let desk = Desk { db: host.db.clone(), clock: host.clock.clone(), thresholds: reading::model::Thresholds::shipped()? };
+        let desk = Desk {
+            db: host.db.clone(),
+            clock: host.clock.clone(),
+            thresholds: reading::model::Thresholds::shipped()?,
+        };
         let archive = database::consume(host.db.clone(), host.peer("archive")?, supply::events::FromArchive);
         let hall = database::consume(host.db.clone(), host.peer("hall")?, supply::events::FromHall);
         Ok(boot::Parts::new()

@@ -24,11 +24,13 @@ macro_rules! words {
             }
 
             /// Its number in the contract.
+            #[allow(dead_code, reason = "not every list is part of an answer")]
             pub fn number(self) -> i32 {
                 Self::ALL.iter().zip(1..).find(|(word, _)| **word == self).map_or(0, |(_, number)| number)
             }
 
             /// The word of a number of the contract; 0 and unknown numbers have none.
+            #[allow(dead_code, reason = "not every list is part of a request")]
             pub fn of_number(number: i32) -> Option<Self> {
                 Self::ALL.iter().zip(1..).find(|(_, n)| *n == number).map(|(word, _)| *word)
             }
@@ -48,5 +50,9 @@ pub(crate) fn assert_contract(words: &[(i32, &str)], prefix: &str, name_of: impl
     for (number, code) in words {
         assert_eq!(name_of(*number), Some(format!("{prefix}{code}").as_str()));
     }
-    assert_eq!(words.len(), (1..100).filter(|n| name_of(*n).is_some()).count(), "the contract has another number of values than the list of {prefix}");
+    assert_eq!(
+        words.len(),
+        (1..100).filter(|n| name_of(*n).is_some()).count(),
+        "the contract has another number of values than the list of {prefix}"
+    );
 }

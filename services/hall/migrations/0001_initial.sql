@@ -194,8 +194,11 @@ CREATE TABLE appliance_acceptance (
     rejects text NOT NULL,
     inspector_id uuid NOT NULL REFERENCES staff (id),
     visited_on date NOT NULL,
+    replaces_id uuid REFERENCES appliance_acceptance (id),
     created_at bigint NOT NULL
 )
+--;
+CREATE UNIQUE INDEX appliance_acceptance_replaced_once ON appliance_acceptance (replaces_id)
 --;
 CREATE INDEX appliance_acceptance_point ON appliance_acceptance (service_point_id)
 --;
@@ -274,7 +277,7 @@ CREATE TABLE opening (
     signature_file_id text NOT NULL,
     opened_on date,
     unsafe_cause text,
-    refused_at bigint,
+    refusal_id uuid,
     booklet_no text NOT NULL,
     installed boolean NOT NULL,
     version bigint NOT NULL,

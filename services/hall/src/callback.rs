@@ -42,8 +42,11 @@ impl Scoped for task::Entity {
 }
 
 /// How long each cause may wait: E4-05 for an opening, section 12 (W11, W5) for the others.
-pub const WAITS: &[(Cause, Rule)] =
-    &[(Cause::GasOpened, Rule::working_days(3)), (Cause::Leak, Rule::hours(24)), (Cause::Repair, Rule::working_days(2))];
+pub const WAITS: &[(Cause, Rule)] = &[
+    (Cause::GasOpened, Rule::working_days(3)),
+    (Cause::Leak, Rule::hours(24)),
+    (Cause::Repair, Rule::working_days(2)),
+];
 
 /// When a call is due.
 pub fn due(cause: Cause, happened: Instant) -> Result<Instant, calendar::CalendarMissing> {
@@ -53,7 +56,9 @@ pub fn due(cause: Cause, happened: Instant) -> Result<Instant, calendar::Calenda
 
 /// Plans a call; one that is planned already stays as it is.
 pub async fn plan(write: &mut Write, cause: Cause, about: Uuid, account: Option<Uuid>, branch: &str) -> Result<(), Fault> {
-    let known = task::Entity::find().filter(task::Column::AboutId.eq(about)).filter(task::Column::Cause.eq(cause));
+    let known = task::Entity::find()
+        .filter(task::Column::AboutId.eq(about))
+        .filter(task::Column::Cause.eq(cause));
     if known.one(&**write).await?.is_some() {
         return Ok(());
     }
@@ -96,7 +101,10 @@ async fn list(desk: Desk, call: Call, request: ListCallbackTasksRequest) -> Resu
         due_time: Some(fields::instant(row.due_at)),
         create_time: Some(fields::instant(row.created_at)),
     });
-    Ok(ListCallbackTasksResponse { tasks: tasks.collect(), next_page_token })
+    Ok(ListCallbackTasksResponse {
+        tasks: tasks.collect(),
+        next_page_token,
+    })
 }
 
 /// Serves `CallbackService`.

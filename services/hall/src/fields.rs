@@ -16,11 +16,6 @@ pub fn pick_if<T: Code>(number: i32) -> Option<T> {
     T::of_number(number)
 }
 
-/// The word of a column.
-pub fn stored<T: Code>(code: &str) -> Result<T, Fault> {
-    T::of_code(code).ok_or_else(|| Fault::internal(format!("unknown code of {}", T::LIST)))
-}
-
 /// The number of an optional word.
 pub fn number<T: Code>(word: Option<T>) -> i32 {
     word.map_or(0, Code::number)
@@ -58,7 +53,11 @@ pub fn unpack<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
 
 /// Refuses a day after today.
 pub fn not_after(field: &str, day: calendar::NaiveDate, today: calendar::NaiveDate) -> Result<(), Fault> {
-    if day > today { Err(Fault::from(crate::refusal::Refusal::DateInFuture).field(field)) } else { Ok(()) }
+    if day > today {
+        Err(Fault::from(crate::refusal::Refusal::DateInFuture).field(field))
+    } else {
+        Ok(())
+    }
 }
 
 /// An instant of a column.

@@ -1,0 +1,127 @@
+//! The service hall (服务厅): staff and their certificates, cases, work orders with their clocks, the opening of gas.
+
+mod acceptance;
+mod callback;
+mod case;
+mod codes;
+mod deadline;
+mod estate;
+mod fields;
+mod opening;
+mod order;
+mod refusal;
+mod rows;
+mod staff;
+mod step;
+mod story;
+
+use std::{sync::Arc, time::Duration};
+
+use calendar::Clock;
+use contracts::hearth::hall::v1::{
+    acceptance_service_server::AcceptanceServiceServer, callback_service_server::CallbackServiceServer, case_service_server::CaseServiceServer,
+    deadline_service_server::DeadlineServiceServer, estate_service_server::EstateServiceServer, opening_service_server::OpeningServiceServer,
+    order_service_server::OrderServiceServer, staff_service_server::StaffServiceServer, step_service_server::StepServiceServer,
+};
+use database::Database;
+use rpc::{Fault, Peer};
+use tokio::sync::Notify;
+use vault::Vault;
+
+pub use refusal::Refusal;
+
+/// How the hall is started.
+pub const SERVICE: boot::Service = boot::Service {
+    name: "hall",
+    port: 7702,
+    migrations: &[include_str!("../migrations/0001_initial.sql")],
+    build,
+    references: &[
+        ("certificate.staff_id", "staff.id"),
+        ("training.staff_id", "staff.id"),
+        ("certificate_warning.staff_id", "staff.id"),
+        ("certificate_warning.certificate_id", "certificate.id"),
+        ("service_case.owner_staff_id", "staff.id"),
+        ("deadline.policy_id", "sla_policy.id"),
+        ("work_order.case_id", "service_case.id"),
+        ("work_order.opening_id", "opening.id"),
+        ("opening.order_id", "work_order.id"),
+        ("pipe_acceptance.inspector_id", "staff.id"),
+        ("appliance_acceptance.inspector_id", "staff.id"),
+        ("appliance_acceptance.replaces_id", "appliance_acceptance.id"),
+        ("estate_inspection.estate_id", "estate.id"),
+        ("estate_inspection.inspector_id", "staff.id"),
+        ("safety_review.opening_id", "opening.id"),
+        ("safety_review.inspector_id", "staff.id"),
+        ("presence.opening_id", "opening.id"),
+        ("presence.witness_id", "staff.id"),
+    ],
+};
+
+/// What every handler works with.
+#[derive(Clone)]
+struct Desk {
+    db: Database,
+    clock: Clock,
+    vault: Vault,
+    archive: Peer,
+    billing: Peer,
+    vendor: Peer,
+    /// Rung when a step in another service was added.
+    bell: Arc<Notify>,
+}
+
+fn build(host: boot::Host) -> boot::Built {
+    Box::pin(async move {
+        let desk = Desk {
+            archive: host.peer("archive")?,
+            billing: host.peer("billing")?,
+            vendor: host.peer("vendor")?,
+            db: host.db,
+            clock: host.clock,
+            vault: host.vault,
+            bell: Arc::new(Notify::new()),
+        };
+        deadline::store::seed(&desk.db).await?;
+        acceptance::store::seed(&desk.db).await?;
+        Ok(boot::Parts::new()
+            .serve(StaffServiceServer::new(staff::api::Api(desk.clone())))
+            .serve(CaseServiceServer::new(case::api::Api(desk.clone())))
+            .serve(OrderServiceServer::new(order::api::Api(desk.clone())))
+            .serve(DeadlineServiceServer::new(deadline::api::Api(desk.clone())))
+            .serve(AcceptanceServiceServer::new(acceptance::api::Api(desk.clone())))
+            .serve(OpeningServiceServer::new(opening::api::Api(desk.clone())))
+            .serve(EstateServiceServer::new(estate::api::Api(desk.clone())))
+            .serve(CallbackServiceServer::new(callback::Api(desk.clone())))
+            .serve(StepServiceServer::new(step::api::Api(desk.clone())))
+            .task(
+                "take-vendor-events",
+                database::consume(desk.db.clone(), desk.vendor.clone(), order::vendor::VendorEvents),
+            )
+            .task("take-steps", step::runner::run(desk.clone()))
+            .task("sweep", sweep(desk)))
+    })
+}
+
+/// How often the calendar is looked at.
+const SWEEP: Duration = Duration::from_millis(500);
+
+/// Looks again and again for what the calendar has brought about: certificates that end, clocks that are late, offers without an answer.
+async fn sweep(desk: Desk) {
+    loop {
+        for (what, outcome) in [
+            ("certificates", staff::sweep::run(&desk).await),
+            ("deadlines", deadline::sweep::run(&desk).await),
+            ("offers", order::vendor::sweep(&desk).await),
+        ] {
+            if let Err(fault) = outcome {
+                tell(what, &fault);
+            }
+        }
+        tokio::time::sleep(SWEEP).await;
+    }
+}
+
+fn tell(what: &str, fault: &Fault) {
+    tracing::warn!(%fault, what, "a sweep failed; it is tried again");
+}

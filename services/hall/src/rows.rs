@@ -19,7 +19,9 @@ impl<T: Serialize> From<Packed<T>> for Value {
 impl<T: DeserializeOwned> TryGetable for Packed<T> {
     fn try_get_by<I: ColIdx>(row: &QueryResult, index: I) -> Result<Self, TryGetError> {
         let text = String::try_get_by(row, index)?;
-        serde_json::from_str(&text).map(Self).map_err(|e| TryGetError::DbErr(DbErr::Json(e.to_string())))
+        serde_json::from_str(&text)
+            .map(Self)
+            .map_err(|e| TryGetError::DbErr(DbErr::Json(e.to_string())))
     }
 }
 
@@ -110,6 +112,7 @@ macro_rules! table {
 
             impl ActiveModelBehavior for ActiveModel {}
 
+            #[allow(dead_code, reason = "not every table is used in every way")]
             impl Model {
                 /// Adds the row.
                 pub async fn insert(self, conn: &impl sea_orm::ConnectionTrait) -> Result<(), rpc::Fault> {
@@ -123,6 +126,7 @@ macro_rules! table {
     ($(#[$doc:meta])* versioned $module:ident $name:literal { $($field:ident: $type:ty),+ $(,)? }) => {
         $crate::rows::table! { $(#[$doc])* $module $name { $($field: $type),+ , version: i64 } }
 
+        #[allow(dead_code, reason = "not every table is used in every way")]
         impl $module::Model {
             /// Tag of this version.
             pub fn etag(&self) -> String {

@@ -44,5 +44,9 @@ pub async fn note(write: &Write, story: Uuid, action: &str, from: &str, to: &str
 
 /// The steps of a story, oldest first.
 pub async fn of(conn: &impl ConnectionTrait, story: Uuid) -> Result<Vec<Move>, Fault> {
-    Ok(row::Entity::find().filter(row::Column::StoryId.eq(story)).order_by_asc(row::Column::Id).all(conn).await?)
+    Ok(row::Entity::find()
+        .filter(row::Column::StoryId.eq(story))
+        .order_by_asc(row::Column::Id)
+        .all(conn)
+        .await?)
 }

@@ -62,9 +62,15 @@ async fn last_write(folder: &Folder) -> Result<Option<Instant>> {
         if !path.exists() {
             continue;
         }
-        let db = sea_orm::Database::connect(format!("sqlite://{}?mode=rw", path.display())).await.with_context(|| format!("{} cannot be opened", path.display()))?;
+        let db = sea_orm::Database::connect(format!("sqlite://{}?mode=rw", path.display()))
+            .await
+            .with_context(|| format!("{} cannot be opened", path.display()))?;
         // A folder whose making was cut short may lack the table.
-        let row = db.query_one_raw(Statement::from_string(DbBackend::Sqlite, "SELECT max(written_at) FROM journal")).await.ok().flatten();
+        let row = db
+            .query_one_raw(Statement::from_string(DbBackend::Sqlite, "SELECT max(written_at) FROM journal"))
+            .await
+            .ok()
+            .flatten();
         last = last.max(row.and_then(|row| row.try_get_by_index::<Option<i64>>(0).ok().flatten()));
         db.close().await?;
     }
@@ -109,11 +115,17 @@ impl Standing {
     async fn ask(clients: &BTreeMap<&'static str, Client>) -> Result<Self> {
         let mut journals = BTreeMap::new();
         for (name, client) in clients {
-            let answer = JournalServiceClient::new(client.clone()).verify_journal(patiently(VerifyJournalRequest {})).await;
+            let answer = JournalServiceClient::new(client.clone())
+                .verify_journal(patiently(VerifyJournalRequest {}))
+                .await;
             journals.insert(*name, answer.with_context(|| format!("{name} cannot verify its journal"))?.into_inner());
         }
         let hall = clients.get("hall").ok_or_else(|| anyhow!("there is no service hall"))?;
-        Ok(Self { journals, waiting_steps: steps(hall, step::State::Pending).await?, parked_steps: steps(hall, step::State::Parked).await? })
+        Ok(Self {
+            journals,
+            waiting_steps: steps(hall, step::State::Pending).await?,
+            parked_steps: steps(hall, step::State::Parked).await?,
+        })
     }
 
     fn events_of(&self, source: &str) -> i64 {
@@ -135,7 +147,10 @@ async fn inspect(folder: &Folder, suite: &Suite) -> Result<Report> {
         clients.insert(name, desk.client(&address, client::person("hearth-check", &[Role::Auditor, Role::Operator]))?);
     }
     let mut report = Report::default();
-    report.line("database settings", Ok::<_, String>("WAL, synchronous FULL, foreign keys on: a service refuses to start with others"));
+    report.line(
+        "database settings",
+        Ok::<_, String>("WAL, synchronous FULL, foreign keys on: a service refuses to start with others"),
+    );
 
     let give_up = tokio::time::Instant::now() + PATIENCE;
     let mut standing = Standing::ask(&clients).await?;
@@ -144,7 +159,11 @@ async fn inspect(folder: &Folder, suite: &Suite) -> Result<Report> {
     while quiet < 2 && tokio::time::Instant::now() < give_up {
         tokio::time::sleep(PAUSE).await;
         standing = Standing::ask(&clients).await?;
-        quiet = if standing.is_quiet() && standing.journals.values().any(|j| !j.cursors.is_empty()) { quiet + 1 } else { 0 };
+        quiet = if standing.is_quiet() && standing.journals.values().any(|j| !j.cursors.is_empty()) {
+            quiet + 1
+        } else {
+            0
+        };
     }
 
     for (name, journal) in &standing.journals {
@@ -166,12 +185,24 @@ async fn inspect(folder: &Folder, suite: &Suite) -> Result<Report> {
             let count = SERVICES.iter().find(|s| s.name == *name).map_or(0, |s| s.references.len());
             Ok(format!("{count} references, every row leads somewhere"))
         } else {
-            Err(journal.orphans.iter().map(|o| format!("{} rows of {}", o.rows, o.reference)).collect::<Vec<_>>().join(", "))
+            Err(journal
+                .orphans
+                .iter()
+                .map(|o| format!("{} rows of {}", o.rows, o.reference))
+                .collect::<Vec<_>>()
+                .join(", "))
         };
         report.line(&format!("references {name}"), outcome);
     }
     let open: i64 = standing.journals.values().map(|j| j.open_jobs).sum();
-    report.line("jobs", if open == 0 { Ok("all have ended".to_owned()) } else { Err(format!("{open} have not ended")) });
+    report.line(
+        "jobs",
+        if open == 0 {
+            Ok("all have ended".to_owned())
+        } else {
+            Err(format!("{open} have not ended"))
+        },
+    );
     report.line(
         "sagas",
         match (standing.waiting_steps, standing.parked_steps) {
@@ -197,7 +228,12 @@ async fn steps(hall: &Client, state: step::State) -> Result<usize> {
     let mut client = StepServiceClient::new(hall.clone());
     let (mut count, mut page_token) = (0, String::new());
     loop {
-        let request = ListStepsRequest { state: state.into(), story_id: String::new(), page_size: 500, page_token };
+        let request = ListStepsRequest {
+            state: state.into(),
+            story_id: String::new(),
+            page_size: 500,
+            page_token,
+        };
         let page = client.list_steps(request).await.context("hall cannot list its steps")?.into_inner();
         count += page.steps.len();
         if page.next_page_token.is_empty() {

@@ -29,20 +29,31 @@ pub struct Desk {
 
 impl Desk {
     pub fn new(keys: &Path) -> Result<Self> {
-        Ok(Self { issuer: Issuer::from_folder(keys).map_err(|e| anyhow!(e))?, ca: keys.join("ca.pem") })
+        Ok(Self {
+            issuer: Issuer::from_folder(keys).map_err(|e| anyhow!(e))?,
+            ca: keys.join("ca.pem"),
+        })
     }
 
     /// A channel of a caller to a service, such as `https://127.0.0.1:7701`.
     pub fn client(&self, address: &str, principal: Principal) -> Result<Client> {
         let channel = rpc::user_channel(address, &self.ca).map_err(|e| anyhow!(e))?;
-        let bearer = Bearer { issuer: self.issuer.clone(), principal, token: Arc::default() };
+        let bearer = Bearer {
+            issuer: self.issuer.clone(),
+            principal,
+            token: Arc::default(),
+        };
         Ok(InterceptedService::new(channel, bearer))
     }
 }
 
 /// Somebody of head office.
 pub fn person(subject: &str, roles: &[Role]) -> Principal {
-    Principal { subject: subject.to_owned(), roles: roles.iter().map(|r| *r as i32).collect(), ..Principal::default() }
+    Principal {
+        subject: subject.to_owned(),
+        roles: roles.iter().map(|r| *r as i32).collect(),
+        ..Principal::default()
+    }
 }
 
 /// Puts the caller's token into every call.

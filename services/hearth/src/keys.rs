@@ -15,7 +15,10 @@ pub struct Keys {
 impl Keys {
     pub fn run(self) -> Result<ExitCode> {
         boot::keys::make(&self.folder, &self.names)?;
-        println!("keys are in {}: ca.pem, SERVICE.pem, SERVICE.key.pem, SERVICE.vault, signing-key.pem, jwks.json, issuer", self.folder.display());
+        println!(
+            "keys are in {}: ca.pem, SERVICE.pem, SERVICE.key.pem, SERVICE.vault, signing-key.pem, jwks.json, issuer",
+            self.folder.display()
+        );
         println!("the issuer of their tokens is {}", boot::keys::ISSUER);
         Ok(ExitCode::SUCCESS)
     }

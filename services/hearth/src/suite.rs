@@ -35,7 +35,8 @@ impl Folder {
             }
             Err(_) => {
                 fs::create_dir_all(path).with_context(|| format!("{} cannot be made; name another folder with --data", path.display()))?;
-                fs::write(path.join(MARKER), format!("{kind}\n")).with_context(|| format!("{} cannot be written to; name another folder with --data", path.display()))?;
+                fs::write(path.join(MARKER), format!("{kind}\n"))
+                    .with_context(|| format!("{} cannot be written to; name another folder with --data", path.display()))?;
             }
         }
         let folder = Self { path: path.to_owned() };
@@ -51,7 +52,11 @@ impl Folder {
 
     /// Opens a folder of any kind that exists.
     pub fn existing(path: &Path) -> Result<Self> {
-        ensure!(path.join(MARKER).exists(), "{} is not a data folder of Hearth; name one with --data", path.display());
+        ensure!(
+            path.join(MARKER).exists(),
+            "{} is not a data folder of Hearth; name one with --data",
+            path.display()
+        );
         Ok(Self { path: path.to_owned() })
     }
 
@@ -117,16 +122,33 @@ impl Suite {
         }
         let mut running = vec![];
         for ((name, _), listener) in PORTS.into_iter().zip(listeners) {
-            let service = SERVICES.into_iter().find(|s| s.name == name).ok_or_else(|| anyhow!("there is no service {name}"))?;
+            let service = SERVICES
+                .into_iter()
+                .find(|s| s.name == name)
+                .ok_or_else(|| anyhow!("there is no service {name}"))?;
             let settings = folder.settings(name, listener.local_addr()?, &addresses, true)?;
-            running.push(boot::start(service, Start { settings, clock: clock.clone(), listener }).await?);
+            running.push(
+                boot::start(
+                    service,
+                    Start {
+                        settings,
+                        clock: clock.clone(),
+                        listener,
+                    },
+                )
+                .await?,
+            );
         }
         Ok(Self { running, clock })
     }
 
     /// Where a service listens.
     pub fn address(&self, service: &str) -> Result<SocketAddr> {
-        self.running.iter().find(|r| r.name == service).map(|r| r.address).ok_or_else(|| anyhow!("there is no service {service}"))
+        self.running
+            .iter()
+            .find(|r| r.name == service)
+            .map(|r| r.address)
+            .ok_or_else(|| anyhow!("there is no service {service}"))
     }
 
     /// Lets the calls in hand finish and closes the databases.

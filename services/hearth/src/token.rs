@@ -35,9 +35,17 @@ impl Token {
         let roles = self.roles.iter().map(|name| role(name)).collect::<Result<Vec<_>>>()?;
         let own = self.data.join("keys");
         let folder = if own.is_dir() { own } else { self.data };
-        let issuer = Issuer::from_folder(&folder).map_err(|e| anyhow!(e)).with_context(|| format!("{} holds no signing key; name the folder with --data", folder.display()))?;
-        let principal =
-            Principal { subject: self.subject, roles: roles.iter().map(|r| *r as i32).collect(), branch: self.branch, vendor: self.vendor, customer: self.customer, service: None };
+        let issuer = Issuer::from_folder(&folder)
+            .map_err(|e| anyhow!(e))
+            .with_context(|| format!("{} holds no signing key; name the folder with --data", folder.display()))?;
+        let principal = Principal {
+            subject: self.subject,
+            roles: roles.iter().map(|r| *r as i32).collect(),
+            branch: self.branch,
+            vendor: self.vendor,
+            customer: self.customer,
+            service: None,
+        };
         println!("{}", issuer.sign(&principal).map_err(|e| anyhow!(e))?);
         Ok(ExitCode::SUCCESS)
     }
@@ -48,7 +56,10 @@ fn role(name: &str) -> Result<Role> {
         Some(role) if (role as i32) < Role::ServiceArchive as i32 => Ok(role),
         Some(_) => bail!("{name} is a service: a service is known by its certificate, not by a token"),
         None => {
-            let all = (1..Role::ServiceArchive as i32).filter_map(|n| Role::try_from(n).ok()).map(role_name).collect::<Vec<_>>();
+            let all = (1..Role::ServiceArchive as i32)
+                .filter_map(|n| Role::try_from(n).ok())
+                .map(role_name)
+                .collect::<Vec<_>>();
             bail!("there is no role {name}; the roles are {}", all.join(", "))
         }
     }

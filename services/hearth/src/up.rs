@@ -38,7 +38,12 @@ pub struct Ports {
 
 impl Ports {
     pub fn chosen(&self) -> BTreeMap<&'static str, u16> {
-        let all = [("archive", self.archive_port), ("hall", self.hall_port), ("billing", self.billing_port), ("vendor", self.vendor_port)];
+        let all = [
+            ("archive", self.archive_port),
+            ("hall", self.hall_port),
+            ("billing", self.billing_port),
+            ("vendor", self.vendor_port),
+        ];
         all.into_iter().filter_map(|(name, port)| Some((name, port?))).collect()
     }
 }

@@ -44,6 +44,7 @@ CREATE TABLE contract (
     vendor_id uuid NOT NULL REFERENCES vendor (id),
     branch text NOT NULL,
     state text NOT NULL,
+    state_reason text NOT NULL,
     category text NOT NULL,
     title text NOT NULL,
     value bigint NOT NULL,

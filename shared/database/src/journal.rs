@@ -219,7 +219,7 @@ pub async fn verify(db: &Database) -> Result<VerifyJournalResponse, Fault> {
         .one(reader)
         .await?
         .ok_or_else(|| Fault::internal("the seal is missing"))?;
-    if broken == 0 && (head.position > last || (head.position == last && head.hash != hash)) {
+    if broken == 0 && (head.position > last || (head.position == last && (head.hash != hash || head.event_position != events))) {
         broken = last + 1;
     }
     let unsealed = journal::Entity::find().filter(journal::Column::Position.is_null());
@@ -237,8 +237,8 @@ pub async fn verify(db: &Database) -> Result<VerifyJournalResponse, Fault> {
     Ok(VerifyJournalResponse {
         intact: broken == 0,
         broken_position: broken,
-        sealed_rows: last,
-        events,
+        sealed_rows: head.position,
+        events: head.event_position,
         unsealed_rows: i64::try_from(unsealed.count(reader).await?).unwrap_or(i64::MAX),
         oldest_unsealed_time: oldest.map(|row| rpc::wire::time(calendar::Instant::from_micros(row.written_at))),
         cursors: cursors

@@ -57,12 +57,17 @@ impl Server {
         let mut routes = self.routes.builder.clone();
         routes.add_service(health_service);
         if self.reflection {
-            let described = || {
-                tonic_reflection::server::Builder::configure()
+            // The descriptors hold all contracts; what is listed is what is served here.
+            let described = |own: &str| {
+                let listed = self.routes.names.iter().copied().chain(["grpc.health.v1.Health", own]);
+                let builder = tonic_reflection::server::Builder::configure()
                     .register_encoded_file_descriptor_set(contracts::DESCRIPTORS)
-                    .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                    .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+                listed.fold(builder, tonic_reflection::server::Builder::with_service_name)
             };
-            routes.add_service(described().build_v1()?).add_service(described().build_v1alpha()?);
+            let v1 = described("grpc.reflection.v1.ServerReflection").build_v1()?;
+            let v1alpha = described("grpc.reflection.v1alpha.ServerReflection").build_v1alpha()?;
+            routes.add_service(v1).add_service(v1alpha);
         }
         let mut server = tonic::transport::Server::builder()
             .accept_http1(true)

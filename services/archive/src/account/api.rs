@@ -1,5 +1,7 @@
 use contracts::hearth::archive::v1::{
-    CloseAccountRequest, CloseAccountResponse, GetAccountRequest, GetAccountResponse, ListAccountsRequest, ListAccountsResponse, OpenAccountRequest, OpenAccountResponse, PauseAccountRequest, PauseAccountResponse, ResumeAccountRequest, ResumeAccountResponse, StartClosingAccountRequest, StartClosingAccountResponse, SuspendAccountRequest, SuspendAccountResponse, account_service_server::AccountService,
+    CloseAccountRequest, CloseAccountResponse, GetAccountRequest, GetAccountResponse, ListAccountsRequest, ListAccountsResponse, OpenAccountRequest,
+    OpenAccountResponse, PauseAccountRequest, PauseAccountResponse, ResumeAccountRequest, ResumeAccountResponse, StartClosingAccountRequest,
+    StartClosingAccountResponse, SuspendAccountRequest, SuspendAccountResponse, account_service_server::AccountService,
 };
 use tonic::{Request, Response, Status};
 

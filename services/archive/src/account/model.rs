@@ -76,7 +76,11 @@ impl State {
     /// # Errors
     /// [`Refusal::AccountState`].
     pub fn may_sign(self) -> Result<(), Refusal> {
-        if matches!(self, Self::Opening | Self::Open) { Ok(()) } else { Err(Refusal::AccountState) }
+        if matches!(self, Self::Opening | Self::Open) {
+            Ok(())
+        } else {
+            Err(Refusal::AccountState)
+        }
     }
 }
 

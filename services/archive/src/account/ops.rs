@@ -58,8 +58,19 @@ pub(crate) async fn open(desk: Desk, call: Call, request: OpenAccountRequest) ->
 
 /// What the others learn of a new account.
 pub(crate) fn opened(account: &Account) -> AccountOpened {
-    let Account { account_id, account_no, party_id, branch, .. } = account.clone();
-    AccountOpened { account_id, account_no, party_id, branch }
+    let Account {
+        account_id,
+        account_no,
+        party_id,
+        branch,
+        ..
+    } = account.clone();
+    AccountOpened {
+        account_id,
+        account_no,
+        party_id,
+        branch,
+    }
 }
 
 pub(crate) async fn suspend(desk: Desk, call: Call, request: SuspendAccountRequest) -> Result<SuspendAccountResponse, Fault> {
@@ -116,7 +127,12 @@ pub(crate) async fn close(desk: Desk, call: Call, request: CloseAccountRequest) 
         return Err(Fault::from(Refusal::AccountHasAgreements).meta("agreements", live.join(" ")));
     }
     let account = change(&mut write, account, Action::Close, "").await?;
-    write.event(&account.account_id, &AccountClosed { account_id: account.account_id.clone() });
+    write.event(
+        &account.account_id,
+        &AccountClosed {
+            account_id: account.account_id.clone(),
+        },
+    );
     // The party is that of an account in scope, whatever branch keeps its file.
     let mut party = party_rows::lock(&*write, &Scope::everything(), party).await?;
     let open = [State::Opening, State::Open, State::Suspended, State::Paused, State::Closing];
@@ -142,7 +158,11 @@ pub(crate) async fn change(write: &mut Write, mut account: store::row::Model, ac
     if after != before {
         let now = write.now().micros();
         store::save(&**write, &mut account, after, now).await?;
-        let changed = AccountChanged { account_id: account.id.to_string(), state: store::show_state(after).into(), reason: reason.to_owned() };
+        let changed = AccountChanged {
+            account_id: account.id.to_string(),
+            state: store::show_state(after).into(),
+            reason: reason.to_owned(),
+        };
         write.event(account.id, &changed);
     }
     store::show(account)
@@ -151,10 +171,16 @@ pub(crate) async fn change(write: &mut Write, mut account: store::row::Model, ac
 pub(crate) async fn get(desk: Desk, call: Call, request: GetAccountRequest) -> Result<GetAccountResponse, Fault> {
     let id: AccountId = wire::id_of("account_id", &request.account_id)?;
     let account = store::load(desk.db.reader(), &Scope::of(&call), id.uuid()).await?;
-    if request.party_id.as_ref().is_some_and(|party| !party.eq_ignore_ascii_case(&account.party_id.to_string())) {
+    if request
+        .party_id
+        .as_ref()
+        .is_some_and(|party| !party.eq_ignore_ascii_case(&account.party_id.to_string()))
+    {
         return Err(Fault::not_found("account", id));
     }
-    Ok(GetAccountResponse { account: Some(store::show(account)?) })
+    Ok(GetAccountResponse {
+        account: Some(store::show(account)?),
+    })
 }
 
 pub(crate) async fn list(desk: Desk, call: Call, request: ListAccountsRequest) -> Result<ListAccountsResponse, Fault> {
@@ -163,5 +189,8 @@ pub(crate) async fn list(desk: Desk, call: Call, request: ListAccountsRequest) -
     let party = request.party_id.as_deref().map(|id| wire::id_of::<PartyId>("party_id", id)).transpose()?;
     let rows = store::list(desk.db.reader(), &Scope::of(&call), party.map(PartyId::uuid), &request.account_no, &page).await?;
     let (rows, next_page_token) = page.cut(rows, |row| row.id);
-    Ok(ListAccountsResponse { accounts: rows.into_iter().map(store::show).collect::<Result<_, _>>()?, next_page_token })
+    Ok(ListAccountsResponse {
+        accounts: rows.into_iter().map(store::show).collect::<Result<_, _>>()?,
+        next_page_token,
+    })
 }

@@ -31,11 +31,19 @@ impl row::Model {
 }
 
 pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
-    database::find::<row::Entity>(scope).filter(row::Column::Id.eq(id)).one(conn).await?.ok_or_else(|| Fault::not_found("account", id))
+    database::find::<row::Entity>(scope)
+        .filter(row::Column::Id.eq(id))
+        .one(conn)
+        .await?
+        .ok_or_else(|| Fault::not_found("account", id))
 }
 
 pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
-    let found = database::find::<row::Entity>(scope).filter(row::Column::Id.eq(id)).lock_exclusive().one(conn).await?;
+    let found = database::find::<row::Entity>(scope)
+        .filter(row::Column::Id.eq(id))
+        .lock_exclusive()
+        .one(conn)
+        .await?;
     found.ok_or_else(|| Fault::not_found("account", id))
 }
 
@@ -61,7 +69,11 @@ pub(crate) async fn with_numbers(conn: &impl ConnectionTrait, numbers: Vec<&str>
 /// How many accounts of a party, in the whole company, stand in one of the states.
 pub(crate) async fn count(conn: &impl ConnectionTrait, party: Uuid, states: &[State]) -> Result<u64, Fault> {
     let states = states.iter().map(|state| state.code());
-    Ok(row::Entity::find().filter(row::Column::PartyId.eq(party)).filter(row::Column::State.is_in(states)).count(conn).await?)
+    Ok(row::Entity::find()
+        .filter(row::Column::PartyId.eq(party))
+        .filter(row::Column::State.is_in(states))
+        .count(conn)
+        .await?)
 }
 
 pub(crate) async fn insert(conn: &impl ConnectionTrait, accounts: &[row::Model]) -> Result<(), Fault> {

@@ -1,5 +1,7 @@
 use contracts::hearth::archive::v1::{
-    ActivateAgreementRequest, ActivateAgreementResponse, AmendAgreementRequest, AmendAgreementResponse, EndAgreementRequest, EndAgreementResponse, GetAgreementRequest, GetAgreementResponse, ListAgreementsRequest, ListAgreementsResponse, SignAgreementRequest, SignAgreementResponse, VoidAgreementRequest, VoidAgreementResponse, agreement_service_server::AgreementService,
+    ActivateAgreementRequest, ActivateAgreementResponse, AmendAgreementRequest, AmendAgreementResponse, EndAgreementRequest, EndAgreementResponse,
+    GetAgreementRequest, GetAgreementResponse, ListAgreementsRequest, ListAgreementsResponse, SignAgreementRequest, SignAgreementResponse,
+    VoidAgreementRequest, VoidAgreementResponse, agreement_service_server::AgreementService,
 };
 use tonic::{Request, Response, Status};
 

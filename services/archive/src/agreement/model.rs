@@ -62,7 +62,11 @@ impl State {
     /// # Errors
     /// [`Refusal::AgreementState`].
     pub fn may_entitle(self) -> Result<(), Refusal> {
-        if matches!(self, Self::Signed | Self::InForce) { Ok(()) } else { Err(Refusal::AgreementState) }
+        if matches!(self, Self::Signed | Self::InForce) {
+            Ok(())
+        } else {
+            Err(Refusal::AgreementState)
+        }
     }
 }
 
@@ -98,7 +102,9 @@ impl SignMethod {
 
     /// The method of a code.
     pub fn of(code: &str) -> Option<Self> {
-        [Self::Paper, Self::Electronic, Self::TakenOver].into_iter().find(|method| method.code() == code)
+        [Self::Paper, Self::Electronic, Self::TakenOver]
+            .into_iter()
+            .find(|method| method.code() == code)
     }
 }
 
@@ -116,7 +122,11 @@ pub fn planned_start(signed: NaiveDate, start: Option<NaiveDate>, today: NaiveDa
     if start < signed {
         return Err(Refusal::Period);
     }
-    if signed.checked_add_days(LONGEST_WAIT).is_none_or(|last| start > last) { Err(Refusal::DateRange) } else { Ok(start) }
+    if signed.checked_add_days(LONGEST_WAIT).is_none_or(|last| start > last) {
+        Err(Refusal::DateRange)
+    } else {
+        Ok(start)
+    }
 }
 
 /// Nobody signs in the future.
@@ -150,7 +160,11 @@ pub fn end_day(from: NaiveDate, end: NaiveDate, today: NaiveDate) -> Result<(), 
 }
 
 fn tomorrow_at_most(day: NaiveDate, today: NaiveDate) -> Result<(), Refusal> {
-    if today.succ_opt().is_some_and(|tomorrow| day <= tomorrow) { Ok(()) } else { Err(Refusal::DateRange) }
+    if today.succ_opt().is_some_and(|tomorrow| day <= tomorrow) {
+        Ok(())
+    } else {
+        Err(Refusal::DateRange)
+    }
 }
 
 /// the terms of an amendment hold from a day after the first day of the terms before them, so that each day has one set.
@@ -162,7 +176,11 @@ pub fn amended_from(before: NaiveDate, from: NaiveDate, signed: NaiveDate, today
     if from <= before {
         return Err(Refusal::Period);
     }
-    if today.checked_add_days(LONGEST_WAIT).is_none_or(|last| from > last) { Err(Refusal::DateRange) } else { Ok(()) }
+    if today.checked_add_days(LONGEST_WAIT).is_none_or(|last| from > last) {
+        Err(Refusal::DateRange)
+    } else {
+        Ok(())
+    }
 }
 
 /// Contract number (合同编号).

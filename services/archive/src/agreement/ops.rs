@@ -1,11 +1,9 @@
 use chrono::{Datelike, NaiveDate};
-use contracts::hearth::{
-    archive::v1::{
-        ActivateAgreementRequest, ActivateAgreementResponse, Agreement, AmendAgreementRequest, AmendAgreementResponse, ContractAmended, ContractEnded,
-        ContractInForce, ContractSigned, ContractVoided, EndAgreementRequest, EndAgreementResponse, GetAgreementRequest, GetAgreementResponse,
-        ListAgreementsRequest, ListAgreementsResponse, SignAgreementRequest, SignAgreementResponse, SignMethod as Signed, VoidAgreementRequest,
-        VoidAgreementResponse,
-    },
+use contracts::hearth::archive::v1::{
+    ActivateAgreementRequest, ActivateAgreementResponse, Agreement, AmendAgreementRequest, AmendAgreementResponse, ContractAmended, ContractEnded,
+    ContractInForce, ContractSigned, ContractVoided, EndAgreementRequest, EndAgreementResponse, GetAgreementRequest, GetAgreementResponse,
+    ListAgreementsRequest, ListAgreementsResponse, SignAgreementRequest, SignAgreementResponse, SignMethod as Signed, VoidAgreementRequest,
+    VoidAgreementResponse,
 };
 use database::{Begun, Scope, Write, numbers};
 use ids::{AccountId, AgreementId, PartyId, ServicePointId, TemplateId};
@@ -91,8 +89,19 @@ pub(crate) async fn sign(desk: Desk, call: Call, request: SignAgreementRequest) 
 
 /// What the others learn of a new agreement.
 pub(crate) fn contract_signed(agreement: &Agreement, signed: NaiveDate) -> ContractSigned {
-    let Agreement { agreement_id, agreement_no, account_id, account_no, party_id, premises_id, service_point_id, service, use_class, branch, .. } =
-        agreement.clone();
+    let Agreement {
+        agreement_id,
+        agreement_no,
+        account_id,
+        account_no,
+        party_id,
+        premises_id,
+        service_point_id,
+        service,
+        use_class,
+        branch,
+        ..
+    } = agreement.clone();
     ContractSigned {
         agreement_id,
         agreement_no,
@@ -190,7 +199,13 @@ pub(crate) async fn activate(desk: Desk, call: Call, request: ActivateAgreementR
     (agreement.state, agreement.live_from) = (after.code().to_owned(), from);
     store::save(&*write, &mut agreement, now.micros()).await?;
     write.subject(agreement.id);
-    write.event(agreement.id, &ContractInForce { agreement_id: agreement.id.to_string(), from_date: Some(wire::date(from)) });
+    write.event(
+        agreement.id,
+        &ContractInForce {
+            agreement_id: agreement.id.to_string(),
+            from_date: Some(wire::date(from)),
+        },
+    );
     let account = account_rows::lock(&*write, &Scope::of(&call), agreement.account_id).await?;
     account_ops::change(&mut write, account, accounts::Action::Activate, "").await?;
     let agreement = shown(&write, agreement).await?;
@@ -210,7 +225,10 @@ pub(crate) async fn amend(desk: Desk, call: Call, request: AmendAgreementRequest
     model::signed_by(signed, now.date()).map_err(at("signed_date"))?;
     let use_class = text(&request.use_class, 60).map_err(at("use_class"))?;
     let reason = text(&request.reason, 200).map_err(at("reason"))?;
-    let before = store::versions(&*write, agreement.id).await?.last().map_or(agreement.live_from, |terms| terms.from_date);
+    let before = store::versions(&*write, agreement.id)
+        .await?
+        .last()
+        .map_or(agreement.live_from, |terms| terms.from_date);
     model::amended_from(before, from, signed, now.date()).map_err(at("from_date"))?;
     let signature = Signature {
         template_id: &request.template_id,
@@ -220,14 +238,22 @@ pub(crate) async fn amend(desk: Desk, call: Call, request: AmendAgreementRequest
         acknowledged: &request.flagged_clauses_acknowledged,
     };
     let mut terms = signature.check(&write, agreement.supplies()?).await?;
-    let version = agreement.signed_version.checked_add(1).ok_or_else(|| Fault::internal("an agreement has too many versions"))?;
+    let version = agreement
+        .signed_version
+        .checked_add(1)
+        .ok_or_else(|| Fault::internal("an agreement has too many versions"))?;
     (terms.agreement_id, terms.version, terms.from_date, terms.reason) = (agreement.id, version, from, reason);
     terms.use_class.clone_from(&use_class);
     store::insert(&*write, &[], &[terms]).await?;
     (agreement.signed_version, agreement.use_class) = (version, use_class.clone());
     store::save(&*write, &mut agreement, now.micros()).await?;
     write.subject(agreement.id);
-    let amended = ContractAmended { agreement_id: agreement.id.to_string(), version, use_class, from_date: Some(wire::date(from)) };
+    let amended = ContractAmended {
+        agreement_id: agreement.id.to_string(),
+        version,
+        use_class,
+        from_date: Some(wire::date(from)),
+    };
     write.event(agreement.id, &amended);
     let agreement = shown(&write, agreement).await?;
     write.commit(AmendAgreementResponse { agreement }).await
@@ -246,7 +272,13 @@ pub(crate) async fn end(desk: Desk, call: Call, request: EndAgreementRequest) ->
     (agreement.state, agreement.live_until) = (after.code().to_owned(), Some(end));
     store::save(&*write, &mut agreement, now.micros()).await?;
     write.subject(agreement.id);
-    write.event(agreement.id, &ContractEnded { agreement_id: agreement.id.to_string(), end_date: Some(wire::date(end)) });
+    write.event(
+        agreement.id,
+        &ContractEnded {
+            agreement_id: agreement.id.to_string(),
+            end_date: Some(wire::date(end)),
+        },
+    );
     let agreement = shown(&write, agreement).await?;
     write.commit(EndAgreementResponse { agreement }).await
 }
@@ -261,7 +293,12 @@ pub(crate) async fn void(desk: Desk, call: Call, request: VoidAgreementRequest) 
     agreement.state = step(agreement.stands()?, Action::Void)?.code().to_owned();
     store::save(&*write, &mut agreement, now.micros()).await?;
     write.subject(agreement.id);
-    write.event(agreement.id, &ContractVoided { agreement_id: agreement.id.to_string() });
+    write.event(
+        agreement.id,
+        &ContractVoided {
+            agreement_id: agreement.id.to_string(),
+        },
+    );
     let agreement = shown(&write, agreement).await?;
     write.commit(VoidAgreementResponse { agreement }).await
 }
@@ -269,11 +306,17 @@ pub(crate) async fn void(desk: Desk, call: Call, request: VoidAgreementRequest) 
 pub(crate) async fn get(desk: Desk, call: Call, request: GetAgreementRequest) -> Result<GetAgreementResponse, Fault> {
     let id: AgreementId = wire::id_of("agreement_id", &request.agreement_id)?;
     let agreement = store::load(desk.db.reader(), &Scope::of(&call), id.uuid()).await?;
-    if request.party_id.as_ref().is_some_and(|party| !party.eq_ignore_ascii_case(&agreement.party_id.to_string())) {
+    if request
+        .party_id
+        .as_ref()
+        .is_some_and(|party| !party.eq_ignore_ascii_case(&agreement.party_id.to_string()))
+    {
         return Err(Fault::not_found("agreement", id));
     }
     let versions = store::versions(desk.db.reader(), agreement.id).await?;
-    Ok(GetAgreementResponse { agreement: Some(store::show(agreement, versions)?) })
+    Ok(GetAgreementResponse {
+        agreement: Some(store::show(agreement, versions)?),
+    })
 }
 
 pub(crate) async fn list(desk: Desk, call: Call, request: ListAgreementsRequest) -> Result<ListAgreementsResponse, Fault> {
@@ -281,11 +324,29 @@ pub(crate) async fn list(desk: Desk, call: Call, request: ListAgreementsRequest)
     let filters = [plain(&request.party_id), plain(&request.account_id), plain(&request.service_point_id)];
     let page = Page::of(&call, &filters.each_ref().map(String::as_str), request.page_size, &request.page_token)?;
     let filter = store::Filter {
-        party: request.party_id.as_deref().map(|id| wire::id_of::<PartyId>("party_id", id)).transpose()?.map(PartyId::uuid),
-        account: request.account_id.as_deref().map(|id| wire::id_of::<AccountId>("account_id", id)).transpose()?.map(AccountId::uuid),
-        point: request.service_point_id.as_deref().map(|id| wire::id_of::<ServicePointId>("service_point_id", id)).transpose()?.map(ServicePointId::uuid),
+        party: request
+            .party_id
+            .as_deref()
+            .map(|id| wire::id_of::<PartyId>("party_id", id))
+            .transpose()?
+            .map(PartyId::uuid),
+        account: request
+            .account_id
+            .as_deref()
+            .map(|id| wire::id_of::<AccountId>("account_id", id))
+            .transpose()?
+            .map(AccountId::uuid),
+        point: request
+            .service_point_id
+            .as_deref()
+            .map(|id| wire::id_of::<ServicePointId>("service_point_id", id))
+            .transpose()?
+            .map(ServicePointId::uuid),
     };
     let rows = store::list(desk.db.reader(), &Scope::of(&call), filter, &page).await?;
     let (rows, next_page_token) = page.cut(rows, |row| row.id);
-    Ok(ListAgreementsResponse { agreements: rows.into_iter().map(|row| store::show(row, vec![])).collect::<Result<_, _>>()?, next_page_token })
+    Ok(ListAgreementsResponse {
+        agreements: rows.into_iter().map(|row| store::show(row, vec![])).collect::<Result<_, _>>()?,
+        next_page_token,
+    })
 }

@@ -61,17 +61,29 @@ impl row::Model {
 }
 
 pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
-    database::find::<row::Entity>(scope).filter(row::Column::Id.eq(id)).one(conn).await?.ok_or_else(|| Fault::not_found("agreement", id))
+    database::find::<row::Entity>(scope)
+        .filter(row::Column::Id.eq(id))
+        .one(conn)
+        .await?
+        .ok_or_else(|| Fault::not_found("agreement", id))
 }
 
 pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
-    let found = database::find::<row::Entity>(scope).filter(row::Column::Id.eq(id)).lock_exclusive().one(conn).await?;
+    let found = database::find::<row::Entity>(scope)
+        .filter(row::Column::Id.eq(id))
+        .lock_exclusive()
+        .one(conn)
+        .await?;
     found.ok_or_else(|| Fault::not_found("agreement", id))
 }
 
 /// The versions of an agreement, oldest first.
 pub(crate) async fn versions(conn: &impl ConnectionTrait, id: Uuid) -> Result<Vec<terms::Model>, Fault> {
-    Ok(terms::Entity::find().filter(terms::Column::AgreementId.eq(id)).order_by_asc(terms::Column::Version).all(conn).await?)
+    Ok(terms::Entity::find()
+        .filter(terms::Column::AgreementId.eq(id))
+        .order_by_asc(terms::Column::Version)
+        .all(conn)
+        .await?)
 }
 
 /// Which agreements a list asks for.
@@ -84,7 +96,11 @@ pub(crate) struct Filter {
 
 pub(crate) async fn list(conn: &impl ConnectionTrait, scope: &Scope, filter: Filter, page: &Page) -> Result<Vec<row::Model>, Fault> {
     let mut found = database::find::<row::Entity>(scope);
-    let wanted = [(filter.party, row::Column::PartyId), (filter.account, row::Column::AccountId), (filter.point, row::Column::ServicePointId)];
+    let wanted = [
+        (filter.party, row::Column::PartyId),
+        (filter.account, row::Column::AccountId),
+        (filter.point, row::Column::ServicePointId),
+    ];
     for (id, column) in wanted {
         if let Some(id) = id {
             found = found.filter(column.eq(id));
@@ -99,7 +115,12 @@ pub(crate) async fn list(conn: &impl ConnectionTrait, scope: &Scope, filter: Fil
 /// Ids of the agreements of an account that have neither ended nor been voided.
 pub(crate) async fn live_on_account(conn: &impl ConnectionTrait, account: Uuid) -> Result<Vec<String>, Fault> {
     let live = row::Column::State.is_in([State::Signed.code(), State::InForce.code()]);
-    let found = row::Entity::find().filter(row::Column::AccountId.eq(account)).filter(live).order_by_asc(row::Column::Id).all(conn).await?;
+    let found = row::Entity::find()
+        .filter(row::Column::AccountId.eq(account))
+        .filter(live)
+        .order_by_asc(row::Column::Id)
+        .all(conn)
+        .await?;
     Ok(found.into_iter().map(|row| row.id.to_string()).collect())
 }
 
@@ -118,7 +139,11 @@ pub(crate) async fn covered(conn: &impl ConnectionTrait, point: Uuid, service: S
 /// Agreements that are not voided on some service points.
 pub(crate) async fn at_points(conn: &impl ConnectionTrait, points: Vec<Uuid>) -> Result<Vec<row::Model>, Fault> {
     let live = row::Column::State.ne(State::Voided.code());
-    Ok(row::Entity::find().filter(row::Column::ServicePointId.is_in(points)).filter(live).all(conn).await?)
+    Ok(row::Entity::find()
+        .filter(row::Column::ServicePointId.is_in(points))
+        .filter(live)
+        .all(conn)
+        .await?)
 }
 
 pub(crate) async fn insert(conn: &impl ConnectionTrait, agreements: &[row::Model], versions: &[terms::Model]) -> Result<(), Fault> {

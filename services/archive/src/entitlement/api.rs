@@ -1,5 +1,6 @@
 use contracts::hearth::archive::v1::{
-    GrantHouseholdSizeRequest, GrantHouseholdSizeResponse, GrantLowIncomeRequest, GrantLowIncomeResponse, ListEntitlementsRequest, ListEntitlementsResponse, WithdrawEntitlementRequest, WithdrawEntitlementResponse, entitlement_service_server::EntitlementService,
+    GrantHouseholdSizeRequest, GrantHouseholdSizeResponse, GrantLowIncomeRequest, GrantLowIncomeResponse, ListEntitlementsRequest, ListEntitlementsResponse,
+    WithdrawEntitlementRequest, WithdrawEntitlementResponse, entitlement_service_server::EntitlementService,
 };
 use tonic::{Request, Response, Status};
 

@@ -67,7 +67,11 @@ impl Days {
     /// # Errors
     /// [`Refusal::Period`] where they end before they begin.
     pub fn new(from: NaiveDate, until: Option<NaiveDate>) -> Result<Self, Refusal> {
-        if until.is_some_and(|until| until <= from) { Err(Refusal::Period) } else { Ok(Self { from, until }) }
+        if until.is_some_and(|until| until <= from) {
+            Err(Refusal::Period)
+        } else {
+            Ok(Self { from, until })
+        }
     }
 
     fn meet(self, other: Self) -> bool {
@@ -100,7 +104,11 @@ pub fn withdraw(state: State, days: Days, from: NaiveDate) -> Result<(State, Day
     if state == State::Withdrawn || days.until.is_some_and(|until| until <= from) {
         return Err(Refusal::EntitlementState);
     }
-    if from <= days.from { Ok((State::Withdrawn, days)) } else { Ok((State::Granted, Days { until: Some(from), ..days })) }
+    if from <= days.from {
+        Ok((State::Withdrawn, days))
+    } else {
+        Ok((State::Granted, Days { until: Some(from), ..days }))
+    }
 }
 
 /// Registered persons: 1 to 99.
@@ -143,12 +151,18 @@ mod tests {
     #[test]
     fn a_withdrawal_ends_or_undoes() {
         let open = days("2025-01-01", None);
-        assert_eq!(withdraw(State::Granted, open, day("2025-06-01")), Ok((State::Granted, days("2025-01-01", Some("2025-06-01")))));
+        assert_eq!(
+            withdraw(State::Granted, open, day("2025-06-01")),
+            Ok((State::Granted, days("2025-01-01", Some("2025-06-01"))))
+        );
         assert_eq!(withdraw(State::Granted, open, day("2025-01-01")), Ok((State::Withdrawn, open)));
         assert_eq!(withdraw(State::Withdrawn, open, day("2025-06-01")), Err(Refusal::EntitlementState));
         let ended = days("2025-01-01", Some("2025-06-01"));
         assert_eq!(withdraw(State::Granted, ended, day("2025-06-01")), Err(Refusal::EntitlementState));
-        assert_eq!(withdraw(State::Granted, ended, day("2025-05-31")), Ok((State::Granted, days("2025-01-01", Some("2025-05-31")))));
+        assert_eq!(
+            withdraw(State::Granted, ended, day("2025-05-31")),
+            Ok((State::Granted, days("2025-01-01", Some("2025-05-31"))))
+        );
     }
 
     #[test]

@@ -12,13 +12,7 @@ use super::{
     model::{self, Days, Kind, State},
     store,
 };
-use crate::{
-    Desk,
-    agreement::store as agreements,
-    party::model::text,
-    refusal::at,
-    unsealed,
-};
+use crate::{Desk, agreement::store as agreements, party::model::text, refusal::at, unsealed};
 
 pub(crate) async fn grant_household_size(desk: Desk, call: Call, request: GrantHouseholdSizeRequest) -> Result<GrantHouseholdSizeResponse, Fault> {
     let mut write = match desk.db.begin(&call, &request).await? {
@@ -29,7 +23,13 @@ pub(crate) async fn grant_household_size(desk: Desk, call: Call, request: GrantH
     let from = wire::date_of(request.from_date.as_ref(), "from_date")?;
     let until = wire::date_if(request.until_date.as_ref(), "until_date")?;
     let days = Days::new(from, until).map_err(at("until_date"))?;
-    let grant = Grant { agreement: &request.agreement_id, kind: Kind::HouseholdSize, persons, days, proof: &request.proof };
+    let grant = Grant {
+        agreement: &request.agreement_id,
+        kind: Kind::HouseholdSize,
+        persons,
+        days,
+        proof: &request.proof,
+    };
     let entitlement = grant.make(&desk, &mut write, &call).await?;
     write.commit(GrantHouseholdSizeResponse { entitlement }).await
 }
@@ -42,7 +42,13 @@ pub(crate) async fn grant_low_income(desk: Desk, call: Call, request: GrantLowIn
     let from = wire::date_of(request.from_date.as_ref(), "from_date")?;
     let until = wire::date_if(request.until_date.as_ref(), "until_date")?;
     let days = Days::new(from, until).map_err(at("until_date"))?;
-    let grant = Grant { agreement: &request.agreement_id, kind: Kind::LowIncome, persons: 0, days, proof: &request.proof };
+    let grant = Grant {
+        agreement: &request.agreement_id,
+        kind: Kind::LowIncome,
+        persons: 0,
+        days,
+        proof: &request.proof,
+    };
     let entitlement = grant.make(&desk, &mut write, &call).await?;
     write.commit(GrantLowIncomeResponse { entitlement }).await
 }
@@ -66,7 +72,10 @@ impl Grant<'_> {
         let mut registered = store::granted(&**write, agreement.id, self.kind).await?;
         let days: Vec<_> = registered.iter().map(store::row::Model::days).collect();
         if let Some(ended) = model::cut(&days, self.days)?.and_then(|index| registered.get_mut(index)) {
-            let days = Days { until: Some(self.days.from), ..ended.days() };
+            let days = Days {
+                until: Some(self.days.from),
+                ..ended.days()
+            };
             store::save(&**write, ended, State::Granted, days, now).await?;
         }
         let entitlement = store::row::Model {
@@ -108,8 +117,24 @@ pub(crate) fn tell(write: &mut Write, kind: Kind, agreement: Uuid, persons: i32,
     let agreement_id = agreement.to_string();
     let (from_date, until_date) = (Some(wire::date(days.from)), days.until.map(wire::date));
     match kind {
-        Kind::HouseholdSize => write.event(agreement, &HouseholdSizeChanged { agreement_id, persons, from_date, until_date }),
-        Kind::LowIncome => write.event(agreement, &LowIncomeFlagChanged { agreement_id, low_income: true, from_date, until_date }),
+        Kind::HouseholdSize => write.event(
+            agreement,
+            &HouseholdSizeChanged {
+                agreement_id,
+                persons,
+                from_date,
+                until_date,
+            },
+        ),
+        Kind::LowIncome => write.event(
+            agreement,
+            &LowIncomeFlagChanged {
+                agreement_id,
+                low_income: true,
+                from_date,
+                until_date,
+            },
+        ),
     }
 }
 
@@ -117,8 +142,24 @@ fn tell_none(write: &mut Write, kind: Kind, agreement: Uuid, from: NaiveDate) {
     let agreement_id = agreement.to_string();
     let from_date = Some(wire::date(from));
     match kind {
-        Kind::HouseholdSize => write.event(agreement, &HouseholdSizeChanged { agreement_id, persons: 0, from_date, until_date: None }),
-        Kind::LowIncome => write.event(agreement, &LowIncomeFlagChanged { agreement_id, low_income: false, from_date, until_date: None }),
+        Kind::HouseholdSize => write.event(
+            agreement,
+            &HouseholdSizeChanged {
+                agreement_id,
+                persons: 0,
+                from_date,
+                until_date: None,
+            },
+        ),
+        Kind::LowIncome => write.event(
+            agreement,
+            &LowIncomeFlagChanged {
+                agreement_id,
+                low_income: false,
+                from_date,
+                until_date: None,
+            },
+        ),
     }
 }
 
@@ -144,13 +185,25 @@ pub(crate) async fn withdraw(desk: Desk, call: Call, request: WithdrawEntitlemen
 
 pub(crate) async fn list(desk: Desk, call: Call, request: ListEntitlementsRequest) -> Result<ListEntitlementsResponse, Fault> {
     let scope = Scope::of(&call);
-    let page = Page::of(&call, &[&request.agreement_id, request.party_id.as_deref().unwrap_or_default()], request.page_size, &request.page_token)?;
+    let page = Page::of(
+        &call,
+        &[&request.agreement_id, request.party_id.as_deref().unwrap_or_default()],
+        request.page_size,
+        &request.page_token,
+    )?;
     let id: AgreementId = wire::id_of("agreement_id", &request.agreement_id)?;
     let agreement = agreements::load(desk.db.reader(), &scope, id.uuid()).await?;
-    if request.party_id.as_ref().is_some_and(|party| !party.eq_ignore_ascii_case(&agreement.party_id.to_string())) {
+    if request
+        .party_id
+        .as_ref()
+        .is_some_and(|party| !party.eq_ignore_ascii_case(&agreement.party_id.to_string()))
+    {
         return Err(Fault::not_found("agreement", id));
     }
     let rows = store::list(desk.db.reader(), &scope, agreement.id, &page).await?;
     let (rows, next_page_token) = page.cut(rows, |row| row.id);
-    Ok(ListEntitlementsResponse { entitlements: store::show(desk.db.reader(), &desk.vault, rows).await?, next_page_token })
+    Ok(ListEntitlementsResponse {
+        entitlements: store::show(desk.db.reader(), &desk.vault, rows).await?,
+        next_page_token,
+    })
 }

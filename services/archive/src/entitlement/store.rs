@@ -41,12 +41,19 @@ impl row::Model {
         State::of(&self.state).ok_or_else(|| unknown_code("entitlement.state"))
     }
     pub(crate) fn days(&self) -> Days {
-        Days { from: self.from_date, until: self.until_date }
+        Days {
+            from: self.from_date,
+            until: self.until_date,
+        }
     }
 }
 
 pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
-    let found = database::find::<row::Entity>(scope).filter(row::Column::Id.eq(id)).lock_exclusive().one(conn).await?;
+    let found = database::find::<row::Entity>(scope)
+        .filter(row::Column::Id.eq(id))
+        .lock_exclusive()
+        .one(conn)
+        .await?;
     found.ok_or_else(|| Fault::not_found("entitlement", id))
 }
 

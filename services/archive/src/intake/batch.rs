@@ -82,15 +82,25 @@ impl Batch {
     pub(super) async fn load(desk: &Desk, write: &Write, template: Option<&str>, rows: &[(i64, Ready)]) -> Result<Self, Fault> {
         let conn = &**write;
         let today = write.now().date();
-        let blinds: HashMap<_, _> =
-            rows.iter().map(|(_, r)| (r.identity.number().to_owned(), desk.vault.blind_all(party_rows::ID_NUMBER, r.identity.number()))).collect();
+        let blinds: HashMap<_, _> = rows
+            .iter()
+            .map(|(_, r)| (r.identity.number().to_owned(), desk.vault.blind_all(party_rows::ID_NUMBER, r.identity.number())))
+            .collect();
 
         let of_blind: HashMap<&Vec<u8>, &String> = blinds.iter().flat_map(|(number, all)| all.iter().map(move |blind| (blind, number))).collect();
         let mut parties = HashMap::new();
         for found in party_rows::with_numbers(conn, of_blind.keys().map(|blind| (*blind).clone()).collect()).await? {
             let kind = Kind::of(&found.kind).ok_or_else(|| crate::unknown_code("party.kind"))?;
             if let Some(number) = of_blind.get(&found.id_number_blind) {
-                parties.insert((*number).clone(), Known { id: found.id, kind, name_key: found.name_key, new: false });
+                parties.insert(
+                    (*number).clone(),
+                    Known {
+                        id: found.id,
+                        kind,
+                        name_key: found.name_key,
+                        new: false,
+                    },
+                );
             }
         }
 
@@ -98,7 +108,11 @@ impl Batch {
         let found = account_rows::with_numbers(conn, rows.iter().map(|(_, r)| r.account_no.as_str()).collect()).await?;
         let owners = party_rows::with_ids(conn, found.iter().map(|a| a.party_id).collect()).await?;
         for account in found {
-            let blind = owners.iter().find(|p| p.id == account.party_id).map(|p| p.id_number_blind.clone()).unwrap_or_default();
+            let blind = owners
+                .iter()
+                .find(|p| p.id == account.party_id)
+                .map(|p| p.id_number_blind.clone())
+                .unwrap_or_default();
             accounts.insert(account.account_no, (blind, account.branch));
         }
 
@@ -106,7 +120,11 @@ impl Batch {
         let found = premises_rows::at_addresses(conn, rows.iter().map(|(_, r)| r.address.as_str()).collect()).await?;
         let points = premises_rows::points(conn, found.iter().map(|p| p.id)).await?;
         for place in found {
-            let entry = premises.entry((place.branch, place.address)).or_insert_with(|| Place { id: place.id, new: false, points: HashMap::new() });
+            let entry = premises.entry((place.branch, place.address)).or_insert_with(|| Place {
+                id: place.id,
+                new: false,
+                points: HashMap::new(),
+            });
             for point in points.iter().filter(|p| p.premises_id == entry.id) {
                 entry.points.entry(point.supplies()?).or_insert((point.id, false));
             }
@@ -116,14 +134,30 @@ impl Batch {
             covered.entry(agreement.service_point_id).or_default().push(agreement.live_until);
         }
 
-        let template = template.map(|id| wire::id_of::<TemplateId>("template_id", id)).transpose()?.map(TemplateId::uuid);
+        let template = template
+            .map(|id| wire::id_of::<TemplateId>("template_id", id))
+            .transpose()?
+            .map(TemplateId::uuid);
         let mut templates = HashMap::new();
         for service in rows.iter().map(|(_, r)| r.service).collect::<HashSet<_>>() {
-            let found = template_rows::in_force(conn, template, service, today).await?.ok_or(Refusal::TemplateNotInForce)?;
+            let found = template_rows::in_force(conn, template, service, today)
+                .await?
+                .ok_or(Refusal::TemplateNotInForce)?;
             templates.insert(service.code(), (found.head.id, found.version.version));
         }
         let now = write.now().micros();
-        Ok(Self { now, today, accounts, seen: HashSet::new(), parties, premises, covered, templates, blinds, taken: vec![] })
+        Ok(Self {
+            now,
+            today,
+            accounts,
+            seen: HashSet::new(),
+            parties,
+            premises,
+            covered,
+            templates,
+            blinds,
+            taken: vec![],
+        })
     }
 
     /// Decides a row against what was there and the rows before it: taken over, or left because it is there already.
@@ -136,12 +170,19 @@ impl Batch {
             let same = *branch == row.branch && self.blinds.get(number).is_some_and(|all| all.contains(blind));
             return if same { Ok(false) } else { Err(("account_no", Refusal::AccountNoTaken)) };
         }
-        if self.parties.get(number).is_some_and(|known| known.kind != row.kind || known.name_key != search_key(&row.name)) {
+        if self
+            .parties
+            .get(number)
+            .is_some_and(|known| known.kind != row.kind || known.name_key != search_key(&row.name))
+        {
             return Err(("name", Refusal::IdentityNameMismatch));
         }
         let address = (row.branch.clone(), row.address.clone());
         if let Some((point, new)) = self.premises.get(&address).and_then(|place| place.points.get(&row.service)) {
-            let open = self.covered.get(point).is_some_and(|all| all.iter().any(|until| until.is_none_or(|until| until > row.supply_from)));
+            let open = self
+                .covered
+                .get(point)
+                .is_some_and(|all| all.iter().any(|until| until.is_none_or(|until| until > row.supply_from)));
             if *new || open {
                 return Err(("address", Refusal::AgreementOverlap));
             }
@@ -154,7 +195,11 @@ impl Batch {
             new: true,
         });
         let (party, new_party) = (known.id, std::mem::replace(&mut known.new, false));
-        let place = self.premises.entry(address).or_insert_with(|| Place { id: PremisesId::new().uuid(), new: true, points: HashMap::new() });
+        let place = self.premises.entry(address).or_insert_with(|| Place {
+            id: PremisesId::new().uuid(),
+            new: true,
+            points: HashMap::new(),
+        });
         let (premises, new_premises) = (place.id, std::mem::replace(&mut place.new, false));
         let mut new_point = false;
         let (point, _) = *place.points.entry(row.service).or_insert_with(|| {
@@ -162,7 +207,15 @@ impl Batch {
             (ServicePointId::new().uuid(), true)
         });
         self.covered.entry(point).or_default().push(None);
-        self.taken.push(Taken { row, party, new_party, premises, new_premises, point, new_point });
+        self.taken.push(Taken {
+            row,
+            party,
+            new_party,
+            premises,
+            new_premises,
+            point,
+            new_point,
+        });
         Ok(true)
     }
 
@@ -187,7 +240,10 @@ impl Batch {
         for (taken, account) in taken.iter().zip(&accounts) {
             let number = contract_numbers.get_mut(&taken.row.branch).and_then(Iterator::next);
             let number = number.ok_or_else(|| Fault::internal("a row got no contract number"))?;
-            let template = self.templates.get(taken.row.service.code()).ok_or_else(|| Fault::internal("a row got no template"))?;
+            let template = self
+                .templates
+                .get(taken.row.service.code())
+                .ok_or_else(|| Fault::internal("a row got no template"))?;
             let agreement = taken.agreement(account, agreements::number(&taken.row.branch, self.today.year(), number), now);
             versions.push(taken.terms(agreement.id, *template, now)?);
             agreements.push(agreement);
@@ -277,7 +333,12 @@ impl Taken {
     }
 
     fn point(&self, now: i64) -> premises_rows::point::Model {
-        premises_rows::point::Model { id: self.point, premises_id: self.premises, service: self.row.service.code().to_owned(), created_at: now }
+        premises_rows::point::Model {
+            id: self.point,
+            premises_id: self.premises,
+            service: self.row.service.code().to_owned(),
+            created_at: now,
+        }
     }
 
     fn account(&self, now: i64) -> account_rows::row::Model {
@@ -338,14 +399,31 @@ impl Taken {
                 Kind::Person => party::Kind::Person,
                 Kind::Organisation => party::Kind::Organisation,
             };
-            write.event(&party_id, &PartyRegistered { party_id: party_id.clone(), kind: kind.into(), branch: branch.clone() });
+            write.event(
+                &party_id,
+                &PartyRegistered {
+                    party_id: party_id.clone(),
+                    kind: kind.into(),
+                    branch: branch.clone(),
+                },
+            );
         }
         if self.new_premises {
-            write.event(&premises_id, &PremisesRegistered { premises_id: premises_id.clone(), branch });
+            write.event(
+                &premises_id,
+                &PremisesRegistered {
+                    premises_id: premises_id.clone(),
+                    branch,
+                },
+            );
         }
         if self.new_point {
             let service = contracts::hearth::archive::v1::Service::from(self.row.service).into();
-            let added = ServicePointAdded { premises_id: premises_id.clone(), service_point_id: self.point.to_string(), service };
+            let added = ServicePointAdded {
+                premises_id: premises_id.clone(),
+                service_point_id: self.point.to_string(),
+                service,
+            };
             write.event(&premises_id, &added);
         }
         let account = account_rows::show(account)?;
@@ -354,8 +432,21 @@ impl Taken {
         let agreement = agreement_rows::show(agreement, vec![])?;
         let agreement_id = agreement.agreement_id.clone();
         write.event(&agreement_id, &contract_signed(&agreement, self.row.supply_from));
-        write.event(&agreement_id, &ContractInForce { agreement_id: agreement_id.clone(), from_date: Some(wire::date(self.row.supply_from)) });
-        write.event(&account_id, &AccountChanged { account_id: account_id.clone(), state: account::State::Open.into(), reason: String::new() });
+        write.event(
+            &agreement_id,
+            &ContractInForce {
+                agreement_id: agreement_id.clone(),
+                from_date: Some(wire::date(self.row.supply_from)),
+            },
+        );
+        write.event(
+            &account_id,
+            &AccountChanged {
+                account_id: account_id.clone(),
+                state: account::State::Open.into(),
+                reason: String::new(),
+            },
+        );
         Ok(())
     }
 }

@@ -109,7 +109,11 @@ pub fn check(row: &Row<'_>, own_branch: Option<&str>, today: NaiveDate) -> Resul
         community_code: community_code(row.community_code).map_err(at("community_code"))?,
         branch,
         use_class: text(row.use_class, 60).map_err(at("use_class"))?,
-        persons: if row.household_persons == 0 { None } else { Some(persons(row.household_persons).map_err(at("household_persons"))?) },
+        persons: if row.household_persons == 0 {
+            None
+        } else {
+            Some(persons(row.household_persons).map_err(at("household_persons"))?)
+        },
         low_income: row.low_income,
         area: row.area.map(|given| given.and_then(area)).transpose().map_err(at("area_m2"))?,
         supply_from,
@@ -159,7 +163,8 @@ mod tests {
 
     #[test]
     fn each_column_is_refused_by_name() {
-        let cases: [(_, Refusal, fn(&mut Row<'static>)); 15] = [
+        type Change = fn(&mut Row<'static>);
+        let cases: [(_, Refusal, Change); 15] = [
             ("account_no", Refusal::AccountNo, |r| r.account_no = "T 1"),
             ("name", Refusal::Required, |r| r.name = "\u{3000}"),
             ("kind", Refusal::EnumUnknown, |r| r.kind = None),

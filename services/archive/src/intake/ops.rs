@@ -52,7 +52,11 @@ pub(crate) async fn import(desk: Desk, call: Call, request: ImportCustomersReque
 
 /// Somebody wrote the same numbers between our look and our insert: the chunk is decided anew.
 fn again(fault: Fault) -> Fault {
-    if fault.code() == Code::AlreadyExists { Fault::aborted("CONTENTION", "others are writing the same customers; try again").because(fault) } else { fault }
+    if fault.code() == Code::AlreadyExists {
+        Fault::aborted("CONTENTION", "others are writing the same customers; try again").because(fault)
+    } else {
+        fault
+    }
 }
 
 fn row(given: &CustomerRow) -> Row<'_> {
@@ -61,7 +65,11 @@ fn row(given: &CustomerRow) -> Row<'_> {
         party::Kind::Organisation => Some(Kind::Organisation),
         party::Kind::Unspecified => None,
     };
-    let service = if given.service == 0 { None } else { Some(service_of(given.service()).ok_or(Refusal::EnumUnknown)) };
+    let service = if given.service == 0 {
+        None
+    } else {
+        Some(service_of(given.service()).ok_or(Refusal::EnumUnknown))
+    };
     Row {
         account_no: &given.account_no,
         name: &given.name,
@@ -74,16 +82,33 @@ fn row(given: &CustomerRow) -> Row<'_> {
         use_class: &given.use_class,
         household_persons: given.household_persons,
         low_income: given.low_income,
-        area: given.area_m2.as_ref().map(|area| wire::decimal_of::<Area>(Some(area), "area_m2").map(Area::hundredths).map_err(|_| Refusal::AreaRange)),
-        supply_from: given.supply_from_date.as_ref().map(|day| wire::date_of(Some(day), "supply_from_date").map_err(|_| Refusal::DateRange)),
+        area: given.area_m2.as_ref().map(|area| {
+            wire::decimal_of::<Area>(Some(area), "area_m2")
+                .map(Area::hundredths)
+                .map_err(|_| Refusal::AreaRange)
+        }),
+        supply_from: given
+            .supply_from_date
+            .as_ref()
+            .map(|day| wire::date_of(Some(day), "supply_from_date").map_err(|_| Refusal::DateRange)),
         service,
     }
 }
 
 fn refused(line: i64, field: &str, refusal: Refusal) -> RowNotice {
-    RowNotice { line, field: field.to_owned(), reason: refusal.reason().to_owned(), text: refusal.message().to_owned() }
+    RowNotice {
+        line,
+        field: field.to_owned(),
+        reason: refusal.reason().to_owned(),
+        text: refusal.message().to_owned(),
+    }
 }
 
 fn warned(line: i64, warning: Warning) -> RowNotice {
-    RowNotice { line, field: "id_number".to_owned(), reason: warning.code().to_owned(), text: warning.text().to_owned() }
+    RowNotice {
+        line,
+        field: "id_number".to_owned(),
+        reason: warning.code().to_owned(),
+        text: warning.text().to_owned(),
+    }
 }

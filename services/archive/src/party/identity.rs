@@ -47,20 +47,29 @@ impl Identity {
     pub fn person(text: &str, today: NaiveDate) -> Result<Self, Refusal> {
         let number = IdNumber::parse(&plain(text)).map_err(|_| Refusal::IdNumber)?;
         let unusual = number.warning((today.year(), today.month(), today.day())).is_some();
-        Ok(Self { number: number.as_str().to_owned(), warning: unusual.then_some(Warning::BirthDateUnusual) })
+        Ok(Self {
+            number: number.as_str().to_owned(),
+            warning: unusual.then_some(Warning::BirthDateUnusual),
+        })
     }
 
     /// The credit code of an organisation. `trusted`: somebody has read it on the licence, or an older register holds it; then a wrong
-    /// check character is a warning.
+    /// check character is a warning, as long as the check digit of the organisation code inside holds: so it is with the codes of the
+    /// early pilot, and not with most slips of the pen.
     ///
     /// # Errors
     /// [`Refusal::CreditCode`].
     pub fn organisation(text: &str, trusted: bool) -> Result<Self, Refusal> {
-        let (code, flaw) = CreditCode::parse_issued(&plain(text)).map_err(|_| Refusal::CreditCode)?;
-        if flaw.is_some() && !trusted {
-            return Err(Refusal::CreditCode);
+        let number = plain(text);
+        let found = CreditCode::check(&number);
+        match found.error.map(ids::CreditCodeError::part) {
+            None => Ok(Self { number, warning: None }),
+            Some(CodePart::CheckChar) if trusted && found.org_code_ok == Some(true) => Ok(Self {
+                number,
+                warning: Some(Warning::CreditCodeCheck),
+            }),
+            Some(_) => Err(Refusal::CreditCode),
         }
-        Ok(Self { number: code.as_str().to_owned(), warning: flaw.map(|_| Warning::CreditCodeCheck) })
     }
 
     /// The number.
@@ -85,7 +94,11 @@ pub fn search_number(text: &str) -> Result<String, Refusal> {
         return Ok(number.as_str().to_owned());
     }
     let part = CreditCode::check(&text).error.map(ids::CreditCodeError::part);
-    if matches!(part, None | Some(CodePart::CheckChar)) { Ok(text) } else { Err(Refusal::IdNumber) }
+    if matches!(part, None | Some(CodePart::CheckChar)) {
+        Ok(text)
+    } else {
+        Err(Refusal::IdNumber)
+    }
 }
 
 /// A phone.
@@ -116,7 +129,15 @@ mod tests {
 
     #[test]
     fn bad_input_85_identity_numbers_that_cannot_be() {
-        for wrong in ["11010519491231002", "110105194912310021", "110105194902290026", "110105491231002", "", "          ", "11010519491231002\u{445}"] {
+        for wrong in [
+            "11010519491231002",
+            "110105194912310021",
+            "110105194902290026",
+            "110105491231002",
+            "",
+            "          ",
+            "11010519491231002\u{445}",
+        ] {
             assert_eq!(Identity::person(wrong, today()).err(), Some(Refusal::IdNumber), "{wrong}");
         }
     }
@@ -141,8 +162,14 @@ mod tests {
     #[test]
     fn credit_codes_of_the_pilot_pass_when_somebody_saw_them() {
         assert_eq!(Identity::organisation("91350211M0000XUF46", false).err(), Some(Refusal::CreditCode));
-        assert_eq!(Identity::organisation("91350211M0000XUF46", true).unwrap().warning(), Some(Warning::CreditCodeCheck));
-        assert_eq!(Identity::organisation("91350100MI00100Y43", true).err(), Some(Refusal::CreditCode));
+        assert_eq!(
+            Identity::organisation("91350211M0000XUF46", true).unwrap().warning(),
+            Some(Warning::CreditCodeCheck)
+        );
+        // A letter outside the alphabet, a slip in the organisation code, and the number of a person.
+        for wrong in ["91350100MI00100Y43", "91350100M000Q00Y43", "120103180808207147"] {
+            assert_eq!(Identity::organisation(wrong, true).err(), Some(Refusal::CreditCode), "{wrong}");
+        }
     }
 
     #[test]

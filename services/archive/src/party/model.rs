@@ -107,7 +107,11 @@ pub fn text(given: &str, limit: usize) -> Result<String, Refusal> {
     if text.is_empty() {
         return Err(Refusal::Required);
     }
-    if text.chars().count() > limit { Err(Refusal::TooLong) } else { Ok(text.to_owned()) }
+    if text.chars().count() > limit {
+        Err(Refusal::TooLong)
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 /// What a search by name compares: small letters. The engines fold letters differently, so it is done here.

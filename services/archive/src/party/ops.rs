@@ -24,7 +24,13 @@ pub(crate) async fn register_person(desk: Desk, call: Call, request: RegisterPer
         Begun::Replay(answer) => return Ok(answer),
     };
     let identity = Identity::person(&request.id_number, write.now().date()).map_err(at("id_number"))?;
-    let given = Given { kind: Kind::Person, name: &request.name, phone: &request.phone, address: &request.address, branch: &request.branch };
+    let given = Given {
+        kind: Kind::Person,
+        name: &request.name,
+        phone: &request.phone,
+        address: &request.address,
+        branch: &request.branch,
+    };
     let party = register(&desk, &mut write, &identity, given).await?;
     let warnings = identity.warning().map(|w| w.code().to_owned()).into_iter().collect();
     write.commit(RegisterPersonResponse { party, warnings }).await
@@ -36,7 +42,13 @@ pub(crate) async fn register_organisation(desk: Desk, call: Call, request: Regis
         Begun::Replay(answer) => return Ok(answer),
     };
     let identity = Identity::organisation(&request.credit_code, request.code_seen_on_licence).map_err(at("credit_code"))?;
-    let given = Given { kind: Kind::Organisation, name: &request.name, phone: &request.phone, address: &request.address, branch: &request.branch };
+    let given = Given {
+        kind: Kind::Organisation,
+        name: &request.name,
+        phone: &request.phone,
+        address: &request.address,
+        branch: &request.branch,
+    };
     let party = register(&desk, &mut write, &identity, given).await?;
     let warnings = identity.warning().map(|w| w.code().to_owned()).into_iter().collect();
     write.commit(RegisterOrganisationResponse { party, warnings }).await
@@ -55,7 +67,10 @@ async fn register(desk: &Desk, write: &mut Write, identity: &Identity, given: Gi
     let phone = identity::phone(given.phone).map_err(at("phone"))?;
     let branch = model::text(given.branch, 40).map_err(at("branch"))?;
     // The unique index has the last word; this also finds numbers under an older key while keys are rotated.
-    if !store::with_numbers(&**write, desk.vault.blind_all(store::ID_NUMBER, identity.number())).await?.is_empty() {
+    if !store::with_numbers(&**write, desk.vault.blind_all(store::ID_NUMBER, identity.number()))
+        .await?
+        .is_empty()
+    {
         return Err(Refusal::PartyIdentityUnique.into());
     }
     let new = store::New {
@@ -72,7 +87,14 @@ async fn register(desk: &Desk, write: &mut Write, identity: &Identity, given: Gi
     let shown = store::show(&**write, &desk.vault, &rows).await?.pop();
     if let Some(party) = &shown {
         write.subject(&party.party_id);
-        write.event(&party.party_id, &PartyRegistered { party_id: party.party_id.clone(), kind: party.kind, branch });
+        write.event(
+            &party.party_id,
+            &PartyRegistered {
+                party_id: party.party_id.clone(),
+                kind: party.kind,
+                branch,
+            },
+        );
     }
     Ok(shown)
 }
@@ -115,7 +137,13 @@ pub(crate) async fn correct(desk: Desk, call: Call, request: CorrectContactReque
     write.subject(id);
     if !fields.is_empty() {
         store::save(&*write, &mut party, write.now().micros()).await?;
-        write.event(id, &CustomerUpdated { party_id: id.to_string(), fields });
+        write.event(
+            id,
+            &CustomerUpdated {
+                party_id: id.to_string(),
+                fields,
+            },
+        );
     }
     let party = store::show_one(&*write, &desk.vault, party).await?;
     write.commit(CorrectContactResponse { party }).await
@@ -140,7 +168,9 @@ pub(crate) async fn close(desk: Desk, call: Call, request: ClosePartyRequest) ->
 pub(crate) async fn get(desk: Desk, call: Call, request: GetPartyRequest) -> Result<GetPartyResponse, Fault> {
     let id: PartyId = wire::id_of("party_id", &request.party_id)?;
     let party = store::load(desk.db.reader(), &Scope::of(&call), id.uuid()).await?;
-    Ok(GetPartyResponse { party: store::show_one(desk.db.reader(), &desk.vault, party).await? })
+    Ok(GetPartyResponse {
+        party: store::show_one(desk.db.reader(), &desk.vault, party).await?,
+    })
 }
 
 pub(crate) async fn search(desk: Desk, call: Call, request: SearchPartiesRequest) -> Result<SearchPartiesResponse, Fault> {
@@ -157,7 +187,10 @@ pub(crate) async fn search(desk: Desk, call: Call, request: SearchPartiesRequest
     };
     let rows = store::search(desk.db.reader(), &Scope::of(&call), term, &page).await?;
     let (rows, next_page_token) = page.cut(rows, |row| row.id);
-    Ok(SearchPartiesResponse { parties: store::show(desk.db.reader(), &desk.vault, &rows).await?, next_page_token })
+    Ok(SearchPartiesResponse {
+        parties: store::show(desk.db.reader(), &desk.vault, &rows).await?,
+        next_page_token,
+    })
 }
 
 /// D-08: every unmasking is logged, with its purpose; without the journal row there is no answer.

@@ -2,7 +2,8 @@ use contracts::hearth::archive::v1::{Party, party};
 use database::{Scope, Scoped};
 use rpc::{Fault, page::Page, wire};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, LikeExpr},
 };
 use uuid::Uuid;
@@ -57,18 +58,30 @@ pub(crate) struct New<'a> {
 }
 
 pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
-    database::find::<row::Entity>(scope).filter(row::Column::Id.eq(id)).one(conn).await?.ok_or_else(|| Fault::not_found("party", id))
+    database::find::<row::Entity>(scope)
+        .filter(row::Column::Id.eq(id))
+        .one(conn)
+        .await?
+        .ok_or_else(|| Fault::not_found("party", id))
 }
 
 pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
-    let found = database::find::<row::Entity>(scope).filter(row::Column::Id.eq(id)).lock_exclusive().one(conn).await?;
+    let found = database::find::<row::Entity>(scope)
+        .filter(row::Column::Id.eq(id))
+        .lock_exclusive()
+        .one(conn)
+        .await?;
     found.ok_or_else(|| Fault::not_found("party", id))
 }
 
 /// D-07: parties of the whole company that are not closed and have one of the numbers.
 pub(crate) async fn with_numbers(conn: &impl ConnectionTrait, blinds: Vec<Vec<u8>>) -> Result<Vec<row::Model>, Fault> {
     let open = row::Column::State.ne(State::Closed.code());
-    Ok(row::Entity::find().filter(row::Column::IdNumberBlind.is_in(blinds)).filter(open).all(conn).await?)
+    Ok(row::Entity::find()
+        .filter(row::Column::IdNumberBlind.is_in(blinds))
+        .filter(open)
+        .all(conn)
+        .await?)
 }
 
 /// Parties by their ids.
@@ -104,7 +117,10 @@ pub(crate) async fn insert(conn: &impl ConnectionTrait, vault: &Vault, new: &[Ne
     if new.is_empty() {
         return Ok(vec![]);
     }
-    let texts: Vec<_> = new.iter().flat_map(|party| [(party.id, ID_NUMBER, party.number), (party.id, PHONE, party.phone)]).collect();
+    let texts: Vec<_> = new
+        .iter()
+        .flat_map(|party| [(party.id, ID_NUMBER, party.number), (party.id, PHONE, party.phone)])
+        .collect();
     let mut sealed = vault.seal_many(conn, &texts).await.map_err(unsealed)?.into_iter();
     let mut next = || sealed.next().ok_or_else(|| Fault::internal("the vault sealed too few texts"));
     let mut rows = Vec::with_capacity(new.len());
@@ -170,8 +186,15 @@ pub(crate) async fn save(conn: &impl ConnectionTrait, party: &mut row::Model, no
 
 /// Parties as the contract shows them, in the same order. The codec masks them unless the method reveals.
 pub(crate) async fn show(conn: &impl ConnectionTrait, vault: &Vault, rows: &[row::Model]) -> Result<Vec<Party>, Fault> {
-    let sealed: Vec<_> =
-        rows.iter().flat_map(|party| [(party.id, ID_NUMBER, party.id_number_sealed.as_slice()), (party.id, PHONE, party.phone_sealed.as_slice())]).collect();
+    let sealed: Vec<_> = rows
+        .iter()
+        .flat_map(|party| {
+            [
+                (party.id, ID_NUMBER, party.id_number_sealed.as_slice()),
+                (party.id, PHONE, party.phone_sealed.as_slice()),
+            ]
+        })
+        .collect();
     let mut clear = vault.open_many(conn, &sealed).await.map_err(unsealed)?.into_iter();
     let mut next = || clear.next().flatten().unwrap_or_default();
     let mut shown = Vec::with_capacity(rows.len());

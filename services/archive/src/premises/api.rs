@@ -1,5 +1,6 @@
 use contracts::hearth::archive::v1::{
-    AddServicePointRequest, AddServicePointResponse, GetPremisesRequest, GetPremisesResponse, ListPremisesRequest, ListPremisesResponse, RegisterPremisesRequest, RegisterPremisesResponse, premises_service_server::PremisesService,
+    AddServicePointRequest, AddServicePointResponse, GetPremisesRequest, GetPremisesResponse, ListPremisesRequest, ListPremisesResponse,
+    RegisterPremisesRequest, RegisterPremisesResponse, premises_service_server::PremisesService,
 };
 use tonic::{Request, Response, Status};
 

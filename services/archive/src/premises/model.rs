@@ -31,7 +31,11 @@ impl Service {
 /// # Errors
 /// [`Refusal::ServicePointExists`].
 pub fn may_add(present: &[Service], service: Service, several_meters: bool) -> Result<(), Refusal> {
-    if present.contains(&service) && !several_meters { Err(Refusal::ServicePointExists) } else { Ok(()) }
+    if present.contains(&service) && !several_meters {
+        Err(Refusal::ServicePointExists)
+    } else {
+        Ok(())
+    }
 }
 
 /// A floor area: positive, and below 1 km2. In 10⁻² m2.
@@ -39,7 +43,11 @@ pub fn may_add(present: &[Service], service: Service, several_meters: bool) -> R
 /// # Errors
 /// [`Refusal::AreaRange`].
 pub fn area(hundredths: i64) -> Result<i64, Refusal> {
-    if (1..100_000_000).contains(&hundredths) { Ok(hundredths) } else { Err(Refusal::AreaRange) }
+    if (1..100_000_000).contains(&hundredths) {
+        Ok(hundredths)
+    } else {
+        Err(Refusal::AreaRange)
+    }
 }
 
 /// A community code of 12 digits, or nothing.

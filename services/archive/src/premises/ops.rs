@@ -32,16 +32,40 @@ pub(crate) async fn register(desk: Desk, call: Call, request: RegisterPremisesRe
         if points.iter().any(|p| p.service == service.code()) {
             return Err(at("services")(Refusal::Duplicate));
         }
-        points.push(store::point::Model { id: ServicePointId::new().uuid(), premises_id: id.uuid(), service: service.code().to_owned(), created_at: now });
+        points.push(store::point::Model {
+            id: ServicePointId::new().uuid(),
+            premises_id: id.uuid(),
+            service: service.code().to_owned(),
+            created_at: now,
+        });
     }
     let community_code = request.community_code.clone();
-    let premises = store::row::Model { id: id.uuid(), address, community_code, branch: branch.clone(), area, version: 1, created_at: now, updated_at: now };
+    let premises = store::row::Model {
+        id: id.uuid(),
+        address,
+        community_code,
+        branch: branch.clone(),
+        area,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    };
     store::insert(&*write, std::slice::from_ref(&premises), &points).await?;
     write.subject(id);
-    write.event(id, &PremisesRegistered { premises_id: id.to_string(), branch });
+    write.event(
+        id,
+        &PremisesRegistered {
+            premises_id: id.to_string(),
+            branch,
+        },
+    );
     let premises = store::show(premises, &points)?;
     for point in &premises.service_points {
-        let added = ServicePointAdded { premises_id: id.to_string(), service_point_id: point.service_point_id.clone(), service: point.service };
+        let added = ServicePointAdded {
+            premises_id: id.to_string(),
+            service_point_id: point.service_point_id.clone(),
+            service: point.service,
+        };
         write.event(id, &added);
     }
     write.commit(RegisterPremisesResponse { premises: Some(premises) }).await
@@ -63,21 +87,40 @@ pub(crate) async fn add_point(desk: Desk, call: Call, request: AddServicePointRe
         present.push(point.supplies()?);
     }
     model::may_add(&present, service, request.multi_meter_household)?;
-    let point = store::point::Model { id: ServicePointId::new().uuid(), premises_id: premises.id, service: service.code().to_owned(), created_at: now };
+    let point = store::point::Model {
+        id: ServicePointId::new().uuid(),
+        premises_id: premises.id,
+        service: service.code().to_owned(),
+        created_at: now,
+    };
     store::insert(&*write, &[], std::slice::from_ref(&point)).await?;
     store::touch(&*write, &mut premises, now).await?;
     let service_point_id = point.id.to_string();
     points.push(point);
     write.subject(id);
-    write.event(id, &ServicePointAdded { premises_id: id.to_string(), service_point_id: service_point_id.clone(), service: request.service });
-    write.commit(AddServicePointResponse { premises: Some(store::show(premises, &points)?), service_point_id }).await
+    write.event(
+        id,
+        &ServicePointAdded {
+            premises_id: id.to_string(),
+            service_point_id: service_point_id.clone(),
+            service: request.service,
+        },
+    );
+    write
+        .commit(AddServicePointResponse {
+            premises: Some(store::show(premises, &points)?),
+            service_point_id,
+        })
+        .await
 }
 
 pub(crate) async fn get(desk: Desk, call: Call, request: GetPremisesRequest) -> Result<GetPremisesResponse, Fault> {
     let id: PremisesId = wire::id_of("premises_id", &request.premises_id)?;
     let premises = store::load(desk.db.reader(), &Scope::of(&call), id.uuid()).await?;
     let points = store::points(desk.db.reader(), [premises.id]).await?;
-    Ok(GetPremisesResponse { premises: Some(store::show(premises, &points)?) })
+    Ok(GetPremisesResponse {
+        premises: Some(store::show(premises, &points)?),
+    })
 }
 
 pub(crate) async fn list(desk: Desk, call: Call, request: ListPremisesRequest) -> Result<ListPremisesResponse, Fault> {

@@ -3,7 +3,8 @@ use database::{Scope, Scoped};
 use money::Area;
 use rpc::{Fault, page::Page, wire};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, LikeExpr},
 };
 use uuid::Uuid;
@@ -60,11 +61,19 @@ pub(crate) fn service_of(service: proto::Service) -> Option<Service> {
 }
 
 pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
-    database::find::<row::Entity>(scope).filter(row::Column::Id.eq(id)).one(conn).await?.ok_or_else(|| Fault::not_found("premises", id))
+    database::find::<row::Entity>(scope)
+        .filter(row::Column::Id.eq(id))
+        .one(conn)
+        .await?
+        .ok_or_else(|| Fault::not_found("premises", id))
 }
 
 pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
-    let found = database::find::<row::Entity>(scope).filter(row::Column::Id.eq(id)).lock_exclusive().one(conn).await?;
+    let found = database::find::<row::Entity>(scope)
+        .filter(row::Column::Id.eq(id))
+        .lock_exclusive()
+        .one(conn)
+        .await?;
     found.ok_or_else(|| Fault::not_found("premises", id))
 }
 
@@ -72,13 +81,20 @@ pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -
 pub(crate) async fn load_point(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<(point::Model, row::Model), Fault> {
     let missing = || Fault::not_found("service_point", id);
     let point = point::Entity::find_by_id(id).one(conn).await?.ok_or_else(missing)?;
-    let premises = database::find::<row::Entity>(scope).filter(row::Column::Id.eq(point.premises_id)).one(conn).await?;
+    let premises = database::find::<row::Entity>(scope)
+        .filter(row::Column::Id.eq(point.premises_id))
+        .one(conn)
+        .await?;
     Ok((point, premises.ok_or_else(missing)?))
 }
 
 /// Service points of premises, in the order of registration.
 pub(crate) async fn points(conn: &impl ConnectionTrait, premises: impl IntoIterator<Item = Uuid>) -> Result<Vec<point::Model>, Fault> {
-    Ok(point::Entity::find().filter(point::Column::PremisesId.is_in(premises)).order_by_asc(point::Column::Id).all(conn).await?)
+    Ok(point::Entity::find()
+        .filter(point::Column::PremisesId.is_in(premises))
+        .order_by_asc(point::Column::Id)
+        .all(conn)
+        .await?)
 }
 
 pub(crate) async fn list(conn: &impl ConnectionTrait, scope: &Scope, community: &str, address: &str, page: &Page) -> Result<Vec<row::Model>, Fault> {
@@ -97,12 +113,18 @@ pub(crate) async fn list(conn: &impl ConnectionTrait, scope: &Scope, community: 
 
 /// Premises with one of the addresses.
 pub(crate) async fn at_addresses(conn: &impl ConnectionTrait, addresses: Vec<&str>) -> Result<Vec<row::Model>, Fault> {
-    Ok(row::Entity::find().filter(row::Column::Address.is_in(addresses)).order_by_asc(row::Column::Id).all(conn).await?)
+    Ok(row::Entity::find()
+        .filter(row::Column::Address.is_in(addresses))
+        .order_by_asc(row::Column::Id)
+        .all(conn)
+        .await?)
 }
 
 pub(crate) async fn insert(conn: &impl ConnectionTrait, premises: &[row::Model], points: &[point::Model]) -> Result<(), Fault> {
     if !premises.is_empty() {
-        row::Entity::insert_many(premises.iter().cloned().map(fresh)).exec_without_returning(conn).await?;
+        row::Entity::insert_many(premises.iter().cloned().map(fresh))
+            .exec_without_returning(conn)
+            .await?;
     }
     if !points.is_empty() {
         let points = points.iter().map(|p| point::ActiveModel {

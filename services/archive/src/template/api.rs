@@ -1,5 +1,6 @@
 use contracts::hearth::archive::v1::{
-    GetTemplateRequest, GetTemplateResponse, ListTemplatesRequest, ListTemplatesResponse, PublishTemplateRequest, PublishTemplateResponse, template_service_server::TemplateService,
+    GetTemplateRequest, GetTemplateResponse, ListTemplatesRequest, ListTemplatesResponse, PublishTemplateRequest, PublishTemplateResponse,
+    template_service_server::TemplateService,
 };
 use tonic::{Request, Response, Status};
 

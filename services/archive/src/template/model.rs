@@ -60,12 +60,20 @@ pub fn distinct(clauses: &[Clause]) -> Result<(), Refusal> {
 /// # Errors
 /// [`Refusal::TemplateNotInForce`].
 pub fn may_sign(effective: NaiveDate, next: Option<NaiveDate>, day: NaiveDate) -> Result<(), Refusal> {
-    if day >= effective && next.is_none_or(|next| day < next) { Ok(()) } else { Err(Refusal::TemplateNotInForce) }
+    if day >= effective && next.is_none_or(|next| day < next) {
+        Ok(())
+    } else {
+        Err(Refusal::TemplateNotInForce)
+    }
 }
 
 /// the numbers of the flagged clauses that are not acknowledged.
 pub fn not_acknowledged<'a>(clauses: &'a [Clause], acknowledged: &[String]) -> Vec<&'a str> {
-    clauses.iter().filter(|c| c.flagged && !acknowledged.contains(&c.clause_no)).map(|c| c.clause_no.as_str()).collect()
+    clauses
+        .iter()
+        .filter(|c| c.flagged && !acknowledged.contains(&c.clause_no))
+        .map(|c| c.clause_no.as_str())
+        .collect()
 }
 
 #[cfg(test)]
@@ -78,12 +86,21 @@ mod tests {
     }
 
     fn clause(number: &str, flagged: bool) -> Clause {
-        Clause { clause_no: number.to_owned(), title: "t".to_owned(), text: "x".to_owned(), flagged }
+        Clause {
+            clause_no: number.to_owned(),
+            title: "t".to_owned(),
+            text: "x".to_owned(),
+            flagged,
+        }
     }
 
     #[test]
     fn versions_follow_each_other() {
-        let latest = Some(Latest { version: 2, service: Service::Gas, effective: day("2025-01-01") });
+        let latest = Some(Latest {
+            version: 2,
+            service: Service::Gas,
+            effective: day("2025-01-01"),
+        });
         assert_eq!(may_publish(None, 1, Service::Gas, day("2024-01-01")), Ok(()));
         assert_eq!(may_publish(None, 2, Service::Gas, day("2024-01-01")), Err(Refusal::TemplateVersion));
         assert_eq!(may_publish(latest, 3, Service::Gas, day("2025-01-02")), Ok(()));

@@ -26,7 +26,17 @@ pub(crate) async fn publish(desk: Desk, call: Call, request: PublishTemplateRequ
     let service = service_of(request.service()).ok_or_else(|| at("service")(Refusal::Required))?;
     let effective_date = wire::date_of(request.effective_date.as_ref(), "effective_date")?;
     let title = text(&request.title, 100).map_err(at("title"))?;
-    let clauses: Vec<_> = request.clauses.iter().cloned().map(|c| Clause { clause_no: c.clause_no, title: c.title, text: c.text, flagged: c.flagged }).collect();
+    let clauses: Vec<_> = request
+        .clauses
+        .iter()
+        .cloned()
+        .map(|c| Clause {
+            clause_no: c.clause_no,
+            title: c.title,
+            text: c.text,
+            flagged: c.flagged,
+        })
+        .collect();
     model::distinct(&clauses).map_err(at("clauses"))?;
 
     let before = store::lock_code(&*write, &request.code).await?;
@@ -36,7 +46,12 @@ pub(crate) async fn publish(desk: Desk, call: Call, request: PublishTemplateRequ
     };
     model::may_publish(latest, request.version, service, effective_date)?;
     let new = before.is_none();
-    let head = before.unwrap_or_else(|| row::Model { id: TemplateId::new().uuid(), code: request.code.clone(), service: service.code().to_owned(), created_at: now });
+    let head = before.unwrap_or_else(|| row::Model {
+        id: TemplateId::new().uuid(),
+        code: request.code.clone(),
+        service: service.code().to_owned(),
+        created_at: now,
+    });
     let version = version::Model {
         id: Uuid::now_v7(),
         template_id: head.id,
@@ -51,8 +66,12 @@ pub(crate) async fn publish(desk: Desk, call: Call, request: PublishTemplateRequ
     store::insert(&*write, &template, new).await?;
     let template = store::show(template, true)?;
     write.subject(&template.template_id);
-    let published =
-        TemplatePublished { template_id: template.template_id.clone(), version: template.version, service: template.service, effective_date: template.effective_date };
+    let published = TemplatePublished {
+        template_id: template.template_id.clone(),
+        version: template.version,
+        service: template.service,
+        effective_date: template.effective_date,
+    };
     write.event(&template.template_id, &published);
     write.commit(PublishTemplateResponse { template: Some(template) }).await
 }
@@ -60,12 +79,17 @@ pub(crate) async fn publish(desk: Desk, call: Call, request: PublishTemplateRequ
 pub(crate) async fn get(desk: Desk, _: Call, request: GetTemplateRequest) -> Result<GetTemplateResponse, Fault> {
     let id: TemplateId = wire::id_of("template_id", &request.template_id)?;
     let template = store::load(desk.db.reader(), id.uuid(), request.version).await?;
-    Ok(GetTemplateResponse { template: Some(store::show(template, true)?) })
+    Ok(GetTemplateResponse {
+        template: Some(store::show(template, true)?),
+    })
 }
 
 pub(crate) async fn list(desk: Desk, call: Call, request: ListTemplatesRequest) -> Result<ListTemplatesResponse, Fault> {
     let page = Page::of(&call, &[request.service().as_str_name()], request.page_size, &request.page_token)?;
     let rows = store::list(desk.db.reader(), service_of(request.service()), &page).await?;
     let (rows, next_page_token) = page.cut(rows, |row| row.version.id);
-    Ok(ListTemplatesResponse { templates: rows.into_iter().map(|row| store::show(row, false)).collect::<Result<_, _>>()?, next_page_token })
+    Ok(ListTemplatesResponse {
+        templates: rows.into_iter().map(|row| store::show(row, false)).collect::<Result<_, _>>()?,
+        next_page_token,
+    })
 }

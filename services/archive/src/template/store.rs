@@ -51,14 +51,27 @@ pub(crate) async fn lock_code(conn: &impl ConnectionTrait, code: &str) -> Result
 
 pub(crate) async fn latest(conn: &impl ConnectionTrait, head: &row::Model) -> Result<Option<Latest>, Fault> {
     let service = Service::of(&head.service).ok_or_else(|| unknown_code("template.service"))?;
-    let found = version::Entity::find().filter(version::Column::TemplateId.eq(head.id)).order_by_desc(version::Column::Version).one(conn).await?;
-    Ok(found.map(|v| Latest { version: v.version, service, effective: v.effective_date }))
+    let found = version::Entity::find()
+        .filter(version::Column::TemplateId.eq(head.id))
+        .order_by_desc(version::Column::Version)
+        .one(conn)
+        .await?;
+    Ok(found.map(|v| Latest {
+        version: v.version,
+        service,
+        effective: v.effective_date,
+    }))
 }
 
 pub(crate) async fn insert(conn: &impl ConnectionTrait, template: &Template, new: bool) -> Result<(), Fault> {
     let (head, version) = (template.head.clone(), template.version.clone());
     if new {
-        let row = row::ActiveModel { id: Set(head.id), code: Set(head.code), service: Set(head.service), created_at: Set(head.created_at) };
+        let row = row::ActiveModel {
+            id: Set(head.id),
+            code: Set(head.code),
+            service: Set(head.service),
+            created_at: Set(head.created_at),
+        };
         row::Entity::insert(row).exec_without_returning(conn).await?;
     }
     let row = version::ActiveModel {
@@ -112,21 +125,42 @@ pub(crate) async fn in_force(conn: &impl ConnectionTrait, id: Option<Uuid>, serv
         .order_by_desc(version::Column::Id)
         .one(conn)
         .await?;
-    Ok(version.and_then(|version| heads.into_iter().find(|head| head.id == version.template_id).map(|head| Template { head, version })))
+    Ok(version.and_then(|version| {
+        heads
+            .into_iter()
+            .find(|head| head.id == version.template_id)
+            .map(|head| Template { head, version })
+    }))
 }
 
 pub(crate) async fn list(conn: &impl ConnectionTrait, service: Option<Service>, page: &Page) -> Result<Vec<Template>, Fault> {
     let mut found = version::Entity::find();
     if let Some(service) = service {
-        let of_service = row::Entity::find().select_only().column(row::Column::Id).filter(row::Column::Service.eq(service.code())).into_query();
+        let of_service = row::Entity::find()
+            .select_only()
+            .column(row::Column::Id)
+            .filter(row::Column::Service.eq(service.code()))
+            .into_query();
         found = found.filter(version::Column::TemplateId.in_subquery(of_service));
     }
     if let Some(after) = page.after {
         found = found.filter(version::Column::Id.gt(after));
     }
     let versions = found.order_by_asc(version::Column::Id).limit(page.limit()).all(conn).await?;
-    let heads = row::Entity::find().filter(row::Column::Id.is_in(versions.iter().map(|v| v.template_id))).all(conn).await?;
-    Ok(versions.into_iter().filter_map(|version| heads.iter().find(|h| h.id == version.template_id).cloned().map(|head| Template { head, version })).collect())
+    let heads = row::Entity::find()
+        .filter(row::Column::Id.is_in(versions.iter().map(|v| v.template_id)))
+        .all(conn)
+        .await?;
+    Ok(versions
+        .into_iter()
+        .filter_map(|version| {
+            heads
+                .iter()
+                .find(|h| h.id == version.template_id)
+                .cloned()
+                .map(|head| Template { head, version })
+        })
+        .collect())
 }
 
 /// A version as the contract shows it.
@@ -142,7 +176,15 @@ pub(crate) fn show(template: Template, with_clauses: bool) -> Result<proto::Temp
         service: service.into(),
         filed_with_authority_no: version.filed_with_authority_no,
         effective_date: Some(wire::date(version.effective_date)),
-        clauses: clauses.into_iter().map(|c| proto::Clause { clause_no: c.clause_no, title: c.title, text: c.text, flagged: c.flagged }).collect(),
+        clauses: clauses
+            .into_iter()
+            .map(|c| proto::Clause {
+                clause_no: c.clause_no,
+                title: c.title,
+                text: c.text,
+                flagged: c.flagged,
+            })
+            .collect(),
         publish_time: Some(wire::time(calendar::Instant::from_micros(version.published_at))),
     })
 }

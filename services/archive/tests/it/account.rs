@@ -26,11 +26,61 @@ async fn act(desk: &mut Desk, account: &Account, verb: Verb) -> Result<Account, 
     let (request_id, account_id, etag, reason) = (key(), account.account_id.clone(), account.etag.clone(), "TEST".to_owned());
     let accounts = &mut desk.accounts;
     let changed = match verb {
-        Verb::Suspend => accounts.suspend_account(SuspendAccountRequest { request_id, account_id, etag, reason }).await?.into_inner().account,
-        Verb::Pause => accounts.pause_account(PauseAccountRequest { request_id, account_id, etag, reason }).await?.into_inner().account,
-        Verb::Resume => accounts.resume_account(ResumeAccountRequest { request_id, account_id, etag, reason }).await?.into_inner().account,
-        Verb::StartClosing => accounts.start_closing_account(StartClosingAccountRequest { request_id, account_id, etag, reason }).await?.into_inner().account,
-        Verb::Close => accounts.close_account(CloseAccountRequest { request_id, account_id, etag }).await?.into_inner().account,
+        Verb::Suspend => {
+            accounts
+                .suspend_account(SuspendAccountRequest {
+                    request_id,
+                    account_id,
+                    etag,
+                    reason,
+                })
+                .await?
+                .into_inner()
+                .account
+        }
+        Verb::Pause => {
+            accounts
+                .pause_account(PauseAccountRequest {
+                    request_id,
+                    account_id,
+                    etag,
+                    reason,
+                })
+                .await?
+                .into_inner()
+                .account
+        }
+        Verb::Resume => {
+            accounts
+                .resume_account(ResumeAccountRequest {
+                    request_id,
+                    account_id,
+                    etag,
+                    reason,
+                })
+                .await?
+                .into_inner()
+                .account
+        }
+        Verb::StartClosing => {
+            accounts
+                .start_closing_account(StartClosingAccountRequest {
+                    request_id,
+                    account_id,
+                    etag,
+                    reason,
+                })
+                .await?
+                .into_inner()
+                .account
+        }
+        Verb::Close => {
+            accounts
+                .close_account(CloseAccountRequest { request_id, account_id, etag })
+                .await?
+                .into_inner()
+                .account
+        }
     };
     Ok(changed.unwrap())
 }
@@ -64,11 +114,23 @@ async fn decision_26_an_account_from_opening_to_closed() {
         let status = act(&mut desk, &at, Verb::Close).await.unwrap_err();
         assert_eq!(reason(&status), "ACCOUNT_HAS_AGREEMENTS");
         assert_eq!(status.get_details_error_info().unwrap().metadata["agreements"], agreement.agreement_id);
-        let end = EndAgreementRequest { request_id: key(), agreement_id: agreement.agreement_id.clone(), etag: Some(agreement.etag), end_date: date("2025-01-03") };
+        let end = EndAgreementRequest {
+            request_id: key(),
+            agreement_id: agreement.agreement_id.clone(),
+            etag: Some(agreement.etag),
+            end_date: date("2025-01-03"),
+        };
         desk.agreements.end_agreement(end).await.unwrap();
         at = act(&mut desk, &at, Verb::Close).await.unwrap();
         assert_eq!(at.state(), account::State::Closed);
-        let party = desk.parties.get_party(GetPartyRequest { party_id: at.party_id.clone() }).await.unwrap().into_inner().party.unwrap();
+        let party = desk
+            .parties
+            .get_party(GetPartyRequest { party_id: at.party_id.clone() })
+            .await
+            .unwrap()
+            .into_inner()
+            .party
+            .unwrap();
         assert_eq!(party.state(), party::State::Dormant);
         let mut told = vec!["AccountOpened"];
         told.extend(["AccountChanged"; 7]);
@@ -88,22 +150,41 @@ async fn decision_11_account_numbers_are_gapless_per_branch_also_when_many_open_
             tokio::spawn(async move {
                 if n == 7 {
                     // One that fails leaves no gap.
-                    let unknown = OpenAccountRequest { request_id: key(), party_id: key(), branch: HEXI.to_owned() };
+                    let unknown = OpenAccountRequest {
+                        request_id: key(),
+                        party_id: key(),
+                        branch: HEXI.to_owned(),
+                    };
                     assert_eq!(desk.accounts.open_account(unknown).await.unwrap_err().code(), Code::NotFound);
                 }
                 desk.open(&party).await.account_no
             })
         });
-        let numbers: BTreeSet<_> = futures::future::join_all(racers.collect::<Vec<_>>()).await.into_iter().map(Result::unwrap).collect();
+        let numbers: BTreeSet<_> = futures::future::join_all(racers.collect::<Vec<_>>())
+            .await
+            .into_iter()
+            .map(Result::unwrap)
+            .collect();
         let expected: BTreeSet<_> = (1..=20).map(|n| format!("A2025-{HEXI}-{n:06}")).collect();
         assert_eq!(numbers, expected);
-        let elsewhere = OpenAccountRequest { request_id: key(), party_id: party.party_id.clone(), branch: HEPING.to_owned() };
+        let elsewhere = OpenAccountRequest {
+            request_id: key(),
+            party_id: party.party_id.clone(),
+            branch: HEPING.to_owned(),
+        };
         let elsewhere = desk.accounts.open_account(elsewhere).await.unwrap().into_inner().account.unwrap();
         assert_eq!(elsewhere.account_no, format!("A2025-{HEPING}-000001"));
 
-        let list = ListAccountsRequest { party_id: Some(party.party_id.clone()), page_size: 500, ..ListAccountsRequest::default() };
+        let list = ListAccountsRequest {
+            party_id: Some(party.party_id.clone()),
+            page_size: 500,
+            ..ListAccountsRequest::default()
+        };
         assert_eq!(desk.accounts.list_accounts(list).await.unwrap().into_inner().accounts.len(), 21);
-        let one = ListAccountsRequest { account_no: elsewhere.account_no.clone(), ..ListAccountsRequest::default() };
+        let one = ListAccountsRequest {
+            account_no: elsewhere.account_no.clone(),
+            ..ListAccountsRequest::default()
+        };
         assert_eq!(desk.accounts.list_accounts(one).await.unwrap().into_inner().accounts, [elsewhere]);
     })
     .await;
@@ -114,14 +195,25 @@ async fn opening_twice_with_one_key_opens_one_account() {
     each(archive::SERVICE, async |bed| {
         let mut desk = Desk::head_office(bed);
         let party = desk.person(1, HEXI).await;
-        let request = OpenAccountRequest { request_id: key(), party_id: party.party_id.clone(), branch: HEXI.to_owned() };
+        let request = OpenAccountRequest {
+            request_id: key(),
+            party_id: party.party_id.clone(),
+            branch: HEXI.to_owned(),
+        };
         let racers = (0..10).map(|_| {
             let (mut desk, request) = (desk.clone(), request.clone());
             tokio::spawn(async move { desk.accounts.open_account(request).await.unwrap().into_inner() })
         });
-        let answers: Vec<_> = futures::future::join_all(racers.collect::<Vec<_>>()).await.into_iter().map(Result::unwrap).collect();
+        let answers: Vec<_> = futures::future::join_all(racers.collect::<Vec<_>>())
+            .await
+            .into_iter()
+            .map(Result::unwrap)
+            .collect();
         assert!(answers.windows(2).all(|pair| pair[0] == pair[1]));
-        let list = ListAccountsRequest { party_id: Some(party.party_id), ..ListAccountsRequest::default() };
+        let list = ListAccountsRequest {
+            party_id: Some(party.party_id),
+            ..ListAccountsRequest::default()
+        };
         assert_eq!(desk.accounts.list_accounts(list).await.unwrap().into_inner().accounts.len(), 1);
     })
     .await;

@@ -12,7 +12,10 @@ use tonic_types::StatusExt;
 use crate::world::{Desk, HEXI, id_number, person, rows};
 
 fn why(status: &Status) -> Vec<(String, String)> {
-    status.get_details_bad_request().map(|b| b.field_violations.into_iter().map(|v| (v.field, v.reason)).collect()).unwrap_or_default()
+    status
+        .get_details_bad_request()
+        .map(|b| b.field_violations.into_iter().map(|v| (v.field, v.reason)).collect())
+        .unwrap_or_default()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -24,12 +27,18 @@ async fn bad_input_76_to_86_texts() {
             next += 1;
             let mut request = person(next, HEXI);
             change(&mut request);
-            desk.parties.register_person(request).await.map(|answer| answer.into_inner().party.unwrap().party_id)
+            desk.parties
+                .register_person(request)
+                .await
+                .map(|answer| answer.into_inner().party.unwrap().party_id)
         };
         // 76, 77: empty, blanks only, over the limit.
         for (name, expected) in [("", "STRING_MIN_LEN"), ("  \u{3000}", "REQUIRED"), (&"王".repeat(101), "STRING_MAX_LEN")] {
             let status = given(&|r| r.name = name.to_owned()).await.unwrap_err();
-            assert_eq!((status.code(), why(&status)), (Code::InvalidArgument, vec![("name".to_owned(), expected.to_owned())]));
+            assert_eq!(
+                (status.code(), why(&status)),
+                (Code::InvalidArgument, vec![("name".to_owned(), expected.to_owned())])
+            );
         }
         // 80 to 82: characters that forge lines or look like others.
         for (name, expected) in [
@@ -40,7 +49,11 @@ async fn bad_input_76_to_86_texts() {
             ("王\u{200d}建国", "UNSAFE_CHARACTER"),
         ] {
             let status = given(&|r| r.name = name.to_owned()).await.unwrap_err();
-            assert_eq!((status.code(), why(&status)), (Code::InvalidArgument, vec![("name".to_owned(), expected.to_owned())]), "{name:?}");
+            assert_eq!(
+                (status.code(), why(&status)),
+                (Code::InvalidArgument, vec![("name".to_owned(), expected.to_owned())]),
+                "{name:?}"
+            );
         }
         // 78, 83, 84, 94: data, whatever it looks like; composed when it was not.
         for (name, kept) in [
@@ -59,15 +72,24 @@ async fn bad_input_76_to_86_texts() {
         // 85, 86: numbers that cannot be.
         for wrong in ["110105194912310021", "110105194902290026", "110105491231002", "1101051949123100"] {
             let status = given(&|r| r.id_number = wrong.to_owned()).await.unwrap_err();
-            assert_eq!((status.code(), why(&status)), (Code::InvalidArgument, vec![("id_number".to_owned(), "ID_NUMBER".to_owned())]));
+            assert_eq!(
+                (status.code(), why(&status)),
+                (Code::InvalidArgument, vec![("id_number".to_owned(), "ID_NUMBER".to_owned())])
+            );
             assert!(!format!("{status:?}").contains(wrong), "a refusal repeats no identity number");
         }
         for wrong in ["19000O00001", "190000000012", "phone"] {
             let status = given(&|r| r.phone = wrong.to_owned()).await.unwrap_err();
-            assert_eq!((status.code(), why(&status)), (Code::InvalidArgument, vec![("phone".to_owned(), "PHONE".to_owned())]));
+            assert_eq!(
+                (status.code(), why(&status)),
+                (Code::InvalidArgument, vec![("phone".to_owned(), "PHONE".to_owned())])
+            );
         }
         let id = given(&|r| r.phone = "１９０００００９９９９".to_owned()).await.unwrap();
-        let search = SearchPartiesRequest { phone: "19000009999".to_owned(), ..Default::default() };
+        let search = SearchPartiesRequest {
+            phone: "19000009999".to_owned(),
+            ..Default::default()
+        };
         assert_eq!(desk.parties.search_parties(search).await.unwrap().into_inner().parties[0].party_id, id);
     })
     .await;
@@ -81,7 +103,10 @@ async fn bad_input_84_decomposed_and_composed_names_are_one() {
         request.name = "Jose\u{301}".to_owned();
         desk.parties.register_person(request).await.unwrap();
         for name in ["Jos\u{e9}", "Jose\u{301}", "JOS\u{c9}"] {
-            let search = SearchPartiesRequest { name: name.to_owned(), ..Default::default() };
+            let search = SearchPartiesRequest {
+                name: name.to_owned(),
+                ..Default::default()
+            };
             assert_eq!(desk.parties.search_parties(search).await.unwrap().into_inner().parties.len(), 1, "{name}");
         }
     })
@@ -93,13 +118,19 @@ async fn bad_input_87_and_95_ids() {
     each(archive::SERVICE, async |bed| {
         let mut desk = Desk::head_office(bed);
         let party = desk.person(1, HEXI).await;
-        let upper = GetPartyRequest { party_id: party.party_id.to_uppercase() };
+        let upper = GetPartyRequest {
+            party_id: party.party_id.to_uppercase(),
+        };
         assert_eq!(desk.parties.get_party(upper).await.unwrap().into_inner().party.unwrap(), party);
         let braces = format!("{{{}}}", party.party_id);
         let longer = format!("{}0", party.party_id);
         for wrong in ["", "x", braces.as_str(), longer.as_str(), "00000000-0000-0000-0000-000000000000"] {
             let status = desk.parties.get_party(GetPartyRequest { party_id: wrong.to_owned() }).await.unwrap_err();
-            assert_eq!((status.code(), fields(&status)), (Code::InvalidArgument, vec!["party_id".to_owned()]), "{wrong}");
+            assert_eq!(
+                (status.code(), fields(&status)),
+                (Code::InvalidArgument, vec!["party_id".to_owned()]),
+                "{wrong}"
+            );
         }
         let absent = key();
         let status = desk.parties.get_party(GetPartyRequest { party_id: absent.clone() }).await.unwrap_err();
@@ -127,16 +158,26 @@ async fn bad_input_88_to_92_enums_lists_and_pages() {
             assert_eq!((status.code(), fields(&status)), (Code::InvalidArgument, vec!["service".to_owned()]));
         }
         for page_size in [-1, 1_000_000_000] {
-            let list = ListAccountsRequest { page_size, ..Default::default() };
+            let list = ListAccountsRequest {
+                page_size,
+                ..Default::default()
+            };
             let status = desk.accounts.list_accounts(list).await.unwrap_err();
             assert_eq!((status.code(), fields(&status)), (Code::InvalidArgument, vec!["page_size".to_owned()]));
         }
         for token in ["x", "AAAA", &"A".repeat(43)] {
-            let list = ListAccountsRequest { page_token: token.to_owned(), ..Default::default() };
+            let list = ListAccountsRequest {
+                page_token: token.to_owned(),
+                ..Default::default()
+            };
             assert_eq!(reason(&desk.accounts.list_accounts(list).await.unwrap_err()), "PAGE_TOKEN_INVALID");
         }
         let mut intake = IntakeServiceClient::new(bed.staff(&[Role::Archivist]));
-        let many = ImportCustomersRequest { request_id: key(), rows: vec![Default::default(); 501], ..Default::default() };
+        let many = ImportCustomersRequest {
+            request_id: key(),
+            rows: vec![Default::default(); 501],
+            ..Default::default()
+        };
         let status = match intake.import_customers(futures::stream::iter([many])).await {
             Ok(answers) => answers.into_inner().message().await.unwrap_err(),
             Err(status) => status,
@@ -151,7 +192,11 @@ async fn bad_input_113_keys_that_are_none() {
     each(archive::SERVICE, async |bed| {
         let mut parties = PartyServiceClient::new(bed.staff(&[Role::Agent]));
         for wrong in ["x".repeat(256), "a b".to_owned(), "key".to_owned()] {
-            let request = RegisterPersonRequest { request_id: wrong, id_number: id_number(1), ..person(1, HEXI) };
+            let request = RegisterPersonRequest {
+                request_id: wrong,
+                id_number: id_number(1),
+                ..person(1, HEXI)
+            };
             let status = parties.register_person(request).await.unwrap_err();
             assert_eq!((status.code(), reason(&status).as_str()), (Code::InvalidArgument, "IDEMPOTENCY_KEY_FORMAT"));
         }

@@ -30,12 +30,17 @@ async fn told(bed: &Bed, agreement: &Agreement) -> Vec<(i32, String, String)> {
     let sql = "SELECT data FROM event WHERE subject = $1 AND kind = 'hearth.archive.v1.HouseholdSizeChanged' ORDER BY id";
     let day = |d: Option<contracts::hearth::r#type::v1::Date>| d.map_or(String::new(), |d| format!("{}-{}-{}", d.year, d.month, d.day));
     let found = rows(bed, sql, vec![agreement.agreement_id.clone().into()]).await;
-    let events = found.iter().map(|row| HouseholdSizeChanged::decode(row.try_get_by_index::<Vec<u8>>(0).unwrap().as_slice()).unwrap());
+    let events = found
+        .iter()
+        .map(|row| HouseholdSizeChanged::decode(row.try_get_by_index::<Vec<u8>>(0).unwrap().as_slice()).unwrap());
     events.map(|e| (e.persons, day(e.from_date), day(e.until_date))).collect()
 }
 
 async fn list(desk: &mut Desk, agreement: &Agreement) -> Vec<Entitlement> {
-    let request = ListEntitlementsRequest { agreement_id: agreement.agreement_id.clone(), ..ListEntitlementsRequest::default() };
+    let request = ListEntitlementsRequest {
+        agreement_id: agreement.agreement_id.clone(),
+        ..ListEntitlementsRequest::default()
+    };
     desk.entitlements.list_entitlements(request).await.unwrap().into_inner().entitlements
 }
 
@@ -45,20 +50,43 @@ async fn a37_household_sizes_follow_each_other_by_day() {
         let mut desk = Desk::head_office(bed);
         let agreement = signed(&mut desk).await;
         let grants = &mut desk.entitlements;
-        let four = grants.grant_household_size(size(&agreement, 4, "2025-01-01", None)).await.unwrap().into_inner().entitlement.unwrap();
+        let four = grants
+            .grant_household_size(size(&agreement, 4, "2025-01-01", None))
+            .await
+            .unwrap()
+            .into_inner()
+            .entitlement
+            .unwrap();
         grants.grant_household_size(size(&agreement, 6, "2025-06-01", None)).await.unwrap();
         for (from, until) in [("2025-06-01", None), ("2025-03-01", None), ("2025-03-01", Some("2025-06-02"))] {
             let status = grants.grant_household_size(size(&agreement, 5, from, until)).await.unwrap_err();
             assert_eq!((status.code(), reason(&status).as_str()), (Code::AlreadyExists, "ENTITLEMENT_OVERLAP"));
         }
-        assert_eq!(reason(&grants.grant_household_size(size(&agreement, 5, "2025-03-01", Some("2025-03-01"))).await.unwrap_err()), "PERIOD");
-        assert_eq!(grants.grant_household_size(size(&agreement, 0, "2025-03-01", None)).await.unwrap_err().code(), Code::InvalidArgument);
-        grants.grant_household_size(size(&agreement, 5, "2025-03-01", Some("2025-04-01"))).await.unwrap();
+        assert_eq!(
+            reason(
+                &grants
+                    .grant_household_size(size(&agreement, 5, "2025-03-01", Some("2025-03-01")))
+                    .await
+                    .unwrap_err()
+            ),
+            "PERIOD"
+        );
+        assert_eq!(
+            grants.grant_household_size(size(&agreement, 0, "2025-03-01", None)).await.unwrap_err().code(),
+            Code::InvalidArgument
+        );
+        grants
+            .grant_household_size(size(&agreement, 5, "2025-03-01", Some("2025-04-01")))
+            .await
+            .unwrap();
 
         let now = list(&mut desk, &agreement).await;
         let days: Vec<_> = now.iter().map(|e| (e.persons, e.from_date, e.until_date)).collect();
-        let expected =
-            [(4, date("2025-01-01"), date("2025-03-01")), (6, date("2025-06-01"), None), (5, date("2025-03-01"), date("2025-04-01"))];
+        let expected = [
+            (4, date("2025-01-01"), date("2025-03-01")),
+            (6, date("2025-06-01"), None),
+            (5, date("2025-03-01"), date("2025-04-01")),
+        ];
         assert_eq!(days, expected);
         assert!(now.iter().all(|e| !e.proof.contains("户口")));
         assert_ne!(now[0].etag, four.etag);
@@ -82,7 +110,14 @@ async fn an_entitlement_is_withdrawn_with_its_tag() {
             until_date: None,
             proof: "低保证".to_owned(),
         };
-        let low = desk.entitlements.grant_low_income(grant.clone()).await.unwrap().into_inner().entitlement.unwrap();
+        let low = desk
+            .entitlements
+            .grant_low_income(grant.clone())
+            .await
+            .unwrap()
+            .into_inner()
+            .entitlement
+            .unwrap();
         assert_eq!(desk.entitlements.grant_low_income(grant).await.unwrap().into_inner().entitlement.unwrap(), low);
         let withdraw = |etag: &str, from: &str| WithdrawEntitlementRequest {
             request_id: key(),
@@ -90,15 +125,43 @@ async fn an_entitlement_is_withdrawn_with_its_tag() {
             etag: etag.to_owned(),
             from_date: date(from),
         };
-        let ended = desk.entitlements.withdraw_entitlement(withdraw(&low.etag, "2025-02-01")).await.unwrap().into_inner().entitlement.unwrap();
+        let ended = desk
+            .entitlements
+            .withdraw_entitlement(withdraw(&low.etag, "2025-02-01"))
+            .await
+            .unwrap()
+            .into_inner()
+            .entitlement
+            .unwrap();
         assert_eq!((ended.state(), ended.until_date), (entitlement::State::Granted, date("2025-02-01")));
-        assert_eq!(reason(&desk.entitlements.withdraw_entitlement(withdraw(&low.etag, "2025-01-15")).await.unwrap_err()), "ETAG_MISMATCH");
-        assert_eq!(reason(&desk.entitlements.withdraw_entitlement(withdraw(&ended.etag, "2025-02-01")).await.unwrap_err()), "ENTITLEMENT_STATE");
-        let gone = desk.entitlements.withdraw_entitlement(withdraw(&ended.etag, "2025-01-01")).await.unwrap().into_inner().entitlement.unwrap();
+        assert_eq!(
+            reason(&desk.entitlements.withdraw_entitlement(withdraw(&low.etag, "2025-01-15")).await.unwrap_err()),
+            "ETAG_MISMATCH"
+        );
+        assert_eq!(
+            reason(&desk.entitlements.withdraw_entitlement(withdraw(&ended.etag, "2025-02-01")).await.unwrap_err()),
+            "ENTITLEMENT_STATE"
+        );
+        let gone = desk
+            .entitlements
+            .withdraw_entitlement(withdraw(&ended.etag, "2025-01-01"))
+            .await
+            .unwrap()
+            .into_inner()
+            .entitlement
+            .unwrap();
         assert_eq!(gone.state(), entitlement::State::Withdrawn);
-        assert_eq!(events(bed, &agreement.agreement_id).await, ["ContractSigned", "LowIncomeFlagChanged", "LowIncomeFlagChanged", "LowIncomeFlagChanged"]);
+        assert_eq!(
+            events(bed, &agreement.agreement_id).await,
+            ["ContractSigned", "LowIncomeFlagChanged", "LowIncomeFlagChanged", "LowIncomeFlagChanged"]
+        );
 
-        let void = VoidAgreementRequest { request_id: key(), agreement_id: agreement.agreement_id.clone(), etag: Some(agreement.etag.clone()), reason: "X".to_owned() };
+        let void = VoidAgreementRequest {
+            request_id: key(),
+            agreement_id: agreement.agreement_id.clone(),
+            etag: Some(agreement.etag.clone()),
+            reason: "X".to_owned(),
+        };
         desk.agreements.void_agreement(void).await.unwrap();
         let late = size(&agreement, 3, "2025-01-01", None);
         assert_eq!(reason(&desk.entitlements.grant_household_size(late).await.unwrap_err()), "AGREEMENT_STATE");
@@ -126,7 +189,10 @@ async fn decision_6_the_database_refuses_overlapping_entitlements() {
         assert_eq!(copy("GRANTED", "HOUSEHOLD_SIZE", "2024-01-01", "'2025-01-01'").await, Ok(()));
         assert_eq!(copy("WITHDRAWN", "HOUSEHOLD_SIZE", "2025-01-01", "NULL").await, Ok(()));
         assert_eq!(copy("GRANTED", "LOW_INCOME", "2025-01-01", "NULL").await, Ok(()));
-        assert_eq!(raw(bed, "UPDATE entitlement SET state = 'GRANTED' WHERE state = 'WITHDRAWN'", vec![]).await, overlap);
+        assert_eq!(
+            raw(bed, "UPDATE entitlement SET state = 'GRANTED' WHERE state = 'WITHDRAWN'", vec![]).await,
+            overlap
+        );
     })
     .await;
 }

@@ -20,7 +20,11 @@ async fn d_07_an_identity_number_is_unique_among_parties_that_are_not_closed() {
         let status = desk.parties.register_person(again.clone()).await.unwrap_err();
         assert_eq!((status.code(), reason(&status).as_str()), (Code::AlreadyExists, "PARTY_IDENTITY_UNIQUE"));
 
-        let close = ClosePartyRequest { request_id: key(), party_id: first.party_id.clone(), etag: first.etag.clone() };
+        let close = ClosePartyRequest {
+            request_id: key(),
+            party_id: first.party_id.clone(),
+            etag: first.etag.clone(),
+        };
         let closed = desk.parties.close_party(close).await.unwrap().into_inner().party.unwrap();
         assert_eq!(closed.state(), party::State::Closed);
         let second = desk.parties.register_person(again).await.unwrap().into_inner().party.unwrap();
@@ -90,10 +94,20 @@ async fn a35_a_stale_tag_is_refused() {
         let status = desk.parties.correct_contact(correct(&party.etag, 3)).await.unwrap_err();
         assert_eq!((status.code(), reason(&status).as_str()), (Code::Aborted, "ETAG_MISMATCH"));
         assert_eq!(reason(&desk.parties.correct_contact(correct("", 3)).await.unwrap_err()), "ETAG_REQUIRED");
-        let nothing = CorrectContactRequest { phone: None, ..correct(&changed.etag, 3) };
+        let nothing = CorrectContactRequest {
+            phone: None,
+            ..correct(&changed.etag, 3)
+        };
         assert_eq!(reason(&desk.parties.correct_contact(nothing).await.unwrap_err()), "NOTHING_TO_CHANGE");
         // What is the same already changes nothing and tells nothing.
-        let same = desk.parties.correct_contact(correct(&changed.etag, 2)).await.unwrap().into_inner().party.unwrap();
+        let same = desk
+            .parties
+            .correct_contact(correct(&changed.etag, 2))
+            .await
+            .unwrap()
+            .into_inner()
+            .party
+            .unwrap();
         assert_eq!(same.etag, changed.etag);
         assert_eq!(events(bed, &party.party_id).await, ["PartyRegistered", "CustomerUpdated"]);
     })
@@ -114,9 +128,18 @@ async fn a13_parties_are_found_by_phone_number_and_name() {
             let parties = desk.parties.search_parties(request).await.unwrap().into_inner().parties;
             parties.into_iter().map(|p| p.party_id).collect()
         };
-        let by_phone = |text: &str| SearchPartiesRequest { phone: text.to_owned(), ..SearchPartiesRequest::default() };
-        let by_number = |text: &str| SearchPartiesRequest { id_number: text.to_owned(), ..SearchPartiesRequest::default() };
-        let by_name = |text: &str| SearchPartiesRequest { name: text.to_owned(), ..SearchPartiesRequest::default() };
+        let by_phone = |text: &str| SearchPartiesRequest {
+            phone: text.to_owned(),
+            ..SearchPartiesRequest::default()
+        };
+        let by_number = |text: &str| SearchPartiesRequest {
+            id_number: text.to_owned(),
+            ..SearchPartiesRequest::default()
+        };
+        let by_name = |text: &str| SearchPartiesRequest {
+            name: text.to_owned(),
+            ..SearchPartiesRequest::default()
+        };
         assert_eq!(found(by_phone("+86 190-0000-0002")).await, names[1..2]);
         assert_eq!(found(by_phone(&phone(9))).await, [""; 0]);
         assert_eq!(found(by_number(&id_number(3).to_lowercase())).await, names[2..3]);
@@ -129,20 +152,34 @@ async fn a13_parties_are_found_by_phone_number_and_name() {
         assert_eq!(found(by_name("王_")).await, names[4..5]);
         assert_eq!(found(by_name("\\")).await, [""; 0]);
 
-        let page = SearchPartiesRequest { page_size: 2, ..by_name("王") };
+        let page = SearchPartiesRequest {
+            page_size: 2, ..by_name("王")
+        };
         let first = desk.parties.search_parties(page.clone()).await.unwrap().into_inner();
         assert_eq!(first.parties.len(), 2);
-        let next = SearchPartiesRequest { page_token: first.next_page_token.clone(), ..page.clone() };
+        let next = SearchPartiesRequest {
+            page_token: first.next_page_token.clone(),
+            ..page.clone()
+        };
         let second = desk.parties.search_parties(next).await.unwrap().into_inner();
         assert_eq!(second.parties.iter().map(|p| p.party_id.clone()).collect::<Vec<_>>(), names[4..5]);
         assert_eq!(second.next_page_token, "");
         // Bad input 92: a token of another search.
-        let foreign = SearchPartiesRequest { page_token: first.next_page_token, ..by_name("阿") };
+        let foreign = SearchPartiesRequest {
+            page_token: first.next_page_token,
+            ..by_name("阿")
+        };
         assert_eq!(reason(&desk.parties.search_parties(foreign).await.unwrap_err()), "PAGE_TOKEN_INVALID");
         // One term, not two, not none.
-        let both = SearchPartiesRequest { phone: phone(1), ..by_name("王") };
+        let both = SearchPartiesRequest {
+            phone: phone(1),
+            ..by_name("王")
+        };
         assert_eq!(desk.parties.search_parties(both).await.unwrap_err().code(), Code::InvalidArgument);
-        assert_eq!(desk.parties.search_parties(SearchPartiesRequest::default()).await.unwrap_err().code(), Code::InvalidArgument);
+        assert_eq!(
+            desk.parties.search_parties(SearchPartiesRequest::default()).await.unwrap_err().code(),
+            Code::InvalidArgument
+        );
         assert_eq!(reason(&desk.parties.search_parties(by_phone("190")).await.unwrap_err()), "PHONE");
         assert_eq!(reason(&desk.parties.search_parties(by_number("120103")).await.unwrap_err()), "ID_NUMBER");
     })
@@ -162,14 +199,25 @@ async fn organisations_are_known_by_their_credit_code() {
             address: String::new(),
             branch: HEXI.to_owned(),
         };
-        let school = desk.parties.register_organisation(register("1212000028215658XE", false)).await.unwrap().into_inner();
+        let school = desk
+            .parties
+            .register_organisation(register("1212000028215658XE", false))
+            .await
+            .unwrap()
+            .into_inner();
         assert!(school.warnings.is_empty());
         assert_eq!(school.party.unwrap().kind(), party::Kind::Organisation);
         let pilot = "91350211M0000XUF46";
-        assert_eq!(reason(&desk.parties.register_organisation(register(pilot, false)).await.unwrap_err()), "CREDIT_CODE");
+        assert_eq!(
+            reason(&desk.parties.register_organisation(register(pilot, false)).await.unwrap_err()),
+            "CREDIT_CODE"
+        );
         let seen = desk.parties.register_organisation(register(pilot, true)).await.unwrap().into_inner();
         assert_eq!(seen.warnings, ["CREDIT_CODE_CHECK"]);
-        let found = SearchPartiesRequest { id_number: pilot.to_owned(), ..SearchPartiesRequest::default() };
+        let found = SearchPartiesRequest {
+            id_number: pilot.to_owned(),
+            ..SearchPartiesRequest::default()
+        };
         assert_eq!(desk.parties.search_parties(found).await.unwrap().into_inner().parties.len(), 1);
     })
     .await;
@@ -184,12 +232,19 @@ async fn a25_standing_names_the_reasons_and_never_refuses_basic_supply() {
         let signed = desk.sign(signed).await;
         crate::agreement::activate(&mut desk, &signed, "2025-01-02").await;
         let mut standing = StandingServiceClient::new(bed.peer("hall"));
-        let ask = CheckStandingRequest { party_id: signed.party_id.clone() };
+        let ask = CheckStandingRequest {
+            party_id: signed.party_id.clone(),
+        };
         let good = standing.check_standing(ask.clone()).await.unwrap().into_inner();
         assert!(good.may_deal && good.basic_supply && good.reasons.is_empty());
 
         let account = desk.account(&signed.account_id).await;
-        let suspend = SuspendAccountRequest { request_id: key(), account_id: account.account_id, etag: account.etag, reason: "ARREARS".to_owned() };
+        let suspend = SuspendAccountRequest {
+            request_id: key(),
+            account_id: account.account_id,
+            etag: account.etag,
+            reason: "ARREARS".to_owned(),
+        };
         desk.accounts.suspend_account(suspend).await.unwrap();
         let poor = standing.check_standing(ask.clone()).await.unwrap().into_inner();
         assert_eq!((poor.may_deal, poor.basic_supply), (false, true));
@@ -209,9 +264,20 @@ async fn a_party_with_an_account_is_not_closed() {
         let mut desk = Desk::head_office(bed);
         let party = desk.person(1, HEXI).await;
         desk.open(&party).await;
-        let party = desk.parties.get_party(GetPartyRequest { party_id: party.party_id }).await.unwrap().into_inner().party.unwrap();
+        let party = desk
+            .parties
+            .get_party(GetPartyRequest { party_id: party.party_id })
+            .await
+            .unwrap()
+            .into_inner()
+            .party
+            .unwrap();
         assert_eq!(party.state(), party::State::Active);
-        let close = ClosePartyRequest { request_id: key(), party_id: party.party_id, etag: party.etag };
+        let close = ClosePartyRequest {
+            request_id: key(),
+            party_id: party.party_id,
+            etag: party.etag,
+        };
         let status = desk.parties.close_party(close).await.unwrap_err();
         assert_eq!((status.code(), reason(&status).as_str()), (Code::FailedPrecondition, "PARTY_HAS_ACCOUNTS"));
     })

@@ -21,13 +21,39 @@ async fn d_07_a_second_meter_must_be_declared() {
         };
         let status = desk.premises.add_service_point(add(&home.etag, Service::Gas, false)).await.unwrap_err();
         assert_eq!((status.code(), reason(&status).as_str()), (Code::FailedPrecondition, "SERVICE_POINT_EXISTS"));
-        let heated = desk.premises.add_service_point(add(&home.etag, Service::Heat, false)).await.unwrap().into_inner().premises.unwrap();
-        assert_eq!(reason(&desk.premises.add_service_point(add(&home.etag, Service::Gas, true)).await.unwrap_err()), "ETAG_MISMATCH");
-        let added = desk.premises.add_service_point(add(&heated.etag, Service::Gas, true)).await.unwrap().into_inner();
-        let shown = desk.premises.get_premises(GetPremisesRequest { premises_id: home.premises_id.clone() }).await.unwrap().into_inner().premises;
+        let heated = desk
+            .premises
+            .add_service_point(add(&home.etag, Service::Heat, false))
+            .await
+            .unwrap()
+            .into_inner()
+            .premises
+            .unwrap();
+        assert_eq!(
+            reason(&desk.premises.add_service_point(add(&home.etag, Service::Gas, true)).await.unwrap_err()),
+            "ETAG_MISMATCH"
+        );
+        let added = desk
+            .premises
+            .add_service_point(add(&heated.etag, Service::Gas, true))
+            .await
+            .unwrap()
+            .into_inner();
+        let shown = desk
+            .premises
+            .get_premises(GetPremisesRequest {
+                premises_id: home.premises_id.clone(),
+            })
+            .await
+            .unwrap()
+            .into_inner()
+            .premises;
         assert_eq!(shown, added.premises);
         let points = shown.unwrap().service_points;
-        assert_eq!(points.iter().map(contracts::hearth::archive::v1::ServicePoint::service).collect::<Vec<_>>(), [Service::Gas, Service::Heat, Service::Gas]);
+        assert_eq!(
+            points.iter().map(contracts::hearth::archive::v1::ServicePoint::service).collect::<Vec<_>>(),
+            [Service::Gas, Service::Heat, Service::Gas]
+        );
         assert_eq!(points[2].service_point_id, added.service_point_id);
         let told = ["PremisesRegistered", "ServicePointAdded", "ServicePointAdded", "ServicePointAdded"];
         assert_eq!(events(bed, &home.premises_id).await, told);
@@ -46,7 +72,11 @@ async fn a36_premises_are_listed_page_by_page() {
         let mut seen = vec![];
         let mut token = String::new();
         loop {
-            let request = ListPremisesRequest { page_size: 2, page_token: token, ..ListPremisesRequest::default() };
+            let request = ListPremisesRequest {
+                page_size: 2,
+                page_token: token,
+                ..ListPremisesRequest::default()
+            };
             let page = desk.premises.list_premises(request).await.unwrap().into_inner();
             assert!(page.premises.iter().all(|p| p.service_points.len() == 1));
             seen.extend(page.premises.into_iter().map(|p| p.premises_id));
@@ -56,11 +86,20 @@ async fn a36_premises_are_listed_page_by_page() {
             }
         }
         assert_eq!(seen, ids);
-        let by_part = ListPremisesRequest { address: "3号楼".to_owned(), ..ListPremisesRequest::default() };
+        let by_part = ListPremisesRequest {
+            address: "3号楼".to_owned(),
+            ..ListPremisesRequest::default()
+        };
         assert_eq!(desk.premises.list_premises(by_part).await.unwrap().into_inner().premises[0].premises_id, ids[3]);
-        let elsewhere = ListPremisesRequest { community_code: "120103009999".to_owned(), ..ListPremisesRequest::default() };
+        let elsewhere = ListPremisesRequest {
+            community_code: "120103009999".to_owned(),
+            ..ListPremisesRequest::default()
+        };
         assert!(desk.premises.list_premises(elsewhere).await.unwrap().into_inner().premises.is_empty());
-        let wild = ListPremisesRequest { address: "%".to_owned(), ..ListPremisesRequest::default() };
+        let wild = ListPremisesRequest {
+            address: "%".to_owned(),
+            ..ListPremisesRequest::default()
+        };
         assert!(desk.premises.list_premises(wild).await.unwrap().into_inner().premises.is_empty());
     })
     .await;
@@ -74,7 +113,12 @@ async fn bad_input_90_and_100_of_premises() {
         twice.services = vec![Service::Gas.into(), Service::Gas.into()];
         let status = desk.premises.register_premises(twice).await.unwrap_err();
         assert_eq!((reason(&status).as_str(), fields(&status)), ("DUPLICATE", vec!["services".to_owned()]));
-        for (area, expected) in [("0", "DECIMAL_RANGE"), ("-1", "DECIMAL_RANGE"), ("1000000", "DECIMAL_RANGE"), ("1.005", "DECIMAL_FORMAT")] {
+        for (area, expected) in [
+            ("0", "DECIMAL_RANGE"),
+            ("-1", "DECIMAL_RANGE"),
+            ("1000000", "DECIMAL_RANGE"),
+            ("1.005", "DECIMAL_FORMAT"),
+        ] {
             let mut wrong = premises(1, HEXI);
             wrong.area_m2 = Some(Decimal { value: area.to_owned() });
             assert_eq!(reason(&desk.premises.register_premises(wrong).await.unwrap_err()), expected, "{area}");
@@ -82,7 +126,11 @@ async fn bad_input_90_and_100_of_premises() {
         for area in ["1e400", "NaN", "0x10", "1,000", "１２"] {
             let mut wrong = premises(1, HEXI);
             wrong.area_m2 = Some(Decimal { value: area.to_owned() });
-            assert_eq!(desk.premises.register_premises(wrong).await.unwrap_err().code(), Code::InvalidArgument, "{area}");
+            assert_eq!(
+                desk.premises.register_premises(wrong).await.unwrap_err().code(),
+                Code::InvalidArgument,
+                "{area}"
+            );
         }
         let mut unset = premises(1, HEXI);
         unset.services = vec![0];

@@ -24,25 +24,59 @@ async fn versions_of_a_template_follow_each_other_and_never_change() {
         let status = desk.templates.publish_template(twice).await.unwrap_err();
         assert_eq!((reason(&status).as_str(), fields(&status)), ("DUPLICATE", vec!["clauses".to_owned()]));
 
-        let second = desk.templates.publish_template(template("RESIDENT_GAS", 2, Service::Gas, "2025-07-01")).await.unwrap().into_inner().template.unwrap();
+        let second = desk
+            .templates
+            .publish_template(template("RESIDENT_GAS", 2, Service::Gas, "2025-07-01"))
+            .await
+            .unwrap()
+            .into_inner()
+            .template
+            .unwrap();
         assert_eq!(second.template_id, first.template_id);
-        let get = |version| GetTemplateRequest { template_id: first.template_id.clone(), version };
+        let get = |version| GetTemplateRequest {
+            template_id: first.template_id.clone(),
+            version,
+        };
         assert_eq!(desk.templates.get_template(get(1)).await.unwrap().into_inner().template.unwrap(), first);
         assert_eq!(desk.templates.get_template(get(0)).await.unwrap().into_inner().template.unwrap(), second);
         assert_eq!(first.clauses[1].text, "第一行\n第二行");
         assert_eq!(desk.templates.get_template(get(3)).await.unwrap_err().code(), Code::NotFound);
-        let unknown = GetTemplateRequest { template_id: key(), version: 0 };
+        let unknown = GetTemplateRequest {
+            template_id: key(),
+            version: 0,
+        };
         assert_eq!(desk.templates.get_template(unknown).await.unwrap_err().code(), Code::NotFound);
 
-        desk.templates.publish_template(template("RESIDENT_HEAT", 1, Service::Heat, "2024-01-01")).await.unwrap();
-        let list = ListTemplatesRequest { service: Service::Gas.into(), ..ListTemplatesRequest::default() };
+        desk.templates
+            .publish_template(template("RESIDENT_HEAT", 1, Service::Heat, "2024-01-01"))
+            .await
+            .unwrap();
+        let list = ListTemplatesRequest {
+            service: Service::Gas.into(),
+            ..ListTemplatesRequest::default()
+        };
         let listed = desk.templates.list_templates(list).await.unwrap().into_inner().templates;
         assert_eq!(listed.iter().map(|t| (t.version, t.clauses.len())).collect::<Vec<_>>(), [(1, 0), (2, 0)]);
-        assert_eq!(desk.templates.list_templates(ListTemplatesRequest::default()).await.unwrap().into_inner().templates.len(), 3);
+        assert_eq!(
+            desk.templates
+                .list_templates(ListTemplatesRequest::default())
+                .await
+                .unwrap()
+                .into_inner()
+                .templates
+                .len(),
+            3
+        );
         assert_eq!(events(bed, &first.template_id).await, ["TemplatePublished", "TemplatePublished"]);
 
-        for sql in ["UPDATE template_version SET title = 'x' WHERE template_id = $1", "DELETE FROM template_version WHERE template_id = $1"] {
-            assert_eq!(raw(bed, sql, vec![uuid(&first.template_id)]).await, Err("TEMPLATE_VERSION_IS_APPEND_ONLY".to_owned()));
+        for sql in [
+            "UPDATE template_version SET title = 'x' WHERE template_id = $1",
+            "DELETE FROM template_version WHERE template_id = $1",
+        ] {
+            assert_eq!(
+                raw(bed, sql, vec![uuid(&first.template_id)]).await,
+                Err("TEMPLATE_VERSION_IS_APPEND_ONLY".to_owned())
+            );
         }
     })
     .await;

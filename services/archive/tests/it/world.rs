@@ -34,7 +34,11 @@ pub fn phone(n: u32) -> String {
 
 pub fn date(text: &str) -> Option<Date> {
     let parts: Vec<i32> = text.split('-').map(|p| p.parse().unwrap()).collect();
-    Some(Date { year: parts[0], month: parts[1], day: parts[2] })
+    Some(Date {
+        year: parts[0],
+        month: parts[1],
+        day: parts[2],
+    })
 }
 
 pub fn person(n: u32, branch: &str) -> RegisterPersonRequest {
@@ -60,7 +64,12 @@ pub fn premises(n: u32, branch: &str) -> RegisterPremisesRequest {
 }
 
 pub fn template(code: &str, version: i32, service: Service, effective: &str) -> PublishTemplateRequest {
-    let clause = |clause_no: &str, flagged| Clause { clause_no: clause_no.to_owned(), title: "条款".to_owned(), text: "第一行\n第二行".to_owned(), flagged };
+    let clause = |clause_no: &str, flagged| Clause {
+        clause_no: clause_no.to_owned(),
+        title: "条款".to_owned(),
+        text: "第一行\n第二行".to_owned(),
+        flagged,
+    };
     PublishTemplateRequest {
         request_id: key(),
         code: code.to_owned(),
@@ -106,26 +115,48 @@ impl Desk {
     }
 
     pub async fn premises(&mut self, n: u32, branch: &str) -> Premises {
-        self.premises.register_premises(premises(n, branch)).await.unwrap().into_inner().premises.unwrap()
+        self.premises
+            .register_premises(premises(n, branch))
+            .await
+            .unwrap()
+            .into_inner()
+            .premises
+            .unwrap()
     }
 
     pub async fn open(&mut self, party: &Party) -> Account {
-        let request = OpenAccountRequest { request_id: key(), party_id: party.party_id.clone(), branch: party.branch.clone() };
+        let request = OpenAccountRequest {
+            request_id: key(),
+            party_id: party.party_id.clone(),
+            branch: party.branch.clone(),
+        };
         self.accounts.open_account(request).await.unwrap().into_inner().account.unwrap()
     }
 
     pub async fn account(&mut self, id: &str) -> Account {
-        let request = GetAccountRequest { account_id: id.to_owned(), party_id: None };
+        let request = GetAccountRequest {
+            account_id: id.to_owned(),
+            party_id: None,
+        };
         self.accounts.get_account(request).await.unwrap().into_inner().account.unwrap()
     }
 
     pub async fn agreement(&mut self, id: &str) -> Agreement {
-        let request = GetAgreementRequest { agreement_id: id.to_owned(), party_id: None };
+        let request = GetAgreementRequest {
+            agreement_id: id.to_owned(),
+            party_id: None,
+        };
         self.agreements.get_agreement(request).await.unwrap().into_inner().agreement.unwrap()
     }
 
     pub async fn template(&mut self) -> Template {
-        self.templates.publish_template(template("RESIDENT_GAS", 1, Service::Gas, "2024-01-01")).await.unwrap().into_inner().template.unwrap()
+        self.templates
+            .publish_template(template("RESIDENT_GAS", 1, Service::Gas, "2024-01-01"))
+            .await
+            .unwrap()
+            .into_inner()
+            .template
+            .unwrap()
     }
 
     /// A person with account, premises, and what is needed to sign.
@@ -156,21 +187,28 @@ impl Desk {
 /// The names of the events about an aggregate, in order.
 pub async fn events(bed: &Bed, subject: &str) -> Vec<String> {
     let rows = rows(bed, "SELECT kind FROM event WHERE subject = $1 ORDER BY id", vec![subject.into()]).await;
-    rows.iter().map(|row| row.try_get_by_index::<String>(0).unwrap().replace("hearth.archive.v1.", "")).collect()
+    rows.iter()
+        .map(|row| row.try_get_by_index::<String>(0).unwrap().replace("hearth.archive.v1.", ""))
+        .collect()
 }
 
 /// Rows of a statement that no RPC makes.
 pub async fn rows(bed: &Bed, sql: &str, values: Vec<Value>) -> Vec<sea_orm::QueryResult> {
     let db = bed.db();
     let connection = db.reader();
-    connection.query_all_raw(Statement::from_sql_and_values(connection.get_database_backend(), sql, values)).await.unwrap()
+    connection
+        .query_all_raw(Statement::from_sql_and_values(connection.get_database_backend(), sql, values))
+        .await
+        .unwrap()
 }
 
 /// Runs a statement that no RPC makes; the reason of the refusal, if there is one.
 pub async fn raw(bed: &Bed, sql: &str, values: Vec<Value>) -> Result<(), String> {
     let db = bed.db();
     let connection = db.writer();
-    let done = connection.execute_raw(Statement::from_sql_and_values(connection.get_database_backend(), sql, values)).await;
+    let done = connection
+        .execute_raw(Statement::from_sql_and_values(connection.get_database_backend(), sql, values))
+        .await;
     done.map(|_| ()).map_err(|error| rpc::Fault::from(error).reason().to_owned())
 }
 

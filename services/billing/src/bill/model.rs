@@ -64,7 +64,11 @@ const MOVES: [(BillState, Action, BillState); 14] = [
 /// # Errors
 /// BILL_REVERSED where the move is not legal.
 pub fn step(state: BillState, action: Action) -> Result<BillState, Refusal> {
-    MOVES.iter().find(|(from, by, _)| *from == state && *by == action).map(|(_, _, to)| *to).ok_or(Refusal::BillReversed)
+    MOVES
+        .iter()
+        .find(|(from, by, _)| *from == state && *by == action)
+        .map(|(_, _, to)| *to)
+        .ok_or(Refusal::BillReversed)
 }
 
 /// What the paid share of an amount means. A bill of 0.00 is paid from the start (edge 11).

@@ -5,7 +5,7 @@ use contracts::hearth::billing::v1::{BillReversed, ReverseBillRequest, ReverseBi
 use database::{Begun, Scope, Write, numbers};
 use money::Money;
 use rpc::{Call, Fault, wire};
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, sea_query::Expr, sea_query::ExprTrait};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr, sea_query::ExprTrait};
 use uuid::Uuid;
 
 use super::{
@@ -38,7 +38,11 @@ pub async fn reverse(desk: Desk, call: Call, request: ReverseBillRequest) -> Res
     let mut row = store::one(&*write, &scope, id).await?;
     let state = step(row.state()?, Action::Reverse)?;
     rpc::check_etag(&request.etag, row.id, row.version)?;
-    if store::last(&*write, &[row.agreement_id]).await?.get(&row.agreement_id).is_some_and(|last| last.id != row.id) {
+    if store::last(&*write, &[row.agreement_id])
+        .await?
+        .get(&row.agreement_id)
+        .is_some_and(|last| last.id != row.id)
+    {
         return Err(Refusal::BillNotLatest.into());
     }
     let freed = free(&write, &row).await?;
@@ -62,7 +66,7 @@ pub async fn reverse(desk: Desk, call: Call, request: ReverseBillRequest) -> Res
     row.paid = 0;
     row.credit_note_no.clone_from(&note.credit_note_no);
     row.version = row.version.saturating_add(1);
-    credit_note::Entity::insert(note.into_active_model().reset_all()).exec_without_returning(&*write).await?;
+    table::insert::<credit_note::Entity>(&*write, note).await?;
     bill::Entity::update_many()
         .col_expr(bill::Column::State, row.state.as_str().into())
         .col_expr(bill::Column::Paid, 0_i64.into())
@@ -91,12 +95,20 @@ pub async fn reverse(desk: Desk, call: Call, request: ReverseBillRequest) -> Res
         },
     );
     let lines = store::lines(&*write, row.id).await?;
-    write.commit(ReverseBillResponse { bill: Some(store::message(&row, &lines)?) }).await
+    write
+        .commit(ReverseBillResponse {
+            bill: Some(store::message(&row, &lines)?),
+        })
+        .await
 }
 
 /// Takes back what was paid on a bill: it becomes prepayment of the same payments. Gives the sum.
 async fn free(write: &Write, row: &bill::Model) -> Result<i64, Fault> {
-    let shares = allocation::Entity::find().filter(allocation::Column::BillId.eq(row.id)).order_by_asc(allocation::Column::Id).all(&**write).await?;
+    let shares = allocation::Entity::find()
+        .filter(allocation::Column::BillId.eq(row.id))
+        .order_by_asc(allocation::Column::Id)
+        .all(&**write)
+        .await?;
     let mut standing: Vec<(Uuid, i64)> = vec![];
     for share in shares {
         match standing.iter_mut().find(|(id, _)| *id == share.payment_id) {
@@ -108,7 +120,14 @@ async fn free(write: &Write, row: &bill::Model) -> Result<i64, Fault> {
     let mut rows = vec![];
     for (payment_id, amount) in standing.into_iter().filter(|(_, amount)| *amount > 0) {
         freed = freed.saturating_add(amount);
-        rows.push(allocation::Model { id: Uuid::now_v7(), payment_id, bill_id: row.id, bill_no: row.bill_no.clone(), amount: -amount, created_at: write.now().micros() });
+        rows.push(allocation::Model {
+            id: Uuid::now_v7(),
+            payment_id,
+            bill_id: row.id,
+            bill_no: row.bill_no.clone(),
+            amount: -amount,
+            created_at: write.now().micros(),
+        });
         payment::Entity::update_many()
             .col_expr(payment::Column::Unallocated, Expr::col(payment::Column::Unallocated).add(amount))
             .col_expr(payment::Column::Version, Expr::col(payment::Column::Version).add(1_i64))
@@ -122,7 +141,9 @@ async fn free(write: &Write, row: &bill::Model) -> Result<i64, Fault> {
 
 /// The reading is billed anew, or, where it was wrong, never again (edge 5).
 async fn release_reading(write: &mut Write, desk: &Desk, row: &bill::Model, wrong: bool) -> Result<(), Fault> {
-    let Some(end) = reading::Entity::find_by_id(row.reading_id).one(&**write).await? else { return Ok(()) };
+    let Some(end) = reading::Entity::find_by_id(row.reading_id).one(&**write).await? else {
+        return Ok(());
+    };
     let meters = meters::lock(&**write, &Scope::everything(), &[&end.meter_no]).await?;
     let mut chains = Chains::load(&**write, &desk.thresholds, meters, end.read_date).await?;
     if let Some(link) = chains.link(end.id) {

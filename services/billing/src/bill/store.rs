@@ -91,13 +91,19 @@ impl bill::Model {
 
 /// A bill that the caller may see.
 pub async fn one(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<bill::Model, Fault> {
-    find::<bill::Entity>(scope).filter(bill::Column::Id.eq(id)).one(conn).await?.ok_or_else(|| Fault::not_found("bill", id))
+    find::<bill::Entity>(scope)
+        .filter(bill::Column::Id.eq(id))
+        .one(conn)
+        .await?
+        .ok_or_else(|| Fault::not_found("bill", id))
 }
 
 /// Open bills of accounts.
 pub async fn open(conn: &impl ConnectionTrait, accounts: &[Uuid]) -> Result<Vec<bill::Model>, Fault> {
     let open = [BillState::Issued.code(), BillState::PartlyPaid.code()];
-    let select = bill::Entity::find().filter(bill::Column::AccountId.is_in(accounts.iter().copied())).filter(bill::Column::State.is_in(open));
+    let select = bill::Entity::find()
+        .filter(bill::Column::AccountId.is_in(accounts.iter().copied()))
+        .filter(bill::Column::State.is_in(open));
     Ok(select.order_by_asc(bill::Column::Id).all(conn).await?)
 }
 
@@ -128,7 +134,10 @@ pub async fn used(conn: &impl ConnectionTrait, agreements: &[Uuid], since: i32) 
     );
     let values = std::iter::once(since.into()).chain(agreements.iter().map(|id| (*id).into()));
     let mut used: HashMap<Uuid, Vec<(i32, i64)>> = HashMap::new();
-    for row in conn.query_all_raw(Statement::from_sql_and_values(conn.get_database_backend(), sql, values)).await? {
+    for row in conn
+        .query_all_raw(Statement::from_sql_and_values(conn.get_database_backend(), sql, values))
+        .await?
+    {
         let (agreement, year, volume): (Uuid, i32, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?);
         used.entry(agreement).or_default().push((year, volume));
     }
@@ -151,7 +160,11 @@ pub async fn set_paid(write: &Write, row: &mut bill::Model) -> Result<(), Fault>
 
 /// Lines of a bill.
 pub async fn lines(conn: &impl ConnectionTrait, bill: Uuid) -> Result<Vec<line::Model>, Fault> {
-    Ok(line::Entity::find().filter(line::Column::BillId.eq(bill)).order_by_asc(line::Column::Ordinal).all(conn).await?)
+    Ok(line::Entity::find()
+        .filter(line::Column::BillId.eq(bill))
+        .order_by_asc(line::Column::Ordinal)
+        .all(conn)
+        .await?)
 }
 
 /// A page of bills without their lines.

@@ -24,9 +24,13 @@ impl LedgerService for Api {
 
 async fn balance(desk: Desk, call: Call, request: GetBalanceRequest) -> Result<GetBalanceResponse, Fault> {
     let account = supply::store::account(desk.db.reader(), &Scope::of(&call), wire::id_of("account_id", &request.account_id)?).await?;
-    Ok(GetBalanceResponse { balance: Some(store::balance(desk.db.reader(), &account).await?) })
+    Ok(GetBalanceResponse {
+        balance: Some(store::balance(desk.db.reader(), &account).await?),
+    })
 }
 
 async fn verify(desk: Desk, _: Call, _: VerifyLedgerRequest) -> Result<VerifyLedgerResponse, Fault> {
-    Ok(VerifyLedgerResponse { report: Some(store::verify(desk.db.reader()).await?) })
+    Ok(VerifyLedgerResponse {
+        report: Some(store::verify(desk.db.reader()).await?),
+    })
 }

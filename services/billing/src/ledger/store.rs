@@ -77,14 +77,24 @@ pub struct Line {
 impl Posting {
     /// A posting without lines.
     pub fn new(kind: &'static str, reference: Uuid, branch: &str) -> Self {
-        Self { kind, reference, branch: branch.to_owned(), lines: vec![] }
+        Self {
+            kind,
+            reference,
+            branch: branch.to_owned(),
+            lines: vec![],
+        }
     }
 
     /// Adds a side; nothing is left out.
     #[must_use]
     pub fn line(mut self, book: Book, detail: &str, account: Option<Uuid>, amount: i64) -> Self {
         if amount != 0 {
-            self.lines.push(Line { book, detail: detail.to_owned(), account, amount });
+            self.lines.push(Line {
+                book,
+                detail: detail.to_owned(),
+                account,
+                amount,
+            });
         }
         self
     }
@@ -123,13 +133,20 @@ pub async fn post(write: &Write, postings: Vec<Posting>) -> Result<(), Fault> {
     }
     table::insert_all::<transaction::Entity>(&**write, transactions).await?;
     table::insert_all::<entry::Entity>(&**write, entries).await?;
-    transaction::Entity::update_many().col_expr(transaction::Column::Sealed, true.into()).filter(transaction::Column::Id.is_in(ids)).exec(&**write).await?;
+    transaction::Entity::update_many()
+        .col_expr(transaction::Column::Sealed, true.into())
+        .filter(transaction::Column::Id.is_in(ids))
+        .exec(&**write)
+        .await?;
     Ok(())
 }
 
 async fn numbers(conn: &impl ConnectionTrait, sql: &str, values: Vec<sea_orm::Value>, columns: usize) -> Result<Vec<i64>, Fault> {
     let backend = conn.get_database_backend();
-    let row = conn.query_one_raw(Statement::from_sql_and_values(backend, sql, values)).await?.ok_or_else(|| Fault::internal("a sum has no row"))?;
+    let row = conn
+        .query_one_raw(Statement::from_sql_and_values(backend, sql, values))
+        .await?
+        .ok_or_else(|| Fault::internal("a sum has no row"))?;
     (0..columns).map(|i| row.try_get_by_index::<i64>(i).map_err(Fault::from)).collect()
 }
 
@@ -141,7 +158,12 @@ const BALANCE: &str = "SELECT CAST(coalesce(sum(CASE WHEN e.book = 'RECEIVABLE' 
 pub async fn balance(conn: &impl ConnectionTrait, account: &account::Model) -> Result<Balance, Fault> {
     let sums = numbers(conn, BALANCE, vec![account.id.into()], 2).await?;
     let mut sums = sums.into_iter().map(|fen| wire::money(Money::from_fen(fen)));
-    Ok(Balance { account_id: account.id.to_string(), account_no: account.account_no.clone(), receivable: sums.next(), prepayment: sums.next() })
+    Ok(Balance {
+        account_id: account.id.to_string(),
+        account_no: account.account_no.clone(),
+        receivable: sums.next(),
+        prepayment: sums.next(),
+    })
 }
 
 const TOTALS: &str = "SELECT count(DISTINCT t.id), count(*), CAST(coalesce(sum(e.amount), 0) AS bigint),

@@ -55,17 +55,26 @@ impl MeterService for Api {
 
 async fn get(desk: Desk, call: Call, request: GetMeterRequest) -> Result<GetMeterResponse, Fault> {
     let id: Uuid = wire::id_of("meter_id", &request.meter_id)?;
-    let row = find::<meter::Entity>(&Scope::of(&call)).filter(meter::Column::Id.eq(id)).one(desk.db.reader()).await?;
+    let row = find::<meter::Entity>(&Scope::of(&call))
+        .filter(meter::Column::Id.eq(id))
+        .one(desk.db.reader())
+        .await?;
     let row = row.ok_or_else(|| Fault::not_found("meter", id))?;
     let installation = store::live(desk.db.reader(), row.id).await?;
-    Ok(GetMeterResponse { meter: Some(store::meter_message(&row)?), installation: installation.as_ref().map(store::message) })
+    Ok(GetMeterResponse {
+        meter: Some(store::meter_message(&row)?),
+        installation: installation.as_ref().map(store::message),
+    })
 }
 
 async fn by_number(desk: Desk, call: Call, request: GetMeterByNumberRequest) -> Result<GetMeterByNumberResponse, Fault> {
     let row = store::by_number(&Scope::of(&call), &request.meter_no).one(desk.db.reader()).await?;
     let row = row.ok_or_else(|| Fault::not_found("meter", &request.meter_no))?;
     let installation = store::live(desk.db.reader(), row.id).await?;
-    Ok(GetMeterByNumberResponse { meter: Some(store::meter_message(&row)?), installation: installation.as_ref().map(store::message) })
+    Ok(GetMeterByNumberResponse {
+        meter: Some(store::meter_message(&row)?),
+        installation: installation.as_ref().map(store::message),
+    })
 }
 
 async fn list(desk: Desk, call: Call, request: ListInstallationsRequest) -> Result<ListInstallationsResponse, Fault> {
@@ -73,5 +82,8 @@ async fn list(desk: Desk, call: Call, request: ListInstallationsRequest) -> Resu
     let filter = agreement.map(|a| a.to_string()).unwrap_or_default();
     let page = Page::of(&call, &[&filter, &request.meter_no], request.page_size, &request.page_token)?;
     let (installations, next_page_token) = store::list(desk.db.reader(), &Scope::of(&call), &page, agreement, &request.meter_no).await?;
-    Ok(ListInstallationsResponse { installations, next_page_token })
+    Ok(ListInstallationsResponse {
+        installations,
+        next_page_token,
+    })
 }

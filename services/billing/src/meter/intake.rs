@@ -38,7 +38,10 @@ pub async fn import(desk: Desk, call: Call, request: ImportMetersRequest) -> Res
         Begun::Replay(answer) => return Ok(answer),
     };
     let (scope, now) = (Scope::of(&call), write.now());
-    let mut answer = ImportMetersResponse { request_id: request.request_id.clone(), ..Default::default() };
+    let mut answer = ImportMetersResponse {
+        request_id: request.request_id.clone(),
+        ..Default::default()
+    };
     let numbers: Vec<&str> = request.rows.iter().map(|r| r.meter_no.as_str()).collect();
     let accounts: Vec<&str> = request.rows.iter().map(|r| r.account_no.as_str()).collect();
     // Numbers are unique over all branches: a meter of another branch is taken, not free.
@@ -49,21 +52,37 @@ pub async fn import(desk: Desk, call: Call, request: ImportMetersRequest) -> Res
     let ids: Vec<Uuid> = meters.values().map(|m| m.id).collect();
     let live = installation::Entity::find().filter(installation::Column::EndDate.is_null());
     let by_agreement = live.clone().filter(installation::Column::AgreementId.is_in(agreements)).all(&*write).await?;
-    let visible: HashSet<Uuid> = find::<meter::Entity>(&scope).filter(meter::Column::Id.is_in(ids.clone())).all(&*write).await?.iter().map(|m| m.id).collect();
+    let mut visible: HashSet<Uuid> = find::<meter::Entity>(&scope)
+        .filter(meter::Column::Id.is_in(ids.clone()))
+        .all(&*write)
+        .await?
+        .iter()
+        .map(|m| m.id)
+        .collect();
     let by_meter = live.filter(installation::Column::MeterId.is_in(ids)).all(&*write).await?;
     let mut on_meter: HashMap<Uuid, installation::Model> = by_meter.into_iter().map(|i| (i.meter_id, i)).collect();
     let mut on_agreement: HashSet<Uuid> = by_agreement.iter().map(|i| i.agreement_id).collect();
     let (mut new_meters, mut new_installs) = (vec![], vec![]);
     for row in &request.rows {
         let outcome = parse(row, now.date()).and_then(|parsed| {
-            let supply = supplies.iter().find(|s| s.account_no == row.account_no).ok_or(Wrong("account_no", "ACCOUNT_UNKNOWN", "there is no such account with a gas agreement"))?;
+            let supply = supplies.iter().find(|s| s.account_no == row.account_no).ok_or(Wrong(
+                "account_no",
+                "ACCOUNT_UNKNOWN",
+                "there is no such account with a gas agreement",
+            ))?;
             if let Some(meter) = meters.get(&row.meter_no) {
-                let same = on_meter.get(&meter.id).is_some_and(|i| i.agreement_id == supply.id && i.initial_index == parsed.initial && i.from_date == parsed.installed)
+                let same = on_meter
+                    .get(&meter.id)
+                    .is_some_and(|i| i.agreement_id == supply.id && i.initial_index == parsed.initial && i.from_date == parsed.installed)
                     && visible.contains(&meter.id)
                     && meter.kind == parsed.kind.code()
                     && meter.digits == row.digits
                     && meter.qmax == parsed.qmax;
-                return if same { Ok(None) } else { Err(Wrong("meter_no", "METER_TAKEN", "the meter is registered otherwise or installed elsewhere")) };
+                return if same {
+                    Ok(None)
+                } else {
+                    Err(Wrong("meter_no", "METER_TAKEN", "the meter is registered otherwise or installed elsewhere"))
+                };
             }
             if on_agreement.contains(&supply.id) {
                 return Err(Wrong("account_no", "AGREEMENT_TAKEN", "another meter is installed there"));
@@ -101,6 +120,7 @@ pub async fn import(desk: Desk, call: Call, request: ImportMetersRequest) -> Res
                     created_at: now.micros(),
                 };
                 on_agreement.insert(supply.id);
+                visible.insert(meter.id);
                 on_meter.insert(meter.id, install.clone());
                 meters.insert(meter.meter_no.clone(), meter.clone());
                 new_meters.push(meter);
@@ -109,7 +129,12 @@ pub async fn import(desk: Desk, call: Call, request: ImportMetersRequest) -> Res
             }
             Ok(None) => answer.repeats += 1,
             Err(Wrong(field, reason, text)) => {
-                answer.refused.push(RefusedMeterRow { line: row.line, field: field.to_owned(), reason: reason.to_owned(), text: text.to_owned() });
+                answer.refused.push(RefusedMeterRow {
+                    line: row.line,
+                    field: field.to_owned(),
+                    reason: reason.to_owned(),
+                    text: text.to_owned(),
+                });
             }
         }
     }
@@ -129,15 +154,29 @@ fn parse(row: &MeterRow, today: NaiveDate) -> Result<Parsed, Wrong> {
         return Err(Wrong("meter_no", "METER_NO", "a number is 1 to 40 letters, digits and dashes"));
     }
     let kind = MeterKind::of_number(row.kind).ok_or(Wrong("kind", "KIND", "the kind is not known"))?;
-    let qmax = Volume::parse(&row.qmax).ok().filter(|q| *q > Volume::ZERO).ok_or(Wrong("qmax", "QMAX", "the largest flow is no number above 0"))?;
-    let digits = u32::try_from(row.digits).ok().filter(|d| (3..=9).contains(d)).ok_or(Wrong("digits", "DIGITS", "a register has 3 to 9 digits"))?;
+    let qmax = Volume::parse(&row.qmax)
+        .ok()
+        .filter(|q| *q > Volume::ZERO)
+        .ok_or(Wrong("qmax", "QMAX", "the largest flow is no number above 0"))?;
+    let digits = u32::try_from(row.digits)
+        .ok()
+        .filter(|d| (3..=9).contains(d))
+        .ok_or(Wrong("digits", "DIGITS", "a register has 3 to 9 digits"))?;
     if row.model.chars().count() > 60 {
         return Err(Wrong("model", "MODEL", "the model is longer than 60 characters"));
     }
-    let installed: NaiveDate = row.installed_on.parse().map_err(|_| Wrong("installed_on", "DATE", "the day is not written as YYYY-MM-DD"))?;
+    let installed: NaiveDate = row
+        .installed_on
+        .parse()
+        .map_err(|_| Wrong("installed_on", "DATE", "the day is not written as YYYY-MM-DD"))?;
     if installed > today {
         return Err(Wrong("installed_on", "FUTURE_DATE", "the day lies in the future"));
     }
     let initial = index_of(&row.initial_index, kind, Register { digits, qmax: qmax.litres() }).map_err(|r| Wrong("initial_index", r.reason(), r.message()))?;
-    Ok(Parsed { kind, qmax: qmax.litres(), installed, initial })
+    Ok(Parsed {
+        kind,
+        qmax: qmax.litres(),
+        installed,
+        initial,
+    })
 }

@@ -88,7 +88,11 @@ mod tests {
     #[test]
     fn table_of_moves() {
         use MeterState::*;
-        let legal = [(InStore, Move::Install, Installed), (Installed, Move::Remove, Removed), (Installed, Move::Undo, InStore)];
+        let legal = [
+            (InStore, Move::Install, Installed),
+            (Installed, Move::Remove, Removed),
+            (Installed, Move::Undo, InStore),
+        ];
         for state in MeterState::ALL.iter().copied() {
             for action in [Move::Install, Move::Remove, Move::Undo] {
                 match legal.iter().find(|(from, by, _)| *from == state && *by == action) {

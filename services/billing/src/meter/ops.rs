@@ -1,14 +1,17 @@
 //! Writes about meters.
 
+use calendar::Instant;
 use contracts::hearth::{
-    billing::v1::{InstallMeterRequest, InstallMeterResponse, MeterInstalled, RegisterMeterRequest, RegisterMeterResponse, RemoveInstallationRequest, RemoveInstallationResponse},
+    billing::v1::{
+        InstallMeterRequest, InstallMeterResponse, MeterInstalled, RegisterMeterRequest, RegisterMeterResponse, RemoveInstallationRequest,
+        RemoveInstallationResponse,
+    },
     options::v1::Role,
 };
-use calendar::Instant;
 use database::{Begun, Scope, Write, find};
 use money::Volume;
 use rpc::{Call, Fault, wire};
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 use super::{
@@ -19,6 +22,7 @@ use crate::{
     Desk, Refusal,
     reading::{chain, model::index_of, store::reading},
     supply::{self, model::SupplyState},
+    table,
 };
 
 /// RegisterMeter.
@@ -47,10 +51,20 @@ pub async fn register(desk: Desk, call: Call, request: RegisterMeterRequest) -> 
     if verified_date.zip(expires_date).is_some_and(|(verified, expires)| expires < verified) {
         return Err(Fault::from(Refusal::DateOrder).field("expires_date"));
     }
-    let row = meter::Model { verified_date, expires_date, manufacturer: request.manufacturer.clone(), seal_no: request.seal_no.clone(), ..new.row() };
-    meter::Entity::insert(row.clone().into_active_model().reset_all()).exec_without_returning(&*write).await?;
+    let row = meter::Model {
+        verified_date,
+        expires_date,
+        manufacturer: request.manufacturer.clone(),
+        seal_no: request.seal_no.clone(),
+        ..new.row()
+    };
+    table::insert::<meter::Entity>(&*write, row.clone()).await?;
     write.subject(row.id);
-    write.commit(RegisterMeterResponse { meter: Some(store::meter_message(&row)?) }).await
+    write
+        .commit(RegisterMeterResponse {
+            meter: Some(store::meter_message(&row)?),
+        })
+        .await
 }
 
 /// InstallMeter (E4-02, E4-03).
@@ -73,7 +87,11 @@ pub async fn install(desk: Desk, call: Call, request: InstallMeterRequest) -> Re
     {
         // The same installation again, by another key: a saga that was killed between the call and its own commit.
         write.subject(live.id);
-        return write.commit(InstallMeterResponse { installation: Some(store::message(&live)) }).await;
+        return write
+            .commit(InstallMeterResponse {
+                installation: Some(store::message(&live)),
+            })
+            .await;
     }
     if supply.state == SupplyState::Ended.code() || supply.state == SupplyState::Voided.code() {
         return Err(Refusal::SupplyNotLive.into());
@@ -100,11 +118,15 @@ pub async fn install(desk: Desk, call: Call, request: InstallMeterRequest) -> Re
         end_reason: String::new(),
         created_at: write.now().micros(),
     };
-    installation::Entity::insert(row.clone().into_active_model().reset_all()).exec_without_returning(&*write).await?;
+    table::insert::<installation::Entity>(&*write, row.clone()).await?;
     store::set_state(&*write, &meter, MeterState::Installed).await?;
     write.subject(row.id);
     write.event(agreement, &installed(&row));
-    write.commit(InstallMeterResponse { installation: Some(store::message(&row)) }).await
+    write
+        .commit(InstallMeterResponse {
+            installation: Some(store::message(&row)),
+        })
+        .await
 }
 
 /// RemoveInstallation.
@@ -127,12 +149,20 @@ pub async fn remove(desk: Desk, call: Call, request: RemoveInstallationRequest) 
     let mut row = last.ok_or_else(|| Fault::not_found("installation", &request.meter_no))?;
     if row.end_date.is_some() {
         write.subject(row.id);
-        return write.commit(RemoveInstallationResponse { installation: Some(store::message(&row)) }).await;
+        return write
+            .commit(RemoveInstallationResponse {
+                installation: Some(store::message(&row)),
+            })
+            .await;
     }
     if end < row.from_date {
         return Err(Fault::from(Refusal::DateOrder).field("end_date"));
     }
-    let reads = reading::Entity::find().filter(reading::Column::InstallationId.eq(row.id)).order_by_desc(reading::Column::ReadAt).all(&*write).await?;
+    let reads = reading::Entity::find()
+        .filter(reading::Column::InstallationId.eq(row.id))
+        .order_by_desc(reading::Column::ReadAt)
+        .all(&*write)
+        .await?;
     if reads.iter().any(|r| r.read_date > end) {
         return Err(Refusal::InstallationHasLaterRead.into());
     }
@@ -152,14 +182,21 @@ pub async fn remove(desk: Desk, call: Call, request: RemoveInstallationRequest) 
     row.end_date = Some(end);
     row.final_index = final_index;
     row.end_reason.clone_from(&request.reason);
-    installation::Entity::update(row.clone().into_active_model().reset_all()).exec(&*write).await?;
+    table::update::<installation::Entity>(&*write, row.clone()).await?;
     store::set_state(&*write, &meter, state).await?;
     write.subject(row.id);
-    write.commit(RemoveInstallationResponse { installation: Some(store::message(&row)) }).await
+    write
+        .commit(RemoveInstallationResponse {
+            installation: Some(store::message(&row)),
+        })
+        .await
 }
 
 async fn locked(write: &Write, scope: &Scope, meter_no: &str) -> Result<meter::Model, Fault> {
-    store::lock(&**write, scope, &[meter_no]).await?.pop().ok_or_else(|| Fault::not_found("meter", meter_no))
+    store::lock(&**write, scope, &[meter_no])
+        .await?
+        .pop()
+        .ok_or_else(|| Fault::not_found("meter", meter_no))
 }
 
 /// The fact that a meter was installed.

@@ -64,7 +64,10 @@ impl meter::Model {
     }
     /// What it can show and pass.
     pub fn register(&self) -> Register {
-        Register { digits: self.digits.unsigned_abs(), qmax: self.qmax }
+        Register {
+            digits: self.digits.unsigned_abs(),
+            qmax: self.qmax,
+        }
     }
 }
 
@@ -89,18 +92,28 @@ pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, meter_nos: &[&str]
 /// Installations of meters, oldest first.
 pub async fn of_meters(conn: &impl ConnectionTrait, meters: &[Uuid]) -> Result<Vec<installation::Model>, Fault> {
     let select = installation::Entity::find().filter(installation::Column::MeterId.is_in(meters.iter().copied()));
-    Ok(select.order_by_asc(installation::Column::FromDate).order_by_asc(installation::Column::Id).all(conn).await?)
+    Ok(select
+        .order_by_asc(installation::Column::FromDate)
+        .order_by_asc(installation::Column::Id)
+        .all(conn)
+        .await?)
 }
 
 /// Installations of agreements, oldest first.
 pub async fn of_agreements(conn: &impl ConnectionTrait, agreements: &[Uuid]) -> Result<Vec<installation::Model>, Fault> {
     let select = installation::Entity::find().filter(installation::Column::AgreementId.is_in(agreements.iter().copied()));
-    Ok(select.order_by_asc(installation::Column::FromDate).order_by_asc(installation::Column::Id).all(conn).await?)
+    Ok(select
+        .order_by_asc(installation::Column::FromDate)
+        .order_by_asc(installation::Column::Id)
+        .all(conn)
+        .await?)
 }
 
 /// Where a meter is installed now.
 pub async fn live(conn: &impl ConnectionTrait, meter: Uuid) -> Result<Option<installation::Model>, Fault> {
-    let select = installation::Entity::find().filter(installation::Column::MeterId.eq(meter)).filter(installation::Column::EndDate.is_null());
+    let select = installation::Entity::find()
+        .filter(installation::Column::MeterId.eq(meter))
+        .filter(installation::Column::EndDate.is_null());
     Ok(select.one(conn).await?)
 }
 
@@ -129,7 +142,13 @@ pub async fn set_state(conn: &impl ConnectionTrait, meter: &meter::Model, state:
 }
 
 /// A page of installations.
-pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, agreement: Option<Uuid>, meter_no: &str) -> Result<(Vec<proto::Installation>, String), Fault> {
+pub async fn list(
+    conn: &impl ConnectionTrait,
+    scope: &Scope,
+    page: &Page,
+    agreement: Option<Uuid>,
+    meter_no: &str,
+) -> Result<(Vec<proto::Installation>, String), Fault> {
     let mut select = find::<installation::Entity>(scope).order_by_asc(installation::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(installation::Column::Id.gt(after));

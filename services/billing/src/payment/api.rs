@@ -37,7 +37,9 @@ impl PaymentService for Api {
 async fn get(desk: Desk, call: Call, request: GetPaymentRequest) -> Result<GetPaymentResponse, Fault> {
     let row = store::one(desk.db.reader(), &Scope::of(&call), wire::id_of("payment_id", &request.payment_id)?).await?;
     let shares = store::shares(desk.db.reader(), row.id).await?;
-    Ok(GetPaymentResponse { payment: Some(store::message(&row, &shares)?) })
+    Ok(GetPaymentResponse {
+        payment: Some(store::message(&row, &shares)?),
+    })
 }
 
 async fn list(desk: Desk, call: Call, request: ListPaymentsRequest) -> Result<ListPaymentsResponse, Fault> {

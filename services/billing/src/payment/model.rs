@@ -104,11 +104,18 @@ mod tests {
     use super::*;
 
     fn bill(n: u128, day: u32, rest: i64) -> Open {
-        Open { id: Uuid::from_u128(n), due: NaiveDate::from_ymd_opt(2025, 3, day).unwrap(), rest }
+        Open {
+            id: Uuid::from_u128(n),
+            due: NaiveDate::from_ymd_opt(2025, 3, day).unwrap(),
+            rest,
+        }
     }
 
     fn share(n: u128, amount: i64) -> Share {
-        Share { bill: Uuid::from_u128(n), amount }
+        Share {
+            bill: Uuid::from_u128(n),
+            amount,
+        }
     }
 
     #[test]
@@ -120,14 +127,23 @@ mod tests {
     #[test]
     fn edge_24_oldest_due_first() {
         // 115.00 on A 100.00 (older) and B 60.00; the late fee of the page's case comes with dunning.
-        assert_eq!(allocate(11_500, &[], &[bill(2, 20, 6000), bill(1, 10, 10_000)]), (vec![share(1, 10_000), share(2, 1500)], 0));
+        assert_eq!(
+            allocate(11_500, &[], &[bill(2, 20, 6000), bill(1, 10, 10_000)]),
+            (vec![share(1, 10_000), share(2, 1500)], 0)
+        );
     }
 
     #[test]
     fn edge_25_same_due_date_shares_in_proportion() {
-        assert_eq!(allocate(4500, &[], &[bill(1, 10, 3000), bill(2, 10, 6000)]), (vec![share(1, 1500), share(2, 3000)], 0));
+        assert_eq!(
+            allocate(4500, &[], &[bill(1, 10, 3000), bill(2, 10, 6000)]),
+            (vec![share(1, 1500), share(2, 3000)], 0)
+        );
         // A fen that cannot be parted goes to the largest remainder.
-        assert_eq!(allocate(100, &[], &[bill(1, 10, 100), bill(2, 10, 100), bill(3, 10, 100)]), (vec![share(1, 34), share(2, 33), share(3, 33)], 0));
+        assert_eq!(
+            allocate(100, &[], &[bill(1, 10, 100), bill(2, 10, 100), bill(3, 10, 100)]),
+            (vec![share(1, 34), share(2, 33), share(3, 33)], 0)
+        );
     }
 
     #[test]
@@ -144,7 +160,10 @@ mod tests {
 
     #[test]
     fn p_9_5_reversal_takes_the_last_first() {
-        assert_eq!(standing(&[share(1, 100), share(2, 50), share(3, 25)]), vec![share(3, 25), share(2, 50), share(1, 100)]);
+        assert_eq!(
+            standing(&[share(1, 100), share(2, 50), share(3, 25)]),
+            vec![share(3, 25), share(2, 50), share(1, 100)]
+        );
         assert_eq!(standing(&[share(1, 100), share(2, 50), share(2, -50), share(1, -40)]), vec![share(1, 60)]);
     }
 

@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 
+use calendar::Instant;
+use chrono::Datelike;
 use contracts::hearth::{
     billing::v1::{PaymentReceived, PaymentReversed, ReversePaymentRequest, ReversePaymentResponse, TakePaymentRequest, TakePaymentResponse},
     options::v1::Role,
 };
-use calendar::Instant;
-use chrono::Datelike;
 use database::{Begun, Scope, Write, numbers};
 use money::Money;
 use rpc::{Call, Fault, wire};
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::{
@@ -52,9 +52,18 @@ pub async fn take(desk: Desk, call: Call, request: TakePaymentRequest) -> Result
         }
         let shares = store::shares(&*write, first.id).await?;
         write.subject(first.id);
-        return write.commit(TakePaymentResponse { payment: Some(store::message(&first, &shares)?), already_taken: true }).await;
+        return write
+            .commit(TakePaymentResponse {
+                payment: Some(store::message(&first, &shares)?),
+                already_taken: true,
+            })
+            .await;
     }
-    let named = request.bill_ids.iter().map(|id| wire::id_of::<Uuid>("bill_ids", id)).collect::<Result<Vec<_>, _>>()?;
+    let named = request
+        .bill_ids
+        .iter()
+        .map(|id| wire::id_of::<Uuid>("bill_ids", id))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut open = bills::open(&*write, &[account.id]).await?;
     if let Some(id) = named.iter().find(|id| !open.iter().any(|b| b.id == **id)) {
         return Err(Fault::not_found("open bill", id));
@@ -80,7 +89,7 @@ pub async fn take(desk: Desk, call: Call, request: TakePaymentRequest) -> Result
         reversal_reason: String::new(),
         version: 1,
     };
-    payment::Entity::insert(row.clone().into_active_model().reset_all()).exec_without_returning(&*write).await?;
+    table::insert::<payment::Entity>(&*write, row.clone()).await?;
     let rows = pay(&write, row.id, &shares, &mut open).await?;
     let paid: i64 = shares.iter().map(|s| s.amount).sum();
     let posting = Posting::new("PAYMENT", row.id, &row.branch)
@@ -100,10 +109,19 @@ pub async fn take(desk: Desk, call: Call, request: TakePaymentRequest) -> Result
             amount: Some(wire::money(amount)),
             channel: row.channel.clone(),
             date: Some(wire::date(now.date())),
-            settled_bill_ids: open.iter().filter(|b| shares.iter().any(|s| s.bill == b.id) && b.paid == b.amount).map(|b| b.id.to_string()).collect(),
+            settled_bill_ids: open
+                .iter()
+                .filter(|b| shares.iter().any(|s| s.bill == b.id) && b.paid == b.amount)
+                .map(|b| b.id.to_string())
+                .collect(),
         },
     );
-    write.commit(TakePaymentResponse { payment: Some(store::message(&row, &rows)?), already_taken: false }).await
+    write
+        .commit(TakePaymentResponse {
+            payment: Some(store::message(&row, &rows)?),
+            already_taken: false,
+        })
+        .await
 }
 
 /// ReversePayment (9.5): the last share first.
@@ -121,7 +139,14 @@ pub async fn reverse(desk: Desk, call: Call, request: ReversePaymentRequest) -> 
         return Err(Refusal::PaymentReversed.into());
     }
     rpc::check_etag(&request.etag, row.id, row.version)?;
-    let shares: Vec<Share> = store::shares(&*write, id).await?.iter().map(|s| Share { bill: s.bill_id, amount: s.amount }).collect();
+    let shares: Vec<Share> = store::shares(&*write, id)
+        .await?
+        .iter()
+        .map(|s| Share {
+            bill: s.bill_id,
+            amount: s.amount,
+        })
+        .collect();
     let back: Vec<Share> = standing(&shares).iter().map(|s| Share { amount: -s.amount, ..*s }).collect();
     let ids: Vec<Uuid> = back.iter().map(|s| s.bill).collect();
     let mut touched = bill::Entity::find().filter(bill::Column::Id.is_in(ids)).all(&*write).await?;
@@ -139,7 +164,7 @@ pub async fn reverse(desk: Desk, call: Call, request: ReversePaymentRequest) -> 
         version: row.version.saturating_add(1),
         ..row
     };
-    payment::Entity::update(reversed.clone().into_active_model().reset_all()).exec(&*write).await?;
+    table::update::<payment::Entity>(&*write, reversed.clone()).await?;
     write.subject(id);
     write.event(
         reversed.account_id,
@@ -154,19 +179,33 @@ pub async fn reverse(desk: Desk, call: Call, request: ReversePaymentRequest) -> 
         },
     );
     let shares = store::shares(&*write, id).await?;
-    write.commit(ReversePaymentResponse { payment: Some(store::message(&reversed, &shares)?) }).await
+    write
+        .commit(ReversePaymentResponse {
+            payment: Some(store::message(&reversed, &shares)?),
+        })
+        .await
 }
 
 /// Open bills as the rules see them.
 pub fn openings(bills: &[bill::Model]) -> Vec<Open> {
-    bills.iter().map(|b| Open { id: b.id, due: b.due_date, rest: b.amount.saturating_sub(b.paid) }).filter(|b| b.rest > 0).collect()
+    bills
+        .iter()
+        .map(|b| Open {
+            id: b.id,
+            due: b.due_date,
+            rest: b.amount.saturating_sub(b.paid),
+        })
+        .filter(|b| b.rest > 0)
+        .collect()
 }
 
 /// Writes shares of a payment, positive or negative, and brings the bills in line.
 async fn pay(write: &Write, payment: Uuid, shares: &[Share], bills: &mut [bill::Model]) -> Result<Vec<allocation::Model>, Fault> {
     let mut rows = vec![];
     for share in shares {
-        let Some(bill) = bills.iter_mut().find(|b| b.id == share.bill) else { return Err(Fault::internal("a share of a bill that is not there")) };
+        let Some(bill) = bills.iter_mut().find(|b| b.id == share.bill) else {
+            return Err(Fault::internal("a share of a bill that is not there"));
+        };
         bill.paid = bill.paid.saturating_add(share.amount);
         rows.push(row(payment, bill, share.amount, write.now()));
     }
@@ -178,7 +217,14 @@ async fn pay(write: &Write, payment: Uuid, shares: &[Share], bills: &mut [bill::
 }
 
 fn row(payment: Uuid, bill: &bill::Model, amount: i64, now: Instant) -> allocation::Model {
-    allocation::Model { id: Uuid::now_v7(), payment_id: payment, bill_id: bill.id, bill_no: bill.bill_no.clone(), amount, created_at: now.micros() }
+    allocation::Model {
+        id: Uuid::now_v7(),
+        payment_id: payment,
+        bill_id: bill.id,
+        bill_no: bill.bill_no.clone(),
+        amount,
+        created_at: now.micros(),
+    }
 }
 
 /// Pays open bills from what accounts have paid ahead, the oldest payment first (edge 23). `bills` are not written yet or will be
@@ -193,7 +239,9 @@ pub async fn use_prepayment(write: &Write, accounts: &[Uuid], bills: &mut [bill:
             continue;
         }
         for share in &shares {
-            let Some(bill) = bills.iter_mut().find(|b| b.id == share.bill) else { continue };
+            let Some(bill) = bills.iter_mut().find(|b| b.id == share.bill) else {
+                continue;
+            };
             bill.paid = bill.paid.saturating_add(share.amount);
             rows.push(row(source.id, bill, share.amount, write.now()));
             let total = postings.entry(source.account_id).or_insert_with(|| (source.branch.clone(), 0));
@@ -201,10 +249,12 @@ pub async fn use_prepayment(write: &Write, accounts: &[Uuid], bills: &mut [bill:
         }
         source.unallocated = rest;
         source.version = source.version.saturating_add(1);
-        payment::Entity::update(source.into_active_model().reset_all()).exec(&**write).await?;
+        table::update::<payment::Entity>(&**write, source).await?;
     }
     let postings = postings.into_iter().map(|(account, (branch, fen))| {
-        Posting::new("PREPAYMENT_USE", account, &branch).line(Book::Prepayment, "", Some(account), fen).line(Book::Receivable, "", Some(account), -fen)
+        Posting::new("PREPAYMENT_USE", account, &branch)
+            .line(Book::Prepayment, "", Some(account), fen)
+            .line(Book::Receivable, "", Some(account), -fen)
     });
     Ok((postings.collect(), rows))
 }

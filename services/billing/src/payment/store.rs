@@ -50,12 +50,20 @@ impl payment::Model {
 
 /// A payment that the caller may see.
 pub async fn one(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<payment::Model, Fault> {
-    find::<payment::Entity>(scope).filter(payment::Column::Id.eq(id)).one(conn).await?.ok_or_else(|| Fault::not_found("payment", id))
+    find::<payment::Entity>(scope)
+        .filter(payment::Column::Id.eq(id))
+        .one(conn)
+        .await?
+        .ok_or_else(|| Fault::not_found("payment", id))
 }
 
 /// What a payment pays, in order.
 pub async fn shares(conn: &impl ConnectionTrait, payment: Uuid) -> Result<Vec<allocation::Model>, Fault> {
-    Ok(allocation::Entity::find().filter(allocation::Column::PaymentId.eq(payment)).order_by_asc(allocation::Column::Id).all(conn).await?)
+    Ok(allocation::Entity::find()
+        .filter(allocation::Column::PaymentId.eq(payment))
+        .order_by_asc(allocation::Column::Id)
+        .all(conn)
+        .await?)
 }
 
 /// Payments of accounts that still hold prepayment, the oldest first.
@@ -68,7 +76,13 @@ pub async fn with_rest(conn: &impl ConnectionTrait, accounts: &[Uuid]) -> Result
 }
 
 /// A page of payments without what they pay.
-pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, party: Option<Uuid>, account: Option<Uuid>) -> Result<(Vec<proto::Payment>, String), Fault> {
+pub async fn list(
+    conn: &impl ConnectionTrait,
+    scope: &Scope,
+    page: &Page,
+    party: Option<Uuid>,
+    account: Option<Uuid>,
+) -> Result<(Vec<proto::Payment>, String), Fault> {
     let mut select = find::<payment::Entity>(scope).order_by_asc(payment::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(payment::Column::Id.gt(after));
@@ -97,7 +111,14 @@ pub fn message(row: &payment::Model, shares: &[allocation::Model]) -> Result<pro
         channel: row.channel.clone(),
         channel_reference: row.channel_reference.clone(),
         state: row.state()?.number(),
-        allocations: shares.iter().map(|s| proto::Allocation { bill_id: s.bill_id.to_string(), bill_no: s.bill_no.clone(), amount: fen(s.amount) }).collect(),
+        allocations: shares
+            .iter()
+            .map(|s| proto::Allocation {
+                bill_id: s.bill_id.to_string(),
+                bill_no: s.bill_no.clone(),
+                amount: fen(s.amount),
+            })
+            .collect(),
         prepayment: fen(row.unallocated),
         taken_by: row.taken_by.clone(),
         take_time: Some(instant(row.taken_at)),

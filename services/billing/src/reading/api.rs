@@ -49,14 +49,25 @@ impl ReadingService for Api {
 }
 
 async fn list(desk: Desk, call: Call, request: ListReadingsRequest) -> Result<ListReadingsResponse, Fault> {
-    let page = Page::of(&call, &[&request.meter_no, &request.state.to_string(), &request.branch], request.page_size, &request.page_token)?;
+    let page = Page::of(
+        &call,
+        &[&request.meter_no, &request.state.to_string(), &request.branch],
+        request.page_size,
+        &request.page_token,
+    )?;
     let (readings, next_page_token) = store::list(desk.db.reader(), &Scope::of(&call), &page, &request).await?;
     Ok(ListReadingsResponse { readings, next_page_token })
 }
 
 async fn exceptions(desk: Desk, call: Call, request: ListExceptionsRequest) -> Result<ListExceptionsResponse, Fault> {
     let days = format!("{:?} {:?}", request.from_date, request.until_date);
-    let filters = [request.state.to_string(), request.code.to_string(), request.meter_no.clone(), request.branch.clone(), days];
+    let filters = [
+        request.state.to_string(),
+        request.code.to_string(),
+        request.meter_no.clone(),
+        request.branch.clone(),
+        days,
+    ];
     let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
     let page = Page::of(&call, &filters, request.page_size, &request.page_token)?;
     let (exceptions, next_page_token) = store::exceptions(desk.db.reader(), &Scope::of(&call), &page, &request).await?;

@@ -7,11 +7,11 @@ use calendar::{Instant, NaiveDate};
 use contracts::hearth::billing::v1::AbnormalUsageDetected;
 use database::Write;
 use rpc::{Fault, wire};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 use super::{
-    model::{Code, ExceptionState, Point, ReadingState, Standing, Thresholds, Verdict, assess, codes_of, join},
+    model::{Code, Decision, ExceptionState, Point, ReadingState, Standing, Thresholds, Verdict, assess, codes_of, join, step},
     store::{exception, reading},
 };
 use crate::{
@@ -59,16 +59,34 @@ impl Chains {
         let cutoff = floor.checked_sub_signed(thresholds.window()).unwrap_or(NaiveDate::MIN);
         let ids: Vec<Uuid> = found.iter().map(|m| m.id).collect();
         let installs = meters::of_meters(conn, &ids).await?;
-        let rows = reading::Entity::find().filter(reading::Column::MeterId.is_in(ids)).filter(reading::Column::ReadDate.gte(cutoff)).all(conn).await?;
-        let mut chains = Self { meters: found.into_iter().map(|m| (m.id, m)).collect(), installs, links: BTreeMap::new(), whole: HashSet::new() };
+        let rows = reading::Entity::find()
+            .filter(reading::Column::MeterId.is_in(ids))
+            .filter(reading::Column::ReadDate.gte(cutoff))
+            .all(conn)
+            .await?;
+        let mut chains = Self {
+            meters: found.into_iter().map(|m| (m.id, m)).collect(),
+            installs,
+            links: BTreeMap::new(),
+            whole: HashSet::new(),
+        };
         chains.keep(rows);
         let (young, old): (Vec<_>, Vec<_>) = chains.installs.iter().partition(|i| i.from_date >= cutoff);
         chains.whole = young.iter().map(|i| i.id).collect();
-        let based = |i: &&&installation::Model| chains.links.get(&i.id).is_some_and(|links| links.iter().any(|l| l.row.read_date < floor && standing(&l.row, None) == Standing::True));
+        let based = |i: &&&installation::Model| {
+            chains
+                .links
+                .get(&i.id)
+                .is_some_and(|links| links.iter().any(|l| l.row.read_date < floor && standing(&l.row, None) == Standing::True))
+        };
         // A long gap: nothing usable in the window, so the base lies before it.
         let baseless: Vec<Uuid> = old.iter().filter(|i| !based(i)).map(|i| i.id).collect();
         if !baseless.is_empty() {
-            let before = reading::Entity::find().filter(reading::Column::InstallationId.is_in(baseless.clone())).filter(reading::Column::ReadDate.lt(cutoff)).all(conn).await?;
+            let before = reading::Entity::find()
+                .filter(reading::Column::InstallationId.is_in(baseless.clone()))
+                .filter(reading::Column::ReadDate.lt(cutoff))
+                .all(conn)
+                .await?;
             chains.keep(before);
             chains.whole.extend(baseless);
         }
@@ -77,7 +95,11 @@ impl Chains {
 
     fn keep(&mut self, rows: Vec<reading::Model>) {
         for row in rows {
-            self.links.entry(row.installation_id).or_default().push(Link { row, fresh: false, dirty: false });
+            self.links.entry(row.installation_id).or_default().push(Link {
+                row,
+                fresh: false,
+                dirty: false,
+            });
         }
     }
 
@@ -103,7 +125,13 @@ impl Chains {
 
     /// The usable indexes before and after a moment.
     pub fn neighbours(&self, installation: Uuid, at: i64) -> (Option<i64>, Option<i64>) {
-        let links = || self.links.get(&installation).into_iter().flatten().filter(|l| standing(&l.row, None) == Standing::True);
+        let links = || {
+            self.links
+                .get(&installation)
+                .into_iter()
+                .flatten()
+                .filter(|l| standing(&l.row, None) == Standing::True)
+        };
         let before = links().filter(|l| l.row.read_at < at).max_by_key(|l| l.row.read_at).map(|l| l.row.value);
         let initial = self.installs.iter().find(|i| i.id == installation).map(|i| i.initial_index);
         let after = links().filter(|l| l.row.read_at > at).min_by_key(|l| l.row.read_at).map(|l| l.row.value);
@@ -113,16 +141,28 @@ impl Chains {
     /// Judges what changed and everything after it, writes readings, exceptions and events.
     pub async fn settle(mut self, write: &mut Write, thresholds: &Thresholds) -> Result<Settled, Fault> {
         let mut open = self.exceptions(write).await?;
-        let mut changes = Changes { now: write.now(), ..Changes::default() };
+        let mut changes = Changes {
+            now: write.now(),
+            changed: vec![],
+            opened: vec![],
+        };
         let accounts: HashMap<Uuid, &installation::Model> = self.installs.iter().map(|i| (i.id, i)).collect();
         for (id, links) in &mut self.links {
             let Some(install) = accounts.get(id) else { continue };
             let Some(meter) = self.meters.get(&install.meter_id) else { continue };
             links.sort_by_key(|l| (l.row.read_at, l.row.id));
-            let Some(floor) = links.iter().filter(|l| l.dirty).map(|l| l.row.read_at).min() else { continue };
+            let Some(floor) = links.iter().filter(|l| l.dirty).map(|l| l.row.read_at).min() else {
+                continue;
+            };
             let start = self.whole.contains(id).then_some((install.from_date, install.initial_index));
-            let points: Vec<_> =
-                links.iter().map(|l| Point { date: l.row.read_date, value: l.row.value, standing: standing(&l.row, Some(floor)) }).collect();
+            let points: Vec<_> = links
+                .iter()
+                .map(|l| Point {
+                    date: l.row.read_date,
+                    value: l.row.value,
+                    standing: standing(&l.row, Some(floor)),
+                })
+                .collect();
             let verdicts = assess(thresholds, meter.register(), start, &points);
             for (link, verdict) in links.iter_mut().zip(verdicts).filter(|(l, _)| l.row.read_at >= floor) {
                 apply(link, verdict, install, &mut open, &mut changes)?;
@@ -150,14 +190,14 @@ impl Chains {
                 arrived.push((link.row.installation_id, link.row.read_date));
                 new.push(link.row.clone());
             } else {
-                reading::Entity::update(link.row.clone().into_active_model().reset_all()).exec(&**write).await?;
+                table::update::<reading::Entity>(&**write, link.row.clone()).await?;
             }
             settled.readings.insert(link.row.id, link.row);
         }
         table::insert_all::<reading::Entity>(&**write, new).await?;
         for id in &changes.changed {
             if let Some(row) = open.get(id) {
-                exception::Entity::update(row.clone().into_active_model().reset_all()).exec(&**write).await?;
+                table::update::<exception::Entity>(&**write, row.clone()).await?;
                 settled.exceptions.push(row.clone());
             }
         }
@@ -176,7 +216,10 @@ pub async fn announce(write: &mut Write, opened: &[exception::Model]) -> Result<
         return Ok(());
     }
     let agreements: HashSet<Uuid> = opened.iter().map(|e| e.agreement_id).collect();
-    let supplies = crate::supply::store::supply::Entity::find().filter(crate::supply::store::supply::Column::Id.is_in(agreements)).all(&**write).await?;
+    let supplies = crate::supply::store::supply::Entity::find()
+        .filter(crate::supply::store::supply::Column::Id.is_in(agreements))
+        .all(&**write)
+        .await?;
     let accounts: HashMap<Uuid, Uuid> = supplies.into_iter().map(|s| (s.id, s.account_id)).collect();
     for row in opened {
         let codes = codes_of(&row.codes);
@@ -212,16 +255,18 @@ async fn found(write: &Write, arrived: &[(Uuid, NaiveDate)]) -> Result<(), Fault
         .all(&**write)
         .await?;
     let same = |a: NaiveDate, b: NaiveDate| (a.year(), a.month()) == (b.year(), b.month());
-    for mut row in missing.into_iter().filter(|e| arrived.iter().any(|(id, day)| *id == e.installation_id && same(*day, e.date))) {
-        row.state = ExceptionState::Resolved.code().to_owned();
+    for mut row in missing
+        .into_iter()
+        .filter(|e| arrived.iter().any(|(id, day)| *id == e.installation_id && same(*day, e.date)))
+    {
+        row.state = step(row.state()?, &[Code::Missing], Decision::Resolve)?.code().to_owned();
         row.version = row.version.saturating_add(1);
         row.decided_at = Some(write.now().micros());
-        exception::Entity::update(row.into_active_model().reset_all()).exec(&**write).await?;
+        table::update::<exception::Entity>(&**write, row).await?;
     }
     Ok(())
 }
 
-#[derive(Default)]
 struct Changes {
     now: Instant,
     changed: Vec<Uuid>,
@@ -236,7 +281,14 @@ impl Changes {
         }
     }
 
-    fn open(&mut self, all: &mut HashMap<Uuid, exception::Model>, row: &reading::Model, codes: &[Code], verdict: &Verdict, install: &installation::Model) -> Uuid {
+    fn open(
+        &mut self,
+        all: &mut HashMap<Uuid, exception::Model>,
+        row: &reading::Model,
+        codes: &[Code],
+        verdict: &Verdict,
+        install: &installation::Model,
+    ) -> Uuid {
         let id = Uuid::now_v7();
         all.insert(
             id,
@@ -281,7 +333,13 @@ fn standing(row: &reading::Model, floor: Option<i64>) -> Standing {
 }
 
 /// Brings a reading and its exception in line with the verdict.
-fn apply(link: &mut Link, verdict: Verdict, install: &installation::Model, all: &mut HashMap<Uuid, exception::Model>, changes: &mut Changes) -> Result<(), Fault> {
+fn apply(
+    link: &mut Link,
+    verdict: Verdict,
+    install: &installation::Model,
+    all: &mut HashMap<Uuid, exception::Model>,
+    changes: &mut Changes,
+) -> Result<(), Fault> {
     match link.row.state()? {
         ReadingState::Validated | ReadingState::Held if !link.row.conflict => {}
         ReadingState::Accepted => {
@@ -293,11 +351,15 @@ fn apply(link: &mut Link, verdict: Verdict, install: &installation::Model, all: 
         _ => return Ok(()),
     }
     let codes = join(&verdict.codes);
-    let state = if verdict.codes.iter().any(|c| c.holds()) { ReadingState::Held } else { ReadingState::Validated };
+    let state = if verdict.codes.iter().any(|c| c.holds()) {
+        ReadingState::Held
+    } else {
+        ReadingState::Validated
+    };
     let exception = link.row.exception_id.and_then(|id| all.get_mut(&id)).filter(|e| e.is_open());
     let exception_id = match exception {
         Some(row) if verdict.codes.is_empty() => {
-            row.state = ExceptionState::Resolved.code().to_owned();
+            row.state = step(row.state()?, &codes_of(&row.codes), Decision::Resolve)?.code().to_owned();
             row.decided_at = Some(changes.now.micros());
             changes.touch(row);
             link.row.exception_id
@@ -332,7 +394,10 @@ fn conflicts(links: &mut [Link], floor: i64, install: &installation::Model, all:
     let moments: HashSet<i64> = links.iter().filter(|l| l.dirty && held(l)).map(|l| l.row.read_at).collect();
     for at in moments {
         let group: Vec<&mut Link> = links.iter_mut().filter(|l| l.row.read_at == at && held(l)).collect();
-        let shared = group.iter().filter_map(|l| l.row.exception_id).find(|id| all.get(id).is_some_and(exception::Model::is_open));
+        let shared = group
+            .iter()
+            .filter_map(|l| l.row.exception_id)
+            .find(|id| all.get(id).is_some_and(exception::Model::is_open));
         let Some(first) = group.first() else { continue };
         let codes = [Code::Conflict];
         let id = match shared {
@@ -354,10 +419,22 @@ fn conflicts(links: &mut [Link], floor: i64, install: &installation::Model, all:
 }
 
 /// Files the last reading of an installation that ends.
-pub async fn file_final(write: &mut Write, desk: &Desk, meter: &meter::Model, install: &installation::Model, at: Instant, value: i64, raw: &str) -> Result<(), Fault> {
+pub async fn file_final(
+    write: &mut Write,
+    desk: &Desk,
+    meter: &meter::Model,
+    install: &installation::Model,
+    at: Instant,
+    value: i64,
+    raw: &str,
+) -> Result<(), Fault> {
     let mut chains = Chains::load(&**write, &desk.thresholds, vec![meter.clone()], at.date()).await?;
     if let Some(same) = chains.at(install.id, at.micros()).find(|l| standing(&l.row, None) == Standing::True) {
-        return if same.row.value == value { Ok(()) } else { Err(Refusal::ReadingConflict.into()) };
+        return if same.row.value == value {
+            Ok(())
+        } else {
+            Err(Refusal::ReadingConflict.into())
+        };
     }
     let row = new_reading(write, meter, install, at, value, raw, "final", ReadingState::Validated);
     let id = row.id;
@@ -371,7 +448,16 @@ pub async fn file_final(write: &mut Write, desk: &Desk, meter: &meter::Model, in
 
 /// A new reading, before it is judged.
 #[allow(clippy::too_many_arguments, reason = "a reading has these parts")]
-pub fn new_reading(write: &Write, meter: &meter::Model, install: &installation::Model, at: Instant, value: i64, raw: &str, source: &str, state: ReadingState) -> reading::Model {
+pub fn new_reading(
+    write: &Write,
+    meter: &meter::Model,
+    install: &installation::Model,
+    at: Instant,
+    value: i64,
+    raw: &str,
+    source: &str,
+    state: ReadingState,
+) -> reading::Model {
     reading::Model {
         id: Uuid::now_v7(),
         meter_id: meter.id,

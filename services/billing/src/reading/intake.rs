@@ -28,13 +28,17 @@ pub async fn record(desk: Desk, call: Call, request: RecordReadingRequest) -> Re
     if at > write.now() {
         return Err(Fault::from(Refusal::FutureReading).field("read_time"));
     }
-    let meter = meters::lock(&*write, &Scope::of(&call), &[&request.meter_no]).await?.pop().ok_or_else(|| Fault::not_found("meter", &request.meter_no))?;
+    let meter = meters::lock(&*write, &Scope::of(&call), &[&request.meter_no])
+        .await?
+        .pop()
+        .ok_or_else(|| Fault::not_found("meter", &request.meter_no))?;
     let value = index_of(&request.index, meter.kind()?, meter.register()).map_err(|r| Fault::from(r).field("index"))?;
     let mut chains = Chains::load(&*write, &desk.thresholds, vec![meter.clone()], at.date()).await?;
     let install = chains.installation(meter.id, at.date()).cloned().ok_or(Refusal::MeterNotInstalled)?;
-    let id = match chains.at(install.id, at.micros()).find(|l| l.row.value == value) {
-        Some(same) => same.row.id,
-        None if chains.at(install.id, at.micros()).any(|l| l.row.state().is_ok_and(ReadingState::is_live)) => return Err(Refusal::ReadingConflict.into()),
+    let there: Vec<_> = chains.at(install.id, at.micros()).map(|l| l.row.clone()).collect();
+    let id = match there.iter().find(|r| r.value == value) {
+        Some(same) => same.id,
+        None if there.iter().any(|r| r.state().is_ok_and(ReadingState::is_live)) => return Err(Refusal::ReadingConflict.into()),
         None => {
             let row = new_reading(&write, &meter, &install, at, value, &request.index, &request.source, ReadingState::Validated);
             let id = row.id;
@@ -45,10 +49,22 @@ pub async fn record(desk: Desk, call: Call, request: RecordReadingRequest) -> Re
     let standing = chains.link(id).map(|l| l.row.clone());
     let settled = chains.settle(&mut write, &desk.thresholds).await?;
     let row = settled.readings.get(&id).cloned().or(standing).ok_or_else(|| Fault::not_found("reading", id))?;
-    let own: Vec<exception::Model> = settled.exceptions.into_iter().filter(|e| row.exception_id == Some(e.id) && e.is_open()).collect();
-    let exceptions = own.iter().map(|e| store::exception_message(e, std::slice::from_ref(&row))).collect::<Result<_, _>>()?;
+    let own: Vec<exception::Model> = settled
+        .exceptions
+        .into_iter()
+        .filter(|e| row.exception_id == Some(e.id) && e.is_open())
+        .collect();
+    let exceptions = own
+        .iter()
+        .map(|e| store::exception_message(e, std::slice::from_ref(&row)))
+        .collect::<Result<_, _>>()?;
     write.subject(row.id);
-    write.commit(RecordReadingResponse { reading: Some(store::message(&row)?), exceptions }).await
+    write
+        .commit(RecordReadingResponse {
+            reading: Some(store::message(&row)?),
+            exceptions,
+        })
+        .await
 }
 
 /// ImportReadings: one chunk.
@@ -57,7 +73,10 @@ pub async fn import(desk: Desk, call: Call, request: ImportReadingsRequest) -> R
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let mut answer = ImportReadingsResponse { request_id: request.request_id.clone(), ..Default::default() };
+    let mut answer = ImportReadingsResponse {
+        request_id: request.request_id.clone(),
+        ..Default::default()
+    };
     let numbers: HashSet<&str> = request.rows.iter().map(|r| r.meter_no.as_str()).collect();
     let numbers: Vec<&str> = numbers.into_iter().collect();
     let found = meters::lock(&*write, &Scope::of(&call), &numbers).await?;
@@ -138,5 +157,10 @@ fn clash(chains: &mut Chains, installation: Uuid, at: Instant) -> bool {
 }
 
 fn refused(line: i32, field: &str, refusal: Refusal) -> RefusedReadingRow {
-    RefusedReadingRow { line, field: field.to_owned(), reason: refusal.reason().to_owned(), text: refusal.message().to_owned() }
+    RefusedReadingRow {
+        line,
+        field: field.to_owned(),
+        reason: refusal.reason().to_owned(),
+        text: refusal.message().to_owned(),
+    }
 }

@@ -33,7 +33,10 @@ words! {
 impl Code {
     /// Whether it keeps the reading from being billed.
     pub const fn holds(self) -> bool {
-        matches!(self, Self::Conflict | Self::Reverse | Self::Spike | Self::OverQmax | Self::Spike50 | Self::Drop50)
+        matches!(
+            self,
+            Self::Conflict | Self::Reverse | Self::Spike | Self::OverQmax | Self::Spike50 | Self::Drop50
+        )
     }
 
     /// Whether the index itself is doubted, so that the next reading is compared with the one before it.
@@ -41,9 +44,12 @@ impl Code {
         matches!(self, Self::Conflict | Self::Reverse | Self::Spike | Self::OverQmax)
     }
 
-    /// Whether a person may declare the reading true as it is.
+    /// Whether a person may close it with the readings as they are.
     pub const fn is_releasable(self) -> bool {
-        matches!(self, Self::Spike | Self::Spike50 | Self::Drop50 | Self::Zero2 | Self::ContractMissing)
+        matches!(
+            self,
+            Self::Spike | Self::Spike50 | Self::Drop50 | Self::Zero2 | Self::Missing | Self::ContractMissing
+        )
     }
 }
 
@@ -277,8 +283,21 @@ fn scaled(month: &Month, days: i64) -> i64 {
 }
 
 #[allow(clippy::too_many_arguments, reason = "one place knows the checks of E2-02")]
-fn judge(thresholds: &Thresholds, register: Register, point: Point, days: i64, before: i64, largest: Option<i64>, smallest: Option<i64>, zeros: u32) -> Verdict {
-    let mut verdict = Verdict { largest, smallest, ..Verdict::default() };
+fn judge(
+    thresholds: &Thresholds,
+    register: Register,
+    point: Point,
+    days: i64,
+    before: i64,
+    largest: Option<i64>,
+    smallest: Option<i64>,
+    zeros: u32,
+) -> Verdict {
+    let mut verdict = Verdict {
+        largest,
+        smallest,
+        ..Verdict::default()
+    };
     let floor = thresholds.deviation_floor.litres();
     let plain = point.value.saturating_sub(before);
     let mut volume = plain;
@@ -340,12 +359,24 @@ mod tests {
     /// A chain of month ends of 2025, installed on the last day of 2024.
     fn chain(start: i64, metres: &[i64]) -> Vec<Verdict> {
         let first = NaiveDate::from_ymd_opt(2024, 12, 31).unwrap();
-        let points: Vec<_> = metres.iter().zip(1..).map(|(m, month)| Point { date: month_end(month), value: m * 1000, standing: Standing::Open }).collect();
+        let points: Vec<_> = metres
+            .iter()
+            .zip(1..)
+            .map(|(m, month)| Point {
+                date: month_end(month),
+                value: m * 1000,
+                standing: Standing::Open,
+            })
+            .collect();
         assess(&thresholds(), G25, Some((first, start * 1000)), &points)
     }
 
     fn month_end(month: u32) -> NaiveDate {
-        let next = if month == 12 { NaiveDate::from_ymd_opt(2026, 1, 1) } else { NaiveDate::from_ymd_opt(2025, month + 1, 1) };
+        let next = if month == 12 {
+            NaiveDate::from_ymd_opt(2026, 1, 1)
+        } else {
+            NaiveDate::from_ymd_opt(2025, month + 1, 1)
+        };
         next.unwrap().pred_opt().unwrap()
     }
 
@@ -387,7 +418,10 @@ mod tests {
     fn e_2_02_good_months_pass() {
         let verdicts = chain(2514, &[2574, 2635, 2692]);
         assert_eq!(codes(&verdicts), ["", "", ""]);
-        assert_eq!(verdicts.iter().map(|v| v.volume).collect::<Vec<_>>(), [Some(60_000), Some(61_000), Some(57_000)]);
+        assert_eq!(
+            verdicts.iter().map(|v| v.volume).collect::<Vec<_>>(),
+            [Some(60_000), Some(61_000), Some(57_000)]
+        );
     }
 
     #[test]
@@ -448,7 +482,7 @@ mod tests {
 
     #[test]
     fn edge_11_second_month_without_use_opens_a_visit_once() {
-        let verdicts = chain(100, &[150, 150, 150, 150, 170, 170, 170]);
+        let verdicts = chain(100, &[150, 150, 150, 150, 180, 180, 180]);
         assert_eq!(codes(&verdicts), ["", "", "ZERO_2", "", "", "", "ZERO_2"]);
         assert!(verdicts[1].codes.is_empty() && verdicts[1].volume == Some(0));
     }
@@ -457,11 +491,31 @@ mod tests {
     fn e_2_02_what_a_person_accepted_stands() {
         let day = |m| month_end(m);
         let points = [
-            Point { date: day(1), value: 100_000, standing: Standing::Open },
-            Point { date: day(2), value: 2_000_000, standing: Standing::True },
-            Point { date: day(3), value: 2_100_000, standing: Standing::Open },
-            Point { date: day(4), value: 50_000, standing: Standing::Unused },
-            Point { date: day(5), value: 2_250_000, standing: Standing::Open },
+            Point {
+                date: day(1),
+                value: 100_000,
+                standing: Standing::Open,
+            },
+            Point {
+                date: day(2),
+                value: 2_000_000,
+                standing: Standing::True,
+            },
+            Point {
+                date: day(3),
+                value: 2_100_000,
+                standing: Standing::Open,
+            },
+            Point {
+                date: day(4),
+                value: 50_000,
+                standing: Standing::Unused,
+            },
+            Point {
+                date: day(5),
+                value: 2_250_000,
+                standing: Standing::Open,
+            },
         ];
         let verdicts = assess(&thresholds(), G25, Some((day(1) - TimeDelta::days(31), 0)), &points);
         assert_eq!(codes(&verdicts), ["", "", "", "", ""]);
@@ -494,15 +548,27 @@ mod tests {
             (Code::Spike50, true, true),
             (Code::Drop50, true, true),
             (Code::Zero2, true, false),
-            (Code::Missing, false, false),
+            (Code::Missing, true, false),
             (Code::ContractMissing, true, false),
         ];
         assert_eq!(rows.len(), Code::ALL.len());
         for (code, release, holds) in rows {
             let outcome = |good: bool, state, refusal| if good { Ok(state) } else { Err(refusal) };
-            assert_eq!(step(S::Open, &[code], Release), outcome(release, S::Released, Refusal::ExceptionNotReleasable), "{code:?}");
-            assert_eq!(step(S::Open, &[code], Reject), outcome(holds, S::Rejected, Refusal::ExceptionNotRejectable), "{code:?}");
-            assert_eq!(step(S::Open, &[code], Adjust), outcome(holds, S::Adjusted, Refusal::ExceptionNotAdjustable), "{code:?}");
+            assert_eq!(
+                step(S::Open, &[code], Release),
+                outcome(release, S::Released, Refusal::ExceptionNotReleasable),
+                "{code:?}"
+            );
+            assert_eq!(
+                step(S::Open, &[code], Reject),
+                outcome(holds, S::Rejected, Refusal::ExceptionNotRejectable),
+                "{code:?}"
+            );
+            assert_eq!(
+                step(S::Open, &[code], Adjust),
+                outcome(holds, S::Adjusted, Refusal::ExceptionNotAdjustable),
+                "{code:?}"
+            );
             assert_eq!(step(S::Open, &[code], Resolve), Ok(S::Resolved));
         }
         assert_eq!(step(S::Open, &[Code::Spike, Code::OverQmax], Release), Err(Refusal::ExceptionNotReleasable));

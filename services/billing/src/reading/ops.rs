@@ -7,7 +7,7 @@ use contracts::hearth::billing::v1::{
 use database::{Begun, Scope, Write, find};
 use money::Volume;
 use rpc::{Call, Fault, wire};
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::{
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     Desk, Refusal,
     meter::store::{self as meters, installation, meter},
+    table,
 };
 
 /// ReleaseExceptions.
@@ -26,7 +27,11 @@ pub async fn release(desk: Desk, call: Call, request: ReleaseExceptionsRequest) 
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let ids = request.exception_ids.iter().map(|id| wire::id_of::<Uuid>("exception_ids", id)).collect::<Result<Vec<_>, _>>()?;
+    let ids = request
+        .exception_ids
+        .iter()
+        .map(|id| wire::id_of::<Uuid>("exception_ids", id))
+        .collect::<Result<Vec<_>, _>>()?;
     let case = Case::load(&write, &call, &ids).await?;
     let floor = case.readings.iter().map(|r| r.read_date).min();
     let mut released = 0;
@@ -60,7 +65,11 @@ pub async fn reject(desk: Desk, call: Call, request: RejectExceptionRequest) -> 
     let row = case.decide(&write, row, Decision::Reject, &request.grounds).await?;
     let readings = discard(&mut write, &desk, &case, None).await?;
     write.subject(id);
-    write.commit(RejectExceptionResponse { exception: Some(store::exception_message(&row, &readings)?) }).await
+    write
+        .commit(RejectExceptionResponse {
+            exception: Some(store::exception_message(&row, &readings)?),
+        })
+        .await
 }
 
 /// AdjustException: the true index stands in the place of what was held.
@@ -77,13 +86,24 @@ pub async fn adjust(desk: Desk, call: Call, request: AdjustExceptionRequest) -> 
     let row = case.decide(&write, row, Decision::Adjust, &request.grounds).await?;
     let (first, meter) = case.readings.first().zip(case.meters.first()).ok_or(Refusal::ExceptionNotAdjustable)?;
     let value = index_of(text, meter.kind()?, meter.register()).map_err(|r| Fault::from(r).field("true_index"))?;
-    let install = installation::Entity::find_by_id(first.installation_id).one(&*write).await?.ok_or_else(|| Fault::not_found("installation", first.installation_id))?;
+    let install = installation::Entity::find_by_id(first.installation_id)
+        .one(&*write)
+        .await?
+        .ok_or_else(|| Fault::not_found("installation", first.installation_id))?;
     let readings = discard(&mut write, &desk, &case, Some((&install, meter, value, text))).await?;
-    let standing = readings.iter().find(|r| r.state == ReadingState::Accepted.code()).ok_or_else(|| Fault::internal("the adjusted reading is not there"))?;
+    let standing = readings
+        .iter()
+        .find(|r| r.state == ReadingState::Accepted.code())
+        .ok_or_else(|| Fault::internal("the adjusted reading is not there"))?;
     write.subject(id);
     write.subject(standing.id);
     let reading = Some(store::message(standing)?);
-    write.commit(AdjustExceptionResponse { exception: Some(store::exception_message(&row, &readings)?), reading }).await
+    write
+        .commit(AdjustExceptionResponse {
+            exception: Some(store::exception_message(&row, &readings)?),
+            reading,
+        })
+        .await
 }
 
 /// Exceptions to decide on, with their readings and the meters, locked.
@@ -97,7 +117,11 @@ struct Case {
 impl Case {
     async fn load(write: &Write, call: &Call, ids: &[Uuid]) -> Result<Self, Fault> {
         let scope = Scope::of(call);
-        let select = || find::<exception::Entity>(&scope).filter(exception::Column::Id.is_in(ids.iter().copied())).order_by_asc(exception::Column::Id);
+        let select = || {
+            find::<exception::Entity>(&scope)
+                .filter(exception::Column::Id.is_in(ids.iter().copied()))
+                .order_by_asc(exception::Column::Id)
+        };
         let seen = select().all(&**write).await?;
         if let Some(id) = ids.iter().find(|id| !seen.iter().any(|e| e.id == **id)) {
             return Err(Fault::not_found("exception", id));
@@ -111,7 +135,12 @@ impl Case {
         if readings.iter().any(|r| r.recorded_by == by) {
             return Err(Refusal::OwnException.into());
         }
-        Ok(Self { exceptions, readings, meters, by })
+        Ok(Self {
+            exceptions,
+            readings,
+            meters,
+            by,
+        })
     }
 
     fn only(&self, id: Uuid) -> Result<&exception::Model, Fault> {
@@ -128,14 +157,21 @@ impl Case {
             version: row.version.saturating_add(1),
             ..row.clone()
         };
-        exception::Entity::update(decided.clone().into_active_model().reset_all()).exec(&**write).await?;
+        table::update::<exception::Entity>(&**write, decided.clone()).await?;
         Ok(decided)
     }
 }
 
 /// Rejects what an exception holds; with a true index one reading stands in its place.
-async fn discard(write: &mut Write, desk: &Desk, case: &Case, instead: Option<(&installation::Model, &meter::Model, i64, &str)>) -> Result<Vec<reading::Model>, Fault> {
-    let Some(floor) = case.readings.iter().map(|r| r.read_date).min() else { return Ok(vec![]) };
+async fn discard(
+    write: &mut Write,
+    desk: &Desk,
+    case: &Case,
+    instead: Option<(&installation::Model, &meter::Model, i64, &str)>,
+) -> Result<Vec<reading::Model>, Fault> {
+    let Some(floor) = case.readings.iter().map(|r| r.read_date).min() else {
+        return Ok(vec![]);
+    };
     let mut chains = Chains::load(&**write, &desk.thresholds, case.meters.clone(), floor).await?;
     let held: Vec<&reading::Model> = case.readings.iter().filter(|r| r.state == ReadingState::Held.code()).collect();
     let mut ids: Vec<Uuid> = held.iter().map(|r| r.id).collect();
@@ -151,7 +187,9 @@ async fn discard(write: &mut Write, desk: &Desk, case: &Case, instead: Option<(&
             (before, after) => before.is_none_or(|b| b <= value) && after.is_none_or(|a| value <= a),
         };
         if !fits {
-            return Err(Fault::from(Refusal::IndexOutOfLine).meta("index", Volume::from_litres(value).short()).field("true_index"));
+            return Err(Fault::from(Refusal::IndexOutOfLine)
+                .meta("index", Volume::from_litres(value).short())
+                .field("true_index"));
         }
         // One of two values at one moment may be the true one: then it stands again itself.
         let same = chains.at(install.id, at).find(|l| l.row.value == value);

@@ -84,7 +84,12 @@ pub async fn of_exceptions(conn: &impl ConnectionTrait, ids: &[Uuid]) -> Result<
 }
 
 /// A page of readings.
-pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, request: &proto::ListReadingsRequest) -> Result<(Vec<proto::Reading>, String), Fault> {
+pub async fn list(
+    conn: &impl ConnectionTrait,
+    scope: &Scope,
+    page: &Page,
+    request: &proto::ListReadingsRequest,
+) -> Result<(Vec<proto::Reading>, String), Fault> {
     let mut select = find::<reading::Entity>(scope).order_by_asc(reading::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(reading::Column::Id.gt(after));
@@ -103,7 +108,12 @@ pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, reque
 }
 
 /// A page of exceptions with their readings.
-pub async fn exceptions(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, request: &proto::ListExceptionsRequest) -> Result<(Vec<proto::ReadingException>, String), Fault> {
+pub async fn exceptions(
+    conn: &impl ConnectionTrait,
+    scope: &Scope,
+    page: &Page,
+    request: &proto::ListExceptionsRequest,
+) -> Result<(Vec<proto::ReadingException>, String), Fault> {
     let day = |value: &Option<_>, field: &str| -> Result<Option<NaiveDate>, Fault> { wire::date_if(value.as_ref(), field) };
     let mut select = find::<exception::Entity>(scope).order_by_asc(exception::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
@@ -115,7 +125,11 @@ pub async fn exceptions(conn: &impl ConnectionTrait, scope: &Scope, page: &Page,
     if let Some(code) = Code::of_number(request.code) {
         // Codes are words parted by blanks; one may be the beginning of another.
         let (code, column) = (code.code(), exception::Column::Codes);
-        let any = Condition::any().add(column.eq(code)).add(column.like(format!("{code} %"))).add(column.like(format!("% {code}"))).add(column.like(format!("% {code} %")));
+        let any = Condition::any()
+            .add(column.eq(code))
+            .add(column.like(format!("{code} %")))
+            .add(column.like(format!("% {code}")))
+            .add(column.like(format!("% {code} %")));
         select = select.filter(any);
     }
     if !request.meter_no.is_empty() {
@@ -156,7 +170,11 @@ pub fn message(row: &reading::Model) -> Result<proto::Reading, Fault> {
 
 /// The message of an exception; `readings` may hold those of others too.
 pub fn exception_message(row: &exception::Model, readings: &[reading::Model]) -> Result<proto::ReadingException, Fault> {
-    let readings = readings.iter().filter(|r| r.exception_id == Some(row.id)).map(message).collect::<Result<_, _>>()?;
+    let readings = readings
+        .iter()
+        .filter(|r| r.exception_id == Some(row.id))
+        .map(message)
+        .collect::<Result<_, _>>()?;
     Ok(proto::ReadingException {
         exception_id: row.id.to_string(),
         codes: codes_of(&row.codes).iter().map(|c| c.number()).collect(),

@@ -35,7 +35,9 @@ impl BillRunService for Api {
 
 async fn get(desk: Desk, call: Call, request: GetBillRunRequest) -> Result<GetBillRunResponse, Fault> {
     let row = store::one(desk.db.reader(), &Scope::of(&call), wire::id_of("run_id", &request.run_id)?).await?;
-    Ok(GetBillRunResponse { run: Some(store::message(&row)?) })
+    Ok(GetBillRunResponse {
+        run: Some(store::message(&row)?),
+    })
 }
 
 async fn list(desk: Desk, call: Call, request: ListBillRunsRequest) -> Result<ListBillRunsResponse, Fault> {

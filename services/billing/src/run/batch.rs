@@ -12,7 +12,7 @@ use database::{
 };
 use money::Money;
 use rpc::{Call, Fault, wire};
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use super::{
@@ -56,7 +56,9 @@ impl Work for BillRun {
     async fn step(&self, job: &Job) -> Result<Step, Fault> {
         let id = Uuid::from_slice(&job.request).map_err(Fault::internal)?;
         let write = self.open().await?;
-        let Some(run) = locked(&write, id).await? else { return Err(Fault::not_found("bill run", id)) };
+        let Some(run) = locked(&write, id).await? else {
+            return Err(Fault::not_found("bill run", id));
+        };
         let chunk = store::next(&*write, &run, CHUNK).await?;
         if run.state == RunState::Done.code() || chunk.is_empty() {
             return finish(write, run).await;
@@ -74,7 +76,10 @@ impl Work for BillRun {
 }
 
 fn more(run: &run::Model) -> Step {
-    Step::More { done: run.done(), total: run.expected.max(run.done()) }
+    Step::More {
+        done: run.done(),
+        total: run.expected.max(run.done()),
+    }
 }
 
 async fn locked(write: &Write, id: Uuid) -> Result<Option<run::Model>, Fault> {
@@ -86,12 +91,16 @@ async fn finish(mut write: Write, mut run: run::Model) -> Result<Step, Fault> {
         run.state = RunState::Done.code().to_owned();
         run.finished_at = Some(write.now().micros());
         run.expected = run.done();
-        run::Entity::update(run.clone().into_active_model().reset_all()).exec(&*write).await?;
+        table::update::<run::Entity>(&*write, run.clone()).await?;
         write.subject(run.id);
         write.close().await?;
     }
     let note = format!("{} bills, {} held, {} missing, {} parked", run.produced, run.held, run.missing, run.parked);
-    Ok(Step::Done { done: run.done(), total: run.expected, note })
+    Ok(Step::Done {
+        done: run.done(),
+        total: run.expected,
+        note,
+    })
 }
 
 impl BillRun {
@@ -108,7 +117,9 @@ impl BillRun {
             if run.reached.is_some_and(|reached| reached >= agreement) {
                 continue;
             }
-            let Some(row) = supply::Entity::find_by_id(agreement).one(&*write).await? else { continue };
+            let Some(row) = supply::Entity::find_by_id(agreement).one(&*write).await? else {
+                continue;
+            };
             let run = match self.chunk(write, run, vec![row.clone()]).await {
                 Ok(run) => run,
                 Err(fault) if fault.is_transient() => return Err(fault),
@@ -120,7 +131,7 @@ impl BillRun {
                     run.parked = run.parked.saturating_add(1);
                     run.reached = Some(agreement);
                     table::insert_all::<item::Entity>(&*write, made.items).await?;
-                    run::Entity::update(run.clone().into_active_model().reset_all()).exec(&*write).await?;
+                    table::update::<run::Entity>(&*write, run.clone()).await?;
                     write.subject(id);
                     write.close().await?;
                     run
@@ -146,7 +157,7 @@ impl BillRun {
         }
         run.reached = chunk.last().map(|s| s.id).or(run.reached);
         made.store(&mut write, &run, period, &accounts).await?;
-        run::Entity::update(run.clone().into_active_model().reset_all()).exec(&*write).await?;
+        table::update::<run::Entity>(&*write, run.clone()).await?;
         write.subject(run.id);
         write.close().await?;
         Ok(run)
@@ -171,7 +182,12 @@ impl Loaded {
         let numbers: Vec<&str> = installs.iter().map(|i| i.meter_no.as_str()).collect();
         let meters = meters::lock(&**write, &Scope::everything(), &numbers).await?;
         let billed = bills::last(&**write, &ids).await?;
-        let since = |i: &installation::Model| billed.get(&i.agreement_id).filter(|b| b.installation_id == i.id).map_or(i.from_date, |b| b.to_date);
+        let since = |i: &installation::Model| {
+            billed
+                .get(&i.agreement_id)
+                .filter(|b| b.installation_id == i.id)
+                .map_or(i.from_date, |b| b.to_date)
+        };
         let first: NaiveDate = installs.iter().map(since).min().unwrap_or(period.first);
         let found = reading::Entity::find()
             .filter(reading::Column::InstallationId.is_in(installs.iter().map(|i| i.id)))
@@ -185,7 +201,14 @@ impl Loaded {
             reads.entry(row.agreement_id).or_default().push(row);
         }
         let used = bills::used(&**write, &ids, period.year.saturating_sub(2)).await?;
-        Ok(Self { terms, installs, meters: meters.into_iter().map(|m| (m.id, m)).collect(), reads, billed, used })
+        Ok(Self {
+            terms,
+            installs,
+            meters: meters.into_iter().map(|m| (m.id, m)).collect(),
+            reads,
+            billed,
+            used,
+        })
     }
 
     fn facts(&self, supply: &supply::Model) -> Result<Facts, Fault> {
@@ -219,7 +242,11 @@ impl Loaded {
             terms: supplies::terms_of(supply, self.terms.iter().filter(|t| t.agreement_id == supply.id)),
             installs,
             reads,
-            billed: self.billed.get(&supply.id).map(|b| Billed { to: b.to_date, index: b.to_index, install: b.installation_id }),
+            billed: self.billed.get(&supply.id).map(|b| Billed {
+                to: b.to_date,
+                index: b.to_index,
+                install: b.installation_id,
+            }),
             used: self.used.get(&supply.id).cloned().unwrap_or_default(),
         })
     }
@@ -266,7 +293,12 @@ impl Made {
             }
         };
         *count = count.saturating_add(1);
-        if let Some((install, date)) = self.bills.last().filter(|b| b.agreement_id == supply.id && b.de_facto).map(|b| (b.installation_id, b.to_date)) {
+        if let Some((install, date)) = self
+            .bills
+            .last()
+            .filter(|b| b.agreement_id == supply.id && b.de_facto)
+            .map(|b| (b.installation_id, b.to_date))
+        {
             self.exception(supply, loaded, install, Code::ContractMissing, date, now);
         }
     }
@@ -311,8 +343,11 @@ impl Made {
     fn bill(&mut self, run: &run::Model, supply: &supply::Model, draft: Draft, now: Instant, loaded: &Loaded) {
         let id = Uuid::now_v7();
         let issue_date = now.date();
-        let due_date = issue_date.checked_add_days(Days::new(u64::from(run.due_days.unsigned_abs()))).unwrap_or(issue_date);
-        self.ends.extend(loaded.reads.get(&supply.id).into_iter().flatten().find(|r| r.id == draft.reading).cloned());
+        let due_date = issue_date
+            .checked_add_days(Days::new(u64::from(run.due_days.unsigned_abs())))
+            .unwrap_or(issue_date);
+        self.ends
+            .extend(loaded.reads.get(&supply.id).into_iter().flatten().find(|r| r.id == draft.reading).cloned());
         self.lines.extend((0..).zip(draft.lines).map(|(ordinal, l)| line::Model {
             bill_id: id,
             ordinal,
@@ -326,7 +361,12 @@ impl Made {
             from_date: l.from,
             to_date: l.to,
         }));
-        self.uses.extend(draft.uses.iter().map(|(tier_year, volume)| tier_use::Model { bill_id: id, tier_year: *tier_year, agreement_id: supply.id, volume: *volume }));
+        self.uses.extend(draft.uses.iter().map(|(tier_year, volume)| tier_use::Model {
+            bill_id: id,
+            tier_year: *tier_year,
+            agreement_id: supply.id,
+            volume: *volume,
+        }));
         self.bills.push(bill::Model {
             id,
             bill_no: String::new(),
@@ -371,7 +411,9 @@ impl Made {
             row.state = issued(row.amount, row.paid)?.code().to_owned();
         }
         let sold = self.bills.iter().map(|b| {
-            Posting::new("BILL", b.id, &b.branch).line(Book::Receivable, "", Some(b.account_id), b.amount).line(Book::Revenue, &b.use_class, None, -b.amount)
+            Posting::new("BILL", b.id, &b.branch)
+                .line(Book::Receivable, "", Some(b.account_id), b.amount)
+                .line(Book::Revenue, &b.use_class, None, -b.amount)
         });
         postings.extend(sold);
         table::insert_all::<bill::Entity>(&**write, self.bills.clone()).await?;

@@ -3,7 +3,7 @@
 use contracts::hearth::billing::v1::{StartBillRunRequest, StartBillRunResponse};
 use database::{Begun, jobs};
 use rpc::{Call, Fault};
-use sea_orm::{EntityTrait, IntoActiveModel, PaginatorTrait};
+use sea_orm::PaginatorTrait;
 use uuid::Uuid;
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     model::{Period, RunState},
     store::{self, run},
 };
-use crate::{Desk, Refusal};
+use crate::{Desk, Refusal, table};
 
 /// Days from issue to due where the caller names none (E2-05).
 const DUE_DAYS: i32 = 15;
@@ -22,7 +22,10 @@ pub async fn start(desk: Desk, call: Call, request: StartBillRunRequest) -> Resu
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let period = u32::try_from(request.month).ok().and_then(|month| Period::new(request.year, month)).ok_or_else(|| Fault::invalid("month", "DATE", "there is no such month"))?;
+    let period = u32::try_from(request.month)
+        .ok()
+        .and_then(|month| Period::new(request.year, month))
+        .ok_or_else(|| Fault::invalid("month", "DATE", "there is no such month"))?;
     if write.now().date() < period.last {
         return Err(Refusal::PeriodNotOver.into());
     }
@@ -50,7 +53,12 @@ pub async fn start(desk: Desk, call: Call, request: StartBillRunRequest) -> Resu
         created_at: write.now().micros(),
         finished_at: None,
     };
-    run::Entity::insert(row.into_active_model().reset_all()).exec_without_returning(&*write).await?;
+    table::insert::<run::Entity>(&*write, row).await?;
     write.subject(id);
-    write.commit(StartBillRunResponse { run_id: id.to_string(), job_id: job_id.to_string() }).await
+    write
+        .commit(StartBillRunResponse {
+            run_id: id.to_string(),
+            job_id: job_id.to_string(),
+        })
+        .await
 }

@@ -57,19 +57,30 @@ impl Scoped for item::Entity {
 impl run::Model {
     /// Agreements that have an outcome.
     pub fn done(&self) -> i64 {
-        [self.produced, self.already, self.held, self.missing, self.parked, self.skipped, self.not_due].into_iter().fold(0, i64::saturating_add)
+        [self.produced, self.already, self.held, self.missing, self.parked, self.skipped, self.not_due]
+            .into_iter()
+            .fold(0, i64::saturating_add)
     }
 
     /// The month.
     pub fn period(&self) -> Result<Period, Fault> {
-        u32::try_from(self.month).ok().and_then(|month| Period::new(self.year, month)).ok_or_else(|| Fault::internal("a run of a month that does not exist"))
+        u32::try_from(self.month)
+            .ok()
+            .and_then(|month| Period::new(self.year, month))
+            .ok_or_else(|| Fault::internal("a run of a month that does not exist"))
     }
 }
 
 /// The agreements of a run: all for gas that were not voided, of its branch.
 pub fn agreements(branch: &str) -> Select<supply::Entity> {
-    let select = supply::Entity::find().filter(supply::Column::Service.eq("GAS")).filter(supply::Column::State.ne(SupplyState::Voided.code()));
-    if branch.is_empty() { select } else { select.filter(supply::Column::Branch.eq(branch)) }
+    let select = supply::Entity::find()
+        .filter(supply::Column::Service.eq("GAS"))
+        .filter(supply::Column::State.ne(SupplyState::Voided.code()));
+    if branch.is_empty() {
+        select
+    } else {
+        select.filter(supply::Column::Branch.eq(branch))
+    }
 }
 
 /// The next agreements after the one reached.
@@ -83,7 +94,11 @@ pub async fn next(conn: &impl ConnectionTrait, run: &run::Model, count: u64) -> 
 
 /// A run that the caller may see.
 pub async fn one(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<run::Model, Fault> {
-    find::<run::Entity>(scope).filter(run::Column::Id.eq(id)).one(conn).await?.ok_or_else(|| Fault::not_found("bill run", id))
+    find::<run::Entity>(scope)
+        .filter(run::Column::Id.eq(id))
+        .one(conn)
+        .await?
+        .ok_or_else(|| Fault::not_found("bill run", id))
 }
 
 /// A page of runs.
@@ -97,8 +112,17 @@ pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page) -> Re
 }
 
 /// A page of agreements without a bill.
-pub async fn items(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, run: Uuid, outcome: Option<Outcome>) -> Result<(Vec<proto::BillRunItem>, String), Fault> {
-    let mut select = find::<item::Entity>(scope).filter(item::Column::RunId.eq(run)).order_by_asc(item::Column::Id).limit(page.limit());
+pub async fn items(
+    conn: &impl ConnectionTrait,
+    scope: &Scope,
+    page: &Page,
+    run: Uuid,
+    outcome: Option<Outcome>,
+) -> Result<(Vec<proto::BillRunItem>, String), Fault> {
+    let mut select = find::<item::Entity>(scope)
+        .filter(item::Column::RunId.eq(run))
+        .order_by_asc(item::Column::Id)
+        .limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(item::Column::Id.gt(after));
     }

@@ -25,7 +25,9 @@ impl SupplyService for Api {
 async fn get(desk: Desk, call: Call, request: GetSupplyRequest) -> Result<GetSupplyResponse, Fault> {
     let row = store::supply(desk.db.reader(), &Scope::of(&call), wire::id_of("agreement_id", &request.agreement_id)?).await?;
     let terms = store::terms(desk.db.reader(), &[row.id]).await?;
-    Ok(GetSupplyResponse { supply: Some(store::message(&row, &terms)?) })
+    Ok(GetSupplyResponse {
+        supply: Some(store::message(&row, &terms)?),
+    })
 }
 
 async fn list(desk: Desk, call: Call, request: ListSuppliesRequest) -> Result<ListSuppliesResponse, Fault> {

@@ -49,7 +49,15 @@ impl Consumer for FromArchive {
             let id = wire::id_of("agreement_id", &told.agreement_id)?;
             let from = wire::date_of(told.from_date.as_ref(), "from_date")?;
             let until = wire::date_if(told.until_date.as_ref(), "until_date")?;
-            store::put_term(&**write, id, TermKind::Persons, (told.persons > 0).then(|| told.persons.to_string()), from, until).await
+            store::put_term(
+                &**write,
+                id,
+                TermKind::Persons,
+                (told.persons > 0).then(|| told.persons.to_string()),
+                from,
+                until,
+            )
+            .await
         } else if let Some(told) = read::<archive::LowIncomeFlagChanged>(event)? {
             let id = wire::id_of("agreement_id", &told.agreement_id)?;
             let from = wire::date_of(told.from_date.as_ref(), "from_date")?;
@@ -82,7 +90,13 @@ async fn signed(write: &Write, told: &archive::ContractSigned) -> Result<(), Fau
         Ok(archive::Service::Heat) => "HEAT",
         _ => return Err(Fault::invalid("service", "SERVICE", "the service is not known")),
     };
-    let account = store::account::Model { id: account_id, account_no: told.account_no.clone(), party_id, branch: told.branch.clone(), state: "OPENING".to_owned() };
+    let account = store::account::Model {
+        id: account_id,
+        account_no: told.account_no.clone(),
+        party_id,
+        branch: told.branch.clone(),
+        state: "OPENING".to_owned(),
+    };
     store::keep_account(&**write, account).await?;
     let row = store::supply::Model {
         id,

@@ -79,7 +79,11 @@ mod tests {
     #[test]
     fn a_new_span_replaces_what_was_told_for_its_days() {
         let day = |d| NaiveDate::from_ymd_opt(2025, 6, d).unwrap();
-        let span = |key, from, until: Option<u32>| Span { key, from: day(from), until: until.map(day) };
+        let span = |key, from, until: Option<u32>| Span {
+            key,
+            from: day(from),
+            until: until.map(day),
+        };
         let spans = [span(1, 1, Some(5)), span(2, 5, Some(10)), span(3, 10, None), span(4, 20, None)];
         assert_eq!(replaced(&spans, day(10)), [Change::Gone(3), Change::Gone(4)]);
         assert_eq!(replaced(&spans, day(12)), [Change::Ends(3, day(12)), Change::Gone(4)]);

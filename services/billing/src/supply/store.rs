@@ -4,13 +4,15 @@ use calendar::NaiveDate;
 use contracts::hearth::billing::v1 as proto;
 use database::{Scope, Scoped, Write, find};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict,
+};
 use uuid::Uuid;
 
 use super::model::{Change, Span, SupplyState, TermKind, replaced};
 use crate::{
     run::model::{Term, Terms},
-    table::table,
+    table::{self, table},
     words::known,
 };
 
@@ -55,25 +57,43 @@ impl Scoped for supply::Entity {
 
 /// Files an account, or what is new about it.
 pub async fn keep_account(conn: &impl ConnectionTrait, row: account::Model) -> Result<(), Fault> {
-    let conflict = OnConflict::column(account::Column::Id).update_columns([account::Column::PartyId, account::Column::Branch]).to_owned();
-    account::Entity::insert(row.into_active_model().reset_all()).on_conflict(conflict).exec_without_returning(conn).await?;
+    let conflict = OnConflict::column(account::Column::Id)
+        .update_columns([account::Column::PartyId, account::Column::Branch])
+        .to_owned();
+    account::Entity::insert(row.into_active_model().reset_all())
+        .on_conflict(conflict)
+        .exec_without_returning(conn)
+        .await?;
     Ok(())
 }
 
 /// An account that the caller may see.
 pub async fn account(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<account::Model, Fault> {
-    find::<account::Entity>(scope).filter(account::Column::Id.eq(id)).one(conn).await?.ok_or_else(|| Fault::not_found("account", id))
+    find::<account::Entity>(scope)
+        .filter(account::Column::Id.eq(id))
+        .one(conn)
+        .await?
+        .ok_or_else(|| Fault::not_found("account", id))
 }
 
 /// Locks accounts in the order of their keys: bills, payments and reversals of an account queue here.
 pub async fn lock_accounts(write: &Write, ids: &[Uuid]) -> Result<(), Fault> {
-    account::Entity::find().filter(account::Column::Id.is_in(ids.iter().copied())).order_by_asc(account::Column::Id).lock_exclusive().all(&**write).await?;
+    account::Entity::find()
+        .filter(account::Column::Id.is_in(ids.iter().copied()))
+        .order_by_asc(account::Column::Id)
+        .lock_exclusive()
+        .all(&**write)
+        .await?;
     Ok(())
 }
 
 /// A supply that the caller may see.
 pub async fn supply(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<supply::Model, Fault> {
-    find::<supply::Entity>(scope).filter(supply::Column::Id.eq(id)).one(conn).await?.ok_or_else(|| Fault::not_found("agreement", id))
+    find::<supply::Entity>(scope)
+        .filter(supply::Column::Id.eq(id))
+        .one(conn)
+        .await?
+        .ok_or_else(|| Fault::not_found("agreement", id))
 }
 
 /// The gas agreements of account numbers that the caller may see, those in force first.
@@ -90,42 +110,87 @@ pub async fn gas_of_accounts(conn: &impl ConnectionTrait, scope: &Scope, account
 }
 
 /// Replaces a term for the days from `from` on.
-pub async fn put_term(conn: &impl ConnectionTrait, agreement: Uuid, kind: TermKind, value: Option<String>, from: NaiveDate, until: Option<NaiveDate>) -> Result<(), Fault> {
-    let rows = term::Entity::find().filter(term::Column::AgreementId.eq(agreement)).filter(term::Column::Kind.eq(kind.code())).all(conn).await?;
-    let spans: Vec<_> = rows.iter().map(|r| Span { key: r.id, from: r.from_date, until: r.until_date }).collect();
+pub async fn put_term(
+    conn: &impl ConnectionTrait,
+    agreement: Uuid,
+    kind: TermKind,
+    value: Option<String>,
+    from: NaiveDate,
+    until: Option<NaiveDate>,
+) -> Result<(), Fault> {
+    let rows = term::Entity::find()
+        .filter(term::Column::AgreementId.eq(agreement))
+        .filter(term::Column::Kind.eq(kind.code()))
+        .all(conn)
+        .await?;
+    let spans: Vec<_> = rows
+        .iter()
+        .map(|r| Span {
+            key: r.id,
+            from: r.from_date,
+            until: r.until_date,
+        })
+        .collect();
     for change in replaced(&spans, from) {
         match change {
             Change::Gone(id) => {
                 term::Entity::delete_by_id(id).exec(conn).await?;
             }
             Change::Ends(id, day) => {
-                term::Entity::update_many().col_expr(term::Column::UntilDate, Some(day).into()).filter(term::Column::Id.eq(id)).exec(conn).await?;
+                term::Entity::update_many()
+                    .col_expr(term::Column::UntilDate, Some(day).into())
+                    .filter(term::Column::Id.eq(id))
+                    .exec(conn)
+                    .await?;
             }
         }
     }
     if let Some(value) = value
         && until.is_none_or(|until| until > from)
     {
-        let row = term::Model { id: Uuid::now_v7(), agreement_id: agreement, kind: kind.code().to_owned(), value, from_date: from, until_date: until };
-        term::Entity::insert(row.into_active_model().reset_all()).exec_without_returning(conn).await?;
+        let row = term::Model {
+            id: Uuid::now_v7(),
+            agreement_id: agreement,
+            kind: kind.code().to_owned(),
+            value,
+            from_date: from,
+            until_date: until,
+        };
+        table::insert::<term::Entity>(conn, row).await?;
     }
     Ok(())
 }
 
 /// Terms of many agreements, oldest first.
 pub async fn terms(conn: &impl ConnectionTrait, agreements: &[Uuid]) -> Result<Vec<term::Model>, Fault> {
-    Ok(term::Entity::find().filter(term::Column::AgreementId.is_in(agreements.iter().copied())).order_by_asc(term::Column::FromDate).all(conn).await?)
+    Ok(term::Entity::find()
+        .filter(term::Column::AgreementId.is_in(agreements.iter().copied()))
+        .order_by_asc(term::Column::FromDate)
+        .all(conn)
+        .await?)
 }
 
 /// The terms of one agreement as a run reads them.
 pub fn terms_of<'a>(supply: &supply::Model, rows: impl Iterator<Item = &'a term::Model>) -> Terms {
     let in_force = supply.state == SupplyState::InForce.code() || supply.state == SupplyState::Ended.code();
-    let mut terms = Terms { from: supply.from_date.filter(|_| in_force), end: supply.end_date, ..Terms::default() };
+    let mut terms = Terms {
+        from: supply.from_date.filter(|_| in_force),
+        end: supply.end_date,
+        ..Terms::default()
+    };
     for row in rows {
         let (from, until) = (row.from_date, row.until_date);
         match TermKind::of(&row.kind) {
-            Some(TermKind::UseClass) => terms.classes.push(Term { value: row.value.clone(), from, until }),
-            Some(TermKind::Persons) => terms.persons.push(Term { value: row.value.parse().unwrap_or(0), from, until }),
+            Some(TermKind::UseClass) => terms.classes.push(Term {
+                value: row.value.clone(),
+                from,
+                until,
+            }),
+            Some(TermKind::Persons) => terms.persons.push(Term {
+                value: row.value.parse().unwrap_or(0),
+                from,
+                until,
+            }),
             Some(TermKind::LowIncome) => terms.low_income.push(Term { value: true, from, until }),
             None => {}
         }
@@ -141,13 +206,16 @@ pub async fn change(conn: &impl ConnectionTrait, row: supply::ActiveModel) -> Re
 
 /// Files a supply.
 pub async fn keep(conn: &impl ConnectionTrait, row: supply::Model) -> Result<(), Fault> {
-    supply::Entity::insert(row.into_active_model().reset_all()).exec_without_returning(conn).await?;
+    table::insert::<supply::Entity>(conn, row).await?;
     Ok(())
 }
 
 /// Starts a change of one supply.
 pub fn editing(id: Uuid) -> supply::ActiveModel {
-    supply::ActiveModel { id: Set(id), ..Default::default() }
+    supply::ActiveModel {
+        id: Set(id),
+        ..Default::default()
+    }
 }
 
 /// A page of supplies with their terms.
@@ -177,7 +245,11 @@ pub fn message(row: &supply::Model, terms: &[term::Model]) -> Result<proto::Supp
             TermKind::Persons => format!("HOUSEHOLD_{}", t.value),
             TermKind::LowIncome => "LOW_INCOME".to_owned(),
         };
-        Some(proto::Entitlement { code, from_date: Some(wire::date(t.from_date)), until_date: t.until_date.map(wire::date) })
+        Some(proto::Entitlement {
+            code,
+            from_date: Some(wire::date(t.from_date)),
+            until_date: t.until_date.map(wire::date),
+        })
     });
     let classes = own().filter(|t| t.kind == TermKind::UseClass.code());
     Ok(proto::Supply {
@@ -191,7 +263,12 @@ pub fn message(row: &supply::Model, terms: &[term::Model]) -> Result<proto::Supp
         state: known(SupplyState::of(&row.state), &row.state)?.number(),
         in_force_date: row.from_date.map(wire::date),
         end_date: row.end_date.map(wire::date),
-        use_classes: classes.map(|t| proto::UseClass { use_class: t.value.clone(), from_date: Some(wire::date(t.from_date)) }).collect(),
+        use_classes: classes
+            .map(|t| proto::UseClass {
+                use_class: t.value.clone(),
+                from_date: Some(wire::date(t.from_date)),
+            })
+            .collect(),
         entitlements: entitlements.collect(),
     })
 }

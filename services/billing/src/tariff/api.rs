@@ -1,7 +1,8 @@
 //! Tariffs over gRPC.
 
 use contracts::hearth::billing::v1::{
-    GetTariffRequest, GetTariffResponse, ListTariffsRequest, ListTariffsResponse, PublishTariffRequest, PublishTariffResponse, tariff_service_server::TariffService,
+    GetTariffRequest, GetTariffResponse, ListTariffsRequest, ListTariffsResponse, PublishTariffRequest, PublishTariffResponse,
+    tariff_service_server::TariffService,
 };
 use rpc::{Call, Fault, page::Page, wire};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -34,9 +35,14 @@ impl TariffService for Api {
 
 async fn get(desk: Desk, _: Call, request: GetTariffRequest) -> Result<GetTariffResponse, Fault> {
     let id: Uuid = wire::id_of("tariff_id", &request.tariff_id)?;
-    let row = tariff::Entity::find_by_id(id).one(desk.db.reader()).await?.ok_or_else(|| Fault::not_found("tariff", id))?;
+    let row = tariff::Entity::find_by_id(id)
+        .one(desk.db.reader())
+        .await?
+        .ok_or_else(|| Fault::not_found("tariff", id))?;
     let prices = store::prices(desk.db.reader(), &[id]).await?;
-    Ok(GetTariffResponse { tariff: Some(store::message(&row, &prices)?) })
+    Ok(GetTariffResponse {
+        tariff: Some(store::message(&row, &prices)?),
+    })
 }
 
 async fn list(desk: Desk, call: Call, request: ListTariffsRequest) -> Result<ListTariffsResponse, Fault> {
@@ -52,5 +58,8 @@ async fn list(desk: Desk, call: Call, request: ListTariffsRequest) -> Result<Lis
     }
     let (rows, next_page_token) = page.cut(select.all(desk.db.reader()).await?, |r| r.id);
     let prices = store::prices(desk.db.reader(), &rows.iter().map(|r| r.id).collect::<Vec<_>>()).await?;
-    Ok(ListTariffsResponse { tariffs: rows.iter().map(|row| store::message(row, &prices)).collect::<Result<_, _>>()?, next_page_token })
+    Ok(ListTariffsResponse {
+        tariffs: rows.iter().map(|row| store::message(row, &prices)).collect::<Result<_, _>>()?,
+        next_page_token,
+    })
 }

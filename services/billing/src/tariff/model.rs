@@ -65,14 +65,26 @@ impl Terms {
     /// # Errors
     /// TIERS where the bounds do not rise, the last tier is bounded or a price is negative.
     pub fn class(&self, name: &str) -> Result<Class, Refusal> {
-        let tiers = self.tiers.iter().map(|t| Tier { up_to: t.up_to, price: t.price, flat: UnitPrice::ZERO }).collect();
+        let tiers = self
+            .tiers
+            .iter()
+            .map(|t| Tier {
+                up_to: t.up_to,
+                price: t.price,
+                flat: UnitPrice::ZERO,
+            })
+            .collect();
         let tiers = Tiers::new(tiers).filter(Tiers::is_open).ok_or(Refusal::Tiers)?;
         let subsistence = match self.low_income.as_deref().and_then(LowIncomeWord::of) {
             Some(LowIncomeWord::AllAtTier1) => Some(ReliefRule::AllAtTier1),
             Some(LowIncomeWord::NoTier3) => Some(ReliefRule::NoTier3),
             None => None,
         };
-        let uplift = self.uplift.map(|u| Uplift { from_persons: u.from_persons, plus: u.plus, per_person: u.per_person });
+        let uplift = self.uplift.map(|u| Uplift {
+            from_persons: u.from_persons,
+            plus: u.plus,
+            per_person: u.per_person,
+        });
         if uplift.is_some_and(|u| u.plus.is_negative()) {
             return Err(Refusal::Tiers);
         }
@@ -90,7 +102,6 @@ impl Terms {
 /// What a version says besides its prices.
 #[derive(Clone, Debug)]
 pub struct Version {
-    pub id: Uuid,
     pub name: String,
     pub from: NaiveDate,
     pub legal_basis: String,
@@ -149,12 +160,19 @@ impl Book {
 
     /// The price of a class on a day; a notice must stand behind it.
     pub fn price(&self, class: &str, day: NaiveDate) -> Option<&Price> {
-        self.0.iter().find(|p| p.class == class && p.from <= day && p.until.is_none_or(|until| day < until) && !p.tariff.legal_basis.trim().is_empty())
+        self.0
+            .iter()
+            .find(|p| p.class == class && p.from <= day && p.until.is_none_or(|until| day < until) && !p.tariff.legal_basis.trim().is_empty())
     }
 
     /// Days on which another price of the class begins.
     pub fn changes(&self, class: &str) -> BTreeSet<NaiveDate> {
-        self.0.iter().filter(|p| p.class == class).flat_map(|p| [Some(p.from), p.until]).flatten().collect()
+        self.0
+            .iter()
+            .filter(|p| p.class == class)
+            .flat_map(|p| [Some(p.from), p.until])
+            .flatten()
+            .collect()
     }
 }
 
@@ -164,7 +182,9 @@ impl Book {
 /// LEGAL_BASIS_MISSING.
 pub fn rests_on_notice(legal_basis: &str, approved_by: &str, published: Option<NaiveDate>) -> Result<NaiveDate, Refusal> {
     let written = |text: &str| text.trim().chars().count() >= 4;
-    published.filter(|_| written(legal_basis) && written(approved_by)).ok_or(Refusal::LegalBasisMissing)
+    published
+        .filter(|_| written(legal_basis) && written(approved_by))
+        .ok_or(Refusal::LegalBasisMissing)
 }
 
 #[cfg(test)]
@@ -175,7 +195,10 @@ mod tests {
     use super::*;
 
     fn tier(up_to: Option<&str>, price: &str) -> TierTerms {
-        TierTerms { up_to: up_to.map(|t| t.parse().unwrap()), price: price.parse().unwrap() }
+        TierTerms {
+            up_to: up_to.map(|t| t.parse().unwrap()),
+            price: price.parse().unwrap(),
+        }
     }
 
     fn day(y: i32, m: u32, d: u32) -> NaiveDate {
@@ -187,7 +210,9 @@ mod tests {
         let words: Vec<_> = BoundaryWord::ALL.iter().map(|w| (w.number(), w.code())).collect();
         crate::words::assert_contract(&words, "BOUNDARY_", |n| proto::tariff::Boundary::try_from(n).ok().map(|v| v.as_str_name()));
         let words: Vec<_> = LowIncomeWord::ALL.iter().map(|w| (w.number(), w.code())).collect();
-        crate::words::assert_contract(&words, "LOW_INCOME_", |n| proto::tariff_class::LowIncome::try_from(n).ok().map(|v| v.as_str_name()));
+        crate::words::assert_contract(&words, "LOW_INCOME_", |n| {
+            proto::tariff_class::LowIncome::try_from(n).ok().map(|v| v.as_str_name())
+        });
     }
 
     #[test]
@@ -196,25 +221,38 @@ mod tests {
         assert_eq!(rests_on_notice("津发改价综〔2020〕311号", "天津市发展改革委", published), Ok(day(2024, 8, 30)));
         assert_eq!(rests_on_notice("  ", "天津市发展改革委", published), Err(Refusal::LegalBasisMissing));
         assert_eq!(rests_on_notice("津发改价综〔2020〕311号", "", published), Err(Refusal::LegalBasisMissing));
-        assert_eq!(rests_on_notice("津发改价综〔2020〕311号", "天津市发展改革委", None), Err(Refusal::LegalBasisMissing));
+        assert_eq!(
+            rests_on_notice("津发改价综〔2020〕311号", "天津市发展改革委", None),
+            Err(Refusal::LegalBasisMissing)
+        );
     }
 
     #[test]
     fn tiers_rise_and_end_open() {
-        let class = |tiers: Vec<TierTerms>| Terms { tiers, low_income: None, uplift: None }.class("living").map(|_| ());
+        let class = |tiers: Vec<TierTerms>| {
+            Terms {
+                tiers,
+                low_income: None,
+                uplift: None,
+            }
+            .class("living")
+            .map(|_| ())
+        };
         assert_eq!(class(vec![tier(Some("300"), "2.86"), tier(Some("600"), "3.36"), tier(None, "4.11")]), Ok(()));
         assert_eq!(class(vec![]), Err(Refusal::Tiers));
         assert_eq!(class(vec![tier(Some("300"), "2.86")]), Err(Refusal::Tiers));
-        assert_eq!(class(vec![tier(Some("300"), "2.86"), tier(Some("300"), "3.36"), tier(None, "4.11")]), Err(Refusal::Tiers));
+        assert_eq!(
+            class(vec![tier(Some("300"), "2.86"), tier(Some("300"), "3.36"), tier(None, "4.11")]),
+            Err(Refusal::Tiers)
+        );
         assert_eq!(class(vec![tier(None, "2.86"), tier(None, "4.11")]), Err(Refusal::Tiers));
         assert_eq!(class(vec![tier(None, "-2.86")]), Err(Refusal::Tiers));
     }
 
     #[test]
     fn every_day_has_exactly_one_price() {
-        let version = |id, from, price: &str| {
+        let version = |from, price: &str| {
             let version = Version {
-                id: Uuid::from_u128(id),
                 name: "T".to_owned(),
                 from,
                 legal_basis: "notice".to_owned(),
@@ -222,10 +260,30 @@ mod tests {
                 year_start: (1, 1),
                 boundary: BoundaryWord::ReadingCycle,
             };
-            Arc::new(version.tariff("living", &Terms { tiers: vec![tier(None, price)], low_income: None, uplift: None }).unwrap())
+            Arc::new(
+                version
+                    .tariff(
+                        "living",
+                        &Terms {
+                            tiers: vec![tier(None, price)],
+                            low_income: None,
+                            uplift: None,
+                        },
+                    )
+                    .unwrap(),
+            )
         };
-        let price = |id, from, until, text: &str| Price { tariff_id: Uuid::from_u128(id), class: "living".to_owned(), from, until, tariff: version(id, from, text) };
-        let book = Book::new(vec![price(1, day(2020, 10, 1), Some(day(2024, 9, 1)), "2.50"), price(2, day(2024, 9, 1), None, "2.86")]);
+        let price = |id, from, until, text: &str| Price {
+            tariff_id: Uuid::from_u128(id),
+            class: "living".to_owned(),
+            from,
+            until,
+            tariff: version(from, text),
+        };
+        let book = Book::new(vec![
+            price(1, day(2020, 10, 1), Some(day(2024, 9, 1)), "2.50"),
+            price(2, day(2024, 9, 1), None, "2.86"),
+        ]);
         assert!(book.price("living", day(2020, 9, 30)).is_none());
         assert_eq!(book.price("living", day(2024, 8, 31)).unwrap().tariff_id, Uuid::from_u128(1));
         assert_eq!(book.price("living", day(2024, 9, 1)).unwrap().tariff_id, Uuid::from_u128(2));

@@ -6,7 +6,7 @@ use calendar::NaiveDate;
 use contracts::hearth::billing::v1::{HouseholdUplift, PublishTariffRequest, PublishTariffResponse, TariffClass};
 use database::{Begun, Write};
 use rpc::{Call, Fault, wire};
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use super::{
@@ -39,17 +39,24 @@ pub async fn publish(desk: Desk, call: Call, request: PublishTariffRequest) -> R
         published_date: published,
         year_start_month: request.tier_year_start_month,
         year_start_day: request.tier_year_start_day,
-        boundary: BoundaryWord::of_number(request.boundary).unwrap_or(BoundaryWord::ReadingCycle).code().to_owned(),
+        boundary: BoundaryWord::of_number(request.boundary)
+            .unwrap_or(BoundaryWord::ReadingCycle)
+            .code()
+            .to_owned(),
         created_at: write.now().micros(),
     };
     let prices = classes(&row, &request.classes)?;
     if let Some(before) = &request.follows_tariff_id {
         end(&write, wire::id_of("follows_tariff_id", before)?, from).await?;
     }
-    tariff::Entity::insert(row.clone().into_active_model().reset_all()).exec_without_returning(&*write).await?;
+    table::insert::<tariff::Entity>(&*write, row.clone()).await?;
     table::insert_all::<price::Entity>(&*write, prices.clone()).await?;
     write.subject(row.id);
-    write.commit(PublishTariffResponse { tariff: Some(store::message(&row, &prices)?) }).await
+    write
+        .commit(PublishTariffResponse {
+            tariff: Some(store::message(&row, &prices)?),
+        })
+        .await
 }
 
 fn classes(tariff: &tariff::Model, classes: &[TariffClass]) -> Result<Vec<price::Model>, Fault> {
@@ -63,11 +70,21 @@ fn classes(tariff: &tariff::Model, classes: &[TariffClass]) -> Result<Vec<price:
         let mut tiers = vec![];
         for tier in &class.tiers {
             let up_to = tier.up_to.as_ref().map(|d| wire::decimal_of(Some(d), &field("tiers"))).transpose()?;
-            tiers.push(TierTerms { up_to, price: wire::decimal_of(tier.price.as_ref(), &field("tiers"))? });
+            tiers.push(TierTerms {
+                up_to,
+                price: wire::decimal_of(tier.unit_price.as_ref(), &field("tiers"))?,
+            });
         }
-        let uplift = class.household_uplift.as_ref().map(|u| uplift(u, &field("household_uplift"))).transpose()?;
-        let terms = Terms { tiers, low_income: LowIncomeWord::of_number(class.low_income).map(|w| w.code().to_owned()), uplift };
-        tariff.version()?.tariff(&class.use_class, &terms).map_err(|r| Fault::from(r).field(field("tiers")))?;
+        let uplift = class.household.as_ref().map(|u| uplift(u, &field("household"))).transpose()?;
+        let terms = Terms {
+            tiers,
+            low_income: LowIncomeWord::of_number(class.low_income).map(|w| w.code().to_owned()),
+            uplift,
+        };
+        tariff
+            .version()?
+            .tariff(&class.use_class, &terms)
+            .map_err(|r| Fault::from(r).field(field("tiers")))?;
         rows.push(price::Model {
             id: Uuid::now_v7(),
             tariff_id: tariff.id,
@@ -83,16 +100,32 @@ fn classes(tariff: &tariff::Model, classes: &[TariffClass]) -> Result<Vec<price:
 
 fn uplift(message: &HouseholdUplift, field: &str) -> Result<UpliftTerms, Fault> {
     let from_persons = u16::try_from(message.from_persons).map_err(|_| Fault::invalid(field, "TIERS", "the number of persons is out of range"))?;
-    Ok(UpliftTerms { from_persons, plus: wire::decimal_of(message.plus.as_ref(), field)?, per_person: message.per_person })
+    Ok(UpliftTerms {
+        from_persons,
+        plus: wire::decimal_of(message.plus.as_ref(), field)?,
+        per_person: message.per_person,
+    })
 }
 
 /// Ends the version that a new one follows.
 async fn end(write: &Write, id: Uuid, day: NaiveDate) -> Result<(), Fault> {
-    let before = tariff::Entity::find_by_id(id).lock_exclusive().one(&**write).await?.ok_or_else(|| Fault::not_found("tariff", id))?;
+    let before = tariff::Entity::find_by_id(id)
+        .lock_exclusive()
+        .one(&**write)
+        .await?
+        .ok_or_else(|| Fault::not_found("tariff", id))?;
     if before.until_date.is_some() || before.from_date >= day {
         return Err(Refusal::TariffNotOpen.into());
     }
-    price::Entity::update_many().col_expr(price::Column::UntilDate, Some(day).into()).filter(price::Column::TariffId.eq(id)).exec(&**write).await?;
-    tariff::Entity::update_many().col_expr(tariff::Column::UntilDate, Some(day).into()).filter(tariff::Column::Id.eq(id)).exec(&**write).await?;
+    price::Entity::update_many()
+        .col_expr(price::Column::UntilDate, Some(day).into())
+        .filter(price::Column::TariffId.eq(id))
+        .exec(&**write)
+        .await?;
+    tariff::Entity::update_many()
+        .col_expr(tariff::Column::UntilDate, Some(day).into())
+        .filter(tariff::Column::Id.eq(id))
+        .exec(&**write)
+        .await?;
     Ok(())
 }

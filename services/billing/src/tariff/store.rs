@@ -39,7 +39,6 @@ impl tariff::Model {
     /// What it says besides its prices.
     pub fn version(&self) -> Result<Version, Fault> {
         Ok(Version {
-            id: self.id,
             name: self.name.clone(),
             from: self.from_date,
             legal_basis: self.legal_basis.clone(),
@@ -52,7 +51,11 @@ impl tariff::Model {
 
 /// Prices of tariffs, by class in the order of publication.
 pub async fn prices(conn: &impl ConnectionTrait, tariffs: &[Uuid]) -> Result<Vec<price::Model>, Fault> {
-    Ok(price::Entity::find().filter(price::Column::TariffId.is_in(tariffs.iter().copied())).order_by_asc(price::Column::Id).all(conn).await?)
+    Ok(price::Entity::find()
+        .filter(price::Column::TariffId.is_in(tariffs.iter().copied()))
+        .order_by_asc(price::Column::Id)
+        .all(conn)
+        .await?)
 }
 
 /// All prices of gas, for a run.
@@ -61,9 +64,17 @@ pub async fn book(conn: &impl ConnectionTrait) -> Result<Book, Fault> {
     let rows = prices(conn, &tariffs.iter().map(|t| t.id).collect::<Vec<_>>()).await?;
     let mut all = Vec::with_capacity(rows.len());
     for row in rows {
-        let Some(tariff) = tariffs.iter().find(|t| t.id == row.tariff_id) else { continue };
+        let Some(tariff) = tariffs.iter().find(|t| t.id == row.tariff_id) else {
+            continue;
+        };
         let tariff = tariff.version()?.tariff(&row.use_class, &terms(&row)?)?;
-        all.push(Price { tariff_id: row.tariff_id, class: row.use_class, from: row.from_date, until: row.until_date, tariff: Arc::new(tariff) });
+        all.push(Price {
+            tariff_id: row.tariff_id,
+            class: row.use_class,
+            from: row.from_date,
+            until: row.until_date,
+            tariff: Arc::new(tariff),
+        });
     }
     Ok(Book::new(all))
 }
@@ -77,12 +88,15 @@ pub fn message(row: &tariff::Model, prices: &[price::Model]) -> Result<proto::Ta
     let mut classes = vec![];
     for price in prices.iter().filter(|p| p.tariff_id == row.id) {
         let terms = terms(price)?;
-        let tiers = terms.tiers.iter().map(|t| proto::Tier { up_to: t.up_to.map(|v| wire::decimal(v.short())), price: Some(wire::decimal(t.price.short())) });
+        let tiers = terms.tiers.iter().map(|t| proto::Tier {
+            up_to: t.up_to.map(|v| wire::decimal(v.short())),
+            unit_price: Some(wire::decimal(t.price.short())),
+        });
         classes.push(proto::TariffClass {
             use_class: price.use_class.clone(),
             tiers: tiers.collect(),
             low_income: terms.low_income.as_deref().and_then(LowIncomeWord::of).map_or(0, LowIncomeWord::number),
-            household_uplift: terms.uplift.map(|u| proto::HouseholdUplift {
+            household: terms.uplift.map(|u| proto::HouseholdUplift {
                 from_persons: i32::from(u.from_persons),
                 plus: Some(wire::decimal(u.plus.short())),
                 per_person: u.per_person,

@@ -110,18 +110,32 @@ pub const REJECTS: &[Reject] = &[
     ("GAS_KIND_MISMATCH", |a, p| a.gas_kind != p.gas_kind),
     ("FLAME_FAILURE_DEVICE_MISSING", |a, _| !a.flame_failure_device),
     // 浴室内应使用密闭式燃具.
-    ("BATHROOM_NOT_SEALED", |a, _| a.room_type == RoomType::Bathroom && a.flue_type != FlueType::Sealed),
+    ("BATHROOM_NOT_SEALED", |a, _| {
+        a.room_type == RoomType::Bathroom && a.flue_type != FlueType::Sealed
+    }),
     // 非密闭式燃具不得设于无给排气的房间.
-    ("UNSEALED_WITHOUT_AIR", |a, _| a.flue_type != FlueType::Sealed && !(a.room_air_supply && a.room_exhaust)),
-    ("SEMI_SEALED_NATURAL_WITH_HOOD", |a, _| a.flue_type == FlueType::SemiSealedNatural && a.range_hood),
-    ("FORCED_EXHAUST_IN_NATURAL_FLUE", |a, _| a.flue_type == FlueType::SemiSealedForced && a.flue_outlet == FlueOutlet::NaturalFlue),
-    ("DIRECT_VENT_HEATER", |a, _| a.kind == ApplianceKind::WaterHeater && a.flue_type == FlueType::Open),
+    ("UNSEALED_WITHOUT_AIR", |a, _| {
+        a.flue_type != FlueType::Sealed && !(a.room_air_supply && a.room_exhaust)
+    }),
+    ("SEMI_SEALED_NATURAL_WITH_HOOD", |a, _| {
+        a.flue_type == FlueType::SemiSealedNatural && a.range_hood
+    }),
+    ("FORCED_EXHAUST_IN_NATURAL_FLUE", |a, _| {
+        a.flue_type == FlueType::SemiSealedForced && a.flue_outlet == FlueOutlet::NaturalFlue
+    }),
+    ("DIRECT_VENT_HEATER", |a, _| {
+        a.kind == ApplianceKind::WaterHeater && a.flue_type == FlueType::Open
+    }),
     ("HOSE_THROUGH_WALL", |a, _| a.hose_through_wall),
 ];
 
 /// Every hard reject that applies; none means that the appliance is accepted.
 pub fn rejects(appliance: &Appliance, profile: &Profile) -> Vec<&'static str> {
-    REJECTS.iter().filter(|(_, applies)| applies(appliance, profile)).map(|(code, _)| *code).collect()
+    REJECTS
+        .iter()
+        .filter(|(_, applies)| applies(appliance, profile))
+        .map(|(code, _)| *code)
+        .collect()
 }
 
 /// Whether hose, valve and alarm are as the profile asks (E4-02).
@@ -141,7 +155,13 @@ pub fn room_is_allowed(appliance: &Appliance) -> bool {
 /// Profiles that ship: for households, and for others.
 pub fn default_profile(household: bool) -> Profile {
     let hoses = vec![HoseKind::SteelCorrugated, HoseKind::Armoured, HoseKind::FixedPipe];
-    Profile { gas_kind: GasKind::Natural12T, hoses, auto_shut_valve: household, gas_alarm: true, openers: if household { 1 } else { 2 } }
+    Profile {
+        gas_kind: GasKind::Natural12T,
+        hoses,
+        auto_shut_valve: household,
+        gas_alarm: true,
+        openers: if household { 1 } else { 2 },
+    }
 }
 
 #[cfg(test)]
@@ -195,17 +215,79 @@ mod tests {
     fn e5_01_each_hard_reject() {
         let heater = || sound(ApplianceKind::WaterHeater);
         let cases: Vec<(&str, Appliance)> = vec![
-            ("CERTIFICATE_MISSING", Appliance { certificate_no: String::new(), ..heater() }),
+            (
+                "CERTIFICATE_MISSING",
+                Appliance {
+                    certificate_no: String::new(),
+                    ..heater()
+                },
+            ),
             ("MANUAL_MISSING", Appliance { manual: false, ..heater() }),
-            ("GAS_KIND_MISMATCH", Appliance { gas_kind: GasKind::Lpg, ..heater() }),
-            ("FLAME_FAILURE_DEVICE_MISSING", Appliance { flame_failure_device: false, ..heater() }),
-            ("BATHROOM_NOT_SEALED", Appliance { room_type: RoomType::Bathroom, ..heater() }),
-            ("UNSEALED_WITHOUT_AIR", Appliance { room_air_supply: false, ..heater() }),
-            ("UNSEALED_WITHOUT_AIR", Appliance { room_exhaust: false, ..heater() }),
-            ("SEMI_SEALED_NATURAL_WITH_HOOD", Appliance { flue_type: FlueType::SemiSealedNatural, flue_outlet: FlueOutlet::NaturalFlue, ..heater() }),
-            ("FORCED_EXHAUST_IN_NATURAL_FLUE", Appliance { flue_outlet: FlueOutlet::NaturalFlue, ..heater() }),
-            ("DIRECT_VENT_HEATER", Appliance { flue_type: FlueType::Open, flue_outlet: FlueOutlet::Room, ..heater() }),
-            ("HOSE_THROUGH_WALL", Appliance { hose_through_wall: true, ..heater() }),
+            (
+                "GAS_KIND_MISMATCH",
+                Appliance {
+                    gas_kind: GasKind::Lpg,
+                    ..heater()
+                },
+            ),
+            (
+                "FLAME_FAILURE_DEVICE_MISSING",
+                Appliance {
+                    flame_failure_device: false,
+                    ..heater()
+                },
+            ),
+            (
+                "BATHROOM_NOT_SEALED",
+                Appliance {
+                    room_type: RoomType::Bathroom,
+                    ..heater()
+                },
+            ),
+            (
+                "UNSEALED_WITHOUT_AIR",
+                Appliance {
+                    room_air_supply: false,
+                    ..heater()
+                },
+            ),
+            (
+                "UNSEALED_WITHOUT_AIR",
+                Appliance {
+                    room_exhaust: false,
+                    ..heater()
+                },
+            ),
+            (
+                "SEMI_SEALED_NATURAL_WITH_HOOD",
+                Appliance {
+                    flue_type: FlueType::SemiSealedNatural,
+                    flue_outlet: FlueOutlet::NaturalFlue,
+                    ..heater()
+                },
+            ),
+            (
+                "FORCED_EXHAUST_IN_NATURAL_FLUE",
+                Appliance {
+                    flue_outlet: FlueOutlet::NaturalFlue,
+                    ..heater()
+                },
+            ),
+            (
+                "DIRECT_VENT_HEATER",
+                Appliance {
+                    flue_type: FlueType::Open,
+                    flue_outlet: FlueOutlet::Room,
+                    ..heater()
+                },
+            ),
+            (
+                "HOSE_THROUGH_WALL",
+                Appliance {
+                    hose_through_wall: true,
+                    ..heater()
+                },
+            ),
         ];
         for (code, appliance) in &cases {
             assert_eq!(rejects(appliance, &default_profile(true)), [*code]);
@@ -231,13 +313,24 @@ mod tests {
             range_hood: false,
             ..sound(ApplianceKind::WaterHeater)
         };
-        assert!(rejects(&natural, &default_profile(true)).is_empty(), "natural draught is allowed where no hood works against it");
+        assert!(
+            rejects(&natural, &default_profile(true)).is_empty(),
+            "natural draught is allowed where no hood works against it"
+        );
     }
 
     #[test]
     fn e5_01_all_rejects_are_told_at_once() {
-        let bad = Appliance { certificate_no: String::new(), manual: false, hose_through_wall: true, ..sound(ApplianceKind::Stove) };
-        assert_eq!(rejects(&bad, &default_profile(true)), ["CERTIFICATE_MISSING", "MANUAL_MISSING", "HOSE_THROUGH_WALL"]);
+        let bad = Appliance {
+            certificate_no: String::new(),
+            manual: false,
+            hose_through_wall: true,
+            ..sound(ApplianceKind::Stove)
+        };
+        assert_eq!(
+            rejects(&bad, &default_profile(true)),
+            ["CERTIFICATE_MISSING", "MANUAL_MISSING", "HOSE_THROUGH_WALL"]
+        );
     }
 
     #[test]
@@ -245,10 +338,34 @@ mod tests {
         let home = default_profile(true);
         let stove = sound(ApplianceKind::Stove);
         assert!(has_safety_devices(&stove, &home));
-        assert!(!has_safety_devices(&Appliance { hose_kind: HoseKind::Rubber, ..stove.clone() }, &home));
-        assert!(!has_safety_devices(&Appliance { auto_shut_valve: false, ..stove.clone() }, &home));
-        assert!(!has_safety_devices(&Appliance { gas_alarm: false, ..stove.clone() }, &home));
-        assert!(has_safety_devices(&Appliance { auto_shut_valve: false, ..stove }, &default_profile(false)));
+        assert!(!has_safety_devices(
+            &Appliance {
+                hose_kind: HoseKind::Rubber,
+                ..stove.clone()
+            },
+            &home
+        ));
+        assert!(!has_safety_devices(
+            &Appliance {
+                auto_shut_valve: false,
+                ..stove.clone()
+            },
+            &home
+        ));
+        assert!(!has_safety_devices(
+            &Appliance {
+                gas_alarm: false,
+                ..stove.clone()
+            },
+            &home
+        ));
+        assert!(has_safety_devices(
+            &Appliance {
+                auto_shut_valve: false,
+                ..stove
+            },
+            &default_profile(false)
+        ));
     }
 
     #[test]

@@ -53,16 +53,25 @@ pub async fn record_appliance(desk: Desk, call: Call, request: RecordApplianceAc
     certified::inspector(&*write, &Scope::of(&call), inspector_id, INSPECTORS, visited_on).await?;
     let appliance = store::appliance_of(&request.appliance.unwrap_or_default())?;
     let profile = store::profile(&*write, appliance.kind != ApplianceKind::Commercial, visited_on).await?;
+    let service_point_id = fields::id("service_point_id", &request.service_point_id)?;
+    let replaces_id = fields::id_if("replaces_acceptance_id", &request.replaces_acceptance_id)?;
+    if let Some(id) = replaces_id {
+        let replaced = store::appliance(&*write, &Scope::of(&call), id).await?;
+        if replaced.service_point_id != service_point_id {
+            return Err(Fault::not_found("appliance acceptance", id));
+        }
+    }
     let rejects: Vec<String> = rejects(&appliance, &profile).into_iter().map(str::to_owned).collect();
     let row = ApplianceAcceptance {
         id: Uuid::now_v7(),
-        service_point_id: fields::id("service_point_id", &request.service_point_id)?,
+        service_point_id,
         branch: request.branch,
         appliance: Packed(appliance),
         passed: rejects.is_empty(),
         rejects: Packed(rejects),
         inspector_id,
         visited_on,
+        replaces_id,
         created_at: write.now().micros(),
     };
     let acceptance = row.proto();
@@ -86,5 +95,8 @@ pub async fn list(desk: Desk, call: Call, request: ListApplianceAcceptancesReque
     let point = fields::id("service_point_id", &request.service_point_id)?;
     let rows = store::list(desk.db.reader(), &Scope::of(&call), &page, point).await?;
     let (rows, next_page_token) = page.cut(rows, |row| row.id);
-    Ok(ListApplianceAcceptancesResponse { acceptances: rows.iter().map(ApplianceAcceptance::proto).collect(), next_page_token })
+    Ok(ListApplianceAcceptancesResponse {
+        acceptances: rows.iter().map(ApplianceAcceptance::proto).collect(),
+        next_page_token,
+    })
 }

@@ -35,6 +35,7 @@ table! {
         rejects: Packed<Vec<String>>,
         inspector_id: Uuid,
         visited_on: NaiveDate,
+        replaces_id: Option<Uuid>,
         created_at: i64,
     }
 }
@@ -78,14 +79,23 @@ pub async fn seed(db: &Database) -> Result<(), Fault> {
         .into_active_model()
         .reset_all()
     });
-    profile::Entity::insert_many(rows).on_conflict_do_nothing().exec_without_returning(db.writer()).await?;
+    profile::Entity::insert_many(rows)
+        .on_conflict_do_nothing()
+        .exec_without_returning(db.writer())
+        .await?;
     Ok(())
 }
 
 /// The profile in force on a day.
 pub async fn profile(conn: &impl ConnectionTrait, household: bool, day: NaiveDate) -> Result<Profile, Fault> {
-    let select = profile::Entity::find().filter(profile::Column::Household.eq(household)).filter(profile::Column::EffectiveOn.lte(day));
-    let found = select.order_by_desc(profile::Column::EffectiveOn).one(conn).await?.ok_or_else(|| Fault::internal("no safety profile is in force"))?;
+    let select = profile::Entity::find()
+        .filter(profile::Column::Household.eq(household))
+        .filter(profile::Column::EffectiveOn.lte(day));
+    let found = select
+        .order_by_desc(profile::Column::EffectiveOn)
+        .one(conn)
+        .await?
+        .ok_or_else(|| Fault::internal("no safety profile is in force"))?;
     Ok(Profile {
         gas_kind: found.gas_kind,
         hoses: found.hoses.0,
@@ -96,21 +106,39 @@ pub async fn profile(conn: &impl ConnectionTrait, household: bool, day: NaiveDat
 }
 
 pub async fn pipe(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<PipeAcceptance, Fault> {
-    find::<pipe::Entity>(scope).filter(pipe::Column::Id.eq(id)).one(conn).await?.ok_or_else(|| Fault::not_found("pipe acceptance", id))
+    find::<pipe::Entity>(scope)
+        .filter(pipe::Column::Id.eq(id))
+        .one(conn)
+        .await?
+        .ok_or_else(|| Fault::not_found("pipe acceptance", id))
 }
 
 pub async fn appliance(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<ApplianceAcceptance, Fault> {
-    find::<appliance::Entity>(scope).filter(appliance::Column::Id.eq(id)).one(conn).await?.ok_or_else(|| Fault::not_found("appliance acceptance", id))
+    find::<appliance::Entity>(scope)
+        .filter(appliance::Column::Id.eq(id))
+        .one(conn)
+        .await?
+        .ok_or_else(|| Fault::not_found("appliance acceptance", id))
 }
 
 /// The last acceptance of the pipe at a service point.
 pub async fn last_pipe(conn: &impl ConnectionTrait, point: Uuid) -> Result<Option<PipeAcceptance>, Fault> {
-    Ok(pipe::Entity::find().filter(pipe::Column::ServicePointId.eq(point)).order_by_desc(pipe::Column::Id).one(conn).await?)
+    Ok(pipe::Entity::find()
+        .filter(pipe::Column::ServicePointId.eq(point))
+        .order_by_desc(pipe::Column::Id)
+        .one(conn)
+        .await?)
 }
 
-/// All acceptances of appliances at a service point, oldest first.
+/// The acceptances of appliances at a service point that no later one replaces, oldest first.
 pub async fn appliances_at(conn: &impl ConnectionTrait, point: Uuid) -> Result<Vec<ApplianceAcceptance>, Fault> {
-    Ok(appliance::Entity::find().filter(appliance::Column::ServicePointId.eq(point)).order_by_asc(appliance::Column::Id).all(conn).await?)
+    let select = appliance::Entity::find()
+        .filter(appliance::Column::ServicePointId.eq(point))
+        .order_by_asc(appliance::Column::Id);
+    let mut rows = select.all(conn).await?;
+    let replaced: Vec<Uuid> = rows.iter().filter_map(|row| row.replaces_id).collect();
+    rows.retain(|row| !replaced.contains(&row.id));
+    Ok(rows)
 }
 
 pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, point: Uuid) -> Result<Vec<ApplianceAcceptance>, Fault> {
@@ -192,6 +220,7 @@ impl ApplianceAcceptance {
             visit_date: Some(wire::date(self.visited_on)),
             branch: self.branch.clone(),
             create_time: Some(fields::instant(self.created_at)),
+            replaces_acceptance_id: fields::text(self.replaces_id),
         }
     }
 }

@@ -94,7 +94,11 @@ pub fn step(from: State, action: Action) -> Option<State> {
 /// The steps that a state allows.
 pub fn allowed(from: State) -> Vec<&'static str> {
     use crate::codes::Code;
-    STEPS.iter().filter(|(state, _, _)| *state == from).map(|(_, action, _)| action.code()).collect()
+    STEPS
+        .iter()
+        .filter(|(state, _, _)| *state == from)
+        .map(|(_, action, _)| action.code())
+        .collect()
 }
 
 /// Categories that only a manager closes.

@@ -163,11 +163,18 @@ pub async fn reopen(desk: Desk, call: Call, request: ReopenCaseRequest) -> Resul
 
 pub async fn get(desk: Desk, call: Call, request: GetCaseRequest) -> Result<GetCaseResponse, Fault> {
     let case = store::get(desk.db.reader(), &Scope::of(&call), fields::id("case_id", &request.case_id)?).await?;
-    Ok(GetCaseResponse { case: Some(case.proto(desk.db.reader(), &desk.vault).await?) })
+    Ok(GetCaseResponse {
+        case: Some(case.proto(desk.db.reader(), &desk.vault).await?),
+    })
 }
 
 pub async fn list(desk: Desk, call: Call, request: ListCasesRequest) -> Result<ListCasesResponse, Fault> {
-    let page = Page::of(&call, &[&request.state.to_string(), &request.account_id], request.page_size, &request.page_token)?;
+    let page = Page::of(
+        &call,
+        &[&request.state.to_string(), &request.account_id],
+        request.page_size,
+        &request.page_token,
+    )?;
     let account = fields::id_if("account_id", &request.account_id)?;
     let rows = store::list(desk.db.reader(), &Scope::of(&call), &page, fields::pick_if(request.state), account).await?;
     let (rows, next_page_token) = page.cut(rows, |row| row.id);
@@ -199,7 +206,11 @@ async fn load(write: &Write, call: &Call, id: &str, etag: &str) -> Result<store:
 /// Takes a step, writes the case and its history.
 async fn take(write: &mut Write, case: &mut store::Case, action: Action, reason: &str) -> Result<(), Fault> {
     let from = case.state;
-    let to = step(from, action).ok_or_else(|| Fault::from(Refusal::CaseState).meta("state", from.code()).meta("allowed", allowed(from).join(",")))?;
+    let to = step(from, action).ok_or_else(|| {
+        Fault::from(Refusal::CaseState)
+            .meta("state", from.code())
+            .meta("allowed", allowed(from).join(","))
+    })?;
     case.state = to;
     case.save(&**write).await?;
     story::note(write, case.id, action.code(), from.code(), to.code(), reason).await?;

@@ -48,12 +48,21 @@ impl Scoped for case::Entity {
 
 /// A case that the caller may see.
 pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Case, Fault> {
-    find::<case::Entity>(scope).filter(case::Column::Id.eq(id)).one(conn).await?.ok_or_else(|| Fault::not_found("case", id))
+    find::<case::Entity>(scope)
+        .filter(case::Column::Id.eq(id))
+        .one(conn)
+        .await?
+        .ok_or_else(|| Fault::not_found("case", id))
 }
 
 /// The same, held until the write has ended.
 pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Case, Fault> {
-    find::<case::Entity>(scope).filter(case::Column::Id.eq(id)).lock_exclusive().one(conn).await?.ok_or_else(|| Fault::not_found("case", id))
+    find::<case::Entity>(scope)
+        .filter(case::Column::Id.eq(id))
+        .lock_exclusive()
+        .one(conn)
+        .await?
+        .ok_or_else(|| Fault::not_found("case", id))
 }
 
 pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, state: Option<State>, account: Option<Uuid>) -> Result<Vec<Case>, Fault> {

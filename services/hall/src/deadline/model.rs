@@ -44,34 +44,80 @@ codes! {
 }
 
 /// How long a pause of each reason counts at most, in days.
-pub const CAPS: &[(PauseReason, i64)] = &[(PauseReason::WaitingForCustomer, 30), (PauseReason::WaitingForThirdParty, 10), (PauseReason::ForceMajeure, 30)];
+pub const CAPS: &[(PauseReason, i64)] = &[
+    (PauseReason::WaitingForCustomer, 30),
+    (PauseReason::WaitingForThirdParty, 10),
+    (PauseReason::ForceMajeure, 30),
+];
 
 /// A promise as it ships: subject, clock, unit, amount, whether it may be paused, source (domain page, section 12).
 pub type Default = (&'static str, Clock, Unit, i32, bool, &'static str);
 
 /// The promises that ship, in force from the first day. Later versions are published.
 pub const DEFAULTS: &[Default] = &[
-    ("GAS_LEAK", Clock::OnSite, Unit::ElapsedMinutes, 30, false, "W17: leak on site in 30 min in the city"),
+    (
+        "GAS_LEAK",
+        Clock::OnSite,
+        Unit::ElapsedMinutes,
+        30,
+        false,
+        "W17: leak on site in 30 min in the city",
+    ),
     ("HEAT_LEAK", Clock::OnSite, Unit::ElapsedMinutes, 60, false, "L13: heat leak on site in 1 h"),
     ("GAS_REPAIR", Clock::Resolution, Unit::ElapsedMinutes, 240, true, "W17: indoor repair in 4 h"),
-    ("GAS_QUERY", Clock::Resolution, Unit::WorkingDays, 5, true, "L1 art. 29: query in 5 working days"),
+    (
+        "GAS_QUERY",
+        Clock::Resolution,
+        Unit::WorkingDays,
+        5,
+        true,
+        "L1 art. 29: query in 5 working days",
+    ),
     ("READING_DISPUTE", Clock::Resolution, Unit::ElapsedMinutes, 1440, true, "W15: re-read in 24 h"),
     ("CHANGE_OF_NAME", Clock::Resolution, Unit::WorkingDays, 3, true, "L9: 3 working days"),
     ("CONNECTION_HOUSEHOLD", Clock::Resolution, Unit::WorkingDays, 5, true, "W15: 5 working days"),
     ("CONNECTION_BUSINESS", Clock::Resolution, Unit::WorkingDays, 9, true, "W15: 9 working days"),
     ("RESTART", Clock::Resolution, Unit::WorkingDays, 2, true, "L6: 2 working days"),
     ("HEAT_QUERY", Clock::Resolution, Unit::ElapsedMinutes, 4320, true, "L12: 3 days"),
-    ("HEAT_STATION_OPINION", Clock::FirstResponse, Unit::ElapsedMinutes, 60, false, "D1: opinion in 1 h"),
+    (
+        "HEAT_STATION_OPINION",
+        Clock::FirstResponse,
+        Unit::ElapsedMinutes,
+        60,
+        false,
+        "D1: opinion in 1 h",
+    ),
     ("COMPLAINT", Clock::FirstResponse, Unit::ElapsedMinutes, 60, false, "W11: first response in 1 h"),
-    ("STAFF_CONDUCT", Clock::FirstResponse, Unit::ElapsedMinutes, 60, false, "W11: first response in 1 h"),
+    (
+        "STAFF_CONDUCT",
+        Clock::FirstResponse,
+        Unit::ElapsedMinutes,
+        60,
+        false,
+        "W11: first response in 1 h",
+    ),
     ("AUTHORITY_COMPLAINT", Clock::Resolution, Unit::WorkingDays, 15, true, "L1: 15 working days"),
     ("OTHER", Clock::Resolution, Unit::WorkingDays, 5, true, "L1 art. 29: query in 5 working days"),
     ("REPAIR", Clock::Acceptance, Unit::ElapsedMinutes, 1440, true, "D8: accepted in 24 h"),
     ("REPAIR", Clock::Resolution, Unit::ElapsedMinutes, 240, true, "W17: indoor repair in 4 h"),
     ("LEAK", Clock::Acceptance, Unit::ElapsedMinutes, 1440, false, "D8: accepted in 24 h"),
-    ("LEAK", Clock::OnSite, Unit::ElapsedMinutes, 30, false, "W17: leak on site in 30 min in the city"),
+    (
+        "LEAK",
+        Clock::OnSite,
+        Unit::ElapsedMinutes,
+        30,
+        false,
+        "W17: leak on site in 30 min in the city",
+    ),
     ("OPENING", Clock::Acceptance, Unit::ElapsedMinutes, 1440, true, "D8: accepted in 24 h"),
-    ("OPENING", Clock::Resolution, Unit::ElapsedMinutes, 1440, true, "W16: ignition within 24 h of booking"),
+    (
+        "OPENING",
+        Clock::Resolution,
+        Unit::ElapsedMinutes,
+        1440,
+        true,
+        "W16: ignition within 24 h of booking",
+    ),
     ("METER_EXCHANGE", Clock::Acceptance, Unit::ElapsedMinutes, 1440, true, "D8: accepted in 24 h"),
     ("INSPECTION", Clock::Acceptance, Unit::ElapsedMinutes, 1440, true, "D8: accepted in 24 h"),
     ("READING_VISIT", Clock::Acceptance, Unit::ElapsedMinutes, 1440, true, "D8: accepted in 24 h"),
@@ -90,9 +136,16 @@ pub fn rule(unit: Unit, amount: i32) -> Rule {
 
 /// Ends a pause that has outlived the cap of its reason, at the cap: what is over it does not count.
 pub fn settle(clock: &mut SlaClock, calendar: &Calendar, now: Instant) -> Result<(), CalendarMissing> {
-    let Some(pause) = clock.pauses().last().filter(|pause| pause.until.is_none()) else { return Ok(()) };
-    let cap = CAPS.iter().find(|(reason, _)| reason.code() == pause.reason).map(|(_, days)| TimeDelta::days(*days));
-    let Some(end) = cap.and_then(|cap| pause.from.plus(cap)).filter(|end| *end < now) else { return Ok(()) };
+    let Some(pause) = clock.pauses().last().filter(|pause| pause.until.is_none()) else {
+        return Ok(());
+    };
+    let cap = CAPS
+        .iter()
+        .find(|(reason, _)| reason.code() == pause.reason)
+        .map(|(_, days)| TimeDelta::days(*days));
+    let Some(end) = cap.and_then(|cap| pause.from.plus(cap)).filter(|end| *end < now) else {
+        return Ok(());
+    };
     match clock.resume(calendar, end) {
         Ok(()) => {
             clock.observe(now);
@@ -114,7 +167,7 @@ pub fn due_for_sweep(clock: &SlaClock) -> Instant {
 
 /// Where a clock stands for callers, with whether the promise was broken, whatever came later.
 pub fn state(clock: &SlaClock, calendar: &Calendar, now: Instant, ended: bool) -> (State, bool) {
-    let standing = clock.standing(calendar.zone(), now);
+    let standing = clock.standing(calendar, now);
     let known = !clock.breaches().is_empty();
     if ended && clock.met_at().is_none() {
         return (if known { State::Breached } else { State::Ended }, known);

@@ -38,25 +38,45 @@ pub async fn policies(desk: Desk, call: Call, request: ListSlaPoliciesRequest) -
     let page = Page::of(&call, &[&request.subject], request.page_size, &request.page_token)?;
     let rows = store::policies(desk.db.reader(), &request.subject, &page).await?;
     let (rows, next_page_token) = page.cut(rows, |row| row.id);
-    Ok(ListSlaPoliciesResponse { policies: rows.iter().map(Policy::proto).collect(), next_page_token })
+    Ok(ListSlaPoliciesResponse {
+        policies: rows.iter().map(Policy::proto).collect(),
+        next_page_token,
+    })
 }
 
 pub async fn list(desk: Desk, call: Call, request: ListDeadlinesRequest) -> Result<ListDeadlinesResponse, Fault> {
-    let page = Page::of(&call, &[&request.owner_id, &request.breached_only.to_string()], request.page_size, &request.page_token)?;
+    let page = Page::of(
+        &call,
+        &[&request.owner_id, &request.breached_only.to_string()],
+        request.page_size,
+        &request.page_token,
+    )?;
     let now = desk.clock.now();
     let owner = fields::id_if("owner_id", &request.owner_id)?;
     let rows = store::list(desk.db.reader(), &Scope::of(&call), &page, owner, request.breached_only.then_some(now)).await?;
     let (rows, next_page_token) = page.cut(rows, |row| row.id);
-    let rows = rows.into_iter().map(|row| Ok(row.settled(now)?.proto(now))).collect::<Result<Vec<_>, Fault>>()?;
-    Ok(ListDeadlinesResponse { deadlines: rows.into_iter().filter(|row| row.breached || !request.breached_only).collect(), next_page_token })
+    let rows = rows
+        .into_iter()
+        .map(|row| Ok(row.settled(now)?.proto(now)))
+        .collect::<Result<Vec<_>, Fault>>()?;
+    Ok(ListDeadlinesResponse {
+        deadlines: rows.into_iter().filter(|row| row.breached || !request.breached_only).collect(),
+        next_page_token,
+    })
 }
 
 pub async fn explain(desk: Desk, call: Call, request: ExplainDeadlineRequest) -> Result<ExplainDeadlineResponse, Fault> {
     let now = desk.clock.now();
-    let deadline = store::get(desk.db.reader(), &Scope::of(&call), fields::id("deadline_id", &request.deadline_id)?).await?.settled(now)?;
+    let deadline = store::get(desk.db.reader(), &Scope::of(&call), fields::id("deadline_id", &request.deadline_id)?)
+        .await?
+        .settled(now)?;
     let policy = store::policy(desk.db.reader(), deadline.policy_id).await?;
     // What was written down about the pauses stands in the history of the clock, in the same order.
-    let notes = story::of(desk.db.reader(), deadline.id).await?.into_iter().filter(|step| step.action == "PAUSE").map(|step| step.reason);
+    let notes = story::of(desk.db.reader(), deadline.id)
+        .await?
+        .into_iter()
+        .filter(|step| step.action == "PAUSE")
+        .map(|step| step.reason);
     let mut pauses = deadline.pauses();
     pauses.iter_mut().zip(notes).for_each(|(pause, note)| pause.note = note);
     Ok(ExplainDeadlineResponse {

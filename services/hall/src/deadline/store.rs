@@ -70,13 +70,18 @@ pub async fn seed(db: &Database) -> Result<(), Fault> {
         .into_active_model()
         .reset_all()
     });
-    policy::Entity::insert_many(rows).on_conflict_do_nothing().exec_without_returning(db.writer()).await?;
+    policy::Entity::insert_many(rows)
+        .on_conflict_do_nothing()
+        .exec_without_returning(db.writer())
+        .await?;
     Ok(())
 }
 
 /// The promises for a subject on a day: the newest version of each clock.
 pub async fn in_force(conn: &impl ConnectionTrait, subject: &str, day: NaiveDate) -> Result<Vec<Policy>, Fault> {
-    let select = policy::Entity::find().filter(policy::Column::Subject.eq(subject)).filter(policy::Column::EffectiveOn.lte(day));
+    let select = policy::Entity::find()
+        .filter(policy::Column::Subject.eq(subject))
+        .filter(policy::Column::EffectiveOn.lte(day));
     let mut found: Vec<Policy> = select.order_by_desc(policy::Column::EffectiveOn).all(conn).await?;
     let mut seen = vec![];
     found.retain(|policy| {
@@ -89,7 +94,10 @@ pub async fn in_force(conn: &impl ConnectionTrait, subject: &str, day: NaiveDate
 }
 
 pub async fn policy(conn: &impl ConnectionTrait, id: Uuid) -> Result<Policy, Fault> {
-    policy::Entity::find_by_id(id).one(conn).await?.ok_or_else(|| Fault::internal("a clock without a policy"))
+    policy::Entity::find_by_id(id)
+        .one(conn)
+        .await?
+        .ok_or_else(|| Fault::internal("a clock without a policy"))
 }
 
 pub async fn policies(conn: &impl ConnectionTrait, subject: &str, page: &Page) -> Result<Vec<Policy>, Fault> {
@@ -134,7 +142,9 @@ async fn begin(write: &Write, owner: Uuid, branch: &str, policy: &Policy, from: 
 
 /// The clocks of an owner that are neither met nor ended, held until the write has ended.
 async fn live(write: &Write, owner: Uuid) -> Result<Vec<Deadline>, Fault> {
-    let select = deadline::Entity::find().filter(deadline::Column::OwnerId.eq(owner)).filter(deadline::Column::Live.eq(true));
+    let select = deadline::Entity::find()
+        .filter(deadline::Column::OwnerId.eq(owner))
+        .filter(deadline::Column::Live.eq(true));
     Ok(select.order_by_asc(deadline::Column::Id).lock_exclusive().all(&**write).await?)
 }
 
@@ -171,12 +181,18 @@ pub async fn recategorise(write: &Write, owner: Uuid, branch: &str, subject: &st
         };
         left.retain(|other| other.id != policy.id);
         model::settle(&mut row.sla.0, calendar, write.now()).map_err(missing)?;
-        row.sla.0.recategorise(calendar, write.now(), model::rule(policy.unit, policy.amount), calendar::Basis::FirstStart).map_err(Fault::internal)?;
+        row.sla
+            .0
+            .recategorise(calendar, write.now(), model::rule(policy.unit, policy.amount), calendar::Basis::FirstStart)
+            .map_err(Fault::internal)?;
         (row.subject, row.policy_id, row.pausable) = (policy.subject.clone(), policy.id, policy.pausable);
         row.keep(write).await?;
     }
     // A clock that was met keeps its outcome: the new promise for it does not start again.
-    let met = deadline::Entity::find().filter(deadline::Column::OwnerId.eq(owner)).filter(deadline::Column::Live.eq(false)).filter(deadline::Column::EndedAt.is_null());
+    let met = deadline::Entity::find()
+        .filter(deadline::Column::OwnerId.eq(owner))
+        .filter(deadline::Column::Live.eq(false))
+        .filter(deadline::Column::EndedAt.is_null());
     let met: Vec<Clock> = met.all(&**write).await?.iter().map(|row| row.clock).collect();
     for policy in left.into_iter().filter(|policy| !met.contains(&policy.clock)) {
         begin(write, owner, branch, policy, received).await?;
@@ -186,7 +202,11 @@ pub async fn recategorise(write: &Write, owner: Uuid, branch: &str, subject: &st
 
 /// A clock that the caller may see.
 pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Deadline, Fault> {
-    find::<deadline::Entity>(scope).filter(deadline::Column::Id.eq(id)).one(conn).await?.ok_or_else(|| Fault::not_found("deadline", id))
+    find::<deadline::Entity>(scope)
+        .filter(deadline::Column::Id.eq(id))
+        .one(conn)
+        .await?
+        .ok_or_else(|| Fault::not_found("deadline", id))
 }
 
 /// The same, held until the write has ended.
@@ -195,7 +215,13 @@ pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Resul
     select.one(conn).await?.ok_or_else(|| Fault::not_found("deadline", id))
 }
 
-pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, owner: Option<Uuid>, breached_before: Option<Instant>) -> Result<Vec<Deadline>, Fault> {
+pub async fn list(
+    conn: &impl ConnectionTrait,
+    scope: &Scope,
+    page: &Page,
+    owner: Option<Uuid>,
+    breached_before: Option<Instant>,
+) -> Result<Vec<Deadline>, Fault> {
     let mut select = find::<deadline::Entity>(scope).order_by_asc(deadline::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(deadline::Column::Id.gt(after));
@@ -205,7 +231,9 @@ pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, owner
     }
     if let Some(now) = breached_before {
         // Those that the sweep has not seen yet are found by their due time; a paused one is told apart when it is shown.
-        let late = sea_orm::Condition::all().add(deadline::Column::Live.eq(true)).add(deadline::Column::DueAt.lt(now.micros()));
+        let late = sea_orm::Condition::all()
+            .add(deadline::Column::Live.eq(true))
+            .add(deadline::Column::DueAt.lt(now.micros()));
         select = select.filter(sea_orm::Condition::any().add(deadline::Column::Breached.eq(true)).add(late));
     }
     Ok(select.all(conn).await?)

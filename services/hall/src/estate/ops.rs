@@ -35,7 +35,13 @@ pub async fn record(desk: Desk, call: Call, request: RecordEstateInspectionReque
             estate
         }
         None => {
-            let estate = Estate { id: Uuid::now_v7(), community_code: request.community_code, name: request.name, branch: request.branch, version: 1 };
+            let estate = Estate {
+                id: Uuid::now_v7(),
+                community_code: request.community_code,
+                name: request.name,
+                branch: request.branch,
+                version: 1,
+            };
             estate.clone().insert(&*write).await?;
             estate
         }
@@ -62,18 +68,27 @@ pub async fn record(desk: Desk, call: Call, request: RecordEstateInspectionReque
     );
     inspection.insert(&*write).await?;
     let inspections = store::inspections(&*write, estate.id).await?;
-    write.commit(RecordEstateInspectionResponse { estate: Some(estate.proto(&inspections)) }).await
+    write
+        .commit(RecordEstateInspectionResponse {
+            estate: Some(estate.proto(&inspections)),
+        })
+        .await
 }
 
 pub async fn get(desk: Desk, call: Call, request: GetEstateRequest) -> Result<GetEstateResponse, Fault> {
     let estate = store::get(desk.db.reader(), &Scope::of(&call), fields::id("estate_id", &request.estate_id)?).await?;
     let inspections = store::inspections(desk.db.reader(), estate.id).await?;
-    Ok(GetEstateResponse { estate: Some(estate.proto(&inspections)) })
+    Ok(GetEstateResponse {
+        estate: Some(estate.proto(&inspections)),
+    })
 }
 
 pub async fn list(desk: Desk, call: Call, request: ListEstatesRequest) -> Result<ListEstatesResponse, Fault> {
     let page = Page::of(&call, &[&request.community_code], request.page_size, &request.page_token)?;
     let rows = store::list(desk.db.reader(), &Scope::of(&call), &page, &request.community_code).await?;
     let (rows, next_page_token) = page.cut(rows, |row| row.id);
-    Ok(ListEstatesResponse { estates: rows.iter().map(|estate| estate.proto(&[])).collect(), next_page_token })
+    Ok(ListEstatesResponse {
+        estates: rows.iter().map(|estate| estate.proto(&[])).collect(),
+        next_page_token,
+    })
 }

@@ -35,12 +35,20 @@ impl Scoped for estate::Entity {
 
 /// An estate that the caller may see.
 pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Estate, Fault> {
-    find::<estate::Entity>(scope).filter(estate::Column::Id.eq(id)).one(conn).await?.ok_or_else(|| Fault::not_found("estate", id))
+    find::<estate::Entity>(scope)
+        .filter(estate::Column::Id.eq(id))
+        .one(conn)
+        .await?
+        .ok_or_else(|| Fault::not_found("estate", id))
 }
 
 /// The estate of a community, held until the write has ended; of any branch, since the code is unique.
 pub async fn lock_by_code(conn: &impl ConnectionTrait, code: &str) -> Result<Option<Estate>, Fault> {
-    Ok(estate::Entity::find().filter(estate::Column::CommunityCode.eq(code)).lock_exclusive().one(conn).await?)
+    Ok(estate::Entity::find()
+        .filter(estate::Column::CommunityCode.eq(code))
+        .lock_exclusive()
+        .one(conn)
+        .await?)
 }
 
 pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, code: &str) -> Result<Vec<Estate>, Fault> {
@@ -56,7 +64,11 @@ pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, code:
 
 /// Inspections of an estate, in the order in which they were recorded.
 pub async fn inspections(conn: &impl ConnectionTrait, estate: Uuid) -> Result<Vec<Inspection>, Fault> {
-    Ok(inspection::Entity::find().filter(inspection::Column::EstateId.eq(estate)).order_by_asc(inspection::Column::Id).all(conn).await?)
+    Ok(inspection::Entity::find()
+        .filter(inspection::Column::EstateId.eq(estate))
+        .order_by_asc(inspection::Column::Id)
+        .all(conn)
+        .await?)
 }
 
 impl Estate {

@@ -116,7 +116,10 @@ const LEAK: Rows = &[
 ];
 
 /// An opening: the steps on site are those of its own story.
-const OPENING: Rows = &[(State::OnSite, Action::Return, State::Pool), (State::OnSite, Action::Complete, State::Completed)];
+const OPENING: Rows = &[
+    (State::OnSite, Action::Return, State::Pool),
+    (State::OnSite, Action::Complete, State::Completed),
+];
 
 /// Visits that may end at a closed door.
 const DOOR: Rows = &[
@@ -137,7 +140,11 @@ pub const STEPS: &[(Type, &[Rows])] = &[
 ];
 
 fn rows(kind: Type) -> impl Iterator<Item = &'static (State, Action, State)> {
-    STEPS.iter().filter(move |(of, _)| *of == kind).flat_map(|(_, tables)| tables.iter()).flat_map(|table| table.iter())
+    STEPS
+        .iter()
+        .filter(move |(of, _)| *of == kind)
+        .flat_map(|(_, tables)| tables.iter())
+        .flat_map(|table| table.iter())
 }
 
 /// The state after a step; `None` where the type has no such step.
@@ -193,7 +200,16 @@ impl Evidence {
 pub const EVIDENCE: &[(Type, &[Evidence])] = &[
     (Type::Repair, &[Evidence::Photos(1), Evidence::Signature]),
     (Type::Leak, &[Evidence::Photos(1)]),
-    (Type::MeterExchange, &[Evidence::Photos(2), Evidence::Signature, Evidence::Index, Evidence::NewMeter, Evidence::NewMeterIndex]),
+    (
+        Type::MeterExchange,
+        &[
+            Evidence::Photos(2),
+            Evidence::Signature,
+            Evidence::Index,
+            Evidence::NewMeter,
+            Evidence::NewMeterIndex,
+        ],
+    ),
     (Type::Inspection, &[Evidence::Photos(1), Evidence::Signature]),
     (Type::ReadingVisit, &[Evidence::Photos(1), Evidence::Index]),
 ];
@@ -294,7 +310,31 @@ mod tests {
         let nothing = Given::default();
         assert_eq!(fields(Type::Repair, &nothing), ["report.photo_file_ids", "report.signature_file_id"]);
         assert_eq!(fields(Type::ReadingVisit, &Given { photos: 1, ..nothing }), ["report.index"]);
-        assert_eq!(fields(Type::MeterExchange, &Given { photos: 1, signature: true, index: true, new_meter: true, new_meter_index: true }), ["report.photo_file_ids"]);
-        assert!(missing(Type::MeterExchange, &Given { photos: 2, signature: true, index: true, new_meter: true, new_meter_index: true }).is_empty());
+        assert_eq!(
+            fields(
+                Type::MeterExchange,
+                &Given {
+                    photos: 1,
+                    signature: true,
+                    index: true,
+                    new_meter: true,
+                    new_meter_index: true
+                }
+            ),
+            ["report.photo_file_ids"]
+        );
+        assert!(
+            missing(
+                Type::MeterExchange,
+                &Given {
+                    photos: 2,
+                    signature: true,
+                    index: true,
+                    new_meter: true,
+                    new_meter_index: true
+                }
+            )
+            .is_empty()
+        );
     }
 }

@@ -46,7 +46,20 @@ pub async fn create(desk: Desk, call: Call, request: CreateOrderRequest) -> Resu
         }
         (account_id, received) = (account_id.or(case.account_id), Instant::from_micros(case.received_at));
     }
-    let order = file(&mut write, New { kind, branch: request.branch, case_id, account_id, opening_id: None, planned_on, task: request.task, received }).await?;
+    let order = file(
+        &mut write,
+        New {
+            kind,
+            branch: request.branch,
+            case_id,
+            account_id,
+            opening_id: None,
+            planned_on,
+            task: request.task,
+            received,
+        },
+    )
+    .await?;
     write.commit(CreateOrderResponse { order: Some(order.proto()) }).await
 }
 
@@ -93,7 +106,10 @@ pub async fn file(write: &mut Write, new: New) -> Result<Order, Fault> {
     };
     order.clone().insert(&**write).await?;
     let received = new.received;
-    deadline::store::start(write, order.id, &order.branch, order.kind.code(), |clock| if clock == Clock::Acceptance { now } else { received }).await?;
+    deadline::store::start(write, order.id, &order.branch, order.kind.code(), |clock| {
+        if clock == Clock::Acceptance { now } else { received }
+    })
+    .await?;
     story::note(write, order.id, "CREATE", "", order.state.code(), "").await?;
     write.subject(order.id);
     Ok(order)
@@ -117,7 +133,9 @@ pub async fn dispatch(desk: Desk, call: Call, request: DispatchOrderRequest) -> 
 
 /// Asks the vendor service about the members of a crew whom vendors employ, for the certificate that an order needs.
 async fn ask(desk: &Desk, call: &Call, order: Uuid, crew: &[Uuid], day: NaiveDate) -> Result<Word, Fault> {
-    let Ok(order) = store::get(desk.db.reader(), &Scope::of(call), order).await else { return Ok(Word::new()) };
+    let Ok(order) = store::get(desk.db.reader(), &Scope::of(call), order).await else {
+        return Ok(Word::new());
+    };
     match certificate(order.kind) {
         Some(kind) => certified::ask(desk, call, crew, kind, day).await,
         None => Ok(Word::new()),
@@ -183,7 +201,12 @@ pub async fn withdraw(desk: Desk, call: Call, request: WithdrawOrderRequest) -> 
     };
     let mut order = load(&write, &call, fields::id("order_id", &request.order_id)?, &request.etag).await?;
     moved_here(&order)?;
-    let why = Return { action: Action::Withdraw, code: "WITHDRAWN", note: &request.reason, staff: None };
+    let why = Return {
+        action: Action::Withdraw,
+        code: "WITHDRAWN",
+        note: &request.reason,
+        staff: None,
+    };
     return_to_pool(&mut write, &mut order, why).await?;
     write.commit(WithdrawOrderResponse { order: Some(order.proto()) }).await
 }
@@ -207,7 +230,12 @@ pub async fn accept(desk: Desk, call: Call, request: AcceptOrderRequest) -> Resu
         }
         false => Readiness::ReturnedToPool,
     };
-    write.commit(AcceptOrderResponse { order: Some(order.proto()), readiness: readiness.into() }).await
+    write
+        .commit(AcceptOrderResponse {
+            order: Some(order.proto()),
+            readiness: readiness.into(),
+        })
+        .await
 }
 
 pub async fn arrive(desk: Desk, call: Call, request: ArriveOnSiteRequest) -> Result<ArriveOnSiteResponse, Fault> {
@@ -223,12 +251,19 @@ pub async fn arrive(desk: Desk, call: Call, request: ArriveOnSiteRequest) -> Res
     is_crew(&write, &order, &call, true).await?;
     let ready = arrive_certified(&mut write, &mut order, word).await?;
     let readiness = if ready { Readiness::Ready } else { Readiness::ReturnedToPool };
-    write.commit(ArriveOnSiteResponse { order: Some(order.proto()), readiness: readiness.into() }).await
+    write
+        .commit(ArriveOnSiteResponse {
+            order: Some(order.proto()),
+            readiness: readiness.into(),
+        })
+        .await
 }
 
 /// What the vendor service says about those who have an order now: its crew, or the person of the vendor that accepted it.
 pub async fn ask_crew(desk: &Desk, call: &Call, order: Uuid, planned: bool) -> Result<Word, Fault> {
-    let Ok(order) = store::get(desk.db.reader(), &Scope::of(call), order).await else { return Ok(Word::new()) };
+    let Ok(order) = store::get(desk.db.reader(), &Scope::of(call), order).await else {
+        return Ok(Word::new());
+    };
     let today = desk.clock.now().date();
     let day = if planned { order.planned_on.max(today) } else { today };
     let Some(kind) = certificate(order.kind) else { return Ok(Word::new()) };
@@ -267,13 +302,25 @@ async fn still_certified(write: &mut Write, order: &mut Order, word: Result<Word
         },
         None => {
             let members = staff::store::crew(&**write, &Scope::everything(), &order.crew.0).await?;
-            certified::first_without(&**write, &members, &word, kind, day).await?.map(|(member, why)| (Some(member), why))
+            certified::first_without(&**write, &members, &word, kind, day)
+                .await?
+                .map(|(member, why)| (Some(member), why))
         }
     };
     match refused {
         None => Ok(true),
         Some((staff, why)) => {
-            return_to_pool(write, order, Return { action: Action::Return, code: why.code(), note: "", staff }).await?;
+            return_to_pool(
+                write,
+                order,
+                Return {
+                    action: Action::Return,
+                    code: why.code(),
+                    note: "",
+                    staff,
+                },
+            )
+            .await?;
             Ok(false)
         }
     }
@@ -301,7 +348,14 @@ pub async fn return_to_pool(write: &mut Write, order: &mut Order, why: Return<'_
     steps::store::drop_open(write, order.id).await?;
     match vendor {
         Some(vendor) => {
-            write.event(order.id, &WorkOrderWithdrawn { order_id: order.id.to_string(), vendor_id: vendor.to_string(), reason: why.code.to_owned() });
+            write.event(
+                order.id,
+                &WorkOrderWithdrawn {
+                    order_id: order.id.to_string(),
+                    vendor_id: vendor.to_string(),
+                    reason: why.code.to_owned(),
+                },
+            );
         }
         None => {
             let event = OrderReturned {
@@ -401,7 +455,14 @@ pub async fn give_up(write: &mut Write, order: &mut Order, reason: &str) -> Resu
     steps::store::drop_open(write, order.id).await?;
     deadline::store::end(write, order.id).await?;
     if let Some(vendor) = vendor {
-        write.event(order.id, &WorkOrderWithdrawn { order_id: order.id.to_string(), vendor_id: vendor.to_string(), reason: "CANCELLED".to_owned() });
+        write.event(
+            order.id,
+            &WorkOrderWithdrawn {
+                order_id: order.id.to_string(),
+                vendor_id: vendor.to_string(),
+                reason: "CANCELLED".to_owned(),
+            },
+        );
     }
     Ok(())
 }
@@ -423,20 +484,38 @@ pub async fn done(write: &mut Write, order: &Order) -> Result<(), Fault> {
 pub async fn get(desk: Desk, call: Call, request: GetOrderRequest) -> Result<GetOrderResponse, Fault> {
     let order = store::get(desk.db.reader(), &Scope::of(&call), fields::id("order_id", &request.order_id)?).await?;
     let moves = story::of(desk.db.reader(), order.id).await?;
-    Ok(GetOrderResponse { order: Some(order.proto()), moves: moves.iter().map(store::move_proto).collect() })
+    Ok(GetOrderResponse {
+        order: Some(order.proto()),
+        moves: moves.iter().map(store::move_proto).collect(),
+    })
 }
 
 pub async fn list(desk: Desk, call: Call, request: ListOrdersRequest) -> Result<ListOrdersResponse, Fault> {
     let filters = [request.state.to_string(), request.r#type.to_string(), request.case_id.clone()];
     let page = Page::of(&call, &filters.each_ref().map(String::as_str), request.page_size, &request.page_token)?;
     let case = fields::id_if("case_id", &request.case_id)?;
-    let rows = store::list(desk.db.reader(), &Scope::of(&call), &page, fields::pick_if(request.state), fields::pick_if(request.r#type), case).await?;
+    let rows = store::list(
+        desk.db.reader(),
+        &Scope::of(&call),
+        &page,
+        fields::pick_if(request.state),
+        fields::pick_if(request.r#type),
+        case,
+    )
+    .await?;
     let (rows, next_page_token) = page.cut(rows, |row| row.id);
-    Ok(ListOrdersResponse { orders: rows.iter().map(Order::proto).collect(), next_page_token })
+    Ok(ListOrdersResponse {
+        orders: rows.iter().map(Order::proto).collect(),
+        next_page_token,
+    })
 }
 
 fn planned(day: NaiveDate, today: NaiveDate) -> Result<(), Fault> {
-    if day < today { Err(Fault::from(Refusal::PlannedInPast).field("planned_date")) } else { Ok(()) }
+    if day < today {
+        Err(Fault::from(Refusal::PlannedInPast).field("planned_date"))
+    } else {
+        Ok(())
+    }
 }
 
 async fn load(write: &Write, call: &Call, id: Uuid, etag: &str) -> Result<Order, Fault> {
@@ -447,7 +526,11 @@ async fn load(write: &Write, call: &Call, id: Uuid, etag: &str) -> Result<Order,
 
 /// Orders of openings are moved by their opening.
 fn moved_here(order: &Order) -> Result<(), Fault> {
-    if order.kind == Type::Opening { Err(Refusal::MovedByOpening.into()) } else { Ok(()) }
+    if order.kind == Type::Opening {
+        Err(Refusal::MovedByOpening.into())
+    } else {
+        Ok(())
+    }
 }
 
 /// Reported work of own staff, looked at by another person than reported it.
@@ -470,14 +553,20 @@ pub async fn is_crew(write: &Write, order: &Order, call: &Call, by_phone: bool) 
         return Ok(());
     }
     let members = staff::store::crew(&**write, &Scope::everything(), &order.crew.0).await?;
-    if members.iter().any(|member| member.login == call.subject()) { Ok(()) } else { Err(Refusal::NotTheCrew.into()) }
+    if members.iter().any(|member| member.login == call.subject()) {
+        Ok(())
+    } else {
+        Err(Refusal::NotTheCrew.into())
+    }
 }
 
 fn evidence(missing: &[Evidence]) -> Result<(), Fault> {
     if missing.is_empty() {
         return Ok(());
     }
-    Err(missing.iter().fold(Fault::from(Refusal::EvidenceMissing), |fault, piece| fault.field(piece.field())))
+    Err(missing
+        .iter()
+        .fold(Fault::from(Refusal::EvidenceMissing), |fault, piece| fault.field(piece.field())))
 }
 
 /// The state after a step, or the refusal that names what is allowed.

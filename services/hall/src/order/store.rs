@@ -61,23 +61,36 @@ impl Scoped for order::Entity {
 
 /// An order that the caller may see.
 pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Order, Fault> {
-    find::<order::Entity>(scope).filter(order::Column::Id.eq(id)).one(conn).await?.ok_or_else(|| Fault::not_found("order", id))
+    find::<order::Entity>(scope)
+        .filter(order::Column::Id.eq(id))
+        .one(conn)
+        .await?
+        .ok_or_else(|| Fault::not_found("order", id))
 }
 
 /// The same, held until the write has ended.
 pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Order, Fault> {
-    find::<order::Entity>(scope).filter(order::Column::Id.eq(id)).lock_exclusive().one(conn).await?.ok_or_else(|| Fault::not_found("order", id))
+    find::<order::Entity>(scope)
+        .filter(order::Column::Id.eq(id))
+        .lock_exclusive()
+        .one(conn)
+        .await?
+        .ok_or_else(|| Fault::not_found("order", id))
 }
 
 /// An order of a case that is neither completed nor cancelled.
 pub async fn open_of_case(conn: &impl ConnectionTrait, case: Uuid) -> Result<Option<Uuid>, Fault> {
-    let select = order::Entity::find().filter(order::Column::CaseId.eq(case)).filter(order::Column::State.is_not_in([State::Completed, State::Cancelled]));
+    let select = order::Entity::find()
+        .filter(order::Column::CaseId.eq(case))
+        .filter(order::Column::State.is_not_in([State::Completed, State::Cancelled]));
     Ok(select.one(conn).await?.map(|order| order.id))
 }
 
 /// Orders whose vendor did not answer in time.
 pub async fn lapsed(conn: &impl ConnectionTrait, before: Instant, limit: u64) -> Result<Vec<Order>, Fault> {
-    let select = order::Entity::find().filter(order::Column::State.eq(State::Offered)).filter(order::Column::RespondBy.lt(before.micros()));
+    let select = order::Entity::find()
+        .filter(order::Column::State.eq(State::Offered))
+        .filter(order::Column::RespondBy.lt(before.micros()));
     Ok(select.order_by_asc(order::Column::RespondBy).limit(limit).all(conn).await?)
 }
 

@@ -18,7 +18,6 @@ use super::{
 };
 use crate::{
     Desk,
-    codes::Code,
     deadline::{self, model::Clock},
     staff::{certified, model::NotCertified},
     step as steps,
@@ -58,7 +57,9 @@ fn decode<M: Message + Default>(event: &Event) -> Result<M, Fault> {
 /// The order that a vendor speaks of, if the vendor still has it and the step is one that its state allows. An order that was taken
 /// back in the meantime is passed over: the vendor is told so by its own event.
 async fn order(write: &Write, order: &str, vendor: &str, action: Action) -> Result<Option<Order>, Fault> {
-    let (Ok(id), Ok(vendor)) = (Uuid::try_parse(order), Uuid::try_parse(vendor)) else { return Err(Fault::internal("an event without ids")) };
+    let (Ok(id), Ok(vendor)) = (Uuid::try_parse(order), Uuid::try_parse(vendor)) else {
+        return Err(Fault::internal("an event without ids"));
+    };
     let order = match store::lock(&**write, &Scope::everything(), id).await {
         Ok(order) => order,
         Err(fault) if fault.code() == rpc::Code::NotFound => return Ok(None),
@@ -68,7 +69,10 @@ async fn order(write: &Write, order: &str, vendor: &str, action: Action) -> Resu
         return Ok(None);
     }
     if order.state == State::Checking && action != Action::VendorAccept {
-        return Err(Fault::unavailable("STEP_UNDER_WAY", "the certificate of the vendor's person is being asked for"));
+        return Err(Fault::unavailable(
+            "STEP_UNDER_WAY",
+            "the certificate of the vendor's person is being asked for",
+        ));
     }
     Ok(ops::check_step(&order, action).is_ok().then_some(order))
 }
@@ -81,8 +85,12 @@ struct Asked {
 }
 
 async fn accepted(write: &mut Write, event: WorkOrderAccepted) -> Result<(), Fault> {
-    let Some(mut order) = order(write, &event.order_id, &event.vendor_id, Action::VendorAccept).await? else { return Ok(()) };
-    let (Some(vendor), Ok(person)) = (order.vendor_id, Uuid::try_parse(&event.person_id)) else { return Err(Fault::internal("an event without a person")) };
+    let Some(mut order) = order(write, &event.order_id, &event.vendor_id, Action::VendorAccept).await? else {
+        return Ok(());
+    };
+    let (Some(vendor), Ok(person)) = (order.vendor_id, Uuid::try_parse(&event.person_id)) else {
+        return Err(Fault::internal("an event without a person"));
+    };
     order.vendor_person_id = Some(person);
     order.respond_by = None;
     ops::take(write, &mut order, Action::VendorAccept, &event.person_id).await?;
@@ -90,28 +98,42 @@ async fn accepted(write: &mut Write, event: WorkOrderAccepted) -> Result<(), Fau
 }
 
 async fn declined(write: &mut Write, event: WorkOrderDeclined) -> Result<(), Fault> {
-    let Some(mut order) = order(write, &event.order_id, &event.vendor_id, Action::VendorDecline).await? else { return Ok(()) };
+    let Some(mut order) = order(write, &event.order_id, &event.vendor_id, Action::VendorDecline).await? else {
+        return Ok(());
+    };
     (order.vendor_id, order.respond_by) = (None, None);
     order.returned_reason = "DECLINED".to_owned();
     ops::take(write, &mut order, Action::VendorDecline, &event.vendor_id).await
 }
 
 async fn reported(write: &mut Write, event: WorkReported) -> Result<(), Fault> {
-    let Some(mut order) = order(write, &event.order_id, &event.vendor_id, Action::VendorReport).await? else { return Ok(()) };
+    let Some(mut order) = order(write, &event.order_id, &event.vendor_id, Action::VendorReport).await? else {
+        return Ok(());
+    };
     order.reported_by = format!("vendor:{}", event.vendor_id);
     ops::take(write, &mut order, Action::VendorReport, &event.person_id).await
 }
 
 async fn approved(write: &mut Write, event: WorkApproved) -> Result<(), Fault> {
-    let Some(mut order) = order(write, &event.order_id, &event.vendor_id, Action::VendorApprove).await? else { return Ok(()) };
+    let Some(mut order) = order(write, &event.order_id, &event.vendor_id, Action::VendorApprove).await? else {
+        return Ok(());
+    };
     ops::take(write, &mut order, Action::VendorApprove, "").await?;
     ops::done(write, &order).await?;
-    write.event(order.id, &WorkOrderCompleted { order_id: event.order_id, vendor_id: event.vendor_id });
+    write.event(
+        order.id,
+        &WorkOrderCompleted {
+            order_id: event.order_id,
+            vendor_id: event.vendor_id,
+        },
+    );
     Ok(())
 }
 
 async fn refused(write: &mut Write, event: WorkRefused) -> Result<(), Fault> {
-    let Some(mut order) = order(write, &event.order_id, &event.vendor_id, Action::VendorRefuse).await? else { return Ok(()) };
+    let Some(mut order) = order(write, &event.order_id, &event.vendor_id, Action::VendorRefuse).await? else {
+        return Ok(());
+    };
     order.round = event.round;
     ops::take(write, &mut order, Action::VendorRefuse, "").await
 }
@@ -131,7 +153,9 @@ pub async fn check_person(desk: &Desk, call: &Call, step: &steps::store::Step) -
     };
 
     let mut write = desk.db.open(call).await?;
-    let Some(step) = steps::store::lock_pending(&write, step.id).await? else { return Ok(()) };
+    let Some(step) = steps::store::lock_pending(&write, step.id).await? else {
+        return Ok(());
+    };
     let mut order = store::lock(&*write, &Scope::everything(), step.story_id).await?;
     if order.state == State::Checking && certified {
         ops::take(&mut write, &mut order, Action::Certify, "").await?;
@@ -140,7 +164,12 @@ pub async fn check_person(desk: &Desk, call: &Call, step: &steps::store::Step) -
     // Done before the order moves on: a return drops what is open.
     steps::store::done(&write, step).await?;
     if order.state == State::Checking {
-        let why = Return { action: Action::Return, code: NotCertified::VendorPersonNotCertified.code(), note: "", staff: None };
+        let why = Return {
+            action: Action::Return,
+            code: NotCertified::VendorPersonNotCertified.code(),
+            note: "",
+            staff: None,
+        };
         ops::return_to_pool(&mut write, &mut order, why).await?;
     }
     write.close().await
@@ -154,7 +183,17 @@ pub async fn sweep(desk: &Desk) -> Result<usize, Fault> {
         let mut write = desk.db.open(&Call::background("hall", "sweep-offers")).await?;
         let mut order = store::lock(&*write, &Scope::everything(), row.id).await?;
         if order.state == State::Offered && order.respond_by.is_some_and(|by| by < before.micros()) {
-            ops::return_to_pool(&mut write, &mut order, Return { action: Action::Lapse, code: "NO_ANSWER", note: "", staff: None }).await?;
+            ops::return_to_pool(
+                &mut write,
+                &mut order,
+                Return {
+                    action: Action::Lapse,
+                    code: "NO_ANSWER",
+                    note: "",
+                    staff: None,
+                },
+            )
+            .await?;
             write.close().await?;
         }
     }

@@ -24,7 +24,9 @@ pub async fn ask(desk: &Desk, call: &Call, ids: &[Uuid], kind: Kind, day: NaiveD
     let scope = Scope::of(call);
     let mut word = Word::new();
     for id in ids {
-        let Ok(member) = store::get(desk.db.reader(), &scope, *id).await else { continue };
+        let Ok(member) = store::get(desk.db.reader(), &scope, *id).await else {
+            continue;
+        };
         if let Some(person) = member.vendor_person_id.filter(|_| member.employer == Employer::Vendor) {
             let vendor = member.vendor_id;
             let (certified, of) = ask_person(desk, call, person, kind, day).await?;
@@ -41,7 +43,9 @@ pub async fn ask_person(desk: &Desk, call: &Call, person: Uuid, kind: Kind, day:
         certificate_kind: CertificateKind::try_from(kind.number()).map_err(Fault::internal)?.into(),
         on_date: Some(wire::date(day)),
     };
-    let answer = PersonServiceClient::new(desk.vendor.channel()).check_certified(desk.vendor.request(call, question)).await;
+    let answer = PersonServiceClient::new(desk.vendor.channel())
+        .check_certified(desk.vendor.request(call, question))
+        .await;
     match answer.map_err(|status| desk.vendor.fault(status)) {
         Ok(answer) => {
             let answer = answer.into_inner();
@@ -59,7 +63,9 @@ pub async fn check(conn: &impl ConnectionTrait, member: &Staff, word: &Word, kin
             return Ok(Err(NotCertified::StaffLeft));
         }
         // A member who joined after the vendor was asked: the write is tried again.
-        let said = word.get(&member.id).ok_or_else(|| Fault::aborted("CONTENTION", "the crew has changed; try again"))?;
+        let said = word
+            .get(&member.id)
+            .ok_or_else(|| Fault::aborted("CONTENTION", "the crew has changed; try again"))?;
         return Ok(if *said { Ok(None) } else { Err(NotCertified::VendorPersonNotCertified) });
     }
     let certificates: Vec<_> = store::certificates(conn, member.id).await?.iter().map(store::Certificate::rule).collect();
@@ -68,7 +74,13 @@ pub async fn check(conn: &impl ConnectionTrait, member: &Staff, word: &Word, kin
 }
 
 /// The first member of a crew who does not count, and why.
-pub async fn first_without(conn: &impl ConnectionTrait, crew: &[Staff], word: &Word, kind: Kind, day: NaiveDate) -> Result<Option<(Uuid, NotCertified)>, Fault> {
+pub async fn first_without(
+    conn: &impl ConnectionTrait,
+    crew: &[Staff],
+    word: &Word,
+    kind: Kind,
+    day: NaiveDate,
+) -> Result<Option<(Uuid, NotCertified)>, Fault> {
     for member in crew {
         if let Err(why) = check(conn, member, word, kind, day).await? {
             return Ok(Some((member.id, why)));
@@ -79,7 +91,10 @@ pub async fn first_without(conn: &impl ConnectionTrait, crew: &[Staff], word: &W
 
 /// The refusal that names the member and the reason.
 pub fn refusal(member: Uuid, why: NotCertified, kind: Kind) -> Fault {
-    Fault::from(Refusal::CertificateNeeded).meta("staff_id", member).meta("why", why.code()).meta("certificate_kind", kind.code())
+    Fault::from(Refusal::CertificateNeeded)
+        .meta("staff_id", member)
+        .meta("why", why.code())
+        .meta("certificate_kind", kind.code())
 }
 
 /// Refuses an inspector of own staff who holds none of the kinds on the day.

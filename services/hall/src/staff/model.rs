@@ -109,7 +109,11 @@ pub fn step(from: CertificateState, action: Action) -> Option<CertificateState> 
 
 /// The steps that a state allows.
 pub fn allowed(from: CertificateState) -> Vec<&'static str> {
-    STEPS.iter().filter(|(state, _, _)| *state == from).map(|(_, action, _)| action.code()).collect()
+    STEPS
+        .iter()
+        .filter(|(state, _, _)| *state == from)
+        .map(|(_, action, _)| action.code())
+        .collect()
 }
 
 /// Days before the last one on which a warning is due.
@@ -151,7 +155,11 @@ pub fn days_left(valid_to: NaiveDate, day: NaiveDate) -> i64 {
 /// The marks that are reached today and were not reached when the last warning was given; `warned` is the smallest mark so far, 0 for none.
 pub fn marks_due(valid_to: NaiveDate, today: NaiveDate, warned: i32) -> Vec<i32> {
     let left = days_left(valid_to, today);
-    MARKS.iter().copied().filter(|mark| left >= 0 && left <= i64::from(*mark) && (warned == 0 || *mark < warned)).collect()
+    MARKS
+        .iter()
+        .copied()
+        .filter(|mark| left >= 0 && left <= i64::from(*mark) && (warned == 0 || *mark < warned))
+        .collect()
 }
 
 /// Why a member does not count for a certificate.
@@ -222,7 +230,13 @@ mod tests {
     }
 
     fn paper(kind: Kind, issued_on: &str, valid_to: &str, state: CertificateState) -> Certificate<u8> {
-        Certificate { id: 1, kind, issued_on: day(issued_on), valid_to: day(valid_to), state }
+        Certificate {
+            id: 1,
+            kind,
+            issued_on: day(issued_on),
+            valid_to: day(valid_to),
+            state,
+        }
     }
 
     #[test]
@@ -247,7 +261,13 @@ mod tests {
     fn a_certificate_takes_these_steps_and_no_other() {
         use Action::{Confirm, End, Near, Revoke};
         use CertificateState::{Draft, Expired, Expiring, Revoked, Valid};
-        let legal = [(Draft, Confirm, Valid), (Valid, Near, Expiring), (Expiring, End, Expired), (Valid, Revoke, Revoked), (Expiring, Revoke, Revoked)];
+        let legal = [
+            (Draft, Confirm, Valid),
+            (Valid, Near, Expiring),
+            (Expiring, End, Expired),
+            (Valid, Revoke, Revoked),
+            (Expiring, Revoke, Revoked),
+        ];
         for from in CertificateState::ALL {
             for action in [Confirm, Near, End, Revoke] {
                 let expected = legal.iter().find(|(s, a, _)| s == from && *a == action).map(|(_, _, to)| *to);
@@ -262,7 +282,11 @@ mod tests {
     fn a_01_only_valid_and_expiring_certificates_count() {
         use CertificateState::{Draft, Expired, Expiring, Revoked, Valid};
         for (state, counts) in [(Draft, false), (Valid, true), (Expiring, true), (Revoked, false)] {
-            assert_eq!(paper(Kind::GasOpening, "2024-01-01", "2025-06-30", state).counts_on(day("2025-03-01")), counts, "{state:?}");
+            assert_eq!(
+                paper(Kind::GasOpening, "2024-01-01", "2025-06-30", state).counts_on(day("2025-03-01")),
+                counts,
+                "{state:?}"
+            );
         }
         // The stored state lags behind or runs ahead: the day decides.
         for state in [Valid, Expiring, Expired] {
@@ -318,10 +342,22 @@ mod tests {
         use CertificateState::{Draft, Revoked, Valid};
         assert_eq!(ask(State::Left, &paper(Valid, "2026-01-01"), Kind::GasOpening), Err(NotCertified::StaffLeft));
         assert_eq!(ask(State::Active, &[], Kind::GasOpening), Err(NotCertified::CertificateMissing));
-        assert_eq!(ask(State::Active, &paper(Draft, "2026-01-01"), Kind::GasOpening), Err(NotCertified::CertificateMissing));
-        assert_eq!(ask(State::Active, &paper(Valid, "2026-01-01"), Kind::Repair), Err(NotCertified::CertificateMissing));
-        assert_eq!(ask(State::Active, &paper(Valid, "2025-02-28"), Kind::GasOpening), Err(NotCertified::CertificateNotValid));
-        assert_eq!(ask(State::Active, &paper(Revoked, "2026-01-01"), Kind::GasOpening), Err(NotCertified::CertificateNotValid));
+        assert_eq!(
+            ask(State::Active, &paper(Draft, "2026-01-01"), Kind::GasOpening),
+            Err(NotCertified::CertificateMissing)
+        );
+        assert_eq!(
+            ask(State::Active, &paper(Valid, "2026-01-01"), Kind::Repair),
+            Err(NotCertified::CertificateMissing)
+        );
+        assert_eq!(
+            ask(State::Active, &paper(Valid, "2025-02-28"), Kind::GasOpening),
+            Err(NotCertified::CertificateNotValid)
+        );
+        assert_eq!(
+            ask(State::Active, &paper(Revoked, "2026-01-01"), Kind::GasOpening),
+            Err(NotCertified::CertificateNotValid)
+        );
         assert_eq!(ask(State::Active, &paper(Valid, "2026-01-01"), Kind::GasOpening), Ok(1));
     }
 }

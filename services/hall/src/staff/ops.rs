@@ -1,20 +1,14 @@
-use contracts::hearth::hall::v1::{self as proto, *};
+use contracts::hearth::hall::v1::*;
 use database::{Begun, Scope, Write};
 use rpc::{Call, Fault, page::Page, wire};
 use uuid::Uuid;
 
 use super::{
     certified,
-    model::{Action, Employer, Kind, State, TrainingKind, allowed, step},
+    model::{Action, CertificateState, Employer, Kind, State, TrainingKind, allowed, step},
     store::{self, Certificate, Staff, Training},
 };
-use crate::{
-    Desk,
-    codes::Code,
-    fields,
-    refusal::Refusal,
-    rows::Packed,
-};
+use crate::{Desk, codes::Code, fields, refusal::Refusal, rows::Packed};
 
 pub async fn register(desk: Desk, call: Call, request: RegisterStaffRequest) -> Result<RegisterStaffResponse, Fault> {
     let mut write = match desk.db.begin(&call, &request).await? {
@@ -79,7 +73,15 @@ pub async fn record_training(desk: Desk, call: Call, request: RecordTrainingRequ
     let passed_on = wire::date_of(request.passed_date.as_ref(), "passed_date")?;
     fields::not_after("passed_date", passed_on, write.now().date())?;
     let kind: TrainingKind = fields::pick("kind", request.kind)?;
-    Training { id: Uuid::now_v7(), staff_id: staff.id, kind, authority: request.authority, passed_on }.insert(&*write).await?;
+    Training {
+        id: Uuid::now_v7(),
+        staff_id: staff.id,
+        kind,
+        authority: request.authority,
+        passed_on,
+    }
+    .insert(&*write)
+    .await?;
     let staff = save(&mut write, &mut staff).await?;
     write.commit(RecordTrainingResponse { staff: Some(staff) }).await
 }
@@ -109,7 +111,7 @@ pub async fn record_certificate(desk: Desk, call: Call, request: RecordCertifica
         issued_on,
         valid_to,
         scan_file_id: request.scan_file_id,
-        state: super::model::CertificateState::Draft,
+        state: CertificateState::Draft,
         revoked_on: None,
         recorded_by: call.subject().to_owned(),
         warned: 0,
@@ -119,7 +121,12 @@ pub async fn record_certificate(desk: Desk, call: Call, request: RecordCertifica
     write.subject(certificate.id);
     certificate.insert(&*write).await?;
     let staff = save(&mut write, &mut staff).await?;
-    write.commit(RecordCertificateResponse { staff: Some(staff), certificate_id }).await
+    write
+        .commit(RecordCertificateResponse {
+            staff: Some(staff),
+            certificate_id,
+        })
+        .await
 }
 
 pub async fn confirm_certificate(desk: Desk, call: Call, request: ConfirmCertificateRequest) -> Result<ConfirmCertificateResponse, Fault> {
@@ -151,7 +158,15 @@ pub async fn revoke_certificate(desk: Desk, call: Call, request: RevokeCertifica
     let to = take(&certificate, Action::Revoke, &write)?;
     let today = write.now().date();
     store::move_certificate(&*write, certificate.id, to, Some(today)).await?;
-    crate::story::note(&write, certificate.id, Action::Revoke.code(), certificate.state.code(), to.code(), &request.reason).await?;
+    crate::story::note(
+        &write,
+        certificate.id,
+        Action::Revoke.code(),
+        certificate.state.code(),
+        to.code(),
+        &request.reason,
+    )
+    .await?;
     write.subject(certificate.id);
     let staff = save(&mut write, &mut staff).await?;
     write.commit(RevokeCertificateResponse { staff: Some(staff) }).await
@@ -167,7 +182,10 @@ pub async fn list(desk: Desk, call: Call, request: ListStaffRequest) -> Result<L
     let page = Page::of(&call, &[&request.post.to_string()], request.page_size, &request.page_token)?;
     let rows = store::list(desk.db.reader(), &Scope::of(&call), &page, fields::pick_if(request.post)).await?;
     let (rows, next_page_token) = page.cut(rows, |row| row.id);
-    Ok(ListStaffResponse { staff: rows.iter().map(Staff::proto).collect(), next_page_token })
+    Ok(ListStaffResponse {
+        staff: rows.iter().map(Staff::proto).collect(),
+        next_page_token,
+    })
 }
 
 pub async fn reveal(desk: Desk, call: Call, request: RevealStaffRequest) -> Result<RevealStaffResponse, Fault> {
@@ -188,8 +206,16 @@ pub async fn check(desk: Desk, call: Call, request: CheckStaffCertifiedRequest) 
     let staff = store::get(desk.db.reader(), &Scope::of(&call), id).await?;
     let word = certified::ask(&desk, &call, &[id], kind, day).await?;
     Ok(match certified::check(desk.db.reader(), &staff, &word, kind, day).await? {
-        Ok(certificate) => CheckStaffCertifiedResponse { certified: true, reason: String::new(), certificate_id: fields::text(certificate) },
-        Err(why) => CheckStaffCertifiedResponse { certified: false, reason: why.code().to_owned(), certificate_id: String::new() },
+        Ok(certificate) => CheckStaffCertifiedResponse {
+            certified: true,
+            reason: String::new(),
+            certificate_id: fields::text(certificate),
+        },
+        Err(why) => CheckStaffCertifiedResponse {
+            certified: false,
+            reason: why.code().to_owned(),
+            certificate_id: String::new(),
+        },
     })
 }
 
@@ -197,7 +223,10 @@ pub async fn warnings(desk: Desk, call: Call, request: ListCertificateWarningsRe
     let page = Page::of(&call, &[], request.page_size, &request.page_token)?;
     let rows = store::warnings(desk.db.reader(), &Scope::of(&call), &page).await?;
     let (rows, next_page_token) = page.cut(rows, |row| row.id);
-    Ok(ListCertificateWarningsResponse { warnings: rows.iter().map(store::Warning::proto).collect(), next_page_token })
+    Ok(ListCertificateWarningsResponse {
+        warnings: rows.iter().map(store::Warning::proto).collect(),
+        next_page_token,
+    })
 }
 
 fn posts(numbers: &[i32]) -> Result<Vec<super::model::Post>, Fault> {
@@ -211,22 +240,32 @@ fn posts(numbers: &[i32]) -> Result<Vec<super::model::Post>, Fault> {
 async fn active(write: &Write, call: &Call, id: &str, etag: &str) -> Result<Staff, Fault> {
     let staff = store::lock(&**write, &Scope::of(call), fields::id("staff_id", id)?).await?;
     staff.check(etag)?;
-    if staff.state == State::Left { Err(Refusal::StaffLeft.into()) } else { Ok(staff) }
+    if staff.state == State::Left {
+        Err(Refusal::StaffLeft.into())
+    } else {
+        Ok(staff)
+    }
 }
 
 async fn of(write: &Write, staff: &Staff, id: &str) -> Result<Certificate, Fault> {
     let id = fields::id("certificate_id", id)?;
     let certificate = store::lock_certificate(&**write, id).await?;
-    certificate.filter(|c| c.staff_id == staff.id).ok_or_else(|| Fault::not_found("certificate", id))
+    certificate
+        .filter(|c| c.staff_id == staff.id)
+        .ok_or_else(|| Fault::not_found("certificate", id))
 }
 
 /// The state after a step, from where the certificate stands today.
-fn take(certificate: &Certificate, action: Action, write: &Write) -> Result<super::model::CertificateState, Fault> {
+fn take(certificate: &Certificate, action: Action, write: &Write) -> Result<CertificateState, Fault> {
     let from = certificate.rule().state_on(write.now().date());
-    step(from, action).ok_or_else(|| Fault::from(Refusal::CertificateState).meta("state", from.code()).meta("allowed", allowed(from).join(",")))
+    step(from, action).ok_or_else(|| {
+        Fault::from(Refusal::CertificateState)
+            .meta("state", from.code())
+            .meta("allowed", allowed(from).join(","))
+    })
 }
 
-async fn save(write: &mut Write, staff: &mut Staff) -> Result<proto::StaffMember, Fault> {
+async fn save(write: &mut Write, staff: &mut Staff) -> Result<StaffMember, Fault> {
     staff.save(&**write).await?;
     changed(write, staff.id);
     store::whole(&**write, staff, write.now().date()).await

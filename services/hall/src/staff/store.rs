@@ -79,18 +79,38 @@ impl Scoped for warning::Entity {
 
 /// A member that the caller may see.
 pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Staff, Fault> {
-    find::<staff::Entity>(scope).filter(staff::Column::Id.eq(id)).one(conn).await?.ok_or_else(|| Fault::not_found("staff member", id))
+    find::<staff::Entity>(scope)
+        .filter(staff::Column::Id.eq(id))
+        .one(conn)
+        .await?
+        .ok_or_else(|| Fault::not_found("staff member", id))
 }
 
 /// The same, held until the write has ended.
 pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Staff, Fault> {
-    find::<staff::Entity>(scope).filter(staff::Column::Id.eq(id)).lock_exclusive().one(conn).await?.ok_or_else(|| Fault::not_found("staff member", id))
+    find::<staff::Entity>(scope)
+        .filter(staff::Column::Id.eq(id))
+        .lock_exclusive()
+        .one(conn)
+        .await?
+        .ok_or_else(|| Fault::not_found("staff member", id))
 }
 
 /// Members by their ids, in the order of the ids.
 pub async fn crew(conn: &impl ConnectionTrait, scope: &Scope, ids: &[Uuid]) -> Result<Vec<Staff>, Fault> {
-    let found = find::<staff::Entity>(scope).filter(staff::Column::Id.is_in(ids.iter().copied())).all(conn).await?;
-    ids.iter().map(|id| found.iter().find(|member| member.id == *id).cloned().ok_or_else(|| Fault::not_found("staff member", id))).collect()
+    let found = find::<staff::Entity>(scope)
+        .filter(staff::Column::Id.is_in(ids.iter().copied()))
+        .all(conn)
+        .await?;
+    ids.iter()
+        .map(|id| {
+            found
+                .iter()
+                .find(|member| member.id == *id)
+                .cloned()
+                .ok_or_else(|| Fault::not_found("staff member", id))
+        })
+        .collect()
 }
 
 pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, post: Option<Post>) -> Result<Vec<Staff>, Fault> {
@@ -106,11 +126,19 @@ pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, post:
 }
 
 pub async fn certificates(conn: &impl ConnectionTrait, staff: Uuid) -> Result<Vec<Certificate>, Fault> {
-    Ok(certificate::Entity::find().filter(certificate::Column::StaffId.eq(staff)).order_by_asc(certificate::Column::Id).all(conn).await?)
+    Ok(certificate::Entity::find()
+        .filter(certificate::Column::StaffId.eq(staff))
+        .order_by_asc(certificate::Column::Id)
+        .all(conn)
+        .await?)
 }
 
 pub async fn trainings(conn: &impl ConnectionTrait, staff: Uuid) -> Result<Vec<Training>, Fault> {
-    Ok(training::Entity::find().filter(training::Column::StaffId.eq(staff)).order_by_asc(training::Column::Id).all(conn).await?)
+    Ok(training::Entity::find()
+        .filter(training::Column::StaffId.eq(staff))
+        .order_by_asc(training::Column::Id)
+        .all(conn)
+        .await?)
 }
 
 /// Moves a certificate; its other columns never change.
@@ -125,7 +153,11 @@ pub async fn move_certificate(conn: &impl ConnectionTrait, id: Uuid, state: Cert
 
 /// Notes the smallest mark at which a warning was given.
 pub async fn warned(conn: &impl ConnectionTrait, id: Uuid, mark: i32) -> Result<(), Fault> {
-    certificate::Entity::update_many().col_expr(certificate::Column::Warned, mark.into()).filter(certificate::Column::Id.eq(id)).exec(conn).await?;
+    certificate::Entity::update_many()
+        .col_expr(certificate::Column::Warned, mark.into())
+        .filter(certificate::Column::Id.eq(id))
+        .exec(conn)
+        .await?;
     Ok(())
 }
 
@@ -135,11 +167,25 @@ pub async fn lagging(conn: &impl ConnectionTrait, today: NaiveDate, limit: u64) 
     use sea_orm::Condition;
     let within = |days: i32| today.checked_add_signed(calendar::TimeDelta::days(i64::from(days))).unwrap_or(NaiveDate::MAX);
     let mut due = Condition::any()
-        .add(Condition::all().add(Column::State.eq(CertificateState::Valid)).add(Column::ValidTo.lte(within(model::MARKS[0]))))
-        .add(Condition::all().add(Column::State.eq(CertificateState::Expiring)).add(Column::ValidTo.lt(today)));
+        .add(
+            Condition::all()
+                .add(Column::State.eq(CertificateState::Valid))
+                .add(Column::ValidTo.lte(within(model::MARKS[0]))),
+        )
+        .add(
+            Condition::all()
+                .add(Column::State.eq(CertificateState::Expiring))
+                .add(Column::ValidTo.lt(today)),
+        );
     for mark in model::MARKS {
         let unwarned = Condition::any().add(Column::Warned.eq(0)).add(Column::Warned.gt(mark));
-        due = due.add(Condition::all().add(Column::State.eq(CertificateState::Expiring)).add(Column::ValidTo.gte(today)).add(Column::ValidTo.lte(within(mark))).add(unwarned));
+        due = due.add(
+            Condition::all()
+                .add(Column::State.eq(CertificateState::Expiring))
+                .add(Column::ValidTo.gte(today))
+                .add(Column::ValidTo.lte(within(mark)))
+                .add(unwarned),
+        );
     }
     Ok(certificate::Entity::find().filter(due).order_by_asc(Column::Id).limit(limit).all(conn).await?)
 }
@@ -160,7 +206,13 @@ pub async fn warnings(conn: &impl ConnectionTrait, scope: &Scope, page: &Page) -
 impl Certificate {
     /// What rules look at.
     pub fn rule(&self) -> model::Certificate<Uuid> {
-        model::Certificate { id: self.id, kind: self.kind, issued_on: self.issued_on, valid_to: self.valid_to, state: self.state }
+        model::Certificate {
+            id: self.id,
+            kind: self.kind,
+            issued_on: self.issued_on,
+            valid_to: self.valid_to,
+            state: self.state,
+        }
     }
 
     fn proto(&self, today: NaiveDate) -> proto::Certificate {
@@ -210,7 +262,11 @@ pub async fn whole(conn: &impl ConnectionTrait, staff: &Staff, today: NaiveDate)
         authority: t.authority,
         passed_date: Some(wire::date(t.passed_on)),
     });
-    Ok(proto::StaffMember { certificates, trainings: trainings.collect(), ..staff.proto() })
+    Ok(proto::StaffMember {
+        certificates,
+        trainings: trainings.collect(),
+        ..staff.proto()
+    })
 }
 
 impl Warning {

@@ -26,7 +26,9 @@ pub async fn run(desk: &Desk) -> Result<usize, Fault> {
 async fn one(desk: &Desk, id: Uuid) -> Result<(), Fault> {
     let mut write = desk.db.open(&Call::background("hall", "sweep-certificates")).await?;
     let today = write.now().date();
-    let Some(certificate) = store::lock_certificate(&*write, id).await? else { return Ok(()) };
+    let Some(certificate) = store::lock_certificate(&*write, id).await? else {
+        return Ok(());
+    };
     let wanted = certificate.rule().state_on(today);
     let mut state = certificate.state;
     // The table has no step over EXPIRING: a certificate that nobody looked at for long takes both.

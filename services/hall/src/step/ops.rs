@@ -13,7 +13,10 @@ pub async fn list(desk: Desk, call: Call, request: ListStepsRequest) -> Result<L
     let story = fields::id_if("story_id", &request.story_id)?;
     let rows = store::list(desk.db.reader(), &Scope::of(&call), &page, fields::pick_if(request.state), story).await?;
     let (rows, next_page_token) = page.cut(rows, |row| row.id);
-    Ok(ListStepsResponse { steps: rows.iter().map(Step::proto).collect(), next_page_token })
+    Ok(ListStepsResponse {
+        steps: rows.iter().map(Step::proto).collect(),
+        next_page_token,
+    })
 }
 
 pub async fn retry(desk: Desk, call: Call, request: RetryStepRequest) -> Result<RetryStepResponse, Fault> {

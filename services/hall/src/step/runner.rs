@@ -1,9 +1,10 @@
 //! Takes the steps that are due. One that was begun before a crash is found in the table and taken again under the same key, so that
 //! its effect in the other service happens once.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use rpc::{Call, Code, Fault};
+use tokio::task::JoinSet;
 
 use super::{
     model::{Kind, PATIENCE},
@@ -13,14 +14,38 @@ use crate::{Desk, opening, order};
 
 const POLL: Duration = Duration::from_millis(200);
 
+/// Steps that are taken at the same time: a service that does not answer holds up its own steps only.
+const LANES: usize = 8;
+
 /// Takes steps as long as the service runs.
 pub async fn run(desk: Desk) {
+    let mut lanes = JoinSet::new();
+    let mut in_hand = BTreeSet::new();
     loop {
-        match store::claim(&desk.db).await {
-            Ok(Some(step)) => {
-                if let Err(fault) = take(&desk, step).await {
-                    tracing::warn!(%fault, "the outcome of a step could not be kept; it is taken again");
+        while let Some(ended) = lanes.try_join_next() {
+            match ended {
+                Ok(id) => {
+                    in_hand.remove(&id);
                 }
+                // Which one panicked is not told; the others are taken by nobody else as long as their claim lasts.
+                Err(_) => in_hand.clear(),
+            }
+        }
+        let claimed = if lanes.len() < LANES {
+            store::claim(&desk.db, &in_hand).await
+        } else {
+            Ok(None)
+        };
+        match claimed {
+            Ok(Some(step)) => {
+                let (desk, id) = (desk.clone(), step.id);
+                in_hand.insert(id);
+                lanes.spawn(async move {
+                    if let Err(fault) = take(&desk, step).await {
+                        tracing::warn!(%fault, "the outcome of a step could not be kept; it is taken again");
+                    }
+                    id
+                });
             }
             Ok(None) => {
                 // Rung after a write that added a step; else the next look finds those whose time has come.
@@ -46,7 +71,9 @@ async fn take(desk: &Desk, step: Step) -> Result<(), Fault> {
         tracing::warn!(step = %step.id, kind = ?step.kind, %fault, "a step was refused and waits for a person");
     }
     let mut write = desk.db.open(&call).await?;
-    let Some(step) = store::lock_pending(&write, step.id).await? else { return Ok(()) };
+    let Some(step) = store::lock_pending(&write, step.id).await? else {
+        return Ok(());
+    };
     write.subject(step.id);
     store::failed(&write, step, fault.reason(), park).await?;
     write.close().await
@@ -55,7 +82,13 @@ async fn take(desk: &Desk, step: Step) -> Result<(), Fault> {
 /// Whether the other service has said no. Anything else leaves it open whether the step had its effect, so it is tried again.
 fn is_refusal(fault: &Fault, step: &Step) -> bool {
     match fault.code() {
-        Code::InvalidArgument | Code::FailedPrecondition | Code::AlreadyExists | Code::PermissionDenied | Code::OutOfRange | Code::Unimplemented | Code::Unauthenticated => true,
+        Code::InvalidArgument
+        | Code::FailedPrecondition
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::OutOfRange
+        | Code::Unimplemented
+        | Code::Unauthenticated => true,
         // The other service may hear of an agreement a little later than we do.
         Code::NotFound => step.attempts >= PATIENCE,
         _ => false,

@@ -1,4 +1,7 @@
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use contracts::hearth::hall::v1 as proto;
 use database::{Database, Scope, Scoped, Write, find};
@@ -36,8 +39,8 @@ impl Scoped for step::Entity {
     const BRANCH: Option<Self::Column> = Some(step::Column::Branch);
 }
 
-/// Longest time that a try may take; another runner takes over afterwards. A step has one effect however often it is tried.
-const CLAIM: Duration = Duration::from_millis(3500);
+/// How long a step is left to the runner that claimed it. Should another one take it while it is still under way, it has one effect all the same.
+const CLAIM: Duration = Duration::from_secs(1);
 
 /// The machine's clock: tries are no matter of the rules.
 pub fn real_now() -> i64 {
@@ -69,7 +72,9 @@ pub async fn add(write: &Write, kind: Kind, story: Uuid, branch: &str, input: &i
 
 /// The step of a story that has not ended.
 pub async fn open(conn: &impl ConnectionTrait, story: Uuid) -> Result<Option<Step>, Fault> {
-    let select = step::Entity::find().filter(step::Column::StoryId.eq(story)).filter(step::Column::State.is_in([State::Pending, State::Parked]));
+    let select = step::Entity::find()
+        .filter(step::Column::StoryId.eq(story))
+        .filter(step::Column::State.is_in([State::Pending, State::Parked]));
     Ok(select.one(conn).await?)
 }
 
@@ -82,14 +87,15 @@ pub async fn drop_open(write: &Write, story: Uuid) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Claims a step that is due.
-pub async fn claim(db: &Database) -> Result<Option<Step>, Fault> {
+/// Claims a step that is due and not in hand here.
+pub async fn claim(db: &Database, in_hand: &BTreeSet<Uuid>) -> Result<Option<Step>, Fault> {
     let now = real_now();
     let due = || {
         step::Entity::find()
             .filter(step::Column::State.eq(State::Pending))
             .filter(step::Column::NextAttemptAt.lte(now))
             .filter(step::Column::ClaimedUntil.lte(now))
+            .filter(step::Column::Id.is_not_in(in_hand.iter().copied()))
             .order_by_asc(step::Column::NextAttemptAt)
     };
     for found in due().limit(8).all(db.reader()).await? {
@@ -115,7 +121,12 @@ pub async fn lock_pending(write: &Write, id: Uuid) -> Result<Option<Step>, Fault
 
 /// A step that the caller may see, held until the write has ended.
 pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Step, Fault> {
-    find::<step::Entity>(scope).filter(step::Column::Id.eq(id)).lock_exclusive().one(conn).await?.ok_or_else(|| Fault::not_found("step", id))
+    find::<step::Entity>(scope)
+        .filter(step::Column::Id.eq(id))
+        .lock_exclusive()
+        .one(conn)
+        .await?
+        .ok_or_else(|| Fault::not_found("step", id))
 }
 
 /// Ends a step.

@@ -29,9 +29,10 @@ impl std::str::FromStr for Mapping {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('=') {
-            Some((field, header)) if !field.trim().is_empty() && !header.trim().is_empty() => {
-                Ok(Self { field: field.trim().to_owned(), header: header.trim().to_owned() })
-            }
+            Some((field, header)) if !field.trim().is_empty() && !header.trim().is_empty() => Ok(Self {
+                field: field.trim().to_owned(),
+                header: header.trim().to_owned(),
+            }),
             _ => Err("write it as field=header, such as meter_no=meter".to_owned()),
         }
     }
@@ -70,7 +71,11 @@ impl Columns {
             }
         }
         if !missing.is_empty() {
-            bail!("the file has no column for {}; its columns are {}; name others with --columns field=header", missing.join(", "), found.join(", "));
+            bail!(
+                "the file has no column for {}; its columns are {}; name others with --columns field=header",
+                missing.join(", "),
+                found.join(", ")
+            );
         }
         Ok(Self { places, width: found.len() })
     }
@@ -106,13 +111,32 @@ mod tests {
     use super::*;
 
     static FIELDS: [Field; 3] = [
-        Field { name: "meter_no", headers: &["meter_no"], required: true, limit: 40 },
-        Field { name: "index", headers: &["index", "reading"], required: true, limit: 40 },
-        Field { name: "source", headers: &["source"], required: false, limit: 40 },
+        Field {
+            name: "meter_no",
+            headers: &["meter_no"],
+            required: true,
+            limit: 40,
+        },
+        Field {
+            name: "index",
+            headers: &["index", "reading"],
+            required: true,
+            limit: 40,
+        },
+        Field {
+            name: "source",
+            headers: &["source"],
+            required: false,
+            limit: 40,
+        },
     ];
 
     fn find(mappings: &[&str], header: &[&str]) -> Result<Columns> {
-        Columns::find(&FIELDS, &mappings.iter().map(|m| m.parse().unwrap()).collect::<Vec<_>>(), &StringRecord::from(header.to_vec()))
+        Columns::find(
+            &FIELDS,
+            &mappings.iter().map(|m| m.parse().unwrap()).collect::<Vec<_>>(),
+            &StringRecord::from(header.to_vec()),
+        )
     }
 
     #[test]

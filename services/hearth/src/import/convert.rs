@@ -28,7 +28,10 @@ impl Unit {
             Self::Hl => 1,
             Self::L => 3,
         };
-        shift(text, places).ok_or(("INDEX_NOT_PLAIN_DIGITS", "the value is no plain number of at most 15 digits, so its unit cannot be changed"))
+        shift(text, places).ok_or((
+            "INDEX_NOT_PLAIN_DIGITS",
+            "the value is no plain number of at most 15 digits, so its unit cannot be changed",
+        ))
     }
 }
 
@@ -56,13 +59,15 @@ pub fn moment(text: &str, zone: Tz) -> Result<Instant, Wrong> {
     }
     let local = local(text).ok_or(("READ_TIME", "not a time such as 2025-01-31T16:19:00, with or without an offset"))?;
     match zone.from_local_datetime(&local) {
-        MappedLocalTime::Single(time) => {
-            Instant::checked_from_micros(time.timestamp_micros()).ok_or(("READ_TIME", "the year is out of range"))
-        }
-        MappedLocalTime::Ambiguous(..) => {
-            Err(("LOCAL_TIME_TWICE", "this local time came twice when clocks were put back; write it with its offset"))
-        }
-        MappedLocalTime::None => Err(("LOCAL_TIME_SKIPPED", "this local time never came: clocks were put forward; write it with its offset")),
+        MappedLocalTime::Single(time) => Instant::checked_from_micros(time.timestamp_micros()).ok_or(("READ_TIME", "the year is out of range")),
+        MappedLocalTime::Ambiguous(..) => Err((
+            "LOCAL_TIME_TWICE",
+            "this local time came twice when clocks were put back; write it with its offset",
+        )),
+        MappedLocalTime::None => Err((
+            "LOCAL_TIME_SKIPPED",
+            "this local time never came: clocks were put forward; write it with its offset",
+        )),
     }
 }
 
@@ -71,13 +76,22 @@ fn local(text: &str) -> Option<NaiveDateTime> {
     ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
         .iter()
         .find_map(|form| NaiveDateTime::parse_from_str(&text, form).ok())
-        .or_else(|| Some(NaiveDateTime::new(NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok()?, NaiveTime::from_hms_opt(12, 0, 0)?)))
+        .or_else(|| {
+            Some(NaiveDateTime::new(
+                NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok()?,
+                NaiveTime::from_hms_opt(12, 0, 0)?,
+            ))
+        })
 }
 
 /// A civil day: 2025-01-31, 2025/1/31 or 20250131.
 pub fn day(text: &str) -> Result<NaiveDate, Wrong> {
     let text = text.trim().replace('/', "-");
-    let form = if text.len() == 8 && text.bytes().all(|b| b.is_ascii_digit()) { "%Y%m%d" } else { "%Y-%m-%d" };
+    let form = if text.len() == 8 && text.bytes().all(|b| b.is_ascii_digit()) {
+        "%Y%m%d"
+    } else {
+        "%Y-%m-%d"
+    };
     NaiveDate::parse_from_str(&text, form).map_err(|_| ("DATE", "not a day such as 2025-01-31"))
 }
 
@@ -96,7 +110,11 @@ pub fn decimal(text: &str) -> Result<Option<String>, Wrong> {
     }
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let plain = |part: &str, most: usize| !part.is_empty() && part.len() <= most && part.bytes().all(|b| b.is_ascii_digit());
-    if plain(whole, 15) && plain(fraction, 9) { Ok(Some(text.to_owned())) } else { Err(("DECIMAL", "not a plain decimal number")) }
+    if plain(whole, 15) && plain(fraction, 9) {
+        Ok(Some(text.to_owned()))
+    } else {
+        Err(("DECIMAL", "not a plain decimal number"))
+    }
 }
 
 /// Yes or no; an empty cell is no.
@@ -165,7 +183,10 @@ mod tests {
         assert_eq!(madrid("2016-10-30T02:30:00").unwrap_err().0, "LOCAL_TIME_TWICE");
         assert_eq!(madrid("2016-03-27T02:30:00").unwrap_err().0, "LOCAL_TIME_SKIPPED");
         assert_eq!(madrid("2016-02-30T02:30:00").unwrap_err().0, "READ_TIME");
-        assert_eq!(moment("2025-01-31T16:19", calendar::ZONE).map(|i| i.to_string()).as_deref(), Ok("2025-01-31T08:19:00Z"));
+        assert_eq!(
+            moment("2025-01-31T16:19", calendar::ZONE).map(|i| i.to_string()).as_deref(),
+            Ok("2025-01-31T08:19:00Z")
+        );
     }
 
     #[test]

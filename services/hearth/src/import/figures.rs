@@ -21,7 +21,11 @@ pub fn fixed(units: impl Into<i128>, places: u32) -> String {
     let (whole, rest) = (units.unsigned_abs() / scale, units.unsigned_abs() % scale);
     let whole = count(i128::try_from(whole).unwrap_or(i128::MAX));
     let sign = if units < 0 { "-" } else { "" };
-    if places == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{rest:0>width$}", width = usize::try_from(places).unwrap_or_default()) }
+    if places == 0 {
+        format!("{sign}{whole}")
+    } else {
+        format!("{sign}{whole}.{rest:0>width$}", width = usize::try_from(places).unwrap_or_default())
+    }
 }
 
 /// Money, from fen: ¥ 1,234.50.
@@ -35,8 +39,14 @@ mod tests {
 
     #[test]
     fn figures_are_grouped_by_three() {
-        assert_eq!([0, 7, 999, 1000, 6684, 1_234_567, -6684].map(count), ["0", "7", "999", "1,000", "6,684", "1,234,567", "-6,684"]);
-        assert_eq!([0, 5, 131_56, -131_56, 1_234_567_89].map(yuan), ["¥ 0.00", "¥ 0.05", "¥ 131.56", "¥ -131.56", "¥ 1,234,567.89"]);
+        assert_eq!(
+            [0, 7, 999, 1000, 6684, 1_234_567, -6684].map(count),
+            ["0", "7", "999", "1,000", "6,684", "1,234,567", "-6,684"]
+        );
+        assert_eq!(
+            [0, 5, 131_56, -131_56, 1_234_567_89].map(yuan),
+            ["¥ 0.00", "¥ 0.05", "¥ 131.56", "¥ -131.56", "¥ 1,234,567.89"]
+        );
         assert_eq!((fixed(1_234_500, 3), fixed(12, 0)), ("1,234.500".to_owned(), "12".to_owned()));
     }
 }

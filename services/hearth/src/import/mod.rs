@@ -29,17 +29,18 @@ use contracts::hearth::{
 use csv::StringRecord;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use self::{
-    columns::{Columns, Mapping},
-    convert::Unit,
-    pump::{Answer, CHUNK, Feed, Kind, Notice, check},
-    report::Report,
-    source::{Encoding, Source},
-};
 pub use self::{
-    pump::{Answer as Taken, Feed as Rows, Kind as FileKind, Notice as Refused, pump as send, told},
+    columns::Columns,
+    convert::Unit,
+    pump::{Answer as Taken, CHUNK, Feed as Rows, Kind as FileKind, Notice as Refused, pump as send, told},
     rows::{Customers, Meters, Readings},
     tariff::read as tariff_request,
+};
+use self::{
+    columns::Mapping,
+    pump::{Answer, Feed, Kind, Notice, check},
+    report::Report,
+    source::{Encoding, Source},
 };
 use crate::client::{self, Client, Desk};
 
@@ -84,7 +85,8 @@ impl Target {
         let desk = Desk::new(&keys).with_context(|| format!("{} holds no keys; name the folder with --data", keys.display()))?;
         let port = boot::PORTS.iter().find(|(name, _)| *name == service).map_or(0, |(_, port)| *port);
         let address = self.address.clone().unwrap_or_else(|| format!("https://127.0.0.1:{port}"));
-        desk.client(&address, client::person(&self.subject, &[role])).with_context(|| format!("{service} at {address}"))
+        desk.client(&address, client::person(&self.subject, &[role]))
+            .with_context(|| format!("{service} at {address}"))
     }
 }
 
@@ -178,7 +180,14 @@ impl Import {
             }
             Self::Readings(file) => {
                 let client = file.table.target.client("billing", Role::Operator)?;
-                file.table.send(&Readings { client, unit: file.unit, zone: file.time_zone, source: file.source.clone() }).await
+                file.table
+                    .send(&Readings {
+                        client,
+                        unit: file.unit,
+                        zone: file.time_zone,
+                        source: file.source.clone(),
+                    })
+                    .await
             }
             Self::Tariffs(file) => file.publish().await,
         }
@@ -197,7 +206,14 @@ impl Table {
         };
         let (_, reader) = source.records(self.separator()?)?;
         let path = self.refused.clone().unwrap_or_else(|| beside(&self.file));
-        let mut feed = FileRows { kind, columns: &columns, reader, waiting: VecDeque::new(), report: Report::new(header, &path), bar: bar(source.bytes) };
+        let mut feed = FileRows {
+            kind,
+            columns: &columns,
+            reader,
+            waiting: VecDeque::new(),
+            report: Report::new(header, &path),
+            bar: bar(source.bytes),
+        };
         // A run of its own: a file that is imported again is judged anew, since what was refused may be taken now; what is there is known by its natural key.
         let key = format!("{} {}", source.digest, uuid::Uuid::now_v7());
         let outcome = pump::pump(kind, &key, self.dry_run, &mut feed).await;
@@ -219,7 +235,10 @@ impl Table {
     }
 
     fn separator(&self) -> Result<u8> {
-        u8::try_from(self.delimiter).ok().filter(u8::is_ascii).ok_or_else(|| anyhow!("--delimiter is one ASCII character"))
+        u8::try_from(self.delimiter)
+            .ok()
+            .filter(u8::is_ascii)
+            .ok_or_else(|| anyhow!("--delimiter is one ASCII character"))
     }
 }
 
@@ -259,7 +278,12 @@ impl<K: Kind, R: std::io::Read> Feed<K::Row> for FileRows<'_, K, R> {
                     kept.push((line, record.clone()));
                 }
                 Err((field, (reason, text))) => {
-                    let notice = Notice { line, field: field.to_owned(), reason: reason.to_owned(), text: text.to_owned() };
+                    let notice = Notice {
+                        line,
+                        field: field.to_owned(),
+                        reason: reason.to_owned(),
+                        text: text.to_owned(),
+                    };
                     self.report.refuse(&notice, &record)?;
                 }
             }
@@ -306,9 +330,18 @@ impl TariffFile {
             return Ok(ExitCode::SUCCESS);
         }
         let mut client = TariffServiceClient::new(self.target.client("billing", Role::Accountant)?);
-        let there = client.list_tariffs(ListTariffsRequest { on_date: request.from_date, page_size: 500, page_token: String::new() }).await;
+        let there = client
+            .list_tariffs(ListTariffsRequest {
+                on_date: request.from_date,
+                page_size: 500,
+                page_token: String::new(),
+            })
+            .await;
         let there = there.map_err(|s| anyhow!(told(&s)))?.into_inner().tariffs;
-        if there.iter().any(|t| t.name == request.name && t.from_date == request.from_date && t.classes == request.classes) {
+        if there
+            .iter()
+            .any(|t| t.name == request.name && t.from_date == request.from_date && t.classes == request.classes)
+        {
             println!("already there: {what}");
             return Ok(ExitCode::SUCCESS);
         }

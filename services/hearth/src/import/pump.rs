@@ -62,7 +62,11 @@ pub trait Feed<R> {
 
 /// Sends everything. `key` names this run: a chunk that is sent again after a break has the same request id and therefore one effect.
 pub async fn pump<K: Kind>(kind: &K, key: &str, dry_run: bool, feed: &mut impl Feed<K::Row>) -> Result<()> {
-    let mut under_way = UnderWay { waiting: VecDeque::new(), ended: false, sent: 0 };
+    let mut under_way = UnderWay {
+        waiting: VecDeque::new(),
+        ended: false,
+        sent: 0,
+    };
     let mut tries = 0_u32;
     loop {
         let before = under_way.sent;

@@ -35,7 +35,17 @@ impl Report {
     /// `path` is made with the first refused row.
     pub fn new(header: StringRecord, path: &Path) -> Self {
         let refused = BTreeMap::new();
-        Self { header, path: path.to_owned(), file: None, read: 0, accepted: 0, already: 0, held: 0, refused, warnings: BTreeMap::new() }
+        Self {
+            header,
+            path: path.to_owned(),
+            file: None,
+            read: 0,
+            accepted: 0,
+            already: 0,
+            held: 0,
+            refused,
+            warnings: BTreeMap::new(),
+        }
     }
 
     /// Files a row that is refused: line and reason, then the row as it came, so that it can be put right and imported from that file.
@@ -43,7 +53,9 @@ impl Report {
         let told = || format!("{} cannot be written; name another file with --refused", self.path.display());
         *self.refused.entry(notice.reason.clone()).or_default() += 1;
         if self.file.is_none() {
-            let mut file = csv::WriterBuilder::new().flexible(true).from_writer(File::create(&self.path).with_context(told)?);
+            let mut file = csv::WriterBuilder::new()
+                .flexible(true)
+                .from_writer(File::create(&self.path).with_context(told)?);
             file.write_record(LEAD.into_iter().chain(self.header.iter().filter(|h| !LEAD.contains(h))))?;
             self.file = Some(file);
         }
@@ -77,8 +89,10 @@ impl Report {
     /// The closing words.
     pub fn told(&self, dry_run: bool) -> String {
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING);
-        let mut row = |name: &str, n: i64| drop(table.add_row([name.to_owned(), count(n)]));
+        table.load_style(presets::NOTHING);
+        let mut row = |name: &str, n: i64| {
+            table.add_row([name.to_owned(), count(n)]);
+        };
         let verb = if dry_run { "would be accepted" } else { "accepted" };
         row("rows read", self.read);
         row(verb, self.accepted);

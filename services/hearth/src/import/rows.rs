@@ -5,8 +5,8 @@ use chrono_tz::Tz;
 use contracts::hearth::{
     archive::v1::{CustomerRow, ImportCustomersRequest, ImportCustomersResponse, RowNotice, intake_service_client::IntakeServiceClient},
     billing::v1::{
-        ImportMetersRequest, ImportMetersResponse, ImportReadingsRequest, ImportReadingsResponse, MeterRow, ReadingRow, meter_service_client::MeterServiceClient,
-        reading_service_client::ReadingServiceClient,
+        ImportMetersRequest, ImportMetersResponse, ImportReadingsRequest, ImportReadingsResponse, MeterRow, ReadingRow,
+        meter_service_client::MeterServiceClient, reading_service_client::ReadingServiceClient,
     },
     r#type::v1::Decimal,
 };
@@ -27,7 +27,12 @@ fn in_field<T>(field: &'static str, value: Result<T, Wrong>) -> Result<T, Refuse
 }
 
 const fn field(name: &'static str, headers: &'static [&'static str], required: bool, limit: usize) -> Field {
-    Field { name, headers, required, limit }
+    Field {
+        name,
+        headers,
+        required,
+        limit,
+    }
 }
 
 /// Customers with premises, accounts and contracts, for archive.
@@ -83,15 +88,28 @@ impl Kind for Customers {
     }
 
     fn request(&self, request_id: String, dry_run: bool, rows: Vec<CustomerRow>) -> ImportCustomersRequest {
-        ImportCustomersRequest { request_id, dry_run, template_id: self.template_id.clone(), rows }
+        ImportCustomersRequest {
+            request_id,
+            dry_run,
+            template_id: self.template_id.clone(),
+            rows,
+        }
     }
 
     async fn open(&self, requests: ReceiverStream<ImportCustomersRequest>) -> Result<Streaming<ImportCustomersResponse>, Status> {
-        IntakeServiceClient::new(self.client.clone()).import_customers(requests).await.map(tonic::Response::into_inner)
+        IntakeServiceClient::new(self.client.clone())
+            .import_customers(requests)
+            .await
+            .map(tonic::Response::into_inner)
     }
 
     fn answer(&self, response: ImportCustomersResponse) -> Answer {
-        let notice = |n: RowNotice| Notice { line: n.line, field: n.field, reason: n.reason, text: n.text };
+        let notice = |n: RowNotice| Notice {
+            line: n.line,
+            field: n.field,
+            reason: n.reason,
+            text: n.text,
+        };
         Answer {
             accepted: response.accepted.into(),
             already: response.unchanged.into(),
@@ -143,12 +161,26 @@ impl Kind for Meters {
     }
 
     async fn open(&self, requests: ReceiverStream<ImportMetersRequest>) -> Result<Streaming<ImportMetersResponse>, Status> {
-        MeterServiceClient::new(self.client.clone()).import_meters(requests).await.map(tonic::Response::into_inner)
+        MeterServiceClient::new(self.client.clone())
+            .import_meters(requests)
+            .await
+            .map(tonic::Response::into_inner)
     }
 
     fn answer(&self, response: ImportMetersResponse) -> Answer {
-        let refused = response.refused.into_iter().map(|n| Notice { line: n.line.into(), field: n.field, reason: n.reason, text: n.text });
-        Answer { accepted: response.accepted.into(), already: response.repeats.into(), held: 0, refused: refused.collect(), warnings: vec![] }
+        let refused = response.refused.into_iter().map(|n| Notice {
+            line: n.line.into(),
+            field: n.field,
+            reason: n.reason,
+            text: n.text,
+        });
+        Answer {
+            accepted: response.accepted.into(),
+            already: response.repeats.into(),
+            held: 0,
+            refused: refused.collect(),
+            warnings: vec![],
+        }
     }
 }
 
@@ -189,11 +221,25 @@ impl Kind for Readings {
     }
 
     async fn open(&self, requests: ReceiverStream<ImportReadingsRequest>) -> Result<Streaming<ImportReadingsResponse>, Status> {
-        ReadingServiceClient::new(self.client.clone()).import_readings(requests).await.map(tonic::Response::into_inner)
+        ReadingServiceClient::new(self.client.clone())
+            .import_readings(requests)
+            .await
+            .map(tonic::Response::into_inner)
     }
 
     fn answer(&self, response: ImportReadingsResponse) -> Answer {
-        let refused = response.refused.into_iter().map(|n| Notice { line: n.line.into(), field: n.field, reason: n.reason, text: n.text });
-        Answer { accepted: response.accepted.into(), already: response.repeats.into(), held: response.held.into(), refused: refused.collect(), warnings: vec![] }
+        let refused = response.refused.into_iter().map(|n| Notice {
+            line: n.line.into(),
+            field: n.field,
+            reason: n.reason,
+            text: n.text,
+        });
+        Answer {
+            accepted: response.accepted.into(),
+            already: response.repeats.into(),
+            held: response.held.into(),
+            refused: refused.collect(),
+            warnings: vec![],
+        }
     }
 }

@@ -70,7 +70,12 @@ impl Source {
         match candidates.iter().find(|c| c.valid) {
             Some(found) => {
                 let digest = digest.finalize().iter().map(|b| format!("{b:02x}")).collect();
-                Ok(Self { path: path.to_owned(), encoding: found.encoding, digest, bytes })
+                Ok(Self {
+                    path: path.to_owned(),
+                    encoding: found.encoding,
+                    digest,
+                    bytes,
+                })
             }
             None => bail!(
                 "{} is not a text in {}; save it as UTF-8 or name its encoding with --encoding",
@@ -83,12 +88,22 @@ impl Source {
     /// Its text as UTF-8, decoded while it is read.
     pub fn text(&self) -> Result<impl Read + use<>> {
         let file = File::open(&self.path).with_context(|| format!("{} cannot be read", self.path.display()))?;
-        Ok(Text { file: BufReader::with_capacity(BLOCK, file), decoder: self.encoding.decoder(), out: String::with_capacity(BLOCK), given: 0, ended: false })
+        Ok(Text {
+            file: BufReader::with_capacity(BLOCK, file),
+            decoder: self.encoding.decoder(),
+            out: String::with_capacity(BLOCK),
+            given: 0,
+            ended: false,
+        })
     }
 
     /// Its records. Rows may have more or fewer cells than the header; cells are trimmed.
     pub fn records(&self, delimiter: u8) -> Result<(StringRecord, csv::Reader<impl Read + use<>>)> {
-        let mut reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).trim(Trim::All).from_reader(self.text()?);
+        let mut reader = ReaderBuilder::new()
+            .delimiter(delimiter)
+            .flexible(true)
+            .trim(Trim::All)
+            .from_reader(self.text()?);
         let header = reader.headers().with_context(|| format!("{} has no header line", self.path.display()))?.clone();
         Ok((header, reader))
     }
@@ -102,7 +117,11 @@ struct Check {
 
 impl Check {
     fn new(encoding: Encoding) -> Self {
-        Self { encoding, decoder: encoding.decoder(), valid: true }
+        Self {
+            encoding,
+            decoder: encoding.decoder(),
+            valid: true,
+        }
     }
 
     fn take(&mut self, mut part: &[u8], last: bool) {

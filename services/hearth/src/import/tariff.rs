@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use calendar::NaiveDate;
-use contracts::hearth::billing::v1::{HouseholdUplift, PublishTariffRequest, Tier, TariffClass, tariff, tariff_class::LowIncome};
+use contracts::hearth::billing::v1::{HouseholdUplift, PublishTariffRequest, TariffClass, Tier, tariff, tariff_class::LowIncome};
 use rating::{Boundary, Class, Commodity, Component, ReliefRule, Span, Tariff};
 use rpc::wire;
 
@@ -21,7 +21,9 @@ pub fn read(text: &str, published: Option<NaiveDate>) -> Result<PublishTariffReq
     if read.rounding != rating::Rounding::default() {
         bail!("only rounding to the fen, half up, once per bill is taken");
     }
-    let Some(start) = year.start.in_year(2001) else { bail!("the tier year starts on no day") };
+    let Some(start) = year.start.in_year(2001) else {
+        bail!("the tier year starts on no day")
+    };
     let mut classes = vec![];
     for class in &read.classes {
         classes.push(class_of(class)?);
@@ -69,9 +71,20 @@ fn class_of(class: &Class) -> Result<TariffClass> {
     };
     Ok(TariffClass {
         use_class: name.clone(),
-        tiers: tiers.as_slice().iter().map(|t| Tier { up_to: t.up_to.map(wire::decimal), unit_price: Some(wire::decimal(t.price)) }).collect(),
+        tiers: tiers
+            .as_slice()
+            .iter()
+            .map(|t| Tier {
+                up_to: t.up_to.map(wire::decimal),
+                unit_price: Some(wire::decimal(t.price)),
+            })
+            .collect(),
         low_income: low_income.into(),
-        household: class.household.uplift.map(|u| HouseholdUplift { from_persons: u.from_persons.into(), plus: Some(wire::decimal(u.plus)), per_person: u.per_person }),
+        household: class.household.uplift.map(|u| HouseholdUplift {
+            from_persons: u.from_persons.into(),
+            plus: Some(wire::decimal(u.plus)),
+            per_person: u.per_person,
+        }),
     })
 }
 
@@ -85,22 +98,27 @@ mod tests {
     #[test]
     fn tianjin_becomes_three_classes() {
         let request = read(TIANJIN, None).unwrap();
-        assert_eq!(request.classes.iter().map(|c| (c.use_class.as_str(), c.tiers.len())).collect::<Vec<_>>(), [
-            ("living", 3),
-            ("independent heating", 3),
-            ("non-resident at resident price", 1)
-        ]);
+        assert_eq!(
+            request.classes.iter().map(|c| (c.use_class.as_str(), c.tiers.len())).collect::<Vec<_>>(),
+            [("living", 3), ("independent heating", 3), ("non-resident at resident price", 1)]
+        );
         assert_eq!(request.from_date, request.published_date);
         assert_eq!((request.tier_year_start_month, request.tier_year_start_day), (1, 1));
         let tier = &request.classes[0].tiers[1];
-        assert_eq!((tier.up_to.as_ref().unwrap().value.as_str(), tier.unit_price.as_ref().unwrap().value.as_str()), ("600.000", "3.360000"));
+        assert_eq!(
+            (tier.up_to.as_ref().unwrap().value.as_str(), tier.unit_price.as_ref().unwrap().value.as_str()),
+            ("600.000", "3.360000")
+        );
         assert_eq!(request.classes[0].low_income(), LowIncome::AllAtTier1);
         assert_eq!(request.request_id, read(TIANJIN, None).unwrap().request_id, "one file is published once");
     }
 
     #[test]
     fn what_cannot_be_priced_is_refused_by_name() {
-        let choice = TIANJIN.replace("low_income = \"all_at_tier_1\"", "household = { choice_from_persons = 7, choice_flat_price = \"3.05\" }");
+        let choice = TIANJIN.replace(
+            "low_income = \"all_at_tier_1\"",
+            "household = { choice_from_persons = 7, choice_flat_price = \"3.05\" }",
+        );
         assert!(read(&choice, None).unwrap_err().to_string().contains("class living"));
         assert!(read("name = 1", None).unwrap_err().to_string().contains("TARIFF_FORMAT"));
     }

@@ -2,7 +2,9 @@
 
 use anyhow::{Context, Result, anyhow};
 use calendar::NaiveDate;
-use contracts::hearth::archive::v1::{Clause, GetTemplateRequest, ListTemplatesRequest, PublishTemplateRequest, Service, Template, template_service_client::TemplateServiceClient};
+use contracts::hearth::archive::v1::{
+    Clause, GetTemplateRequest, ListTemplatesRequest, PublishTemplateRequest, Service, Template, template_service_client::TemplateServiceClient,
+};
 use serde::Deserialize;
 
 use super::pump::told;
@@ -29,21 +31,40 @@ struct ClauseText {
 
 /// The template for gas that was published last, with its clauses; where there is none, the plain one, which is published then.
 pub async fn publish_where_absent(client: &mut TemplateServiceClient<Client>) -> Result<Template> {
-    let list = ListTemplatesRequest { service: Service::Gas.into(), page_size: 500, page_token: String::new() };
+    let list = ListTemplatesRequest {
+        service: Service::Gas.into(),
+        page_size: 500,
+        page_token: String::new(),
+    };
     let known = client.list_templates(list).await.map_err(|s| anyhow!(told(&s)))?.into_inner().templates;
     let answer = match known.last() {
         Some(last) => {
-            let get = GetTemplateRequest { template_id: last.template_id.clone(), version: last.version };
+            let get = GetTemplateRequest {
+                template_id: last.template_id.clone(),
+                version: last.version,
+            };
             client.get_template(get).await.map_err(|s| anyhow!(told(&s)))?.into_inner().template
         }
-        None => client.publish_template(plain()?).await.map_err(|s| anyhow!("the template is refused: {}", told(&s)))?.into_inner().template,
+        None => {
+            client
+                .publish_template(plain()?)
+                .await
+                .map_err(|s| anyhow!("the template is refused: {}", told(&s)))?
+                .into_inner()
+                .template
+        }
     };
     answer.context("archive answered without a template")
 }
 
 fn plain() -> Result<PublishTemplateRequest> {
     let text: Text = toml::from_str(include_str!("../../data/contract_template.toml"))?;
-    let clause = |c: ClauseText| Clause { clause_no: c.no, title: c.title, text: c.text, flagged: c.flagged };
+    let clause = |c: ClauseText| Clause {
+        clause_no: c.no,
+        title: c.title,
+        text: c.text,
+        flagged: c.flagged,
+    };
     Ok(PublishTemplateRequest {
         request_id: rpc::derived_request_id(&text.code, "publish-template"),
         code: text.code,

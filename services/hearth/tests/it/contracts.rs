@@ -53,7 +53,10 @@ fn every_event_has_a_producer_and_a_consumer() {
                 faults.push(format!("{full}: {service} does not produce it"));
             }
             let takes = |text: &str| has_word(text, &format!("{name}::")) || text.contains(&format!("::{name}>")) || text.contains(&format!("<{name}>"));
-            let consumers: Vec<_> = SERVICES.into_iter().filter(|other| *other != service && sources[other].iter().any(|(_, text)| takes(text))).collect();
+            let consumers: Vec<_> = SERVICES
+                .into_iter()
+                .filter(|other| *other != service && sources[other].iter().any(|(_, text)| takes(text)))
+                .collect();
             match (consumers.is_empty(), AWAITED.iter().find(|(awaited, _)| *awaited == full)) {
                 (true, None) => faults.push(format!("{full}: nobody consumes it, and it is not listed with what will")),
                 (false, Some(_)) => faults.push(format!("{full}: {} consumes it, so it has to leave the list", consumers.join(", "))),
@@ -77,8 +80,15 @@ fn every_rpc_is_called_by_a_test() {
         let (path, name) = method.name.rsplit_once('/').unwrap();
         let package = path.split('.').nth(1).unwrap();
         // What a service has for itself is called by its own tests; what all have, by those of the frame.
-        let own = if SERVICES.contains(&package) { format!("services/{package}/tests") } else { "shared/database/tests".to_owned() };
-        let (call, text_call) = (format!(".{}(", snake(name)), format!("{package}.v1.{}/{name}\"", path.rsplit('.').next().unwrap()));
+        let own = if SERVICES.contains(&package) {
+            format!("services/{package}/tests")
+        } else {
+            "shared/database/tests".to_owned()
+        };
+        let (call, text_call) = (
+            format!(".{}(", snake(name)),
+            format!("{package}.v1.{}/{name}\"", path.rsplit('.').next().unwrap()),
+        );
         let rust = files(&own, "rs").into_iter().chain(files("services/hearth/tests", "rs"));
         if !rust.into_iter().any(|(_, text)| text.contains(&call)) && !files("clients", "py").iter().any(|(_, text)| text.contains(&text_call)) {
             faults.push(method.name.clone());

@@ -65,8 +65,16 @@ fn access_md_is_current() {
                 Kind::Write => "write",
                 Kind::Reveal => "reveal",
             };
-            let bound = [("vendor", &access.vendor_field), ("customer", &access.customer_field), ("branch", &access.branch_field)];
-            let bound: Vec<_> = bound.iter().filter(|(_, f)| !f.is_empty()).map(|(who, field)| format!("{who}: `{field}`")).collect();
+            let bound = [
+                ("vendor", &access.vendor_field),
+                ("customer", &access.customer_field),
+                ("branch", &access.branch_field),
+            ];
+            let bound: Vec<_> = bound
+                .iter()
+                .filter(|(_, f)| !f.is_empty())
+                .map(|(who, field)| format!("{who}: `{field}`"))
+                .collect();
             let audit = match access.audit() {
                 Audit::Unspecified => "",
                 Audit::Money => "money",
@@ -88,7 +96,14 @@ fn access_md_is_current() {
 fn no_role_is_unused_without_notice() {
     let table = AccessTable::read().unwrap();
     let used: Vec<_> = table.methods().iter().flat_map(|m| m.access.roles.clone()).collect();
-    for role in [Role::Auditor, Role::Operator, Role::Customer, Role::VendorAdmin, Role::VendorWorker, Role::ServiceHall] {
+    for role in [
+        Role::Auditor,
+        Role::Operator,
+        Role::Customer,
+        Role::VendorAdmin,
+        Role::VendorWorker,
+        Role::ServiceHall,
+    ] {
         assert!(used.contains(&(role as i32)), "{role:?} may call nothing");
     }
 }
@@ -99,12 +114,24 @@ const FRAME: &[(&str, &[(&str, &str, &str)])] = &[
         "Before the request is read",
         &[
             ("UNAUTHENTICATED", "TOKEN_MISSING", "no access token, and no certificate of a service"),
-            ("UNAUTHENTICATED", "TOKEN_INVALID", "not a token of the issuer for this suite: form, signature, algorithm, key, issuer, audience or life"),
+            (
+                "UNAUTHENTICATED",
+                "TOKEN_INVALID",
+                "not a token of the issuer for this suite: form, signature, algorithm, key, issuer, audience or life",
+            ),
             ("UNAUTHENTICATED", "TOKEN_EXPIRED", "the token has expired; fetch another"),
             ("UNAUTHENTICATED", "TOKEN_NOT_YET_VALID", "the token is for later; the clocks may differ"),
-            ("UNAUTHENTICATED", "TOKEN_WRONG_TYPE", "not an access token (`typ` is not `at+jwt`), such as an identity token"),
+            (
+                "UNAUTHENTICATED",
+                "TOKEN_WRONG_TYPE",
+                "not an access token (`typ` is not `at+jwt`), such as an identity token",
+            ),
             ("UNAUTHENTICATED", "AUTH_AMBIGUOUS", "more than one `authorization`"),
-            ("PERMISSION_DENIED", "METHOD_NOT_ALLOWED", "none of the caller's roles may call this method, or a bound caller calls a method that names no vendor or customer"),
+            (
+                "PERMISSION_DENIED",
+                "METHOD_NOT_ALLOWED",
+                "none of the caller's roles may call this method, or a bound caller calls a method that names no vendor or customer",
+            ),
             ("PERMISSION_DENIED", "CALLER_NOT_ALLOWED", "the service that calls may not call this method"),
             ("UNIMPLEMENTED", "METHOD_UNKNOWN", "there is no such method here"),
             ("UNIMPLEMENTED", "CODEC_UNSUPPORTED", "only protobuf is spoken"),
@@ -112,21 +139,37 @@ const FRAME: &[(&str, &[(&str, &str, &str)])] = &[
             ("RESOURCE_EXHAUSTED", "HEADERS_TOO_LARGE", "more than 8 KiB of metadata"),
             ("RESOURCE_EXHAUSTED", "MESSAGE_TOO_LARGE", "the message is larger than 4 MiB"),
             ("INVALID_ARGUMENT", "BAD_DEADLINE", "`grpc-timeout` is malformed"),
-            ("DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED", "the deadline has passed; what became of a write is found by sending it again with the same `request_id`"),
+            (
+                "DEADLINE_EXCEEDED",
+                "DEADLINE_EXCEEDED",
+                "the deadline has passed; what became of a write is found by sending it again with the same `request_id`",
+            ),
             ("INTERNAL", "MALFORMED_MESSAGE", "the bytes are no message of the contract"),
         ],
     ),
     (
         "While the request is checked",
         &[
-            ("PERMISSION_DENIED", "TENANT_SCOPE", "the request names another vendor, customer or branch than that of the caller"),
-            ("INVALID_ARGUMENT", "REQUEST_INVALID", "fields break rules of the contract; `BadRequest` lists up to 20, each with the rule as reason (`STRING_MAX_LEN`)"),
+            (
+                "PERMISSION_DENIED",
+                "TENANT_SCOPE",
+                "the request names another vendor, customer or branch than that of the caller",
+            ),
+            (
+                "INVALID_ARGUMENT",
+                "REQUEST_INVALID",
+                "fields break rules of the contract; `BadRequest` lists up to 20, each with the rule as reason (`STRING_MAX_LEN`)",
+            ),
             ("INVALID_ARGUMENT", "IDEMPOTENCY_KEY_REQUIRED", "a write without `request_id`"),
             ("INVALID_ARGUMENT", "IDEMPOTENCY_KEY_FORMAT", "the `request_id` is no UUID"),
             ("INVALID_ARGUMENT", "IDEMPOTENCY_KEY_REUSED", "the `request_id` was used for another request"),
             ("INVALID_ARGUMENT", "ETAG_REQUIRED", "a change without the version that was read"),
             ("INVALID_ARGUMENT", "CONTROL_CHARACTER", "field violation: a text with a control character"),
-            ("INVALID_ARGUMENT", "UNSAFE_CHARACTER", "field violation: a text with a character that hides or reorders others"),
+            (
+                "INVALID_ARGUMENT",
+                "UNSAFE_CHARACTER",
+                "field violation: a text with a character that hides or reorders others",
+            ),
             ("INVALID_ARGUMENT", "INVALID", "field violation: a rule without a name of its own"),
             ("INVALID_ARGUMENT", "REQUIRED", "a value is required"),
             ("INVALID_ARGUMENT", "ID_FORMAT", "not a UUID"),
@@ -142,23 +185,47 @@ const FRAME: &[(&str, &[(&str, &str, &str)])] = &[
     (
         "While it is served",
         &[
-            ("NOT_FOUND", "NOT_FOUND", "there is no such thing, or it is not the caller's: the two look the same; `ResourceInfo` names kind and id"),
+            (
+                "NOT_FOUND",
+                "NOT_FOUND",
+                "there is no such thing, or it is not the caller's: the two look the same; `ResourceInfo` names kind and id",
+            ),
             ("ABORTED", "ETAG_MISMATCH", "the resource has changed since it was read; read it again"),
             ("ABORTED", "CONTENTION", "others are writing the same rows; try again"),
             ("FAILED_PRECONDITION", "JOB_ENDED", "the job has ended already"),
             ("FAILED_PRECONDITION", "CLOCK_BACKWARDS", "the simulated clock of a demo moves forward only"),
-            ("UNAVAILABLE", "DEPENDENCY_UNAVAILABLE", "another service that is needed does not answer; the metadata `dependency` names it, `RetryInfo` says when to try again"),
-            ("UNAVAILABLE", "STORAGE_UNAVAILABLE", "the database cannot be reached; `RetryInfo` says when to try again"),
+            (
+                "UNAVAILABLE",
+                "DEPENDENCY_UNAVAILABLE",
+                "another service that is needed does not answer; the metadata `dependency` names it, `RetryInfo` says when to try again",
+            ),
+            (
+                "UNAVAILABLE",
+                "STORAGE_UNAVAILABLE",
+                "the database cannot be reached; `RetryInfo` says when to try again",
+            ),
             ("UNAVAILABLE", "STORAGE_FULL", "the disk of the database is full"),
-            ("INVALID_ARGUMENT", "STREAM_BROKEN", "the stream of requests ended early; the code is that of the break"),
+            (
+                "INVALID_ARGUMENT",
+                "STREAM_BROKEN",
+                "the stream of requests ended early; the code is that of the break",
+            ),
             ("INTERNAL", "INTERNAL", "a mistake of ours; the log has the cause, with the trace of the call"),
         ],
     ),
     (
         "At start, in the log",
         &[
-            ("FAILED_PRECONDITION", "DATABASE_UNSAFE", "a setting of the database could lose acknowledged writes"),
-            ("FAILED_PRECONDITION", "MIGRATION_CHANGED", "the tables were made by another program than this one"),
+            (
+                "FAILED_PRECONDITION",
+                "DATABASE_UNSAFE",
+                "a setting of the database could lose acknowledged writes",
+            ),
+            (
+                "FAILED_PRECONDITION",
+                "MIGRATION_CHANGED",
+                "the tables were made by another program than this one",
+            ),
         ],
     ),
 ];
@@ -166,10 +233,27 @@ const FRAME: &[(&str, &[(&str, &str, &str)])] = &[
 /// Texts in capitals that the frame's sources hold and that are no reasons.
 const NO_REASONS: &[&str] = &[
     // names of codes
-    "CANCELLED", "UNKNOWN", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "INVALID_ARGUMENT", "OUT_OF_RANGE", "UNIMPLEMENTED",
-    "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED", // states of jobs
-    "QUEUED", "RUNNING", "SUCCEEDED", "FAILED", // a service that gives no reason
-    "REFUSED", // an environment variable
+    "CANCELLED",
+    "UNKNOWN",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "INVALID_ARGUMENT",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED", // states of jobs
+    "QUEUED",
+    "RUNNING",
+    "SUCCEEDED",
+    "FAILED",  // a service that gives no reason
+    "REFUSED", // words of SQL, of the command line, of cargo
+    "UNIQUE",
+    "FILE",
+    "VALUE",
     "CARGO_PKG_VERSION",
 ];
 
@@ -208,9 +292,17 @@ fn section(page: &mut String, title: &str, rows: &[(&str, String, &str)], migrat
     for (reason, code, message) in rows {
         let _ = writeln!(page, "| `{reason}` | `{code}` | {message} |");
     }
-    let unique: Vec<_> = unique_rules(migrations).into_iter().filter(|rule| !rows.iter().any(|(reason, ..)| reason == rule)).map(|rule| format!("`{rule}`")).collect();
+    let unique: Vec<_> = unique_rules(migrations)
+        .into_iter()
+        .filter(|rule| !rows.iter().any(|(reason, ..)| reason == rule))
+        .map(|rule| format!("`{rule}`"))
+        .collect();
     if !unique.is_empty() {
-        let _ = write!(page, "\nRules of uniqueness that the database holds, `ALREADY_EXISTS`: {}.\n", unique.join(", "));
+        let _ = write!(
+            page,
+            "\nRules of uniqueness that the database holds, `ALREADY_EXISTS`: {}.\n",
+            unique.join(", ")
+        );
     }
 }
 
@@ -218,7 +310,9 @@ fn section(page: &mut String, title: &str, rows: &[(&str, String, &str)], migrat
 fn unique_rules(migrations: &[&str]) -> Vec<String> {
     let mut rules = vec![];
     for line in migrations.iter().flat_map(|text| text.lines()).map(str::trim) {
-        let named = line.strip_prefix("CREATE UNIQUE INDEX ").or_else(|| line.strip_prefix("CONSTRAINT ").filter(|rest| rest.contains(" UNIQUE ")));
+        let named = line
+            .strip_prefix("CREATE UNIQUE INDEX ")
+            .or_else(|| line.strip_prefix("CONSTRAINT ").filter(|rest| rest.contains(" UNIQUE ")));
         rules.extend(named.and_then(|rest| rest.split(' ').next()).map(str::to_uppercase));
     }
     rules.sort();
@@ -241,7 +335,10 @@ fn code(code: rpc::Code) -> String {
 #[test]
 fn every_reason_of_the_frame_is_on_the_page() {
     let known: Vec<_> = FRAME.iter().flat_map(|(_, rows)| rows.iter().map(|(_, reason, _)| *reason)).collect();
-    let sources: Vec<_> = ["rpc", "guard", "database", "boot"].iter().flat_map(|c| files(&format!("shared/{c}/src"), "rs")).collect();
+    let sources: Vec<_> = ["rpc", "guard", "database", "boot"]
+        .iter()
+        .flat_map(|c| files(&format!("shared/{c}/src"), "rs"))
+        .collect();
     let code: Vec<_> = sources.iter().map(|(path, text)| (path, text.split("#[cfg(test)]").next().unwrap())).collect();
     let mut faults = vec![];
     for (path, text) in &code {
@@ -268,7 +365,9 @@ fn every_reason_of_the_frame_is_on_the_page() {
 fn a_reason_has_one_code_in_the_whole_suite() {
     let mut codes: BTreeMap<String, String> = BTreeMap::new();
     let mut faults = vec![];
-    let frame = FRAME.iter().flat_map(|(_, rows)| rows.iter().map(|(code, reason, _)| ((*reason).to_owned(), (*code).to_owned())));
+    let frame = FRAME
+        .iter()
+        .flat_map(|(_, rows)| rows.iter().map(|(code, reason, _)| ((*reason).to_owned(), (*code).to_owned())));
     let mut all: Vec<_> = frame.collect();
     all.extend(archive::Refusal::ALL.iter().map(|r| (r.reason().to_owned(), code(r.code()))));
     all.extend(hall::Refusal::ALL.iter().map(|r| (r.reason().to_owned(), code(r.code()))));

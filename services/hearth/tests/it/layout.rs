@@ -11,7 +11,11 @@ fn models_import_no_machinery() {
             // Unit tests below the rules may use what they like.
             let rules = text.split("#[cfg(test)]").next().unwrap();
             for machine in ["tonic", "prost", "prost_types", "sea_orm", "tokio", "contracts", "database"] {
-                if rules.lines().filter(|l| !l.trim_start().starts_with("//")).any(|l| has_word(l, &format!("{machine}::")) || has_word(l, &format!("use {machine};"))) {
+                if rules
+                    .lines()
+                    .filter(|l| !l.trim_start().starts_with("//"))
+                    .any(|l| has_word(l, &format!("{machine}::")) || has_word(l, &format!("use {machine};")))
+                {
                     faults.push(format!("{path} uses {machine}"));
                 }
             }
@@ -37,7 +41,9 @@ fn no_service_depends_on_another() {
         }
         let manifest: toml::Table = text.parse().unwrap();
         for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
-            let Some(dependencies) = manifest.get(section).and_then(|d| d.as_table()) else { continue };
+            let Some(dependencies) = manifest.get(section).and_then(|d| d.as_table()) else {
+                continue;
+            };
             for service in SERVICES.into_iter().chain(["hearth"]) {
                 if dependencies.contains_key(service) {
                     faults.push(format!("{path} depends on {service}"));
@@ -58,12 +64,19 @@ fn shared_crates_and_stores_name_no_foreign_package() {
     let mut faults = vec![];
     for (path, text) in files("shared", "rs") {
         if path.contains("/src/") {
-            faults.extend(SERVICES.into_iter().filter(|s| text.contains(&format!("hearth::{s}::"))).map(|s| format!("{path} names the package of {s}")));
+            faults.extend(
+                SERVICES
+                    .into_iter()
+                    .filter(|s| text.contains(&format!("hearth::{s}::")))
+                    .map(|s| format!("{path} names the package of {s}")),
+            );
         }
     }
     for service in SERVICES {
         for (path, text) in files(&format!("services/{service}/src"), "rs") {
-            let foreign = SERVICES.into_iter().filter(|other| *other != service && path.ends_with("/store.rs") && text.contains(&format!("hearth::{other}::")));
+            let foreign = SERVICES
+                .into_iter()
+                .filter(|other| *other != service && path.ends_with("/store.rs") && text.contains(&format!("hearth::{other}::")));
             faults.extend(foreign.map(|other| format!("{path} names the package of {other}")));
         }
     }
@@ -125,7 +138,10 @@ fn every_reference_between_tables_is_verified() {
         for column in &keys {
             let known = service.references.iter().any(|(from, _)| from == column) || elsewhere.contains(&column.as_str());
             if !known && !column.ends_with(".id") {
-                faults.push(format!("{}: {column} stands neither in SERVICE.references nor among those that lead elsewhere", service.name));
+                faults.push(format!(
+                    "{}: {column} stands neither in SERVICE.references nor among those that lead elsewhere",
+                    service.name
+                ));
             }
         }
         for (from, to) in service.references {

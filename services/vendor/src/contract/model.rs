@@ -158,6 +158,8 @@ pub struct Contract {
     pub branch: String,
     /// As kept; what it is on a day says [`Contract::on`].
     pub state: State,
+    /// Opinion or reason that came with the last step.
+    pub state_reason: String,
     pub terms: Terms,
     pub signed: Option<NaiveDate>,
     pub version: i64,
@@ -171,14 +173,15 @@ impl Contract {
     }
 
     /// Does what the table of F-05 allows.
-    pub fn act(&mut self, action: Action, today: NaiveDate) -> Result<(), Refusal> {
+    pub fn act(&mut self, action: Action, reason: &str, today: NaiveDate) -> Result<(), Refusal> {
         self.state = step(self.on(today), action)?;
+        reason.clone_into(&mut self.state_reason);
         Ok(())
     }
 
     /// Puts it in force, from its first day on, if the vendor still stands.
     pub fn start(&mut self, standing: Standing, today: NaiveDate) -> Result<(), Refusal> {
-        self.act(Action::Start, today)?;
+        self.act(Action::Start, "", today)?;
         if today < self.terms.start {
             return Err(Refusal::ContractTerm);
         }
@@ -332,7 +335,7 @@ mod tests {
     fn f_04_each_guard_has_its_own_reason() {
         let good = terms(Category::OperationRepair);
         let to = Some(day(2025, 2, 20));
-        let cases: [(Terms, VendorState, Option<NaiveDate>, Result<(), Refusal>); 11] = [
+        let cases = [
             (good.clone(), VendorState::Admitted, to, Ok(())),
             (good.clone(), VendorState::Suspended, to, Err(Refusal::VendorNotAdmitted)),
             (good.clone(), VendorState::Admitted, None, Err(Refusal::VendorNotAdmitted)),

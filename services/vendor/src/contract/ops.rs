@@ -40,6 +40,7 @@ pub async fn draft(desk: Desk, call: Call, request: DraftContractRequest) -> Res
         vendor: vendor.id,
         branch: request.branch,
         state: State::Draft,
+        state_reason: String::new(),
         terms,
         signed: None,
         version: 1,
@@ -61,7 +62,7 @@ pub async fn revise(desk: Desk, call: Call, request: ReviseContractRequest) -> R
     let terms = terms_of(request.terms)?;
     let (vendor, mut contract) = locked(&write, &call, &request.contract_id, &request.etag).await?;
     segregated(vendor::store::has_judged(&*write, vendor.id, call.subject()).await?)?;
-    contract.act(Action::Revise, write.now().date())?;
+    contract.act(Action::Revise, "", write.now().date())?;
     contract.terms = terms;
     store::save(&*write, &mut contract).await?;
     store::take_part(&*write, &contract, call.subject(), Part::Creator, write.now()).await?;
@@ -77,7 +78,7 @@ pub async fn review(desk: Desk, call: Call, request: ReviewContractRequest) -> R
         Begun::Replay(answer) => return Ok(answer),
     };
     let (_, mut contract) = locked(&write, &call, &request.contract_id, &request.etag).await?;
-    contract.act(Action::Review, write.now().date())?;
+    contract.act(Action::Review, &request.opinion, write.now().date())?;
     store::save(&*write, &mut contract).await?;
     write.subject(contract.id);
     let contract = seen(&write, &call, &contract).await?;
@@ -96,7 +97,7 @@ pub async fn approve(desk: Desk, call: Call, request: ApproveContractRequest) ->
     if parts.iter().any(|taken| taken.part == Part::Creator && taken.subject == call.subject()) {
         return Err(Refusal::SecondPersonNeeded.into());
     }
-    contract.act(Action::Approve, write.now().date())?;
+    contract.act(Action::Approve, &request.opinion, write.now().date())?;
     store::save(&*write, &mut contract).await?;
     store::take_part(&*write, &contract, call.subject(), Part::Approver, write.now()).await?;
     write.subject(contract.id);
@@ -117,7 +118,7 @@ pub async fn sign(desk: Desk, call: Call, request: SignContractRequest) -> Resul
     }
     let (vendor, mut contract) = locked(&write, &call, &request.contract_id, &request.etag).await?;
     segregated(vendor::store::has_judged(&*write, vendor.id, call.subject()).await?)?;
-    contract.act(Action::Sign, today)?;
+    contract.act(Action::Sign, "", today)?;
     may_sign(&contract.terms, standing(&write, &vendor, &contract).await?, today)?;
     contract.signed = Some(signed);
     store::save(&*write, &mut contract).await?;
@@ -157,7 +158,7 @@ pub async fn suspend(desk: Desk, call: Call, request: SuspendContractRequest) ->
         Begun::Replay(answer) => return Ok(answer),
     };
     let (_, mut contract) = locked(&write, &call, &request.contract_id, &request.etag).await?;
-    contract.act(Action::Suspend, write.now().date())?;
+    contract.act(Action::Suspend, &request.reason, write.now().date())?;
     store::save(&*write, &mut contract).await?;
     write.subject(contract.id);
     let contract = seen(&write, &call, &contract).await?;
@@ -171,7 +172,7 @@ pub async fn resume(desk: Desk, call: Call, request: ResumeContractRequest) -> R
         Begun::Replay(answer) => return Ok(answer),
     };
     let (vendor, mut contract) = locked(&write, &call, &request.contract_id, &request.etag).await?;
-    contract.act(Action::Resume, write.now().date())?;
+    contract.act(Action::Resume, &request.reason, write.now().date())?;
     standing(&write, &vendor, &contract).await?.admitted()?;
     store::save(&*write, &mut contract).await?;
     write.subject(contract.id);
@@ -186,7 +187,7 @@ pub async fn terminate(desk: Desk, call: Call, request: TerminateContractRequest
         Begun::Replay(answer) => return Ok(answer),
     };
     let (_, mut contract) = locked(&write, &call, &request.contract_id, &request.etag).await?;
-    contract.act(Action::Terminate, write.now().date())?;
+    contract.act(Action::Terminate, &request.reason, write.now().date())?;
     store::save(&*write, &mut contract).await?;
     write.subject(contract.id);
     let contract = seen(&write, &call, &contract).await?;

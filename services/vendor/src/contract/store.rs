@@ -24,6 +24,7 @@ mod contract {
         pub vendor_id: Uuid,
         pub branch: String,
         pub state: String,
+        pub state_reason: String,
         pub category: String,
         pub title: String,
         pub value: i64,
@@ -181,6 +182,7 @@ fn row(c: &Contract) -> Result<contract::ActiveModel, Fault> {
         vendor_id: Set(c.vendor.uuid()),
         branch: Set(c.branch.clone()),
         state: Set(c.state.code().to_owned()),
+        state_reason: Set(c.state_reason.clone()),
         category: Set(terms.category.code().to_owned()),
         title: Set(terms.title.clone()),
         value: Set(terms.value),
@@ -207,6 +209,7 @@ fn of_row(row: contract::Model) -> Result<Contract, Fault> {
         vendor: VendorId::from(row.vendor_id),
         branch: row.branch,
         state: row.state.parse().map_err(Fault::internal)?,
+        state_reason: row.state_reason,
         terms: Terms {
             category: row.category.parse().map_err(Fault::internal)?,
             title: row.title,

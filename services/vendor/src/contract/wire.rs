@@ -28,6 +28,7 @@ pub(super) fn contract(call: &Call, c: &Contract, taken: &[Taken], today: NaiveD
         approver: who(Part::Approver),
         signer: who(Part::Signer),
         signed_date: c.signed.map(wire::date),
+        state_reason: if call.vendor().is_some() { String::new() } else { c.state_reason.clone() },
         create_time: Some(wire::time(c.created)),
         etag: rpc::etag(c.id, c.version),
     }

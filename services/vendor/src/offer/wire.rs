@@ -23,6 +23,7 @@ pub(super) fn offer(offer: &Offer, reports: &[Report], now: Instant) -> proto::O
         person_id: offer.person.map(|id| id.to_string()).unwrap_or_default(),
         round: offer.round,
         reports: own.map(report).collect(),
+        decline_reason: offer.decline_reason.clone(),
         create_time: Some(wire::time(offer.created)),
         etag: rpc::etag(offer.id, offer.version),
     }

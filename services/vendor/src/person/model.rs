@@ -69,6 +69,7 @@ pub struct Certificate {
     pub issued: NaiveDate,
     pub valid_to: NaiveDate,
     pub revoked: Option<NaiveDate>,
+    pub revoke_reason: String,
 }
 
 impl Certificate {
@@ -86,6 +87,7 @@ pub struct Grant {
     pub systems: Vec<String>,
     pub until: NaiveDate,
     pub revoked: Option<Instant>,
+    pub revoke_reason: String,
 }
 
 /// A person who works for a vendor (外包人员), without what is sealed.
@@ -200,6 +202,7 @@ mod tests {
             issued: day(2, 1),
             valid_to: day(6, 30),
             revoked: None,
+            revoke_reason: String::new(),
         }
     }
 

@@ -101,6 +101,7 @@ pub async fn record_certificate(desk: Desk, call: Call, request: RecordCertifica
         issued: wire::date_of(request.issued_date.as_ref(), "issued_date")?,
         valid_to: wire::date_of(request.valid_to_date.as_ref(), "valid_to_date")?,
         revoked: None,
+        revoke_reason: String::new(),
     };
     if certificate.valid_to < certificate.issued {
         return Err(Fault::from(Refusal::TermOrder).field("valid_to_date"));
@@ -142,7 +143,7 @@ pub async fn revoke_certificate(desk: Desk, call: Call, request: RevokeCertifica
     if certificate.revoked.is_some() {
         return Err(Refusal::CertificateRevoked.into());
     }
-    certificate.revoked = Some(today);
+    (certificate.revoked, certificate.revoke_reason) = (Some(today), request.reason.clone());
     store::revoke_certificate(&*write, id, today, &request.reason).await?;
     store::save(&*write, &mut person).await?;
     write.subject(person.id);
@@ -168,6 +169,7 @@ pub async fn grant_access(desk: Desk, call: Call, request: GrantAccessRequest) -
         systems: request.systems,
         until,
         revoked: None,
+        revoke_reason: String::new(),
     };
     store::insert_grant(&*write, &person, &grant, call.subject(), write.now()).await?;
     let grant_id = grant.id.to_string();
@@ -248,7 +250,7 @@ async fn revoke(write: &mut Write, person: &mut Person, reason: &str, which: imp
     let (now, vendor, id) = (write.now(), person.vendor, person.id);
     for grant in person.grants.iter_mut().filter(|grant| grant.revoked.is_none() && which(grant)) {
         store::revoke_grant(&**write, grant.id, now, reason).await?;
-        grant.revoked = Some(now);
+        (grant.revoked, grant.revoke_reason) = (Some(now), reason.to_owned());
         write.event(id, &revoked(vendor, id, grant.id));
     }
     Ok(())

@@ -400,6 +400,7 @@ fn of_certificate(row: &certificate::Model) -> Result<Certificate, Fault> {
         issued: row.issued_date,
         valid_to: row.valid_to,
         revoked: row.revoked_date,
+        revoke_reason: row.revoke_reason.clone(),
     })
 }
 
@@ -410,6 +411,7 @@ fn of_grant(row: &grant::Model) -> Result<Grant, Fault> {
         systems: serde_json::from_str(&row.systems).map_err(Fault::internal)?,
         until: row.until_date,
         revoked: row.revoked_at.map(Instant::from_micros),
+        revoke_reason: row.revoke_reason.clone(),
     })
 }
 

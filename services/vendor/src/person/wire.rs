@@ -24,6 +24,7 @@ pub(super) fn person(person: &Person, clear: &Clear) -> proto::Person {
         issued_date: Some(wire::date(c.issued)),
         valid_to_date: Some(wire::date(c.valid_to)),
         revoked_date: c.revoked.map(wire::date),
+        revoke_reason: c.revoke_reason.clone(),
     });
     let grants = person.grants.iter().map(|g| proto::AccessGrant {
         grant_id: g.id.to_string(),
@@ -31,6 +32,7 @@ pub(super) fn person(person: &Person, clear: &Clear) -> proto::Person {
         systems: g.systems.clone(),
         until_date: Some(wire::date(g.until)),
         revoke_time: g.revoked.map(wire::time),
+        revoke_reason: g.revoke_reason.clone(),
     });
     proto::Person {
         person_id: person.id.to_string(),
@@ -45,6 +47,7 @@ pub(super) fn person(person: &Person, clear: &Clear) -> proto::Person {
         trainings: trainings.collect(),
         certificates: certificates.collect(),
         grants: grants.collect(),
+        end_reason: person.end_reason.clone(),
         create_time: Some(wire::time(person.created)),
         etag: rpc::etag(person.id, person.version),
     }

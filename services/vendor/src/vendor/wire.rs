@@ -5,7 +5,7 @@ use rpc::{Call, Fault, wire};
 
 use super::model::{Category, Document, DocumentKind, Points, Qualification, Scores, Vendor};
 
-/// A vendor with its qualifications as a caller may see it: who judged is not for vendors to know.
+/// A vendor with its qualifications as a caller may see it: who judged, and why, is not for vendors to know.
 pub(super) fn vendor(call: &Call, vendor: &Vendor, qualifications: &[Qualification]) -> proto::Vendor {
     let own = qualifications.iter().filter(|q| q.vendor == vendor.id);
     proto::Vendor {
@@ -16,6 +16,11 @@ pub(super) fn vendor(call: &Call, vendor: &Vendor, qualifications: &[Qualificati
         state: vendor.state.number(),
         qualifications: own.map(|q| qualification(call, q)).collect(),
         blacklisted_until_date: vendor.blacklisted_until.map(wire::date),
+        state_reason: if call.vendor().is_some() {
+            String::new()
+        } else {
+            vendor.state_reason.clone()
+        },
         create_time: Some(wire::time(vendor.created)),
         etag: rpc::etag(vendor.id, vendor.version),
     }

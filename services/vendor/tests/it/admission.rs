@@ -52,7 +52,7 @@ async fn f_01_from_registration_to_exit() {
             reason: "两次考核不合格".into(),
         };
         let vendor = it.suspend_vendor(request).await.unwrap().into_inner().vendor.unwrap();
-        assert_eq!(vendor.state(), State::Suspended);
+        assert_eq!((vendor.state(), vendor.state_reason.as_str()), (State::Suspended, "两次考核不合格"));
         let again = SuspendVendorRequest {
             request_id: key(),
             vendor_id: id.clone(),

@@ -349,6 +349,7 @@ async fn f_05_from_draft_to_the_end_of_the_term() {
         };
         let running = officer.resume_contract(request).await.unwrap().into_inner().contract.unwrap();
         assert_eq!((resting.state(), running.state()), (State::Suspended, State::InForce));
+        assert_eq!(resting.state_reason, "整改");
 
         let mut state_on = async |day: &str| {
             set_day(bed, day);

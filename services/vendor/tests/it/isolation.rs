@@ -308,6 +308,7 @@ async fn vendors_do_not_learn_who_judged_them() {
         };
         let shown = Contracts::new(user).get_contract(request).await.unwrap().into_inner().contract.unwrap();
         assert!(shown.creator.is_empty() && shown.approver.is_empty() && shown.signer.is_empty());
+        assert!(shown.state_reason.is_empty() && seen.state_reason.is_empty());
         assert_eq!(get(bed, &vendor).await.qualifications[0].verifier, "verifier");
     })
     .await;

@@ -228,7 +228,7 @@ async fn an_offer_runs_out_at_its_time_and_may_be_declined_before() {
             reason: "人手不足".into(),
         };
         let answer = admin.decline_offer(decline(&declined)).await.unwrap().into_inner().offer.unwrap();
-        assert_eq!(answer.state(), State::Declined);
+        assert_eq!((answer.state(), answer.decline_reason.as_str()), (State::Declined, "人手不足"));
         assert_eq!(reason(&admin.accept_offer(accept(&declined, &worker)).await.unwrap_err()), "OFFER_STATE");
         let told: Vec<WorkOrderDeclined> = payloads(&events(bed, 3).await);
         assert_eq!(told[0].offer_id, declined.offer_id);

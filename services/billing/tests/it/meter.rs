@@ -1,0 +1,273 @@
+//! Meters and installations.
+
+use contracts::hearth::{billing::v1::*, options::v1::Role};
+use testbed::{each, fields, key, reason};
+
+use crate::world::{HEXI, World, day, meter_row, metres};
+
+fn register(meter_no: &str) -> RegisterMeterRequest {
+    RegisterMeterRequest {
+        request_id: key(),
+        meter_no: meter_no.to_owned(),
+        kind: meter::Kind::Mechanical.into(),
+        model: "G2.5".to_owned(),
+        qmax: metres("4"),
+        digits: 5,
+        manufacturer: String::new(),
+        seal_no: "S-7".to_owned(),
+        verified_date: day("2024-06-01"),
+        expires_date: day("2025-06-01"),
+        branch: HEXI.to_owned(),
+    }
+}
+
+fn install(meter_no: &str, agreement: &str, from: &str) -> InstallMeterRequest {
+    InstallMeterRequest {
+        request_id: key(),
+        meter_no: meter_no.to_owned(),
+        agreement_id: agreement.to_owned(),
+        from_date: day(from),
+        initial_index: metres("3"),
+        photo_file: String::new(),
+        signed: true,
+    }
+}
+
+#[tokio::test]
+async fn meter_numbers_are_unique_and_requests_are_replayed() {
+    each(billing::SERVICE, async |bed| {
+        let mut meters = meter_service_client::MeterServiceClient::new(bed.staff_named("wu", &[Role::DistrictManager]));
+        let request = register("M1");
+        let first = meters.register_meter(request.clone()).await.unwrap().into_inner();
+        assert_eq!(meters.register_meter(request.clone()).await.unwrap().into_inner(), first, "replayed");
+        let reused = meters.register_meter(RegisterMeterRequest { digits: 6, ..request }).await.unwrap_err();
+        assert_eq!(reason(&reused), "IDEMPOTENCY_KEY_REUSED");
+        let taken = meters.register_meter(register("M1")).await.unwrap_err();
+        assert_eq!((taken.code(), reason(&taken).as_str()), (tonic::Code::AlreadyExists, "METER_NO_UNIQUE"));
+        let bad = meters
+            .register_meter(RegisterMeterRequest {
+                qmax: metres("0"),
+                ..register("M2")
+            })
+            .await
+            .unwrap_err();
+        assert_eq!((reason(&bad).as_str(), fields(&bad)), ("QMAX", vec!["qmax".to_owned()]));
+        let found = meters
+            .get_meter_by_number(GetMeterByNumberRequest { meter_no: "M1".to_owned() })
+            .await
+            .unwrap()
+            .into_inner();
+        assert_eq!(found.meter, first.meter);
+        assert_eq!(
+            meters
+                .get_meter(GetMeterRequest {
+                    meter_id: found.meter.unwrap().meter_id
+                })
+                .await
+                .unwrap()
+                .into_inner()
+                .meter,
+            first.meter
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn e_4_02_installation_needs_a_verified_living_free_meter_and_a_signature() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let (one, two) = (world.tell("T1", HEXI, "living", "2024-12-31"), world.tell("T2", HEXI, "living", "2024-12-31"));
+        world.supply(&two, |s| s.state() == supply::State::InForce).await;
+        let mut meters = world.meters();
+        for no in ["M1", "M2"] {
+            meters.register_meter(register(no)).await.unwrap();
+        }
+        meters
+            .register_meter(RegisterMeterRequest {
+                verified_date: None,
+                ..register("M3")
+            })
+            .await
+            .unwrap();
+        for (request, wanted) in [
+            (install("M1", &one.agreement, "2025-06-02"), "METER_EXPIRED"),
+            (install("M3", &one.agreement, "2025-01-02"), "METER_NOT_VERIFIED"),
+            (
+                InstallMeterRequest {
+                    signed: false,
+                    ..install("M1", &one.agreement, "2025-01-02")
+                },
+                "SIGNATURE_MISSING",
+            ),
+            (
+                InstallMeterRequest {
+                    initial_index: metres("100000"),
+                    ..install("M1", &one.agreement, "2025-01-02")
+                },
+                "INDEX_DIGITS",
+            ),
+            (install("M1", &key(), "2025-01-02"), "NOT_FOUND"),
+            (install("M9", &one.agreement, "2025-01-02"), "NOT_FOUND"),
+        ] {
+            assert_eq!(reason(&meters.install_meter(request).await.unwrap_err()), wanted);
+        }
+        let made = meters
+            .install_meter(install("M1", &one.agreement, "2025-01-02"))
+            .await
+            .unwrap()
+            .into_inner()
+            .installation
+            .unwrap();
+        assert!(!made.awaits_opening && made.signed);
+        let taken = meters.install_meter(install("M1", &two.agreement, "2025-01-02")).await.unwrap_err();
+        assert_eq!(reason(&taken), "METER_NOT_IN_STORE");
+        let taken = meters.install_meter(install("M2", &one.agreement, "2025-01-02")).await.unwrap_err();
+        assert_eq!(
+            (taken.code(), reason(&taken).as_str()),
+            (tonic::Code::AlreadyExists, "INSTALLATION_AGREEMENT_LIVE_UNIQUE")
+        );
+        // The compensation of an opening that failed: the meter was never used and goes back.
+        let remove = RemoveInstallationRequest {
+            request_id: key(),
+            meter_no: "M1".to_owned(),
+            agreement_id: one.agreement.clone(),
+            final_index: None,
+            end_date: day("2025-01-02"),
+            reason: "OPENING_FAILED".to_owned(),
+        };
+        let ended = meters.remove_installation(remove.clone()).await.unwrap().into_inner().installation;
+        assert_eq!(ended.as_ref().unwrap().end_date, day("2025-01-02"));
+        assert_eq!(
+            meters
+                .remove_installation(RemoveInstallationRequest {
+                    request_id: key(),
+                    ..remove.clone()
+                })
+                .await
+                .unwrap()
+                .into_inner()
+                .installation,
+            ended
+        );
+        let never = meters
+            .remove_installation(RemoveInstallationRequest {
+                request_id: key(),
+                agreement_id: two.agreement.clone(),
+                ..remove
+            })
+            .await
+            .unwrap_err();
+        assert_eq!(reason(&never), "NOT_FOUND");
+        meters.install_meter(install("M1", &two.agreement, "2025-01-03")).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn edge_06_swap_is_billed_over_both_meters() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let home = world.tell("T1", HEXI, "living", "2024-12-31");
+        world.supply(&home, |s| s.state() == supply::State::InForce).await;
+        world.install(&home, "2024-12-31", "1200").await;
+        world.clock("2025-01-20T12:00:00+08:00");
+        let mut meters = world.meters();
+        let remove = |final_index: &str| RemoveInstallationRequest {
+            request_id: key(),
+            meter_no: home.meter_no.clone(),
+            agreement_id: home.agreement.clone(),
+            final_index: metres(final_index),
+            end_date: day("2025-01-20"),
+            reason: "SWAP".to_owned(),
+        };
+        assert_eq!(reason(&meters.remove_installation(remove("1199")).await.unwrap_err()), "FINAL_INDEX_LOWER");
+        meters.remove_installation(remove("1234")).await.unwrap();
+        meters.register_meter(register("M2")).await.unwrap();
+        meters.install_meter(install("M2", &home.agreement, "2025-01-20")).await.unwrap();
+        world.clock("2025-01-31T20:00:00+08:00");
+        world
+            .read(
+                &crate::world::Home {
+                    meter_no: "M2".to_owned(),
+                    ..home.clone()
+                },
+                "2025-01-31",
+                "28",
+            )
+            .await;
+        assert_eq!(world.run(1).await.produced, 1);
+        let bills = world.bills_of(&home).await;
+        assert_eq!(
+            (bills[0].volume.clone(), bills[0].from_index.clone(), bills[0].to_index.clone()),
+            (metres("59"), metres("1200"), metres("28"))
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn import_takes_good_rows_refuses_bad_ones_and_is_safe_to_repeat() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let homes = [world.tell("T1", HEXI, "living", "2024-12-31"), world.tell("T2", HEXI, "living", "2024-12-31")];
+        world.supply(&homes[1], |s| s.state() == supply::State::InForce).await;
+        let row = |line, change: &dyn Fn(&mut MeterRow)| {
+            let mut row = MeterRow {
+                line,
+                ..meter_row(&homes[0], "2024-12-31", "565")
+            };
+            change(&mut row);
+            row
+        };
+        let rows = vec![
+            row(2, &|_| {}),
+            row(3, &|r| r.meter_no = "M 1".to_owned()),
+            row(4, &|r| r.kind = 0),
+            row(5, &|r| r.qmax = "4e1".to_owned()),
+            row(6, &|r| r.digits = 2),
+            row(7, &|r| r.installed_on = "31.12.2024".to_owned()),
+            row(8, &|r| r.installed_on = "2025-12-31".to_owned()),
+            row(9, &|r| r.initial_index = "123456".to_owned()),
+            row(10, &|r| (r.meter_no, r.account_no) = ("M8".to_owned(), "T8".to_owned())),
+            row(11, &|r| r.meter_no = "M9".to_owned()),
+            row(12, &|r| r.account_no = "T2".to_owned()),
+            row(13, &|_| {}),
+        ];
+        let dry = ImportMetersRequest {
+            request_id: key(),
+            dry_run: true,
+            rows: rows.clone(),
+        };
+        let mut answers = world.meters().import_meters(tokio_stream::iter([dry])).await.unwrap().into_inner();
+        let dry = answers.message().await.unwrap().unwrap();
+        let first = world.import_meters(rows.clone()).await.remove(0);
+        assert_eq!(
+            (dry.accepted, dry.repeats, &dry.refused),
+            (first.accepted, first.repeats, &first.refused),
+            "a dry run says the same"
+        );
+        assert_eq!((first.accepted, first.repeats), (1, 1));
+        let refused: Vec<_> = first.refused.iter().map(|r| (r.line, r.field.as_str(), r.reason.as_str())).collect();
+        assert_eq!(
+            refused,
+            [
+                (3, "meter_no", "METER_NO"),
+                (4, "kind", "KIND"),
+                (5, "qmax", "QMAX"),
+                (6, "digits", "DIGITS"),
+                (7, "installed_on", "DATE"),
+                (8, "installed_on", "FUTURE_DATE"),
+                (9, "initial_index", "INDEX_DIGITS"),
+                (10, "account_no", "ACCOUNT_UNKNOWN"),
+                (11, "account_no", "AGREEMENT_TAKEN"),
+                (12, "meter_no", "METER_TAKEN"),
+            ]
+        );
+        let second = world.import_meters(rows).await.remove(0);
+        assert_eq!((second.accepted, second.repeats, second.refused.len()), (0, 2, 10));
+        assert_eq!(world.count("SELECT count(*) FROM meter").await, 1);
+    })
+    .await;
+}

@@ -1,0 +1,219 @@
+//! What every bill must be, computed a second time from the register, the readings that were accepted and the prices of the tariff file, by integers
+//! and without the rating engine.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
+use calendar::{Instant, NaiveDate};
+use chrono::Datelike;
+use serde::Deserialize;
+
+use super::city::{Account, Figure};
+
+/// Litres from cubic metres with at most three places.
+pub fn litres_of(text: &str) -> Option<i64> {
+    units_of(text, 3)
+}
+
+/// Fen from yuan with at most two places.
+pub fn fen_of(text: &str) -> Option<i64> {
+    units_of(text, 2)
+}
+
+fn units_of(text: &str, places: u32) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let missing = places.checked_sub(u32::try_from(fraction.len()).ok()?)?;
+    let plain = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !plain(whole) || !plain(fraction) {
+        return None;
+    }
+    let whole: i64 = whole.parse().ok()?;
+    let fraction: i64 = if fraction.is_empty() { 0 } else { fraction.parse().ok()? };
+    whole
+        .checked_mul(10_i64.checked_pow(places)?)?
+        .checked_add(fraction.checked_mul(10_i64.checked_pow(missing)?)?)
+}
+
+/// A reading that was accepted.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    pub at: Instant,
+    /// Litres.
+    pub index: i64,
+}
+
+/// The prices of the tariff file: for each class its tiers as upper bound in litres and price in 10⁻⁶ yuan.
+pub struct Prices(BTreeMap<String, Vec<(Option<i64>, i64)>>);
+
+impl Prices {
+    pub fn read(text: &str) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct File {
+            class: Vec<Class>,
+        }
+        #[derive(Deserialize)]
+        struct Class {
+            name: String,
+            tiers: Vec<Tier>,
+        }
+        #[derive(Deserialize)]
+        struct Tier {
+            up_to: Option<String>,
+            price: String,
+        }
+        let mut prices = BTreeMap::new();
+        for class in toml::from_str::<File>(text)?.class {
+            let mut tiers = vec![];
+            for tier in class.tiers {
+                let up_to = tier.up_to.map(|bound| litres_of(&bound).with_context(|| bound.clone())).transpose()?;
+                tiers.push((up_to, units_of(&tier.price, 6).with_context(|| tier.price.clone())?));
+            }
+            prices.insert(class.name, tiers);
+        }
+        Ok(Self(prices))
+    }
+
+    /// Fen for a volume after another one of the same year, rounded half up once.
+    fn amount(&self, account: &Account, before: i64, volume: i64) -> Result<i64> {
+        let tiers = self.0.get(&account.use_class).with_context(|| format!("no prices for {}", account.use_class))?;
+        let end = before.checked_add(volume).context("out of range")?;
+        // 10⁻³ m³ times 10⁻⁶ yuan.
+        let mut nanos = 0_i128;
+        let mut lower = 0_i64;
+        for (bound, price) in tiers {
+            let upper = bound.unwrap_or(i64::MAX);
+            let within = end.min(upper).saturating_sub(before.max(lower)).max(0);
+            let price = if account.low_income {
+                tiers.first().map_or(*price, |(_, first)| *first)
+            } else {
+                *price
+            };
+            nanos = nanos
+                .checked_add(i128::from(within).checked_mul(i128::from(price)).context("out of range")?)
+                .context("out of range")?;
+            lower = upper;
+        }
+        let fen = nanos.checked_add(5_000_000).context("out of range")?.div_euclid(10_000_000);
+        i64::try_from(fen).context("out of range")
+    }
+}
+
+/// The bills of an account: one from each accepted reading to the next, the tier year being the calendar year of the reading that ends it. A lower index
+/// means that the register has passed zero.
+pub fn bills(prices: &Prices, account: &Account, readings: &mut [Accepted]) -> Result<Vec<Figure>> {
+    readings.sort_by_key(|r| r.at);
+    let mut used: BTreeMap<i32, i64> = BTreeMap::new();
+    let mut from: (NaiveDate, i64) = (account.installed, account.initial);
+    let mut figures = vec![];
+    for reading in readings {
+        let to = reading.at.date();
+        let mut volume = reading.index.checked_sub(from.1).context("out of range")?;
+        if volume < 0 {
+            let capacity = 10_i64.checked_pow(account.digits).and_then(|n| n.checked_mul(1000)).context("out of range")?;
+            volume = volume.checked_add(capacity).context("out of range")?;
+        }
+        ensure!(volume >= 0, "{} has a reading that its register cannot show", account.account_no);
+        let year = used.entry(to.year()).or_default();
+        let amount = prices.amount(account, *year, volume)?;
+        figures.push(Figure {
+            account_no: account.account_no.clone(),
+            from: from.0,
+            to,
+            volume,
+            before: *year,
+            amount,
+        });
+        *year = year.checked_add(volume).context("out of range")?;
+        from = (to, reading.index);
+    }
+    Ok(figures)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::demo::city;
+
+    fn account(use_class: &str, low_income: bool, digits: u32, initial: i64) -> Account {
+        let installed = NaiveDate::from_ymd_opt(2024, 12, 31).unwrap();
+        Account {
+            account_no: "A".to_owned(),
+            use_class: use_class.to_owned(),
+            low_income,
+            digits,
+            installed,
+            initial,
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_exactly() {
+        assert_eq!(
+            (litres_of("3807.40"), litres_of("46"), fen_of("131.56"), fen_of("0.5")),
+            (Some(3_807_400), Some(46_000), Some(13_156), Some(50))
+        );
+        for text in ["", "1e3", "-1", "1.2345", "1.", ".5", "1,0"] {
+            assert!(litres_of(text).is_none() || text == "1.", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bill_across_two_bounds_is_priced_by_tier_and_rounded_once() {
+        let prices = Prices::read(city::TARIFF).unwrap();
+        // 300 at 2.86, 300 at 3.36, 50 at 4.11.
+        assert_eq!(prices.amount(&account("living", false, 5, 0), 0, 650_000).unwrap(), 85_800 + 100_800 + 20_550);
+        assert_eq!(prices.amount(&account("living", true, 5, 0), 0, 650_000).unwrap(), 185_900);
+        assert_eq!(prices.amount(&account("living", false, 5, 0), 290_000, 20_000).unwrap(), 2_860 + 3_360);
+        // 0.005 m3 at 2.86 is 1.43 fen; 0.0175 yuan would be 2 fen.
+        assert_eq!(prices.amount(&account("living", false, 5, 0), 0, 5).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_register_passes_zero() {
+        let prices = Prices::read(city::TARIFF).unwrap();
+        let at = |text: &str| Instant::parse_rfc3339(text).unwrap();
+        let mut readings = [
+            Accepted {
+                at: at("2025-02-28T10:00:00+08:00"),
+                index: 12_000,
+            },
+            Accepted {
+                at: at("2025-01-31T10:00:00+08:00"),
+                index: 99_987_000,
+            },
+        ];
+        let figures = bills(&prices, &account("living", false, 5, 99_900_000), &mut readings).unwrap();
+        assert_eq!(
+            figures.iter().map(|f| (f.volume, f.before)).collect::<Vec<_>>(),
+            [(87_000, 0), (25_000, 87_000)]
+        );
+    }
+
+    #[test]
+    fn expected_bills_follow_from_the_files_where_no_row_is_wrong() {
+        let prices = Prices::read(city::TARIFF).unwrap();
+        let accounts = city::postpaid().unwrap();
+        let expected = city::expected().unwrap();
+        let listed: std::collections::BTreeSet<_> = expected.iter().map(|f| f.account_no.clone()).collect();
+        let mut readings: BTreeMap<String, Vec<Accepted>> = BTreeMap::new();
+        for record in csv::Reader::from_reader(city::READINGS.as_bytes()).records() {
+            let record = record.unwrap();
+            if let Some(index) = litres_of(&record[2]) {
+                readings.entry(record[0].to_owned()).or_default().push(Accepted { at: at(&record[1]), index });
+            }
+        }
+        fn at(text: &str) -> Instant {
+            Instant::parse_rfc3339(text).unwrap()
+        }
+        let mut found = 0;
+        for (meter, account) in accounts.iter().filter(|(_, a)| listed.contains(&a.account_no)) {
+            for figure in bills(&prices, account, readings.get_mut(meter).unwrap()).unwrap() {
+                assert!(expected.contains(&figure), "{figure:?}");
+                found += 1;
+            }
+        }
+        assert_eq!(found, 6684);
+        assert_eq!(expected.len(), 6684);
+    }
+}

@@ -1,0 +1,138 @@
+//! Customers pay, through several channels, most of them; who pays what follows from the account number and the month alone.
+
+use anyhow::{Result, ensure};
+use contracts::hearth::billing::v1::{Bill, Payment, ReversePaymentRequest, TakePaymentRequest, payment, payment_service_client::PaymentServiceClient};
+use futures::{StreamExt, TryStreamExt, stream};
+use money::Money;
+use sha2::{Digest, Sha256};
+
+use super::{
+    cast::{ACCOUNTANT, CASHIER, Cast, held, key, said},
+    stage::Chapter,
+};
+use crate::client::Client;
+
+/// Calls under way at once.
+const AT_ONCE: usize = 24;
+/// Bills of a hundred that are paid.
+const PAYERS: u64 = 90;
+/// Payers of a hundred who pay ahead, and how much, in fen.
+const AHEAD: u64 = 2;
+const AHEAD_BY: i64 = 5000;
+/// Month whose first payment by bank bounces.
+const BOUNCE: u32 = 7;
+
+/// What was taken.
+#[derive(Default)]
+pub struct Takings {
+    pub payments: i64,
+    pub fen: i64,
+    pub reversed: i64,
+    pub reversed_fen: i64,
+}
+
+/// A number below `sides` that is always the same for an account, a month and a matter.
+fn dice(account_no: &str, month: u32, matter: &str, sides: u64) -> u64 {
+    let digest = Sha256::new()
+        .chain_update(account_no)
+        .chain_update(month.to_be_bytes())
+        .chain_update(matter)
+        .finalize();
+    let head = digest.iter().take(4).fold(0_u64, |n, byte| n.wrapping_mul(256).wrapping_add(u64::from(*byte)));
+    head.checked_rem(sides).unwrap_or_default()
+}
+
+fn channel(account_no: &str, month: u32) -> &'static str {
+    match dice(account_no, month, "channel", 20) {
+        0..=9 => "WECHAT",
+        10..=14 => "ALIPAY",
+        15..=17 => "BANK",
+        _ => "COUNTER",
+    }
+}
+
+/// Takes the payments for the bills of a month.
+pub async fn take(cast: &Cast, month: u32, bills: &[Bill], takings: &mut Takings, chapter: &Chapter) -> Result<()> {
+    let due = |bill: &&Bill| open(bill) > 0 && dice(&bill.account_no, month, "pays", 100) < PAYERS;
+    let cashier = PaymentServiceClient::new(cast.ask("billing", CASHIER)?);
+    let mut paid: Vec<Payment> = stream::iter(bills.iter().filter(due))
+        .map(|bill| {
+            let cashier = cashier.clone();
+            async move {
+                let payment = pay(cashier, month, bill).await;
+                chapter.step(1);
+                payment
+            }
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await?;
+    for payment in &paid {
+        takings.payments += 1;
+        takings.fen += payment.amount.as_ref().map_or(0, |m| m.minor_units);
+    }
+    if month == BOUNCE {
+        paid.sort_by(|a, b| a.account_no.cmp(&b.account_no));
+        if let Some(bounced) = paid.into_iter().find(|p| p.channel == "BANK") {
+            reverse(cast, bounced, takings).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What of a bill is open, in fen.
+pub fn open(bill: &Bill) -> i64 {
+    let fen = |money: &Option<contracts::hearth::r#type::v1::Money>| money.as_ref().map_or(0, |m| m.minor_units);
+    fen(&bill.amount) - fen(&bill.paid)
+}
+
+async fn pay(mut cashier: PaymentServiceClient<Client>, month: u32, bill: &Bill) -> Result<Payment> {
+    let channel = channel(&bill.account_no, month);
+    let ahead = if dice(&bill.account_no, month, "ahead", 100) < AHEAD { AHEAD_BY } else { 0 };
+    let request = TakePaymentRequest {
+        request_id: key(&format!("payment {month} {}", bill.account_no)),
+        account_id: bill.account_id.clone(),
+        amount: Some(rpc::wire::money(Money::from_fen(open(bill).saturating_add(ahead)))),
+        channel: channel.to_owned(),
+        channel_reference: format!("2025{month:02}{}", bill.account_no),
+        bill_ids: vec![bill.bill_id.clone()],
+    };
+    held("payment", said("a payment", cashier.take_payment(request)).await?.payment)
+}
+
+/// The bank takes a payment back: the bill is open again.
+async fn reverse(cast: &Cast, bounced: Payment, takings: &mut Takings) -> Result<()> {
+    let request = ReversePaymentRequest {
+        request_id: key("bounced payment"),
+        payment_id: bounced.payment_id,
+        etag: bounced.etag,
+        reason: "returned by the bank: account closed".to_owned(),
+    };
+    let payment = said(
+        "the reversal",
+        PaymentServiceClient::new(cast.ask("billing", ACCOUNTANT)?).reverse_payment(request),
+    )
+    .await?
+    .payment;
+    let payment = held("payment", payment)?;
+    ensure!(
+        payment.state() == payment::State::Reversed,
+        "the bounced payment is {}",
+        payment.state().as_str_name()
+    );
+    takings.reversed += 1;
+    takings.reversed_fen += payment.amount.as_ref().map_or(0, |m| m.minor_units);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nine_of_ten_pay_and_always_the_same() {
+        let payers = (1..=1000).filter(|n| dice(&format!("T{n:07}"), 3, "pays", 100) < PAYERS).count();
+        assert!((870..=930).contains(&payers), "{payers}");
+        assert_eq!(dice("T0000001", 1, "pays", 100), dice("T0000001", 1, "pays", 100));
+    }
+}

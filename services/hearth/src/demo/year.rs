@@ -1,0 +1,295 @@
+//! The year, month by month: readings on the last day, decisions on what is out of line, the bill run, and on the tenth of the next month the payments.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result, ensure};
+use calendar::{Instant, NaiveDate};
+use chrono::Datelike;
+use contracts::hearth::{
+    archive::v1::Template,
+    billing::v1::{
+        BillRun, GetBillRunRequest, ReadingException, ReadingRow, RejectExceptionRequest, ReleaseExceptionsRequest, StartBillRunRequest,
+        bill_run_service_client::BillRunServiceClient, reading_exception, reading_exception::Code, reading_service_client::ReadingServiceClient,
+    },
+    job::v1::{WatchJobRequest, job, job_service_client::JobServiceClient},
+};
+
+use super::{
+    cast::{ACCOUNTANT, CASHIER, Cast, DISTRICT_MANAGER, READER, held, key, said},
+    city, filing, home,
+    home::Home,
+    pages,
+    payments::{self, Takings},
+    repair,
+    repair::Repair,
+    stage::{Chapter, Stage},
+    vendor,
+    vendor::Admitted,
+};
+use crate::import::{FileKind, Readings, Refused, Unit, figures::count, figures::yuan};
+
+pub const YEAR: i32 = 2025;
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+/// What happened.
+pub struct Year {
+    pub vendor: Admitted,
+    pub home: Home,
+    pub repair: Repair,
+    pub readings: usize,
+    /// Rows that were refused, as they were sent, and why.
+    pub refused: Vec<(ReadingRow, Refused)>,
+    /// Rows that were there already, by month.
+    pub repeats: BTreeMap<u32, i64>,
+    /// Readings that were held before anybody decided.
+    pub held: BTreeSet<(String, Instant)>,
+    pub released: i64,
+    pub rejected: i64,
+    pub visited: i64,
+    pub runs: Vec<BillRun>,
+    pub takings: Takings,
+}
+
+pub async fn play(cast: &Cast, stage: &Stage, template: &Template) -> Result<Year> {
+    let kind = Readings {
+        client: cast.ask("billing", READER)?,
+        unit: Unit::M3,
+        zone: calendar::ZONE,
+        source: "remote".to_owned(),
+    };
+    let rows = city::as_imported(&kind, city::READINGS)?;
+    let readings = rows.len();
+    let mut months = by_month(rows)?;
+    let vendor = vendor::admit(cast, stage).await?;
+    let (mut home, mut repair) = (None, None);
+    let mut books = Books::default();
+    for (month, name) in (1..).zip(MONTHS) {
+        if month == 3 {
+            home = Some(home::open(cast, stage, template).await?);
+        }
+        if month > 1 {
+            cast.set_clock(&format!("{YEAR}-{month:02}-10T10:00")).await?;
+        }
+        if month == 6 {
+            // Paid on the tenth, repaired on the seventeenth.
+            books.payments(cast, stage, month - 1).await?;
+            repair = Some(repair::give_away(cast, stage, &vendor).await?);
+        } else if month > 1 {
+            books.payments(cast, stage, month - 1).await?;
+        }
+        books.month(cast, stage, &kind, month, name, months.remove(&month).unwrap_or_default()).await?;
+    }
+    cast.set_clock("2026-01-10T10:00").await?;
+    books.payments(cast, stage, 12).await?;
+    Ok(Year {
+        vendor,
+        home: home.context("no home was opened")?,
+        repair: repair.context("no repair was given away")?,
+        readings,
+        refused: books.refused,
+        repeats: books.repeats,
+        held: books.held,
+        released: books.released,
+        rejected: books.rejected,
+        visited: books.visited,
+        runs: books.runs,
+        takings: books.takings,
+    })
+}
+
+/// Rows by the month that they claim; what claims to be of another year is handed in with the last month.
+fn by_month(rows: Vec<ReadingRow>) -> Result<BTreeMap<u32, Vec<ReadingRow>>> {
+    let mut months: BTreeMap<u32, Vec<ReadingRow>> = BTreeMap::new();
+    for row in rows {
+        let day = Instant::parse_rfc3339(&row.read_at)?.date();
+        let month = if day.year() == YEAR { day.month() } else { 12 };
+        months.entry(month).or_default().push(row);
+    }
+    Ok(months)
+}
+
+fn last_day(month: u32) -> Result<NaiveDate> {
+    let next = if month == 12 {
+        NaiveDate::from_ymd_opt(YEAR + 1, 1, 1)
+    } else {
+        NaiveDate::from_ymd_opt(YEAR, month + 1, 1)
+    };
+    next.and_then(|day| day.pred_opt()).context("there is no such month")
+}
+
+#[derive(Default)]
+struct Books {
+    refused: Vec<(ReadingRow, Refused)>,
+    repeats: BTreeMap<u32, i64>,
+    held: BTreeSet<(String, Instant)>,
+    released: i64,
+    rejected: i64,
+    visited: i64,
+    runs: Vec<BillRun>,
+    takings: Takings,
+}
+
+impl Books {
+    async fn month<K: FileKind<Row = ReadingRow>>(
+        &mut self,
+        cast: &Cast,
+        stage: &Stage,
+        kind: &K,
+        month: u32,
+        name: &'static str,
+        rows: Vec<ReadingRow>,
+    ) -> Result<()> {
+        let last = last_day(month)?;
+        cast.set_clock(&format!("{last}T20:00")).await?;
+        let chapter = stage.chapter(name, rows.len());
+        chapter.doing("readings");
+        home::read(cast, month, last).await?;
+        let taken = filing::load(kind, &format!("the year 2025: readings of {name}"), &rows, &chapter).await?;
+        self.repeats.insert(month, taken.already);
+        let refused = taken.refused.len();
+        for notice in taken.refused {
+            let row = rows
+                .iter()
+                .find(|row| i64::from(row.line) == notice.line)
+                .context("a line was refused that was never sent")?;
+            self.refused.push((row.clone(), notice));
+        }
+        chapter.doing("exceptions");
+        let decided = self.decide(cast, month, last).await?;
+        chapter.doing("bills");
+        let run = self.run(cast, month, &chapter).await?;
+        let mut told = format!("{} readings", count(taken.accepted));
+        for (n, what) in [(i64::try_from(refused)?, "refused"), (taken.already, "dropped"), (decided, "held")] {
+            if n > 0 {
+                told.push_str(&format!(", {n} {what}"));
+            }
+        }
+        let amount = run.amount.as_ref().map_or(0, |m| m.minor_units);
+        chapter.done(&format!("{told}; {} bills, {}", count(run.produced), yuan(amount)));
+        Ok(())
+    }
+
+    /// The district manager goes through the list: a change of season is released, an index that cannot be is rejected, of two values both stay held,
+    /// and a home without use for two months is called on.
+    async fn decide(&mut self, cast: &Cast, month: u32, last: NaiveDate) -> Result<i64> {
+        let mut manager = ReadingServiceClient::new(cast.ask("billing", DISTRICT_MANAGER)?);
+        let open = pages::exceptions(cast, DISTRICT_MANAGER, reading_exception::State::Open).await?;
+        let (mut seasonal, mut visited, mut held_now) = (vec![], vec![], 0);
+        for exception in open {
+            let codes: BTreeSet<Code> = exception.codes().collect();
+            let of_this_month = date_of(&exception)?.month() == last.month();
+            let holds = codes.iter().any(|code| HOLD.contains(code));
+            if holds && of_this_month {
+                held_now += 1;
+                for reading in &exception.readings {
+                    let at = rpc::wire::time_of(reading.read_time.as_ref(), "read_time").map_err(|f| anyhow::anyhow!("{f}"))?;
+                    self.held.insert((reading.meter_no.clone(), at));
+                }
+            }
+            if codes.iter().all(|code| SEASONAL.contains(code)) {
+                seasonal.push(exception.exception_id);
+            } else if codes.contains(&Code::Zero2) && codes.len() == 1 {
+                if !of_this_month {
+                    visited.push(exception.exception_id);
+                }
+            } else if codes.iter().any(|code| IMPOSSIBLE.contains(code)) {
+                let reject = RejectExceptionRequest {
+                    request_id: key(&format!("reject {} {month}", exception.meter_no)),
+                    exception_id: exception.exception_id,
+                    etag: exception.etag,
+                    grounds: "the index fits neither the months before nor the meter; the next reading bills the longer period".to_owned(),
+                };
+                said("rejecting a reading", manager.reject_exception(reject)).await?;
+                self.rejected += 1;
+            }
+        }
+        self.released += release(&mut manager, month, seasonal, "the change of season, seen at all homes of the kind").await?;
+        self.visited += release(&mut manager, month, visited, "called on: nobody lives there at present").await?;
+        Ok(held_now)
+    }
+
+    async fn run(&mut self, cast: &Cast, month: u32, chapter: &Chapter) -> Result<BillRun> {
+        let accountant = cast.ask("billing", ACCOUNTANT)?;
+        let mut runs = BillRunServiceClient::new(accountant.clone());
+        let start = StartBillRunRequest {
+            request_id: key(&format!("bill run {month}")),
+            year: YEAR,
+            month: i32::try_from(month)?,
+            branch: String::new(),
+            due_days: 0,
+        };
+        let started = said("the bill run", runs.start_bill_run(start)).await?;
+        let mut job = said(
+            "the job",
+            JobServiceClient::new(accountant).watch_job(WatchJobRequest { job_id: started.job_id }),
+        )
+        .await?;
+        let mut state = job::State::Unspecified;
+        while let Some(answer) = job.message().await? {
+            let seen = held("job", answer.job)?;
+            state = seen.state();
+            chapter.doing(&format!("bills {}/{}", seen.done, seen.total));
+            ensure!(
+                !matches!(state, job::State::Failed | job::State::Cancelled),
+                "the bill run of month {month} failed: {}",
+                seen.note
+            );
+            if state == job::State::Succeeded {
+                break;
+            }
+        }
+        ensure!(state == job::State::Succeeded, "the bill run of month {month} was not seen to its end");
+        let run = held(
+            "run",
+            said("the run", runs.get_bill_run(GetBillRunRequest { run_id: started.run_id })).await?.run,
+        )?;
+        self.runs.push(run.clone());
+        Ok(run)
+    }
+
+    async fn payments(&mut self, cast: &Cast, stage: &Stage, month: u32) -> Result<()> {
+        let bills = pages::bills(cast, CASHIER, YEAR, month).await?;
+        let chapter = stage.chapter("payments", bills.len());
+        chapter.doing("customers pay");
+        let (payments, fen) = (self.takings.payments, self.takings.fen);
+        payments::take(cast, month, &bills, &mut self.takings, &chapter).await?;
+        chapter.done(&format!("{} of {}", count(self.takings.payments - payments), yuan(self.takings.fen - fen)));
+        Ok(())
+    }
+}
+
+/// What keeps a reading from being billed.
+pub const HOLD: [Code; 6] = [Code::Conflict, Code::Reverse, Code::Spike, Code::OverQmax, Code::Spike50, Code::Drop50];
+const SEASONAL: [Code; 2] = [Code::Spike50, Code::Drop50];
+const IMPOSSIBLE: [Code; 3] = [Code::Reverse, Code::Spike, Code::OverQmax];
+
+/// The day of an exception.
+pub fn date_of(exception: &ReadingException) -> Result<NaiveDate> {
+    rpc::wire::date_of(exception.date.as_ref(), "date").map_err(|fault| anyhow::anyhow!("{fault}"))
+}
+
+async fn release(manager: &mut ReadingServiceClient<crate::client::Client>, month: u32, ids: Vec<String>, grounds: &str) -> Result<i64> {
+    let mut released = 0;
+    for (n, chunk) in ids.chunks(500).enumerate() {
+        let request = ReleaseExceptionsRequest {
+            request_id: key(&format!("release {month} {n} {grounds}")),
+            exception_ids: chunk.to_vec(),
+            grounds: grounds.to_owned(),
+        };
+        released += i64::from(said("releasing readings", manager.release_exceptions(request)).await?.released);
+    }
+    Ok(released)
+}

@@ -1,0 +1,180 @@
+//! `hearth up` and `hearth check` as a person starts them.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+use contracts::hearth::{
+    archive::v1::{RegisterPersonRequest, party_service_client::PartyServiceClient},
+    options::v1::Role,
+};
+use database::Target;
+use rpc::{Principal, token::Issuer};
+use sea_orm::ConnectionTrait;
+use testbed::key;
+use tonic::Request;
+
+/// `hearth up`, killed when it is dropped.
+struct Up {
+    child: Child,
+    addresses: BTreeMap<String, String>,
+}
+
+impl Up {
+    /// Starts on free ports and waits until it has said where it listens.
+    fn start(data: &Path) -> Self {
+        let ports = ["--archive-port", "0", "--hall-port", "0", "--billing-port", "0", "--vendor-port", "0"];
+        let mut child = Command::new(env!("CARGO_BIN_EXE_hearth"))
+            .arg("up")
+            .arg("--data")
+            .arg(data)
+            .args(ports)
+            .stdout(Stdio::piped())
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut addresses = BTreeMap::new();
+        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+            let line = line.unwrap();
+            match line.split_once(' ') {
+                Some(("Ctrl-C", _)) => break,
+                Some((name, address)) if address.trim().starts_with("https://") => {
+                    addresses.insert(name.to_owned(), address.trim().to_owned());
+                }
+                _ => {}
+            }
+        }
+        Self { child, addresses }
+    }
+
+    /// Ends it without a chance to tidy up.
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        // It may be dead already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn check(data: &Path) -> (Output, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_hearth"))
+        .arg("check")
+        .arg("--data")
+        .arg(data)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (output, text)
+}
+
+async fn register(up: &Up, data: &Path) {
+    let token = Issuer::from_folder(&data.join("keys")).unwrap();
+    let principal = Principal {
+        subject: "li".to_owned(),
+        roles: vec![Role::Agent as i32],
+        ..Principal::default()
+    };
+    let channel = rpc::user_channel(&up.addresses["archive"], &data.join("keys/ca.pem")).unwrap();
+    let mut request = Request::new(RegisterPersonRequest {
+        request_id: key(),
+        name: "王芳".to_owned(),
+        id_number: "11010519491231002X".to_owned(),
+        phone: "13812345678".to_owned(),
+        address: "天津市河西区友谊路1号".to_owned(),
+        branch: "河西区".to_owned(),
+    });
+    request
+        .metadata_mut()
+        .insert("authorization", format!("Bearer {}", token.sign(&principal).unwrap()).parse().unwrap());
+    PartyServiceClient::new(channel).register_person(request).await.unwrap();
+}
+
+async fn change(data: &Path, service: &str, statements: &[&str]) {
+    let target = Target::parse(&format!("sqlite://{}", data.join(format!("{service}.db")).display())).unwrap();
+    let db = sea_orm::Database::connect(target.url).await.unwrap();
+    for statement in statements {
+        db.execute_unprepared(statement).await.unwrap();
+    }
+    db.close().await.unwrap();
+}
+
+/// What a kill leaves is clean; what other hands changed is found, each under its own name.
+#[tokio::test(flavor = "multi_thread")]
+async fn check_finds_what_other_hands_changed_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let up = Up::start(&data);
+    register(&up, &data).await;
+    // While the services run, and after they were killed.
+    let (output, text) = check(&data);
+    assert!(output.status.success(), "{text}");
+    up.kill();
+    let (output, text) = check(&data);
+    assert!(output.status.success(), "{text}");
+    for line in [
+        "ok     database settings",
+        "ok     journal archive    1 rows, 1 events, chain intact",
+        "ok     events billing     1 events of archive taken",
+        "ok     events vendor      0 events of hall taken",
+        "ok     references hall",
+        "ok     jobs",
+        "ok     sagas",
+        "ok     ledger             0 transactions, 0 entries, sum 0",
+        "no fault",
+    ] {
+        assert!(text.contains(line), "{line} is missing in\n{text}");
+    }
+
+    // The actor of a write is changed behind the triggers' back.
+    change(&data, "archive", &["DROP TRIGGER journal_no_update", "UPDATE journal SET actor = 'nobody'"]).await;
+    let (output, text) = check(&data);
+    assert!(!output.status.success(), "{text}");
+    assert!(text.contains("FAULT  journal archive    the chain breaks at position 1"), "{text}");
+    assert!(text.contains("1 with a fault"), "{text}");
+    change(&data, "archive", &["UPDATE journal SET actor = 'li'"]).await;
+
+    // A row loses what it leads to.
+    change(
+        &data,
+        "billing",
+        &["INSERT INTO tier_use (bill_id, tier_year, agreement_id, volume) VALUES (X'01', 2025, X'02', 0)"],
+    )
+    .await;
+    let (output, text) = check(&data);
+    assert!(!output.status.success(), "{text}");
+    assert!(
+        text.contains("FAULT  references billing 1 rows of tier_use.bill_id -> bill.id, 1 rows of tier_use.agreement_id -> supply.id"),
+        "{text}"
+    );
+    change(&data, "billing", &["DELETE FROM tier_use"]).await;
+
+    // An event that could not be applied waits for a person.
+    change(
+        &data,
+        "billing",
+        &["INSERT INTO parked_event VALUES ('archive', 1, 'hearth.archive.v1.PartyRegistered', 'x', X'', 'INTERNAL', 0)"],
+    )
+    .await;
+    let (output, text) = check(&data);
+    assert!(!output.status.success(), "{text}");
+    assert!(text.contains("FAULT  events billing     1 events of archive parked"), "{text}");
+}
+
+/// A folder that is not ours is refused before anything is started.
+#[test]
+fn check_refuses_a_folder_that_is_not_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let (output, text) = check(folder.path());
+    assert!(!output.status.success());
+    assert!(text.contains("is not a data folder of Hearth"), "{text}");
+}

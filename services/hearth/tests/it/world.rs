@@ -1,0 +1,256 @@
+//! The four services as production runs them, on SQLite in a folder of their own: started once for all tests, or one alone.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
+
+use boot::{Running, Service, Settings, Start};
+use bytes::{Buf, BufMut, Bytes};
+use calendar::Clock;
+use contracts::hearth::options::v1::Role;
+use database::Target;
+use rpc::{AccessTable, Method, Peer, Principal, TlsFiles, token::Issuer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::{
+    TlsConnector,
+    client::TlsStream,
+    rustls::{
+        ClientConfig, RootCertStore,
+        crypto::ring,
+        pki_types::{CertificateDer, ServerName, pem::PemObject},
+    },
+};
+use tonic::{
+    Request, Status,
+    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    transport::Channel,
+};
+
+/// The one origin whose pages may call.
+pub const ORIGIN: &str = "https://portal.test";
+pub const ALL: [Service; 4] = [archive::SERVICE, hall::SERVICE, billing::SERVICE, vendor::SERVICE];
+
+pub struct World {
+    folder: PathBuf,
+    addresses: BTreeMap<&'static str, SocketAddr>,
+    /// Kept, since a service stops when its handle is dropped.
+    _running: Vec<Running>,
+}
+
+/// The four services. They live on a runtime of their own, which outlives that of each test.
+pub fn world() -> &'static World {
+    static WORLD: OnceLock<World> = OnceLock::new();
+    WORLD.get_or_init(|| {
+        std::thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            let world = runtime.block_on(start_all());
+            std::mem::forget(runtime);
+            world
+        })
+        .join()
+        .unwrap()
+    })
+}
+
+/// A fresh folder with keys.
+fn folder() -> PathBuf {
+    let folder = tempfile::Builder::new().prefix("world").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap().keep();
+    boot::keys::make(&folder.join("keys"), &[]).unwrap();
+    folder
+}
+
+async fn start_all() -> World {
+    let folder = folder();
+    let (mut listeners, mut addresses) = (vec![], BTreeMap::new());
+    for service in ALL {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        addresses.insert(service.name, listener.local_addr().unwrap());
+        listeners.push(listener);
+    }
+    let mut running = vec![];
+    for (service, listener) in ALL.into_iter().zip(listeners) {
+        let settings = settings(&folder, service, &addresses, true);
+        running.push(
+            boot::start(
+                service,
+                Start {
+                    settings,
+                    clock: Clock::real(),
+                    listener,
+                },
+            )
+            .await
+            .unwrap(),
+        );
+    }
+    World {
+        folder,
+        addresses,
+        _running: running,
+    }
+}
+
+/// One service with nobody where the others should be, and without reflection.
+pub async fn alone(service: Service) -> World {
+    let folder = folder();
+    let mut addresses = BTreeMap::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    for other in ALL {
+        // Bound for a moment and given back: nobody listens there.
+        let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        addresses.insert(other.name, nobody);
+    }
+    addresses.insert(service.name, listener.local_addr().unwrap());
+    let settings = settings(&folder, service, &addresses, false);
+    let running = boot::start(
+        service,
+        Start {
+            settings,
+            clock: Clock::real(),
+            listener,
+        },
+    )
+    .await
+    .unwrap();
+    World {
+        folder,
+        addresses,
+        _running: vec![running],
+    }
+}
+
+fn settings(folder: &Path, service: Service, addresses: &BTreeMap<&'static str, SocketAddr>, reflection: bool) -> Settings {
+    let keys = folder.join("keys");
+    Settings {
+        database: Target::parse(&format!("sqlite://{}", folder.join(format!("{}.db", service.name)).display())).unwrap(),
+        listen: addresses[service.name],
+        issuer: boot::keys::ISSUER.to_owned(),
+        jwks: std::fs::read_to_string(keys.join("jwks.json")).unwrap(),
+        tls: TlsFiles::in_folder(&keys, service.name),
+        vault_keys: keys.join(format!("{}.vault", service.name)),
+        files: folder.join(format!("{}-files", service.name)),
+        peers: addresses.iter().map(|(name, address)| (*name, format!("https://{address}"))).collect(),
+        reflection,
+        origins: vec![ORIGIN.to_owned()],
+        otlp_endpoint: None,
+        log: "warn".to_owned(),
+    }
+}
+
+impl World {
+    pub fn keys(&self) -> PathBuf {
+        self.folder.join("keys")
+    }
+
+    fn address(&self, service: &str) -> String {
+        format!("https://{}", self.addresses[service])
+    }
+
+    /// A connection below every library of gRPC, for what such a library would not send.
+    pub async fn connect(&self, service: &str) -> TlsStream<TcpStream> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_file_iter(self.keys().join("ca.pem")).unwrap() {
+            roots.add(certificate.unwrap()).unwrap();
+        }
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions().unwrap();
+        let mut config = config.with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let socket = TcpStream::connect(self.addresses[service]).await.unwrap();
+        TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), socket).await.unwrap()
+    }
+
+    /// Somebody without a certificate.
+    pub fn channel(&self, service: &str) -> Channel {
+        rpc::user_channel(&self.address(service), &self.keys().join("ca.pem")).unwrap()
+    }
+
+    /// A service, by its certificate.
+    pub fn peer(&self, service: &str, caller: &'static str) -> Channel {
+        Peer::lazy(caller, &self.address(service), Some(&TlsFiles::in_folder(&self.keys(), caller)))
+            .unwrap()
+            .channel()
+    }
+
+    /// A token, with its scheme.
+    pub fn token(&self, roles: &[Role]) -> String {
+        let principal = Principal {
+            subject: "somebody".to_owned(),
+            roles: roles.iter().map(|r| *r as i32).collect(),
+            ..Principal::default()
+        };
+        format!("Bearer {}", Issuer::from_folder(&self.keys()).unwrap().sign(&principal).unwrap())
+    }
+
+    /// A request with a token.
+    pub fn by<T>(&self, roles: &[Role], message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.metadata_mut().insert("authorization", self.token(roles).parse().unwrap());
+        request
+    }
+}
+
+/// Every method that a service serves: its own, and what every service has.
+pub fn methods_of(service: &str) -> Vec<Method> {
+    let all = AccessTable::read().unwrap();
+    let served = |m: &Method| ["journal", "job", service].contains(&m.name.split('.').nth(1).unwrap());
+    all.methods().into_iter().filter(|m| served(m)).cloned().collect()
+}
+
+/// Roles that are proved by a token.
+pub fn people() -> Vec<Role> {
+    (1..Role::ServiceArchive as i32).filter_map(|n| Role::try_from(n).ok()).collect()
+}
+
+/// Calls a method by name with an empty message, as a client without our contracts would.
+pub async fn call(channel: &Channel, method: &str, metadata: &[(&'static str, &str)]) -> Result<Bytes, Status> {
+    send(channel, method, metadata, Bytes::new()).await
+}
+
+/// Calls a method by name with an encoded message.
+pub async fn send(channel: &Channel, method: &str, metadata: &[(&'static str, &str)], message: Bytes) -> Result<Bytes, Status> {
+    let mut client = tonic::client::Grpc::new(channel.clone());
+    client.ready().await.map_err(|e| Status::unavailable(e.to_string()))?;
+    let mut request = Request::new(message);
+    for (name, value) in metadata {
+        request.metadata_mut().append(*name, value.parse().unwrap());
+    }
+    let answer = client.unary(request, format!("/{method}").parse().unwrap(), Raw).await?;
+    Ok(answer.into_inner())
+}
+
+/// Bytes as they are.
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
+    }
+}
