@@ -64,7 +64,7 @@ class Suite:
             self.tokens[role] = subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout.strip()
         return self.tokens[role]
 
-    def call(self, name, role, **fields):
+    def call(self, name, role, /, **fields):
         """Calls `hearth.<service>.v1.<Service>/<Method>` as a role, with the fields of the request as JSON has them."""
         asked, answered = self.contracts.method(name)
         request = json_format.ParseDict(fields, asked(), descriptor_pool=self.contracts.pool)
@@ -74,7 +74,7 @@ class Suite:
         metadata = [("authorization", f"Bearer {self.token(role)}")] if role else []
         return stub(request, metadata=metadata, timeout=10)
 
-    def write(self, name, role, **fields):
+    def write(self, name, role, /, **fields):
         """A write with a key of its own."""
         return self.call(name, role, request_id=str(uuid.uuid4()), **fields)
 

@@ -15,6 +15,7 @@ use tonic::Request;
 
 use crate::{
     client::{self, Client, Desk},
+    import::figures::count,
     suite::{Folder, SERVICES, Suite, Taken},
 };
 
@@ -132,10 +133,14 @@ impl Standing {
         self.journals.get(source).map_or(0, |j| j.events)
     }
 
-    /// Whether nothing is under way any more.
-    fn is_quiet(&self) -> bool {
-        let settled = |j: &VerifyJournalResponse| j.unsealed_rows == 0 && j.open_jobs == 0 && j.cursors.iter().all(|c| c.position >= self.events_of(&c.source));
-        self.waiting_steps == 0 && self.journals.values().all(settled)
+    /// Whether all that was there at an earlier look is done. Others may go on writing meanwhile.
+    fn has_settled(&self, before: &Self) -> bool {
+        let settled = |(name, journal): (&&str, &VerifyJournalResponse)| {
+            let waits = before.journals.get(*name).and_then(|b| b.oldest_unsealed_time);
+            let sealed = journal.unsealed_rows == 0 || journal.oldest_unsealed_time != waits;
+            sealed && journal.open_jobs == 0 && journal.cursors.iter().all(|c| c.position >= before.events_of(&c.source))
+        };
+        self.waiting_steps == 0 && self.journals.iter().all(settled)
     }
 }
 
@@ -153,29 +158,31 @@ async fn inspect(folder: &Folder, suite: &Suite) -> Result<Report> {
     );
 
     let give_up = tokio::time::Instant::now() + PATIENCE;
-    let mut standing = Standing::ask(&clients).await?;
+    let mut before = Standing::ask(&clients).await?;
+    let mut standing: Standing;
     // Consumers need a moment to find each other before silence means anything.
     let mut quiet = 0;
-    while quiet < 2 && tokio::time::Instant::now() < give_up {
+    loop {
         tokio::time::sleep(PAUSE).await;
         standing = Standing::ask(&clients).await?;
-        quiet = if standing.is_quiet() && standing.journals.values().any(|j| !j.cursors.is_empty()) {
-            quiet + 1
-        } else {
-            0
-        };
+        quiet = if standing.has_settled(&before) { quiet + 1 } else { 0 };
+        if quiet == 2 || tokio::time::Instant::now() >= give_up {
+            break;
+        }
+        before = standing;
     }
 
     for (name, journal) in &standing.journals {
-        report.line(&format!("journal {name}"), chain(journal));
+        let waits = before.journals.get(name).and_then(|b| b.oldest_unsealed_time);
+        report.line(&format!("journal {name}"), chain(journal, waits.as_ref()));
     }
     for (name, journal) in &standing.journals {
         for cursor in &journal.cursors {
-            let events = standing.events_of(&cursor.source);
+            let events = before.events_of(&cursor.source);
             let outcome = match cursor.parked {
-                0 if cursor.position == events => Ok(format!("{events} events of {} taken", cursor.source)),
-                0 => Err(format!("{} of {events} events of {} taken", cursor.position, cursor.source)),
-                n => Err(format!("{n} events of {} parked, {} of {events} passed", cursor.source, cursor.position)),
+                0 if cursor.position >= events => Ok(format!("{} events of {} taken", count(cursor.position), cursor.source)),
+                0 => Err(format!("{} of {} events of {} taken", count(cursor.position), count(events), cursor.source)),
+                n => Err(format!("{} events of {} parked, {} passed", count(n), cursor.source, count(cursor.position))),
             };
             report.line(&format!("events {name}"), outcome);
         }
@@ -243,14 +250,24 @@ async fn steps(hall: &Client, state: step::State) -> Result<usize> {
     }
 }
 
-fn chain(journal: &VerifyJournalResponse) -> Result<String, String> {
+/// `waits` is when the oldest unsealed row of the look before was written.
+fn chain(journal: &VerifyJournalResponse, waits: Option<&prost_types::Timestamp>) -> Result<String, String> {
     if !journal.intact {
         return Err(format!("the chain breaks at position {}", journal.broken_position));
     }
-    let sealed = format!("{} rows, {} events, chain intact", journal.sealed_rows, journal.events);
+    let sealed = format!("{} rows, {} events, chain intact", count(journal.sealed_rows), count(journal.events));
     match &journal.oldest_unsealed_time {
         None => Ok(format!("{sealed}, nothing unsealed")),
-        Some(oldest) => Err(format!("{sealed}, but {} rows unsealed, the oldest of {}", journal.unsealed_rows, time(oldest))),
+        Some(oldest) if waits == Some(oldest) => Err(format!(
+            "{sealed}, but {} rows unsealed, the oldest of {}",
+            count(journal.unsealed_rows),
+            time(oldest)
+        )),
+        Some(oldest) => Ok(format!(
+            "{sealed}, {} rows just written, the oldest of {}",
+            count(journal.unsealed_rows),
+            time(oldest)
+        )),
     }
 }
 
@@ -261,7 +278,7 @@ fn time(time: &prost_types::Timestamp) -> String {
 fn verdict(ledger: &LedgerReport) -> Result<String, String> {
     let fen = ledger.sum.as_ref().map_or(0, |sum| sum.minor_units);
     if fen == 0 && ledger.faults.is_empty() {
-        Ok(format!("{} transactions, {} entries, sum 0", ledger.transactions, ledger.entries))
+        Ok(format!("{} transactions, {} entries, sum 0", count(ledger.transactions), count(ledger.entries)))
     } else {
         Err(format!("sum {fen} fen; {}", ledger.faults.join("; ")))
     }

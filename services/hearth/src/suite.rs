@@ -102,7 +102,6 @@ pub enum Taken {
 /// The four services, running.
 pub struct Suite {
     running: Vec<Running>,
-    pub clock: Clock,
 }
 
 impl Suite {
@@ -139,7 +138,7 @@ impl Suite {
                 .await?,
             );
         }
-        Ok(Self { running, clock })
+        Ok(Self { running })
     }
 
     /// Where a service listens.

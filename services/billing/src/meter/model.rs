@@ -56,7 +56,7 @@ pub fn step(state: MeterState, action: Move) -> Result<MeterState, Refusal> {
 /// # Errors
 /// METER_NOT_VERIFIED, METER_EXPIRED.
 pub fn may_install(verified: Option<NaiveDate>, expires: Option<NaiveDate>, on: NaiveDate) -> Result<(), Refusal> {
-    if !verified.is_some_and(|day| day <= on) {
+    if verified.is_none_or(|day| day > on) {
         return Err(Refusal::MeterNotVerified);
     }
     if expires.is_some_and(|day| day < on) {

@@ -126,6 +126,32 @@ async fn a_branch_does_not_see_or_touch_what_another_has() {
                 .installations
                 .is_empty()
         );
+        let mut own = MeterServiceClient::new(bed.staff_of(HEXI, &roles));
+        own.get_meter_by_number(GetMeterByNumberRequest {
+            meter_no: home.meter_no.clone(),
+        })
+        .await
+        .unwrap();
+        assert_eq!(
+            own.list_installations(ListInstallationsRequest::default())
+                .await
+                .unwrap()
+                .into_inner()
+                .installations
+                .len(),
+            1
+        );
+        let mut own = ReadingServiceClient::new(bed.staff_of(HEXI, &roles));
+        assert_eq!(own.list_readings(ListReadingsRequest::default()).await.unwrap().into_inner().readings.len(), 2);
+        assert_eq!(
+            own.list_exceptions(ListExceptionsRequest::default())
+                .await
+                .unwrap()
+                .into_inner()
+                .exceptions
+                .len(),
+            1
+        );
         let mut supplies = SupplyServiceClient::new(staff());
         assert_eq!(
             reason(

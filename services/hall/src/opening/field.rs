@@ -28,7 +28,7 @@ pub async fn arrive(desk: Desk, call: Call, request: ArriveForOpeningRequest) ->
         .ok()
         .and_then(|opening| opening.order_id);
     let word = match order {
-        Some(order) => order::ops::ask_crew(&desk, &call, order, false).await,
+        Some(order) => order::field::ask_crew(&desk, &call, order, false).await,
         None => Ok(Default::default()),
     };
     let mut write = match desk.db.begin(&call, &request).await? {
@@ -37,7 +37,7 @@ pub async fn arrive(desk: Desk, call: Call, request: ArriveForOpeningRequest) ->
     };
     let (mut opening, mut order) = at_work(&write, &call, &request.opening_id, &request.etag, Action::Arrive).await?;
     order::ops::check_step(&order, order::model::Action::Arrive)?;
-    let arrived = order::ops::arrive_certified(&mut write, &mut order, word).await?;
+    let arrived = order::field::arrive_certified(&mut write, &mut order, word).await?;
     if arrived {
         advance(&mut write, &mut opening, Action::Arrive, "").await?;
     } else {
@@ -168,6 +168,6 @@ async fn at_work(write: &Write, call: &Call, id: &str, etag: &str, action: Actio
     check_step(&opening, action)?;
     let order = opening.order_id.ok_or_else(|| Fault::internal("an opening without a work order"))?;
     let order = order::store::lock(&**write, &Scope::everything(), order).await?;
-    order::ops::is_crew(write, &order, call, false).await?;
+    order::field::is_crew(write, &order, call, false).await?;
     Ok((opening, order))
 }

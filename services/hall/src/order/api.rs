@@ -1,7 +1,7 @@
 use contracts::hearth::hall::v1::{order_service_server::OrderService, *};
 use tonic::{Request, Response, Status};
 
-use super::ops;
+use super::{field, ops};
 use crate::Desk;
 
 /// Serves `OrderService`.
@@ -22,19 +22,19 @@ impl OrderService for Api {
         rpc::write(&self.0, request, ops::withdraw).await
     }
     async fn accept_order(&self, request: Request<AcceptOrderRequest>) -> Result<Response<AcceptOrderResponse>, Status> {
-        rpc::write(&self.0, request, ops::accept).await
+        rpc::write(&self.0, request, field::accept).await
     }
     async fn arrive_on_site(&self, request: Request<ArriveOnSiteRequest>) -> Result<Response<ArriveOnSiteResponse>, Status> {
-        rpc::write(&self.0, request, ops::arrive).await
+        rpc::write(&self.0, request, field::arrive).await
     }
     async fn make_safe(&self, request: Request<MakeSafeRequest>) -> Result<Response<MakeSafeResponse>, Status> {
-        rpc::write(&self.0, request, ops::make_safe).await
+        rpc::write(&self.0, request, field::make_safe).await
     }
     async fn report_order(&self, request: Request<ReportOrderRequest>) -> Result<Response<ReportOrderResponse>, Status> {
-        rpc::write(&self.0, request, ops::report).await
+        rpc::write(&self.0, request, field::report).await
     }
     async fn report_no_access(&self, request: Request<ReportNoAccessRequest>) -> Result<Response<ReportNoAccessResponse>, Status> {
-        rpc::write(&self.0, request, ops::report_no_access).await
+        rpc::write(&self.0, request, field::report_no_access).await
     }
     async fn complete_order(&self, request: Request<CompleteOrderRequest>) -> Result<Response<CompleteOrderResponse>, Status> {
         rpc::write(&self.0, request, ops::complete).await

@@ -166,7 +166,7 @@ pub async fn check_person(desk: &Desk, call: &Call, step: &steps::store::Step) -
     if order.state == State::Checking {
         let why = Return {
             action: Action::Return,
-            code: NotCertified::VendorPersonNotCertified.code(),
+            code: NotCertified::VendorSaysNo.code(),
             note: "",
             staff: None,
         };

@@ -66,7 +66,7 @@ pub async fn check(conn: &impl ConnectionTrait, member: &Staff, word: &Word, kin
         let said = word
             .get(&member.id)
             .ok_or_else(|| Fault::aborted("CONTENTION", "the crew has changed; try again"))?;
-        return Ok(if *said { Ok(None) } else { Err(NotCertified::VendorPersonNotCertified) });
+        return Ok(if *said { Ok(None) } else { Err(NotCertified::VendorSaysNo) });
     }
     let certificates: Vec<_> = store::certificates(conn, member.id).await?.iter().map(store::Certificate::rule).collect();
     let trainings: Vec<_> = store::trainings(conn, member.id).await?.iter().map(|t| (t.kind, t.passed_on)).collect();

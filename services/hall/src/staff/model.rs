@@ -174,7 +174,7 @@ pub enum NotCertified {
     /// S-01: the safety or the technical training is missing on the day.
     TrainingMissing,
     /// The vendor service says no.
-    VendorPersonNotCertified,
+    VendorSaysNo,
 }
 
 impl NotCertified {
@@ -185,7 +185,7 @@ impl NotCertified {
             Self::CertificateMissing => "CERTIFICATE_MISSING",
             Self::CertificateNotValid => "CERTIFICATE_NOT_VALID",
             Self::TrainingMissing => "TRAINING_MISSING",
-            Self::VendorPersonNotCertified => "VENDOR_PERSON_NOT_CERTIFIED",
+            Self::VendorSaysNo => "VENDOR_PERSON_NOT_CERTIFIED",
         }
     }
 }

@@ -1,8 +1,6 @@
-use std::{
-    collections::BTreeSet,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeSet, time::Duration};
 
+use calendar::Clock;
 use contracts::hearth::hall::v1 as proto;
 use database::{Database, Scope, Scoped, Write, find};
 use rpc::{Fault, page::Page};
@@ -43,9 +41,8 @@ impl Scoped for step::Entity {
 const CLAIM: Duration = Duration::from_secs(1);
 
 /// The machine's clock: tries are no matter of the rules.
-pub fn real_now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_micros());
-    i64::try_from(since).unwrap_or(i64::MAX)
+fn real_now() -> i64 {
+    Clock::real().now().micros()
 }
 
 fn later(duration: Duration) -> i64 {

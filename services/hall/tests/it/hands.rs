@@ -518,10 +518,16 @@ impl Stage {
     }
 }
 
+/// Records the inspection of the estate in which all customers live.
 pub async fn inspect_estate(bed: &Bed, inspector: &StaffMember, passed: bool) -> String {
+    inspect(bed, inspector, COMMUNITY, passed).await
+}
+
+/// Records the inspection of an estate.
+pub async fn inspect(bed: &Bed, inspector: &StaffMember, code: &str, passed: bool) -> String {
     let request = RecordEstateInspectionRequest {
         request_id: key(),
-        community_code: COMMUNITY.to_owned(),
+        community_code: code.to_owned(),
         name: "梅江南小区".to_owned(),
         branch: BRANCH.to_owned(),
         inspector_staff_id: inspector.staff_id.clone(),

@@ -7,7 +7,7 @@ use tonic::Code;
 
 use crate::{
     BRANCH, FILE, OTHER, date, decimal,
-    hands::{Stage, accept_order, acceptances, certified, crew, events, get_opening, get_order, inspect_estate, openings, reaches, steps, stove},
+    hands::{Stage, accept_order, acceptances, certified, crew, events, get_opening, get_order, inspect, inspect_estate, openings, reaches, steps, stove},
     meta, refusal, time,
     world::{Mode, World},
 };
@@ -458,6 +458,16 @@ async fn e4_02_every_item_of_the_review_rests_on_a_stored_fact() {
             meter.seal_no = "S-1".to_owned();
         });
         let review = || stage.review(&opening, &pipe, &adult.presence_id);
+        let elsewhere = inspect(bed, &stage.inspector, "120103001002", true).await;
+        let other_estate = PassReviewRequest {
+            estate_id: elsewhere,
+            ..review()
+        };
+        assert_eq!(
+            failed(other_estate).await,
+            "SAFETY_DEVICES,ESTATE_INSPECTED",
+            "an estate in which the premises do not lie"
+        );
         assert_eq!(failed(review()).await, "SAFETY_DEVICES", "a rubber hose");
         stage.record_appliance(bed, stove(), &rubber.acceptance_id).await;
         assert_eq!(

@@ -11,6 +11,7 @@ use contracts::hearth::{
 use rpc::{Principal, wire};
 use tonic::{Response, Status};
 
+use super::city::City;
 use crate::{
     client::{self, Client, Desk},
     import::told,
@@ -50,18 +51,21 @@ pub const ACCEPTOR: Actor = actor("acceptor-hou", &[Role::Acceptor]);
 
 /// Calls of all who act, over the network and with their own tokens.
 pub struct Cast {
+    /// Where they act.
+    pub city: City,
     desk: Desk,
     addresses: BTreeMap<&'static str, String>,
     clients: Mutex<BTreeMap<(&'static str, String), Client>>,
 }
 
 impl Cast {
-    pub fn new(keys: &std::path::Path, suite: &Suite) -> Result<Self> {
+    pub fn new(city: City, keys: &std::path::Path, suite: &Suite) -> Result<Self> {
         let mut addresses = BTreeMap::new();
         for (name, _) in boot::PORTS {
             addresses.insert(name, format!("https://{}", suite.address(name)?));
         }
         Ok(Self {
+            city,
             desk: Desk::new(keys)?,
             addresses,
             clients: Mutex::default(),

@@ -17,7 +17,7 @@ use tonic::Request;
 
 use super::{
     cast::{Cast, OPERATOR, said, until},
-    city::{self, Fault, Figure},
+    city::{self, City, Fault, Figure},
     home::Home,
     oracle::{self, Accepted, Prices},
     pages, payments,
@@ -99,7 +99,7 @@ pub async fn look(cast: &Cast, year: &Year) -> Result<Facts> {
     let bills = pages::bills(cast, OPERATOR, 0, 0).await?;
     let exceptions = pages::exceptions(cast, OPERATOR, reading_exception::State::Unspecified).await?;
     let readings = pages::readings(cast, reading::State::Unspecified).await?;
-    let faults = city::faults()?;
+    let faults = city::faults(&cast.city)?;
     let figures = bills.iter().map(figure).collect::<Result<BTreeSet<_>>>()?;
 
     let mut checks = vec![Check {
@@ -108,11 +108,11 @@ pub async fn look(cast: &Cast, year: &Year) -> Result<Facts> {
     }];
     checks.push(Check {
         name: "oracle",
-        outcome: oracle(&figures, &readings, &year.home).map_err(|e| format!("{e:#}")),
+        outcome: oracle(&cast.city, &figures, &readings, &year.home).map_err(|e| format!("{e:#}")),
     });
     checks.push(Check {
         name: "expected bills",
-        outcome: expected(&figures)?,
+        outcome: expected(&cast.city, &figures)?,
     });
     checks.push(Check {
         name: "faults",
@@ -186,9 +186,9 @@ fn books_balance(ledger: &LedgerReport, bills: &[Bill], year: &Year) -> Result<S
     }
 }
 
-fn oracle(bills: &BTreeSet<Figure>, readings: &[Reading], home: &Home) -> Result<String> {
+fn oracle(city: &City, bills: &BTreeSet<Figure>, readings: &[Reading], home: &Home) -> Result<String> {
     let prices = Prices::read(city::TARIFF)?;
-    let mut accounts = city::postpaid()?;
+    let mut accounts = city::postpaid(city)?;
     accounts.extend([home.account()?]);
     let mut accepted: BTreeMap<&str, Vec<Accepted>> = BTreeMap::new();
     let mut left = 0;
@@ -224,8 +224,8 @@ fn oracle(bills: &BTreeSet<Figure>, readings: &[Reading], home: &Home) -> Result
     Ok(format!("{} bills computed a second time, all equal", count(i64::try_from(figures.len())?)))
 }
 
-fn expected(bills: &BTreeSet<Figure>) -> Result<Result<String, String>> {
-    let expected = city::expected()?;
+fn expected(city: &City, bills: &BTreeSet<Figure>) -> Result<Result<String, String>> {
+    let expected = city::expected(city)?;
     let listed: BTreeSet<&str> = expected.iter().map(|f| f.account_no.as_str()).collect();
     let ours: BTreeSet<&Figure> = bills.iter().filter(|f| listed.contains(f.account_no.as_str())).collect();
     let theirs: BTreeSet<&Figure> = expected.iter().collect();
@@ -344,7 +344,7 @@ fn found(faults: &[Fault], year: &Year, exceptions: &[ReadingException], reading
 
 fn clean(faults: &[Fault], year: &Year) -> Result<String, String> {
     let wrong: BTreeSet<(&str, Instant)> = faults.iter().map(|f| (f.meter_no.as_str(), f.at)).collect();
-    let held = year.held.iter().filter(|(meter, at)| !wrong.contains(&(meter.as_str(), *at))).count();
+    let held = year.held.values().filter(|(meter, at)| !wrong.contains(&(meter.as_str(), *at))).count();
     let clean = year.readings.saturating_sub(faults.len());
     let told = format!(
         "{held} of {} held before the release, {}.{} %",

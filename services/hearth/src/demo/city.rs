@@ -11,13 +11,58 @@ use super::oracle::{fen_of, litres_of};
 use crate::import::{Columns, FileKind};
 
 /// 660 customers with premises and meter.
-pub const REGISTER: &str = include_str!("../../data/city/register.csv");
+const REGISTER: &str = include_str!("../../data/city/register.csv");
 /// A year of readings, in random order, with 51 faults.
 pub const READINGS: &str = include_str!("../../data/city/readings.csv");
 const FAULTS: &str = include_str!("../../data/city/faults.csv");
 const EXPECTED: &str = include_str!("../../data/city/expected_bills.csv");
 /// The tariff that is in force.
 pub const TARIFF: &str = include_str!("../../data/cn_tianjin_gas_2024.toml");
+
+/// The city that is played, whole or its first customers.
+pub struct City {
+    register: String,
+    readings: String,
+    faults: String,
+    expected: String,
+}
+
+impl City {
+    /// The first customers of the register with all that belongs to them. What names a meter of nobody belongs to everybody.
+    pub fn of(customers: usize) -> Self {
+        let cells = |line: &str, column: usize| line.split(',').nth(column).unwrap_or_default().to_owned();
+        let all: BTreeSet<String> = REGISTER.lines().skip(1).map(|line| cells(line, METER_NO)).collect();
+        let kept: Vec<&str> = REGISTER.lines().skip(1).take(customers).collect();
+        let meters: BTreeSet<String> = kept.iter().map(|line| cells(line, METER_NO)).collect();
+        let accounts: BTreeSet<String> = kept.iter().map(|line| cells(line, 0)).collect();
+        let ours = |meter: &String| meters.contains(meter) || !all.contains(meter);
+        Self {
+            register: part(REGISTER, |line| accounts.contains(&cells(line, 0))),
+            readings: part(READINGS, |line| ours(&cells(line, 0))),
+            faults: part(FAULTS, |line| ours(&cells(line, 0))),
+            expected: part(EXPECTED, |line| accounts.contains(&cells(line, 0))),
+        }
+    }
+
+    /// Customers with premises and meter, as a file.
+    pub fn register(&self) -> &str {
+        &self.register
+    }
+    /// A year of readings, in random order, as a file.
+    pub fn readings(&self) -> &str {
+        &self.readings
+    }
+}
+
+/// Column of the meter number in the register.
+const METER_NO: usize = 12;
+
+/// The header and the lines that are wanted.
+fn part(text: &str, wanted: impl Fn(&str) -> bool) -> String {
+    let mut lines = text.lines();
+    let header = lines.next().into_iter();
+    header.chain(lines.filter(|line| wanted(line))).flat_map(|line| [line, "\n"]).collect()
+}
 
 /// An account as the oracle sees it.
 #[derive(Clone, Debug)]
@@ -34,7 +79,7 @@ pub struct Account {
 }
 
 /// Accounts by meter number, those with IC-card meters left out: these are not billed by reading.
-pub fn postpaid() -> Result<BTreeMap<String, Account>> {
+pub fn postpaid(city: &City) -> Result<BTreeMap<String, Account>> {
     #[derive(Deserialize)]
     struct Row {
         account_no: String,
@@ -47,7 +92,7 @@ pub fn postpaid() -> Result<BTreeMap<String, Account>> {
         installed_on: NaiveDate,
     }
     let mut accounts = BTreeMap::new();
-    for row in rows::<Row>(REGISTER)? {
+    for row in rows::<Row>(&city.register)? {
         if row.meter_kind == "IC卡" {
             continue;
         }
@@ -73,14 +118,14 @@ pub struct Fault {
     pub kind: String,
 }
 
-pub fn faults() -> Result<Vec<Fault>> {
+pub fn faults(city: &City) -> Result<Vec<Fault>> {
     #[derive(Deserialize)]
     struct Row {
         meter_no: String,
         read_at: String,
         kind: String,
     }
-    rows::<Row>(FAULTS)?
+    rows::<Row>(&city.faults)?
         .into_iter()
         .map(|row| {
             Ok(Fault {
@@ -104,7 +149,7 @@ pub struct Figure {
 }
 
 /// What the bills of accounts without a fault should be.
-pub fn expected() -> Result<BTreeSet<Figure>> {
+pub fn expected(city: &City) -> Result<BTreeSet<Figure>> {
     #[derive(Deserialize)]
     struct Row {
         account_no: String,
@@ -124,7 +169,7 @@ pub fn expected() -> Result<BTreeSet<Figure>> {
             amount: fen_of(&row.amount_cny)?,
         })
     };
-    rows::<Row>(EXPECTED)?
+    rows::<Row>(&city.expected)?
         .into_iter()
         .map(|row| figure(row).context("a figure of the expected bills is no number"))
         .collect()

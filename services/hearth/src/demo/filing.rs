@@ -70,7 +70,7 @@ pub async fn file_the_city(cast: &Cast, stage: &Stage) -> Result<Filed> {
         client: cast.ask("archive", ARCHIVIST)?,
         template_id: None,
     };
-    let rows = city::as_imported(&kind, city::REGISTER)?;
+    let rows = city::as_imported(&kind, cast.city.register())?;
     let chapter = stage.chapter("customers", rows.len());
     chapter.doing("filing parties, premises, accounts and contracts");
     let customers = load(&kind, "the year 2025: customers", &rows, &chapter).await?;
@@ -92,7 +92,7 @@ pub async fn file_the_city(cast: &Cast, stage: &Stage) -> Result<Filed> {
         client: cast.ask("billing", OPERATOR)?,
         unit: Unit::M3,
     };
-    let rows = city::as_imported(&kind, city::REGISTER)?;
+    let rows = city::as_imported(&kind, cast.city.register())?;
     let chapter = stage.chapter("meters", rows.len());
     chapter.doing("waiting until billing has heard of the contracts");
     until("billing hearing of the contracts", async || {

@@ -24,7 +24,7 @@ use anyhow::{Context, Result, bail};
 use boot::telemetry::{Look, Telemetry};
 use calendar::{Clock, Instant};
 
-use self::{cast::Cast, stage::Stage};
+use self::{cast::Cast, city::City, stage::Stage};
 use crate::{
     suite::{Folder, Suite, Taken},
     up::Ports,
@@ -46,6 +46,9 @@ pub struct Demo {
     /// Let the services run on after the summary, until Ctrl-C.
     #[arg(long)]
     keep: bool,
+    /// Play with the first customers of the city only.
+    #[arg(long, value_name = "N", default_value_t = 660, value_parser = clap::value_parser!(u64).range(1..=660))]
+    customers: u64,
     #[command(flatten)]
     ports: Ports,
     /// Filter of the log, such as info or hall=debug.
@@ -72,7 +75,7 @@ impl Demo {
 
     /// Plays, tells, and gives the number of checks that failed.
     async fn play(&self, folder: &Folder, suite: &Suite, stage: &Stage) -> Result<usize> {
-        let cast = Cast::new(&folder.keys(), suite)?;
+        let cast = Cast::new(City::of(usize::try_from(self.customers)?), &folder.keys(), suite)?;
         let filed = filing::file_the_city(&cast, stage).await?;
         let year = year::play(&cast, stage, &filed.template).await?;
         let chapter = stage.chapter("checks", 0);

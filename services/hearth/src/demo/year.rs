@@ -54,8 +54,8 @@ pub struct Year {
     pub refused: Vec<(ReadingRow, Refused)>,
     /// Rows that were there already, by month.
     pub repeats: BTreeMap<u32, i64>,
-    /// Readings that were held before anybody decided.
-    pub held: BTreeSet<(String, Instant)>,
+    /// Readings that were held before anybody decided, by id: meter and moment.
+    pub held: BTreeMap<String, (String, Instant)>,
     pub released: i64,
     pub rejected: i64,
     pub visited: i64,
@@ -70,7 +70,7 @@ pub async fn play(cast: &Cast, stage: &Stage, template: &Template) -> Result<Yea
         zone: calendar::ZONE,
         source: "remote".to_owned(),
     };
-    let rows = city::as_imported(&kind, city::READINGS)?;
+    let rows = city::as_imported(&kind, cast.city.readings())?;
     let readings = rows.len();
     let mut months = by_month(rows)?;
     let vendor = vendor::admit(cast, stage).await?;
@@ -134,7 +134,7 @@ fn last_day(month: u32) -> Result<NaiveDate> {
 struct Books {
     refused: Vec<(ReadingRow, Refused)>,
     repeats: BTreeMap<u32, i64>,
-    held: BTreeSet<(String, Instant)>,
+    held: BTreeMap<String, (String, Instant)>,
     released: i64,
     rejected: i64,
     visited: i64,
@@ -196,7 +196,7 @@ impl Books {
                 held_now += 1;
                 for reading in &exception.readings {
                     let at = rpc::wire::time_of(reading.read_time.as_ref(), "read_time").map_err(|f| anyhow::anyhow!("{f}"))?;
-                    self.held.insert((reading.meter_no.clone(), at));
+                    self.held.insert(reading.reading_id.clone(), (reading.meter_no.clone(), at));
                 }
             }
             if codes.iter().all(|code| SEASONAL.contains(code)) {
@@ -266,7 +266,8 @@ impl Books {
         chapter.doing("customers pay");
         let (payments, fen) = (self.takings.payments, self.takings.fen);
         payments::take(cast, month, &bills, &mut self.takings, &chapter).await?;
-        chapter.done(&format!("{} of {}", count(self.takings.payments - payments), yuan(self.takings.fen - fen)));
+        let name = MONTHS.get(usize::try_from(month)?.saturating_sub(1)).copied().unwrap_or_default();
+        chapter.done(&format!("{} for {name}, {}", count(self.takings.payments - payments), yuan(self.takings.fen - fen)));
         Ok(())
     }
 }

@@ -12,13 +12,14 @@ mod tariff;
 pub mod template;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     io::Read as _,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use calendar::NaiveDate;
 use chrono_tz::Tz;
 use contracts::hearth::{
@@ -46,6 +47,9 @@ use crate::client::{self, Client, Desk};
 
 /// Nothing in the file could be read: no such file, no text, no columns.
 const UNREADABLE: u8 = 2;
+/// Between two tries of rows that another service has not told of yet, and how many tries may change nothing.
+const PAUSE: Duration = Duration::from_millis(500);
+const IDLE: u32 = 4;
 
 /// What is loaded.
 #[derive(clap::Subcommand)]
@@ -83,10 +87,13 @@ impl Target {
         let own = self.data.join("keys");
         let keys = if own.is_dir() { own } else { self.data.clone() };
         let desk = Desk::new(&keys).with_context(|| format!("{} holds no keys; name the folder with --data", keys.display()))?;
+        desk.client(&self.at(service), client::person(&self.subject, &[role]))
+            .with_context(|| format!("{service} at {}", self.at(service)))
+    }
+
+    fn at(&self, service: &str) -> String {
         let port = boot::PORTS.iter().find(|(name, _)| *name == service).map_or(0, |(_, port)| *port);
-        let address = self.address.clone().unwrap_or_else(|| format!("https://127.0.0.1:{port}"));
-        desk.client(&address, client::person(&self.subject, &[role]))
-            .with_context(|| format!("{service} at {address}"))
+        self.address.clone().unwrap_or_else(|| format!("https://127.0.0.1:{port}"))
     }
 }
 
@@ -165,14 +172,14 @@ impl Import {
     pub async fn run(self) -> Result<ExitCode> {
         match self {
             Self::Customers(file) => {
-                let client = file.table.target.client("archive", Role::Archivist)?;
+                let client = file.table.target.client(Customers::SERVICE, Role::Archivist)?;
                 if file.trial_template && !file.table.dry_run {
                     let officer = file.table.target.client("archive", Role::ContractOfficer)?;
                     template::publish_where_absent(&mut TemplateServiceClient::new(officer)).await?;
                 }
                 let hint = "archive has no contract template that may be signed today: publish one (hearth.archive.v1.TemplateService/PublishTemplate), or run again with --trial-template";
                 let outcome = file.table.send(&Customers { client, template_id: None }).await;
-                outcome.map_err(|e| if e.to_string().contains("TEMPLATE_NOT_IN_FORCE") { anyhow!(hint) } else { e })
+                outcome.map_err(|e| if format!("{e:#}").contains("TEMPLATE_NOT_IN_FORCE") { anyhow!(hint) } else { e })
             }
             Self::Meters(file) => {
                 let client = file.table.target.client("billing", Role::Operator)?;
@@ -206,24 +213,17 @@ impl Table {
         };
         let (_, reader) = source.records(self.separator()?)?;
         let path = self.refused.clone().unwrap_or_else(|| beside(&self.file));
-        let mut feed = FileRows {
-            kind,
-            columns: &columns,
-            reader,
-            waiting: VecDeque::new(),
-            report: Report::new(header, &path),
-            bar: bar(source.bytes),
-        };
+        let mut feed = FileRows::new(kind, &columns, reader, Report::new(header, &path), bar(source.bytes));
         // A run of its own: a file that is imported again is judged anew, since what was refused may be taken now; what is there is known by its natural key.
         let key = format!("{} {}", source.digest, uuid::Uuid::now_v7());
-        let outcome = pump::pump(kind, &key, self.dry_run, &mut feed).await;
+        let outcome = feed.send(&key, self.dry_run).await;
         feed.bar.finish_and_clear();
         let mut report = feed.report;
         report.finish()?;
-        if report.read > 0 || outcome.is_ok() {
+        if outcome.is_ok() || !report.is_blank() {
             println!("{}", report.told(self.dry_run));
         }
-        outcome.context("the import stopped; what was accepted stays, run it again for the rest")?;
+        outcome.with_context(|| format!("the import into {} stopped; what was accepted stays, run it again for the rest", self.target.at(K::SERVICE)))?;
         Ok(if report.read == 0 { ExitCode::from(UNREADABLE) } else { ExitCode::SUCCESS })
     }
 
@@ -231,6 +231,7 @@ impl Table {
         let source = Source::open(&self.file, self.encoding)?;
         let (header, _) = source.records(self.separator()?)?;
         let columns = Columns::find(fields, &self.columns, &header).with_context(|| self.file.display().to_string())?;
+        ensure!(self.refused.as_ref().is_none_or(|refused| *refused != self.file), "--refused would overwrite the file itself");
         Ok((source, header, columns))
     }
 
@@ -258,32 +259,69 @@ struct FileRows<'a, K, R> {
     kind: &'a K,
     columns: &'a Columns,
     reader: csv::Reader<R>,
+    /// Rows that are sent once more.
+    queue: VecDeque<(i64, StringRecord)>,
+    /// Rows that were refused for a reason that may pass.
+    again: VecDeque<(i64, StringRecord)>,
+    /// Whether such rows are kept for another try.
+    patient: bool,
     /// The rows of every chunk that is not answered yet, with their lines.
     waiting: VecDeque<Vec<(i64, StringRecord)>>,
     report: Report,
     bar: ProgressBar,
 }
 
+impl<'a, K: Kind, R: std::io::Read> FileRows<'a, K, R> {
+    fn new(kind: &'a K, columns: &'a Columns, reader: csv::Reader<R>, report: Report, bar: ProgressBar) -> Self {
+        let (queue, again, waiting) = Default::default();
+        Self { kind, columns, reader, queue, again, patient: K::PASSING.is_some(), waiting, report, bar }
+    }
+
+    /// Sends the file, then what was refused for a reason that may pass, until a few tries in a row change nothing.
+    async fn send(&mut self, key: &str, dry_run: bool) -> Result<()> {
+        pump::pump(self.kind, key, dry_run, self).await?;
+        let mut idle = 0;
+        for round in 1_u32.. {
+            let before = self.again.len();
+            if before == 0 {
+                return Ok(());
+            }
+            self.bar.set_message("waiting until the service has heard of the rest");
+            tokio::time::sleep(PAUSE).await;
+            self.queue = std::mem::take(&mut self.again);
+            self.patient = idle < IDLE;
+            pump::pump(self.kind, &format!("{key} {round}"), dry_run, self).await?;
+            idle = if self.again.len() < before { 0 } else { idle + 1 };
+        }
+        Ok(())
+    }
+
+    /// The next row with its line.
+    fn pull(&mut self) -> Result<Option<(i64, StringRecord)>> {
+        let mut record = StringRecord::new();
+        if self.reader.read_record(&mut record)? {
+            self.report.read += 1;
+            let line = i64::try_from(record.position().map_or(0, csv::Position::line))?;
+            return Ok(Some((line, record)));
+        }
+        Ok(self.queue.pop_front())
+    }
+}
+
 impl<K: Kind, R: std::io::Read> Feed<K::Row> for FileRows<'_, K, R> {
     fn next(&mut self) -> Result<Option<Vec<K::Row>>> {
         let (mut rows, mut kept) = (vec![], vec![]);
-        let mut record = StringRecord::new();
-        while rows.len() < CHUNK && self.reader.read_record(&mut record)? {
-            self.report.read += 1;
-            let line = i64::try_from(record.position().map_or(0, csv::Position::line))?;
+        while rows.len() < CHUNK
+            && let Some((line, record)) = self.pull()?
+        {
             let cells = self.columns.cells(&record);
             match check(K::FIELDS, &record, cells).and_then(|()| self.kind.row(line, cells)) {
                 Ok(row) => {
                     rows.push(row);
-                    kept.push((line, record.clone()));
+                    kept.push((line, record));
                 }
                 Err((field, (reason, text))) => {
-                    let notice = Notice {
-                        line,
-                        field: field.to_owned(),
-                        reason: reason.to_owned(),
-                        text: text.to_owned(),
-                    };
+                    let notice = Notice { line, field: field.to_owned(), reason: reason.to_owned(), text: text.to_owned() };
                     self.report.refuse(&notice, &record)?;
                 }
             }
@@ -298,12 +336,15 @@ impl<K: Kind, R: std::io::Read> Feed<K::Row> for FileRows<'_, K, R> {
     }
 
     fn answered(&mut self, answer: Answer) -> Result<()> {
-        let kept = self.waiting.pop_front().unwrap_or_default();
+        let mut kept: BTreeMap<i64, StringRecord> = self.waiting.pop_front().unwrap_or_default().into_iter().collect();
         self.report.take(&answer);
-        let empty = StringRecord::new();
         for notice in &answer.refused {
-            let record = kept.iter().find(|(line, _)| *line == notice.line).map_or(&empty, |(_, record)| record);
-            self.report.refuse(notice, record)?;
+            let record = kept.remove(&notice.line).unwrap_or_default();
+            if self.patient && K::PASSING == Some(notice.reason.as_str()) {
+                self.again.push_back((notice.line, record));
+            } else {
+                self.report.refuse(notice, &record)?;
+            }
         }
         Ok(())
     }
@@ -340,7 +381,7 @@ impl TariffFile {
         let there = there.map_err(|s| anyhow!(told(&s)))?.into_inner().tariffs;
         if there
             .iter()
-            .any(|t| t.name == request.name && t.from_date == request.from_date && t.classes == request.classes)
+            .any(|t| t.name == request.name && t.from_date == request.from_date && tariff::same(&t.classes, &request.classes))
         {
             println!("already there: {what}");
             return Ok(ExitCode::SUCCESS);

@@ -45,7 +45,11 @@ pub trait Kind {
     type Row: Clone;
     type Request: Send + 'static;
     type Response;
+    /// The service that takes it.
+    const SERVICE: &'static str;
     const FIELDS: &'static [Field];
+    /// A reason that may pass by itself: what another service has told is on its way.
+    const PASSING: Option<&'static str> = None;
 
     /// A row from its cells, or the field that is wrong and why.
     fn row(&self, line: i64, cells: Cells<'_>) -> Result<Self::Row, (&'static str, super::convert::Wrong)>;
@@ -91,6 +95,9 @@ fn passes(status: &Status) -> bool {
 
 /// A refusal as a person reads it.
 pub fn told(status: &Status) -> String {
+    if status.code() == Code::Unavailable && status.get_details_error_info().is_none() {
+        return format!("the service does not answer ({})", status.message());
+    }
     let mut text = match status.get_details_error_info() {
         Some(info) => format!("{} ({})", status.message(), info.reason),
         None => format!("{} ({:?})", status.message(), status.code()),

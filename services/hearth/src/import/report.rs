@@ -21,6 +21,8 @@ const LEAD: [&str; 4] = ["line", "reason", "field", "text"];
 /// Counts of a run, and the rows that were refused.
 pub struct Report {
     header: StringRecord,
+    /// Cells of a row that are those of an earlier file of refused rows.
+    skip: usize,
     path: PathBuf,
     file: Option<Writer<File>>,
     pub read: i64,
@@ -35,7 +37,9 @@ impl Report {
     /// `path` is made with the first refused row.
     pub fn new(header: StringRecord, path: &Path) -> Self {
         let refused = BTreeMap::new();
+        let skip = if header.iter().take(LEAD.len()).eq(LEAD) { LEAD.len() } else { 0 };
         Self {
+            skip,
             header,
             path: path.to_owned(),
             file: None,
@@ -56,17 +60,20 @@ impl Report {
             let mut file = csv::WriterBuilder::new()
                 .flexible(true)
                 .from_writer(File::create(&self.path).with_context(told)?);
-            file.write_record(LEAD.into_iter().chain(self.header.iter().filter(|h| !LEAD.contains(h))))?;
+            file.write_record(LEAD.into_iter().chain(self.header.iter().skip(self.skip)))?;
             self.file = Some(file);
         }
-        let cells = self.header.iter().zip(record.iter()).filter(|(h, _)| !LEAD.contains(h)).map(|(_, cell)| cell);
-        let beyond = record.iter().skip(self.header.len());
         if let Some(file) = &mut self.file {
             let line = notice.line.to_string();
             let lead = [line.as_str(), &notice.reason, &notice.field, &notice.text];
-            file.write_record(lead.into_iter().chain(cells).chain(beyond)).with_context(told)?;
+            file.write_record(lead.into_iter().chain(record.iter().skip(self.skip))).with_context(told)?;
         }
         Ok(())
+    }
+
+    /// Whether anything became of any row.
+    pub fn is_blank(&self) -> bool {
+        self.accepted == 0 && self.already == 0 && self.refused.is_empty()
     }
 
     pub fn take(&mut self, answer: &Answer) {
@@ -107,10 +114,13 @@ impl Report {
         for (reason, n) in &self.refused {
             row(&format!("  {reason}"), *n);
         }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
         if let Some(column) = table.column_mut(1) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        let mut text = table.to_string();
+        let mut text = table.trim_fmt();
         if !self.refused.is_empty() {
             text.push_str(&format!("\n\nrefused rows, with line and reason: {}", self.path.display()));
         }

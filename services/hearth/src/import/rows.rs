@@ -46,6 +46,7 @@ impl Kind for Customers {
     type Row = CustomerRow;
     type Request = ImportCustomersRequest;
     type Response = ImportCustomersResponse;
+    const SERVICE: &'static str = "archive";
     const FIELDS: &'static [Field] = &[
         field("account_no", &["account_no"], true, 200),
         field("name", &["name"], true, 1000),
@@ -130,6 +131,8 @@ impl Kind for Meters {
     type Row = MeterRow;
     type Request = ImportMetersRequest;
     type Response = ImportMetersResponse;
+    const SERVICE: &'static str = "billing";
+    const PASSING: Option<&'static str> = Some("ACCOUNT_UNKNOWN");
     const FIELDS: &'static [Field] = &[
         field("meter_no", &["meter_no"], true, 100),
         field("account_no", &["account_no"], true, 100),
@@ -198,6 +201,7 @@ impl Kind for Readings {
     type Row = ReadingRow;
     type Request = ImportReadingsRequest;
     type Response = ImportReadingsResponse;
+    const SERVICE: &'static str = "billing";
     const FIELDS: &'static [Field] = &[
         field("meter_no", &["meter_no"], true, 100),
         field("read_at", &["read_at"], true, 40),

@@ -52,6 +52,24 @@ pub fn read(text: &str, published: Option<NaiveDate>) -> Result<PublishTariffReq
     })
 }
 
+/// Whether two lists of classes say the same, however many zeros their numbers end with.
+pub fn same(one: &[TariffClass], other: &[TariffClass]) -> bool {
+    fn plain(class: &TariffClass) -> TariffClass {
+        let mut class = class.clone();
+        let numbers = class.tiers.iter_mut().flat_map(|t| [t.up_to.as_mut(), t.unit_price.as_mut()]).chain([class.household.as_mut().and_then(|h| h.plus.as_mut())]);
+        for number in numbers.flatten().filter(|n| n.value.contains('.')) {
+            number.value = number.value.trim_end_matches('0').trim_end_matches('.').to_owned();
+        }
+        class
+    }
+    let sorted = |classes: &[TariffClass]| {
+        let mut classes: Vec<_> = classes.iter().map(plain).collect();
+        classes.sort_by(|a, b| a.use_class.cmp(&b.use_class));
+        classes
+    };
+    sorted(one) == sorted(other)
+}
+
 fn class_of(class: &Class) -> Result<TariffClass> {
     let name = &class.name;
     let [Component::Graduated(tiers, Span::TierYear)] = class.components.as_slice() else {
@@ -110,6 +128,12 @@ mod tests {
             ("600.000", "3.360000")
         );
         assert_eq!(request.classes[0].low_income(), LowIncome::AllAtTier1);
+        let mut listed = request.classes.clone();
+        listed.reverse();
+        listed[0].tiers[0].unit_price.as_mut().unwrap().value = "2.89".to_owned();
+        assert!(same(&listed, &request.classes));
+        listed[0].tiers[0].unit_price.as_mut().unwrap().value = "2.9".to_owned();
+        assert!(!same(&listed, &request.classes));
         assert_eq!(request.request_id, read(TIANJIN, None).unwrap().request_id, "one file is published once");
     }
 

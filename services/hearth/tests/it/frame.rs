@@ -308,7 +308,9 @@ async fn a_deadline_of_zero_has_passed() {
         let (client, connection) = h2::client::handshake(world().connect(service).await).await.unwrap();
         tokio::spawn(connection);
         let ask = async |method: &str, timeout: &str| {
-            let request = http::Request::post(format!("https://localhost/{method}")).header("content-type", "application/grpc").header("te", "trailers");
+            let request = http::Request::post(format!("https://localhost/{method}"))
+                .header("content-type", "application/grpc")
+                .header("te", "trailers");
             let request = request.header("authorization", &token).header("grpc-timeout", timeout).body(()).unwrap();
             let (answer, mut body) = client.clone().ready().await.unwrap().send_request(request, false).unwrap();
             // The answer may be there before the message is sent.
@@ -318,7 +320,12 @@ async fn a_deadline_of_zero_has_passed() {
         };
         for method in methods_of(service) {
             for zero in ["0n", "0S", "00000000H"] {
-                assert_eq!(ask(&method.name, zero).await, (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".to_owned()), "{}", method.name);
+                assert_eq!(
+                    ask(&method.name, zero).await,
+                    (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".to_owned()),
+                    "{}",
+                    method.name
+                );
             }
         }
         for malformed in ["", "S", "1", "-1S", "1.5S", "123456789S", "1h"] {

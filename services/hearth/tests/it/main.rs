@@ -3,8 +3,10 @@
 
 mod check;
 mod contracts;
+mod demo;
 mod docs;
 mod frame;
+mod import;
 mod layout;
 mod tree;
 mod world;

@@ -155,11 +155,16 @@ impl World {
         for certificate in CertificateDer::pem_file_iter(self.keys().join("ca.pem")).unwrap() {
             roots.add(certificate.unwrap()).unwrap();
         }
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions().unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap();
         let mut config = config.with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec()];
         let socket = TcpStream::connect(self.addresses[service]).await.unwrap();
-        TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), socket).await.unwrap()
+        TlsConnector::from(Arc::new(config))
+            .connect(ServerName::try_from("localhost").unwrap(), socket)
+            .await
+            .unwrap()
     }
 
     /// Somebody without a certificate.

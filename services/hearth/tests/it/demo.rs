@@ -1,0 +1,41 @@
+//! `hearth demo`: the folder that it may replace, and those that it may not. The play itself is long; CI plays it whole in a fresh clone.
+
+use std::{
+    fs,
+    process::{Command, Output},
+};
+
+fn demo(data: &std::path::Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_hearth")).arg("demo").arg("--data").arg(data).output().unwrap()
+}
+
+#[test]
+fn decision_25_the_demo_refuses_a_folder_that_is_not_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::write(data.join("letter.txt"), "mine").unwrap();
+    let output = demo(&data);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && text.contains("--data"), "{text}");
+    assert_eq!(fs::read_to_string(data.join("letter.txt")).unwrap(), "mine");
+
+    fs::write(data.join(".hearth"), "up\n").unwrap();
+    let output = demo(&data);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && text.contains("belongs to `hearth up`"), "{text}");
+    assert_eq!(fs::read_to_string(data.join("letter.txt")).unwrap(), "mine");
+}
+
+#[test]
+fn decision_25_a_demo_that_runs_keeps_another_one_out() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(".hearth"), "demo\n").unwrap();
+    fs::write(folder.path().join("archive.db"), "in use").unwrap();
+    let marker = fs::File::open(folder.path().join(".hearth")).unwrap();
+    marker.try_lock().unwrap();
+    let output = demo(folder.path());
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && text.contains("another demo runs"), "{text}");
+    assert_eq!(fs::read_to_string(folder.path().join("archive.db")).unwrap(), "in use");
+}

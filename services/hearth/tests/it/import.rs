@@ -1,0 +1,175 @@
+//! `hearth import`, as a person calls it, against `hearth up`.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+const HEARTH: &str = env!("CARGO_BIN_EXE_hearth");
+
+const REGISTER: &str = "\
+户号,name,kind,id_number,phone,address,community_code,branch,use_class,household_persons,low_income,area_m2,supply_from
+T0000001,王建国,个人,120103180808207147,19000000001,天津市河西区尖山街道红山里社区24号楼1单元2701室,120103009013,河西区,living,4,否,70.27,2024/12/31
+T0000002,李婷彬,个人,120103185206055775,19000000002,天津市河西区天塔街道五一阳光社区27号楼3单元1204室,120103008025,河西区,independent heating,2,否,101.78,2024/12/31
+T0000003,聂萍,个人,120103185206055770,19000000003,天津市和平区小白楼街道解放路社区5号楼1单元2402室,120101002010,和平区,living,3,是,118.94,2024/12/31
+T0000004,苑璐阳,个人,12010118551211032X,19000000004,天津市和平区新兴街道新兴北里社区8号楼3单元501室,120101004003,和平区,living,maybe,否,63.28,2024/12/31
+";
+
+const METERS: &str = "\
+meter_no,account_no,meter_kind,meter_model,qmax_m3h,digits,initial_index,installed_on
+M1,T0000001,remote,G2.5,4,5,565000,2024-12-31
+M2,T0000002,物联网,G4,6,5,5381500,2024-12-31
+M3,T0000009,物联网,G4,6,5,0,2024-12-31
+";
+
+const READINGS: &str = "\
+meter,read_at_local,register_l
+M1,2025-03-01T20:19:50,601250
+M1,2025-03-30T02:30:00,640000
+M2,2025-10-26T02:30:00,5600000
+M2,2025-02-28T12:00:00,5.5e+06
+M2,2025-02-28T12:00:00
+M2,2025-02-27 12:00,5441000
+M9,2025-02-28T12:00:00,1000
+";
+
+/// `hearth up` in a folder of its own, on free ports.
+struct Suite {
+    process: Child,
+    folder: tempfile::TempDir,
+    archive: String,
+    billing: String,
+}
+
+impl Suite {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new(HEARTH);
+        command.arg("up").arg("--data").arg(folder.path().join("data"));
+        for service in ["archive", "hall", "billing", "vendor"] {
+            command.args([&format!("--{service}-port"), "0"]);
+        }
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut address = |service: &str| {
+            let line = lines.by_ref().map(Result::unwrap).find(|line| line.starts_with(service)).unwrap();
+            line.split_whitespace().nth(1).unwrap().to_owned()
+        };
+        let (archive, billing) = (address("archive"), address("billing"));
+        Self { process, folder, archive, billing }
+    }
+
+    fn file(&self, name: &str, content: &[u8]) -> String {
+        let path = self.folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        path.display().to_string()
+    }
+
+    fn import(&self, what: &str, file: &str, further: &[&str]) -> Output {
+        let address = if what == "customers" { &self.archive } else { &self.billing };
+        let data = self.folder.path().join("data");
+        Command::new(HEARTH).args(["import", what, file, "--address", address, "--data"]).arg(data).args(further).output().unwrap()
+    }
+}
+
+impl Drop for Suite {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What was printed as one line, with single blanks; and the exit code.
+fn told(output: &Output) -> (String, Option<i32>) {
+    let text = format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (text.split_whitespace().collect::<Vec<_>>().join(" "), output.status.code())
+}
+
+fn assert_told(output: &Output, code: i32, parts: &[&str]) {
+    let (text, found) = told(output);
+    assert_eq!(found, Some(code), "{text}");
+    for part in parts {
+        assert!(text.contains(part), "{part} is not in: {text}");
+    }
+}
+
+/// Line and reason of every refused row.
+fn refused(path: &str) -> Vec<(String, String)> {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_path(Path::new(path)).unwrap();
+    reader.records().map(|row| row.unwrap()).map(|row| (row[0].to_owned(), row[1].to_owned())).collect()
+}
+
+fn pairs(rows: &[(&str, &str)]) -> Vec<(String, String)> {
+    rows.iter().map(|(line, reason)| ((*line).to_owned(), (*reason).to_owned())).collect()
+}
+
+#[test]
+fn files_are_imported_twice_with_one_effect() {
+    let suite = Suite::start();
+    let (gb, _, _) = encoding_rs::GB18030.encode(REGISTER);
+    let register = suite.file("register.csv", &gb);
+    let columns = ["--columns", "account_no=户号"];
+
+    assert_told(&suite.import("customers", &register, &columns), 1, &["--trial-template"]);
+    let dry = suite.import("customers", &register, &["--columns", "account_no=户号", "--trial-template", "--dry-run"]);
+    assert_told(&dry, 1, &["contract template"]);
+    let first = suite.import("customers", &register, &["--columns", "account_no=户号", "--trial-template"]);
+    assert_told(&first, 0, &["rows read 4", "accepted 2", "already there 0", "refused 2", "register.csv.refused.csv"]);
+    assert_eq!(refused(&format!("{register}.refused.csv")), pairs(&[("5", "NUMBER"), ("4", "ID_NUMBER")]));
+    let again = suite.import("customers", &register, &columns);
+    assert_told(&again, 0, &["accepted 0", "already there 2", "refused 2"]);
+
+    // Put right where it was refused, and imported from there.
+    let corrected = fs::read_to_string(format!("{register}.refused.csv")).unwrap().replace("120103185206055770", "120101181005076341").replace("maybe", "3");
+    let corrected = suite.file("corrected.csv", corrected.as_bytes());
+    assert_told(&suite.import("customers", &corrected, &columns), 0, &["rows read 2", "accepted 2", "refused 0"]);
+
+    let meters = suite.file("meters.csv", METERS.as_bytes());
+    let other = suite.folder.path().join("other.csv").display().to_string();
+    for accepted in ["accepted 2 already there 0", "accepted 0 already there 2"] {
+        let output = suite.import("meters", &meters, &["--unit", "l", "--refused", &other]);
+        assert_told(&output, 0, &["rows read 3", accepted, "refused 1", "ACCOUNT_UNKNOWN 1", "other.csv"]);
+        assert_eq!(refused(&other), pairs(&[("4", "ACCOUNT_UNKNOWN")]));
+    }
+
+    let readings = suite.file("readings.csv", READINGS.as_bytes());
+    let spanish = ["--columns", "meter_no=meter,read_at=read_at_local,index=register_l", "--unit", "l", "--time-zone", "Europe/Madrid"];
+    let dry = suite.import("readings", &readings, &[&spanish[..], &["--dry-run"]].concat());
+    assert_told(&dry, 0, &["would be accepted 2", "dry run: nothing was kept"]);
+    for accepted in ["accepted 2 already there 0", "accepted 0 already there 2"] {
+        let output = suite.import("readings", &readings, &spanish);
+        assert_told(&output, 0, &["rows read 7", accepted, "refused 5"]);
+        let mut found = refused(&format!("{readings}.refused.csv"));
+        found.sort();
+        let reasons = [("3", "LOCAL_TIME_SKIPPED"), ("4", "LOCAL_TIME_TWICE"), ("5", "INDEX_NOT_PLAIN_DIGITS"), ("6", "CELLS"), ("8", "METER_UNKNOWN")];
+        assert_eq!(found, pairs(&reasons));
+    }
+
+    let tariff = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cn_tianjin_gas_2024.toml");
+    assert_told(&suite.import("tariffs", tariff, &["--dry-run"]), 0, &["nothing was published"]);
+    assert_told(&suite.import("tariffs", tariff, &[]), 0, &["published: Tianjin"]);
+    assert_told(&suite.import("tariffs", tariff, &[]), 0, &["already there: Tianjin"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_told_apart_from_a_service_that_does_not_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys");
+    assert!(Command::new(HEARTH).arg("keys").arg(&keys).output().unwrap().status.success());
+    let run = |file: &Path, further: &[&str]| {
+        Command::new(HEARTH).args(["import", "readings"]).arg(file).arg("--data").arg(&keys).args(["--address", "https://127.0.0.1:1"]).args(further).output().unwrap()
+    };
+    let file = folder.path().join("readings.csv");
+    assert_told(&run(&file, &[]), 2, &["cannot be read"]);
+    fs::write(&file, b"").unwrap();
+    assert_told(&run(&file, &[]), 2, &["is empty"]);
+    fs::write(&file, b"meter_no,read_at,index\n\xff\xff,2025-01-31,1\n").unwrap();
+    assert_told(&run(&file, &[]), 2, &["UTF-8 or GB18030"]);
+    fs::write(&file, "表号,read_at,index\nM1,2025-01-31,1\n").unwrap();
+    assert_told(&run(&file, &[]), 2, &["no column for meter_no", "表号, read_at, index"]);
+    assert_told(&run(&file, &["--columns", "meter=表号"]), 2, &["there is no field meter; the fields are meter_no, read_at, index, source"]);
+    assert_told(&run(&file, &["--columns", "meter_no=表号"]), 1, &["does not answer"]);
+}
