@@ -257,7 +257,8 @@ fn chain(journal: &VerifyJournalResponse, waits: Option<&prost_types::Timestamp>
     }
     let sealed = format!("{} rows, {} events, chain intact", count(journal.sealed_rows), count(journal.events));
     match &journal.oldest_unsealed_time {
-        None => Ok(format!("{sealed}, nothing unsealed")),
+        _ if journal.unsealed_rows == 0 => Ok(format!("{sealed}, nothing unsealed")),
+        None => Ok(sealed),
         Some(oldest) if waits == Some(oldest) => Err(format!(
             "{sealed}, but {} rows unsealed, the oldest of {}",
             count(journal.unsealed_rows),

@@ -179,13 +179,22 @@ fn chain(before: &[u8], position: i64, row: &journal::Model, events: &[event::Mo
     digest.finalize().to_vec()
 }
 
-/// Recomputes the whole chain.
+/// Recomputes the chain up to where the seal stands now. Rows may be written and sealed meanwhile: the tail is counted first and the seal read next,
+/// so that nothing is counted in neither.
 pub async fn verify(db: &Database) -> Result<VerifyJournalResponse, Fault> {
     let reader = db.reader();
+    let unsealed = journal::Entity::find().filter(journal::Column::Position.is_null());
+    let oldest = unsealed.clone().order_by_asc(journal::Column::WrittenAt).one(reader).await?;
+    let unsealed = unsealed.count(reader).await?;
+    let head = seal::Entity::find_by_id(1)
+        .one(reader)
+        .await?
+        .ok_or_else(|| Fault::internal("the seal is missing"))?;
     let (mut hash, mut last, mut events, mut broken) = (vec![], 0_i64, 0_i64, 0_i64);
     'pages: loop {
         let rows = journal::Entity::find()
             .filter(journal::Column::Position.gt(last))
+            .filter(journal::Column::Position.lte(head.position))
             .order_by_asc(journal::Column::Position)
             .limit(BATCH)
             .all(reader)
@@ -215,15 +224,9 @@ pub async fn verify(db: &Database) -> Result<VerifyJournalResponse, Fault> {
             events += i64::try_from(own.len()).unwrap_or(i64::MAX);
         }
     }
-    let head = seal::Entity::find_by_id(1)
-        .one(reader)
-        .await?
-        .ok_or_else(|| Fault::internal("the seal is missing"))?;
-    if broken == 0 && (head.position > last || (head.position == last && (head.hash != hash || head.event_position != events))) {
+    if broken == 0 && (head.position != last || head.hash != hash || head.event_position != events) {
         broken = last + 1;
     }
-    let unsealed = journal::Entity::find().filter(journal::Column::Position.is_null());
-    let oldest = unsealed.clone().order_by_asc(journal::Column::WrittenAt).one(reader).await?;
     let parked: Vec<(String, i64)> = parked_event::Entity::find()
         .select_only()
         .column(parked_event::Column::Source)
@@ -239,7 +242,7 @@ pub async fn verify(db: &Database) -> Result<VerifyJournalResponse, Fault> {
         broken_position: broken,
         sealed_rows: head.position,
         events: head.event_position,
-        unsealed_rows: i64::try_from(unsealed.count(reader).await?).unwrap_or(i64::MAX),
+        unsealed_rows: i64::try_from(unsealed).unwrap_or(i64::MAX),
         oldest_unsealed_time: oldest.map(|row| rpc::wire::time(calendar::Instant::from_micros(row.written_at))),
         cursors: cursors
             .into_iter()

@@ -7,7 +7,7 @@ use calendar::NaiveDate;
 use uuid::Uuid;
 
 pub use self::{
-    price::{Draft, DraftLine},
+    price::Draft,
     terms::{Term, Terms},
 };
 
@@ -252,7 +252,7 @@ pub(crate) mod tests {
     use contracts::hearth::billing::v1 as proto;
 
     use super::*;
-    use crate::tariff::model::{BoundaryWord, Terms as PriceTerms, TierTerms, UpliftTerms, Version};
+    use crate::tariff::model::{BoundaryWord, Price, Terms as PriceTerms, TierTerms, UpliftTerms, Version};
 
     pub fn day(m: u32, d: u32) -> NaiveDate {
         NaiveDate::from_ymd_opt(2025, m, d).unwrap()

@@ -271,7 +271,8 @@ fn found(faults: &[Fault], year: &Year, exceptions: &[ReadingException], reading
         let month = date_of(exception)?.month();
         seen.extend(exception.codes().map(|code| (code, exception.meter_no.as_str(), month)));
     }
-    let (mut dropped, mut explained): (BTreeMap<u32, i64>, BTreeSet<(Code, &str, u32)>) = Default::default();
+    let mut dropped: BTreeMap<u32, i64> = BTreeMap::new();
+    let mut explained: BTreeSet<(Code, &str, u32)> = BTreeSet::new();
     for fault in faults {
         let month = fault.at.date().month();
         let tell = || format!("{} of {} in month {month} was not found", fault.kind, fault.meter_no);

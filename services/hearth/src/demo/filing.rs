@@ -109,5 +109,8 @@ pub async fn file_the_city(cast: &Cast, stage: &Stage) -> Result<Filed> {
     );
     chapter.done(&format!("{} entered where they hang", count(meters.accepted)));
 
-    Ok(Filed { template, customers: customers.accepted })
+    Ok(Filed {
+        template,
+        customers: customers.accepted,
+    })
 }

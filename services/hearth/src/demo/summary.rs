@@ -150,8 +150,11 @@ fn exceptions(facts: &Facts) -> String {
             );
         }
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
+    for (place, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if place > 0 {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
     table.trim_fmt()
 }
@@ -220,5 +223,9 @@ pub fn program() -> String {
     let found = std::env::current_exe()
         .ok()
         .and_then(|exe| Some(exe.strip_prefix(std::env::current_dir().ok()?).ok()?.display().to_string()));
-    found.unwrap_or_else(|| "hearth".to_owned())
+    match found {
+        Some(program) if program.contains('/') => program,
+        Some(program) => format!("./{program}"),
+        None => "hearth".to_owned(),
+    }
 }

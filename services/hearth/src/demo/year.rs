@@ -267,7 +267,11 @@ impl Books {
         let (payments, fen) = (self.takings.payments, self.takings.fen);
         payments::take(cast, month, &bills, &mut self.takings, &chapter).await?;
         let name = MONTHS.get(usize::try_from(month)?.saturating_sub(1)).copied().unwrap_or_default();
-        chapter.done(&format!("{} for {name}, {}", count(self.takings.payments - payments), yuan(self.takings.fen - fen)));
+        chapter.done(&format!(
+            "{} for {name}, {}",
+            count(self.takings.payments - payments),
+            yuan(self.takings.fen - fen)
+        ));
         Ok(())
     }
 }

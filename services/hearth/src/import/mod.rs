@@ -179,7 +179,13 @@ impl Import {
                 }
                 let hint = "archive has no contract template that may be signed today: publish one (hearth.archive.v1.TemplateService/PublishTemplate), or run again with --trial-template";
                 let outcome = file.table.send(&Customers { client, template_id: None }).await;
-                outcome.map_err(|e| if format!("{e:#}").contains("TEMPLATE_NOT_IN_FORCE") { anyhow!(hint) } else { e })
+                outcome.map_err(|e| {
+                    if format!("{e:#}").contains("TEMPLATE_NOT_IN_FORCE") {
+                        anyhow!(hint)
+                    } else {
+                        e
+                    }
+                })
             }
             Self::Meters(file) => {
                 let client = file.table.target.client("billing", Role::Operator)?;
@@ -223,7 +229,12 @@ impl Table {
         if outcome.is_ok() || !report.is_blank() {
             println!("{}", report.told(self.dry_run));
         }
-        outcome.with_context(|| format!("the import into {} stopped; what was accepted stays, run it again for the rest", self.target.at(K::SERVICE)))?;
+        outcome.with_context(|| {
+            format!(
+                "the import into {} stopped; what was accepted stays, run it again for the rest",
+                self.target.at(K::SERVICE)
+            )
+        })?;
         Ok(if report.read == 0 { ExitCode::from(UNREADABLE) } else { ExitCode::SUCCESS })
     }
 
@@ -231,7 +242,10 @@ impl Table {
         let source = Source::open(&self.file, self.encoding)?;
         let (header, _) = source.records(self.separator()?)?;
         let columns = Columns::find(fields, &self.columns, &header).with_context(|| self.file.display().to_string())?;
-        ensure!(self.refused.as_ref().is_none_or(|refused| *refused != self.file), "--refused would overwrite the file itself");
+        ensure!(
+            self.refused.as_ref().is_none_or(|refused| *refused != self.file),
+            "--refused would overwrite the file itself"
+        );
         Ok((source, header, columns))
     }
 
@@ -274,7 +288,17 @@ struct FileRows<'a, K, R> {
 impl<'a, K: Kind, R: std::io::Read> FileRows<'a, K, R> {
     fn new(kind: &'a K, columns: &'a Columns, reader: csv::Reader<R>, report: Report, bar: ProgressBar) -> Self {
         let (queue, again, waiting) = Default::default();
-        Self { kind, columns, reader, queue, again, patient: K::PASSING.is_some(), waiting, report, bar }
+        Self {
+            kind,
+            columns,
+            reader,
+            queue,
+            again,
+            patient: K::PASSING.is_some(),
+            waiting,
+            report,
+            bar,
+        }
     }
 
     /// Sends the file, then what was refused for a reason that may pass, until a few tries in a row change nothing.
@@ -321,7 +345,12 @@ impl<K: Kind, R: std::io::Read> Feed<K::Row> for FileRows<'_, K, R> {
                     kept.push((line, record));
                 }
                 Err((field, (reason, text))) => {
-                    let notice = Notice { line, field: field.to_owned(), reason: reason.to_owned(), text: text.to_owned() };
+                    let notice = Notice {
+                        line,
+                        field: field.to_owned(),
+                        reason: reason.to_owned(),
+                        text: text.to_owned(),
+                    };
                     self.report.refuse(&notice, &record)?;
                 }
             }

@@ -56,7 +56,11 @@ pub fn read(text: &str, published: Option<NaiveDate>) -> Result<PublishTariffReq
 pub fn same(one: &[TariffClass], other: &[TariffClass]) -> bool {
     fn plain(class: &TariffClass) -> TariffClass {
         let mut class = class.clone();
-        let numbers = class.tiers.iter_mut().flat_map(|t| [t.up_to.as_mut(), t.unit_price.as_mut()]).chain([class.household.as_mut().and_then(|h| h.plus.as_mut())]);
+        let numbers = class
+            .tiers
+            .iter_mut()
+            .flat_map(|t| [t.up_to.as_mut(), t.unit_price.as_mut()])
+            .chain([class.household.as_mut().and_then(|h| h.plus.as_mut())]);
         for number in numbers.flatten().filter(|n| n.value.contains('.')) {
             number.value = number.value.trim_end_matches('0').trim_end_matches('.').to_owned();
         }

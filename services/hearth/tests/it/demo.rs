@@ -1,4 +1,4 @@
-//! `hearth demo`: the folder that it may replace, and those that it may not. The play itself is long; CI plays it whole in a fresh clone.
+//! `hearth demo`: the year of a few customers, the folder that it may replace, and those that it may not. CI plays the whole city in a fresh clone.
 
 use std::{
     fs,
@@ -38,4 +38,26 @@ fn decision_25_a_demo_that_runs_keeps_another_one_out() {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && text.contains("another demo runs"), "{text}");
     assert_eq!(fs::read_to_string(folder.path().join("archive.db")).unwrap(), "in use");
+}
+
+#[test]
+fn the_year_is_played_for_the_first_customers_and_played_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    for _ in 0..2 {
+        let output = Command::new(env!("CARGO_BIN_EXE_hearth"))
+            .args(["demo", "--customers", "20", "--data"])
+            .arg(&data)
+            .output()
+            .unwrap();
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && text.contains("7 checks, all passed"), "{text}");
+        assert!(text.contains("20 filed"), "{text}");
+        let output = Command::new(env!("CARGO_BIN_EXE_hearth"))
+            .args(["check", "--data"])
+            .arg(&data)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
 }

@@ -58,7 +58,12 @@ impl Suite {
             line.split_whitespace().nth(1).unwrap().to_owned()
         };
         let (archive, billing) = (address("archive"), address("billing"));
-        Self { process, folder, archive, billing }
+        Self {
+            process,
+            folder,
+            archive,
+            billing,
+        }
     }
 
     fn file(&self, name: &str, content: &[u8]) -> String {
@@ -70,7 +75,12 @@ impl Suite {
     fn import(&self, what: &str, file: &str, further: &[&str]) -> Output {
         let address = if what == "customers" { &self.archive } else { &self.billing };
         let data = self.folder.path().join("data");
-        Command::new(HEARTH).args(["import", what, file, "--address", address, "--data"]).arg(data).args(further).output().unwrap()
+        Command::new(HEARTH)
+            .args(["import", what, file, "--address", address, "--data"])
+            .arg(data)
+            .args(further)
+            .output()
+            .unwrap()
     }
 }
 
@@ -99,7 +109,11 @@ fn assert_told(output: &Output, code: i32, parts: &[&str]) {
 /// Line and reason of every refused row.
 fn refused(path: &str) -> Vec<(String, String)> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_path(Path::new(path)).unwrap();
-    reader.records().map(|row| row.unwrap()).map(|row| (row[0].to_owned(), row[1].to_owned())).collect()
+    reader
+        .records()
+        .map(|row| row.unwrap())
+        .map(|row| (row[0].to_owned(), row[1].to_owned()))
+        .collect()
 }
 
 fn pairs(rows: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -117,13 +131,20 @@ fn files_are_imported_twice_with_one_effect() {
     let dry = suite.import("customers", &register, &["--columns", "account_no=户号", "--trial-template", "--dry-run"]);
     assert_told(&dry, 1, &["contract template"]);
     let first = suite.import("customers", &register, &["--columns", "account_no=户号", "--trial-template"]);
-    assert_told(&first, 0, &["rows read 4", "accepted 2", "already there 0", "refused 2", "register.csv.refused.csv"]);
+    assert_told(
+        &first,
+        0,
+        &["rows read 4", "accepted 2", "already there 0", "refused 2", "register.csv.refused.csv"],
+    );
     assert_eq!(refused(&format!("{register}.refused.csv")), pairs(&[("5", "NUMBER"), ("4", "ID_NUMBER")]));
     let again = suite.import("customers", &register, &columns);
     assert_told(&again, 0, &["accepted 0", "already there 2", "refused 2"]);
 
     // Put right where it was refused, and imported from there.
-    let corrected = fs::read_to_string(format!("{register}.refused.csv")).unwrap().replace("120103185206055770", "120101181005076341").replace("maybe", "3");
+    let corrected = fs::read_to_string(format!("{register}.refused.csv"))
+        .unwrap()
+        .replace("120103185206055770", "120101181005076341")
+        .replace("maybe", "3");
     let corrected = suite.file("corrected.csv", corrected.as_bytes());
     assert_told(&suite.import("customers", &corrected, &columns), 0, &["rows read 2", "accepted 2", "refused 0"]);
 
@@ -136,7 +157,14 @@ fn files_are_imported_twice_with_one_effect() {
     }
 
     let readings = suite.file("readings.csv", READINGS.as_bytes());
-    let spanish = ["--columns", "meter_no=meter,read_at=read_at_local,index=register_l", "--unit", "l", "--time-zone", "Europe/Madrid"];
+    let spanish = [
+        "--columns",
+        "meter_no=meter,read_at=read_at_local,index=register_l",
+        "--unit",
+        "l",
+        "--time-zone",
+        "Europe/Madrid",
+    ];
     let dry = suite.import("readings", &readings, &[&spanish[..], &["--dry-run"]].concat());
     assert_told(&dry, 0, &["would be accepted 2", "dry run: nothing was kept"]);
     for accepted in ["accepted 2 already there 0", "accepted 0 already there 2"] {
@@ -144,7 +172,13 @@ fn files_are_imported_twice_with_one_effect() {
         assert_told(&output, 0, &["rows read 7", accepted, "refused 5"]);
         let mut found = refused(&format!("{readings}.refused.csv"));
         found.sort();
-        let reasons = [("3", "LOCAL_TIME_SKIPPED"), ("4", "LOCAL_TIME_TWICE"), ("5", "INDEX_NOT_PLAIN_DIGITS"), ("6", "CELLS"), ("8", "METER_UNKNOWN")];
+        let reasons = [
+            ("3", "LOCAL_TIME_SKIPPED"),
+            ("4", "LOCAL_TIME_TWICE"),
+            ("5", "INDEX_NOT_PLAIN_DIGITS"),
+            ("6", "CELLS"),
+            ("8", "METER_UNKNOWN"),
+        ];
         assert_eq!(found, pairs(&reasons));
     }
 
@@ -160,7 +194,15 @@ fn a_file_that_cannot_be_used_is_told_apart_from_a_service_that_does_not_answer(
     let keys = folder.path().join("keys");
     assert!(Command::new(HEARTH).arg("keys").arg(&keys).output().unwrap().status.success());
     let run = |file: &Path, further: &[&str]| {
-        Command::new(HEARTH).args(["import", "readings"]).arg(file).arg("--data").arg(&keys).args(["--address", "https://127.0.0.1:1"]).args(further).output().unwrap()
+        Command::new(HEARTH)
+            .args(["import", "readings"])
+            .arg(file)
+            .arg("--data")
+            .arg(&keys)
+            .args(["--address", "https://127.0.0.1:1"])
+            .args(further)
+            .output()
+            .unwrap()
     };
     let file = folder.path().join("readings.csv");
     assert_told(&run(&file, &[]), 2, &["cannot be read"]);
@@ -170,6 +212,10 @@ fn a_file_that_cannot_be_used_is_told_apart_from_a_service_that_does_not_answer(
     assert_told(&run(&file, &[]), 2, &["UTF-8 or GB18030"]);
     fs::write(&file, "表号,read_at,index\nM1,2025-01-31,1\n").unwrap();
     assert_told(&run(&file, &[]), 2, &["no column for meter_no", "表号, read_at, index"]);
-    assert_told(&run(&file, &["--columns", "meter=表号"]), 2, &["there is no field meter; the fields are meter_no, read_at, index, source"]);
+    assert_told(
+        &run(&file, &["--columns", "meter=表号"]),
+        2,
+        &["there is no field meter; the fields are meter_no, read_at, index, source"],
+    );
     assert_told(&run(&file, &["--columns", "meter_no=表号"]), 1, &["does not answer"]);
 }

@@ -108,6 +108,8 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
             "move.story_id",
             "step.story_id",
             "callback_task.about_id",
+            // a key that an opening makes for its refusal
+            "opening.refusal_id",
         ],
     ),
     (
