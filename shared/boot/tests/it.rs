@@ -65,7 +65,12 @@ impl TraceService for Sink {
 #[tonic::async_trait]
 impl MetricsService for Sink {
     async fn export(&self, request: Request<ExportMetricsServiceRequest>) -> Result<Response<ExportMetricsServiceResponse>, Status> {
-        let metrics = request.into_inner().resource_metrics.into_iter().flat_map(|r| r.scope_metrics).flat_map(|s| s.metrics);
+        let metrics = request
+            .into_inner()
+            .resource_metrics
+            .into_iter()
+            .flat_map(|r| r.scope_metrics)
+            .flat_map(|s| s.metrics);
         self.0.lock().unwrap().metrics.extend(metrics.map(|m| m.name));
         Ok(Response::new(Default::default()))
     }
@@ -74,7 +79,12 @@ impl MetricsService for Sink {
 #[tonic::async_trait]
 impl LogsService for Sink {
     async fn export(&self, request: Request<ExportLogsServiceRequest>) -> Result<Response<ExportLogsServiceResponse>, Status> {
-        let records = request.into_inner().resource_logs.into_iter().flat_map(|r| r.scope_logs).flat_map(|s| s.log_records);
+        let records = request
+            .into_inner()
+            .resource_logs
+            .into_iter()
+            .flat_map(|r| r.scope_logs)
+            .flat_map(|s| s.log_records);
         self.0.lock().unwrap().logs.extend(records.map(|r| format!("{:?}", r.body)));
         Ok(Response::new(Default::default()))
     }

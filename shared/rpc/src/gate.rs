@@ -87,9 +87,6 @@ where
         if is_open(&path) {
             return Box::pin(self.inner.call(request));
         }
-        if let Some(refused) = unspeakable(&request) {
-            return Box::pin(async move { Ok(refused) });
-        }
         let started = Instant::now();
         let method = path.trim_start_matches('/').to_owned();
         let span = tracing::info_span!("rpc", otel.name = %method, otel.kind = "server", rpc.system.name = "grpc", rpc.method = %method, rpc.status_code = tracing::field::Empty);
@@ -246,7 +243,42 @@ fn service_role(name: &str) -> Vec<i32> {
     role_of(&format!("service_{name}")).map(|r| r as i32).into_iter().collect()
 }
 
-/// What is no gRPC call at all is answered as HTTP.
+/// Answers what is neither gRPC nor gRPC-Web by its HTTP code, whichever version of HTTP it came with.
+#[derive(Clone)]
+pub(crate) struct Speech;
+
+impl<S> Layer<S> for Speech {
+    type Service = Spoken<S>;
+    fn layer(&self, inner: S) -> Self::Service {
+        Spoken(inner)
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Spoken<S>(S);
+
+impl<S> Service<http::Request<Body>> for Spoken<S>
+where
+    S: Service<http::Request<Body>, Response = http::Response<Body>>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        match unspeakable(&request) {
+            Some(refused) => Box::pin(async move { Ok(refused) }),
+            None => Box::pin(self.0.call(request)),
+        }
+    }
+}
+
 fn unspeakable(request: &http::Request<Body>) -> Option<http::Response<Body>> {
     let plain = |code: http::StatusCode| {
         let mut response = http::Response::new(Body::default());
@@ -262,7 +294,8 @@ fn unspeakable(request: &http::Request<Body>) -> Option<http::Response<Body>> {
         .and_then(|v| v.to_str().ok())
         .unwrap_or_default();
     match kind.split(';').next().unwrap_or_default().trim() {
-        "application/grpc" | "application/grpc+proto" => None,
+        "application/grpc" | "application/grpc+proto" if request.version() == http::Version::HTTP_2 => None,
+        "application/grpc-web" | "application/grpc-web+proto" | "application/grpc-web-text" | "application/grpc-web-text+proto" => None,
         other if other.starts_with("application/grpc+") => Some(
             status::build(
                 Code::Unimplemented,

@@ -74,9 +74,7 @@ impl Peer {
 /// A channel for people and programs that are known by a token: it trusts the authority of a PEM file and shows no certificate.
 pub fn user_channel(address: &str, ca: &std::path::Path) -> Result<Channel, String> {
     let ca = std::fs::read(ca).map_err(|e| format!("{}: {e}", ca.display()))?;
-    let tls = ClientTlsConfig::new()
-        .ca_certificate(tonic::transport::Certificate::from_pem(ca))
-        .domain_name("localhost");
+    let tls = ClientTlsConfig::new().ca_certificate(tonic::transport::Certificate::from_pem(ca));
     let endpoint = endpoint(address, None)?
         .tls_config(tls)
         .map_err(|e| format!("the certificates cannot be used: {e}"))?;
@@ -97,7 +95,7 @@ pub(crate) fn endpoint(address: &str, tls: Option<&TlsFiles>) -> Result<Endpoint
         None => Ok(endpoint),
         Some(files) => {
             let (ca, identity) = files.load()?;
-            let tls = ClientTlsConfig::new().ca_certificate(ca).identity(identity).domain_name("localhost");
+            let tls = ClientTlsConfig::new().ca_certificate(ca).identity(identity);
             endpoint.tls_config(tls).map_err(|e| format!("the certificates cannot be used: {e}"))
         }
     }

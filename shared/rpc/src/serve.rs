@@ -12,7 +12,12 @@ use tonic::{
 use tower::Service;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::{AccessTable, TlsFiles, gate::Gate, normalise::Normalise, token::Verifier};
+use crate::{
+    AccessTable, TlsFiles,
+    gate::{Gate, Speech},
+    normalise::Normalise,
+    token::Verifier,
+};
 
 /// The gRPC services of one process, collected before it serves.
 #[derive(Clone, Default)]
@@ -107,6 +112,7 @@ impl Server {
         };
         server
             .layer(cors(&self.origins)?)
+            .layer(Speech)
             .layer(tonic_web::GrpcWebLayer::new())
             .layer(Normalise { service: self.service })
             .layer(gate)

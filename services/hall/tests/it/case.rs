@@ -701,3 +701,25 @@ async fn cases_and_clocks_of_another_branch_are_not_there() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_05_the_first_word_meets_the_clock_of_the_first_response() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-01-23T16:40:00+08:00")).unwrap();
+        let case = open(bed, Category::Complaint).await;
+        bed.clock().set(at("2025-01-23T17:39:00+08:00")).unwrap();
+        let request = RespondToCaseRequest {
+            request_id: key(),
+            case_id: case.case_id.clone(),
+            etag: case.etag.clone(),
+            reply_channel: Channel::Hotline.into(),
+        };
+        let answered = agent(bed).respond_to_case(request.clone()).await.unwrap().into_inner();
+        assert_eq!(agent(bed).respond_to_case(request).await.unwrap().into_inner(), answered);
+        let clocks = of(bed, &case.case_id).await;
+        let state = |clock: Clock| clocks.iter().find(|d| d.clock() == clock).map(|d| (d.state(), d.breached));
+        assert_eq!(state(Clock::FirstResponse), Some((deadline::State::Met, false)));
+        assert_eq!(state(Clock::Resolution), Some((deadline::State::Running, false)));
+    })
+    .await;
+}

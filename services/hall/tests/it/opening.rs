@@ -345,6 +345,20 @@ async fn e5_01_the_verdict_on_an_appliance_follows_from_the_rejects() {
             .into_inner()
             .acceptances;
         assert_eq!(listed, [rejected.clone(), good.clone()]);
+        let named = GetApplianceAcceptanceRequest {
+            acceptance_id: good.acceptance_id.clone(),
+        };
+        let read = acceptances(bed).get_appliance_acceptance(named).await.unwrap().into_inner().acceptance;
+        assert_eq!(read.as_ref(), Some(&good));
+        let pipe = stage.record_pipe(bed, false).await;
+        let named = GetPipeAcceptanceRequest { acceptance_id: pipe.clone() };
+        let read = acceptances(bed).get_pipe_acceptance(named).await.unwrap().into_inner().acceptance.unwrap();
+        assert_eq!((read.acceptance_id.as_str(), read.passed), (pipe.as_str(), false));
+        let unknown = acceptances(bed)
+            .get_pipe_acceptance(GetPipeAcceptanceRequest { acceptance_id: key() })
+            .await
+            .unwrap_err();
+        assert_eq!(unknown.code(), Code::NotFound);
 
         let opening = stage.settle_fees(bed, &stage.to_contract(bed, "living").await).await;
         let mut inspector = openings(bed, &[Role::Inspector]);

@@ -108,8 +108,11 @@ fn no_role_is_unused_without_notice() {
     }
 }
 
-/// Reasons of the frame: code, reason, when.
-const FRAME: &[(&str, &[(&str, &str, &str)])] = &[
+/// Code, reason, when.
+type Row = (&'static str, &'static str, &'static str);
+
+/// Reasons of the frame, by the time at which a caller meets them.
+const FRAME: &[(&str, &[Row])] = &[
     (
         "Before the request is read",
         &[

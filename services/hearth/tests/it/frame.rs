@@ -1,28 +1,13 @@
 //! What the four services promise alike, tried on all of them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use bytes::{Buf, Bytes};
 use contracts::hearth::{
-    archive::v1::{RegisterPersonRequest, SearchPartiesRequest, party_service_client::PartyServiceClient},
-    billing::v1::{
-        ListTariffsRequest, Meter, RegisterMeterRequest, meter, meter_service_client::MeterServiceClient, tariff_service_client::TariffServiceClient,
-    },
     clock::v1::{SetClockRequest, clock_service_client::ClockServiceClient},
-    hall::v1::{
-        ApplyForOpeningRequest, ListStepsRequest, RegisterStaffRequest, opening_service_client::OpeningServiceClient, staff_service_client::StaffServiceClient,
-        step_service_client::StepServiceClient,
-    },
     job::v1::{GetJobRequest, job_service_client::JobServiceClient},
-    journal::v1::{VerifyJournalRequest, WatchEventsRequest, journal_service_client::JournalServiceClient},
     options::v1::Role,
-    r#type::v1::Decimal,
-    vendor::v1::{ListVendorsRequest, RegisterVendorRequest, vendor_service_client::VendorServiceClient},
 };
 use http_body_util::BodyExt;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use rpc::token::{AUDIENCE, Claims};
-use testbed::{eventually, fields, key, reason};
+use testbed::{fields, key, reason};
 use tonic::{Code, Status, body::Body, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 use tonic_types::StatusExt;
@@ -30,7 +15,7 @@ use tower::ServiceExt;
 
 use crate::{
     tree::SERVICES,
-    world::{ALL, ORIGIN, World, alone, call, methods_of, people, send, world},
+    world::{ORIGIN, call, methods_of, people, send, world},
 };
 
 /// Full names of the gRPC services on a port.
@@ -402,129 +387,6 @@ async fn a_request_is_held_against_its_contract_before_it_is_served() {
     }
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
-}
-
-/// A good token of an auditor, to be spoiled.
-fn claims() -> Claims {
-    Claims {
-        iss: boot::keys::ISSUER.to_owned(),
-        sub: "auditor".to_owned(),
-        aud: AUDIENCE.to_owned(),
-        iat: now(),
-        nbf: now(),
-        exp: now() + 300,
-        jti: key(),
-        roles: vec!["auditor".to_owned()],
-        branch: None,
-        vendor: None,
-        customer: None,
-    }
-}
-
-fn header() -> Header {
-    let mut header = Header::new(Algorithm::EdDSA);
-    header.typ = Some("at+jwt".to_owned());
-    let issuer = std::fs::read_to_string(world().keys().join("issuer")).unwrap();
-    header.kid = issuer.split_whitespace().nth(1).map(str::to_owned);
-    header
-}
-
-fn signed(header: &Header, claims: &Claims, keys: &std::path::Path) -> String {
-    let pem = std::fs::read(keys.join("signing-key.pem")).unwrap();
-    format!(
-        "Bearer {}",
-        jsonwebtoken::encode(header, claims, &EncodingKey::from_ed_pem(&pem).unwrap()).unwrap()
-    )
-}
-
-/// S1: only a token of the issuer, for this suite, of this time, of the right kind is taken.
-#[tokio::test]
-async fn forged_and_expired_tokens_are_refused() {
-    let keys = world().keys();
-    let strangers = tempfile::tempdir().unwrap();
-    boot::keys::make(&strangers.path().join("keys"), &[]).unwrap();
-    let good = signed(&header(), &claims(), &keys);
-    let with = |change: &dyn Fn(&mut Claims)| {
-        let mut claims = claims();
-        change(&mut claims);
-        signed(&header(), &claims, &keys)
-    };
-    let of_type = |typ: Option<&str>| {
-        signed(
-            &Header {
-                typ: typ.map(str::to_owned),
-                ..header()
-            },
-            &claims(),
-            &keys,
-        )
-    };
-    let (head, rest) = good.rsplit_once('.').unwrap();
-    let spoiled = format!("{head}.{}{}", if rest.starts_with('A') { 'B' } else { 'A' }, &rest[1..]);
-    // The public key as a secret: the oldest trick.
-    let mac = jsonwebtoken::encode(
-        &Header {
-            alg: Algorithm::HS256,
-            ..header()
-        },
-        &claims(),
-        &EncodingKey::from_secret(&std::fs::read(keys.join("jwks.json")).unwrap()),
-    )
-    .unwrap();
-    // {"alg":"none","typ":"at+jwt"}
-    let unsigned = format!("Bearer eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.{}.", good.split('.').nth(1).unwrap());
-    let cases = [
-        ("TOKEN_EXPIRED", with(&|c| (c.iat, c.nbf, c.exp) = (now() - 600, now() - 600, now() - 300))),
-        ("TOKEN_NOT_YET_VALID", with(&|c| c.nbf = now() + 200)),
-        ("TOKEN_NOT_YET_VALID", with(&|c| (c.iat, c.exp) = (now() + 200, now() + 400))),
-        ("TOKEN_INVALID", with(&|c| c.exp = now() + 24 * 3600)),
-        ("TOKEN_INVALID", with(&|c| c.iss = "https://elsewhere.test".to_owned())),
-        ("TOKEN_INVALID", with(&|c| c.aud = "another".to_owned())),
-        ("TOKEN_WRONG_TYPE", of_type(Some("JWT"))),
-        ("TOKEN_WRONG_TYPE", of_type(None)),
-        (
-            "TOKEN_INVALID",
-            signed(
-                &Header {
-                    kid: Some("another".to_owned()),
-                    ..header()
-                },
-                &claims(),
-                &keys,
-            ),
-        ),
-        ("TOKEN_INVALID", signed(&Header { kid: None, ..header() }, &claims(), &keys)),
-        ("TOKEN_INVALID", signed(&header(), &claims(), &strangers.path().join("keys"))),
-        ("TOKEN_INVALID", spoiled),
-        ("TOKEN_INVALID", format!("Bearer {mac}")),
-        ("TOKEN_INVALID", unsigned),
-        ("TOKEN_INVALID", "Bearer ".to_owned()),
-        ("TOKEN_INVALID", "Bearer x".to_owned()),
-        ("TOKEN_INVALID", good.replace("Bearer ", "Basic ")),
-        ("TOKEN_INVALID", good.replace("Bearer ", "")),
-        ("TOKEN_INVALID", format!("{good}.{}", "x".repeat(5000))),
-    ];
-    let method = "hearth.journal.v1.JournalService/VerifyJournal";
-    for service in SERVICES {
-        let channel = world().channel(service);
-        assert!(call(&channel, method, &[("authorization", &good)]).await.is_ok());
-        for (expected, token) in &cases {
-            let status = call(&channel, method, &[("authorization", token)]).await.unwrap_err();
-            assert_eq!((status.code(), reason(&status).as_str()), (Code::Unauthenticated, *expected), "{token}");
-        }
-        let status = call(&channel, method, &[("authorization", &good), ("authorization", &good)]).await.unwrap_err();
-        assert_eq!(reason(&status), "AUTH_AMBIGUOUS");
-        // A role that only a certificate proves counts for nothing in a token.
-        let service_role = with(&|c| c.roles = vec!["service_hall".to_owned(), "no_such_role".to_owned()]);
-        let status = call(&channel, "hearth.journal.v1.JournalService/WatchEvents", &[("authorization", &service_role)])
-            .await
-            .unwrap_err();
-        assert_eq!(reason(&status), "METHOD_NOT_ALLOWED");
-    }
-}
-
 /// Foreign and unknown ids look the same, on every port, for what every service has.
 #[tokio::test]
 async fn a_job_that_is_unknown_is_not_found() {
@@ -533,149 +395,5 @@ async fn a_job_that_is_unknown_is_not_found() {
         let status = jobs.get_job(world().by(&[Role::Auditor], GetJobRequest { job_id: key() })).await.unwrap_err();
         assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "NOT_FOUND"));
         assert_eq!(status.get_details_resource_info().unwrap().resource_type, "job");
-    }
-}
-
-/// Design 7: with the other three away a service starts and serves; what needs them says who is missing.
-#[tokio::test]
-async fn a_service_starts_and_serves_with_the_others_down() {
-    for service in ALL {
-        let alone = alone(service).await;
-        let channel = alone.channel(service.name);
-        let mut health = HealthClient::new(channel.clone());
-        assert_eq!(
-            health.check(HealthCheckRequest::default()).await.unwrap().into_inner().status(),
-            ServingStatus::Serving
-        );
-        serve_alone(service.name, &alone, channel.clone()).await;
-        let mut journal = JournalServiceClient::new(channel.clone());
-        let sealed = eventually("the journal row of the write", async || {
-            let answer = journal
-                .verify_journal(alone.by(&[Role::Auditor], VerifyJournalRequest {}))
-                .await
-                .unwrap()
-                .into_inner();
-            (answer.sealed_rows > 0 && answer.unsealed_rows == 0).then_some(answer)
-        });
-        let sealed = sealed.await;
-        assert!(sealed.intact && sealed.orphans.is_empty(), "{}", service.name);
-        if sealed.events > 0 {
-            let mut events = journal
-                .watch_events(alone.by(&[Role::Auditor], WatchEventsRequest { after_position: 0 }))
-                .await
-                .unwrap()
-                .into_inner();
-            let first = events.message().await.unwrap().unwrap().event.unwrap();
-            assert_eq!((first.position, first.source.as_str()), (1, service.name));
-        }
-        // This one was started without reflection.
-        let status = call(&channel, "grpc.reflection.v1.ServerReflection/ServerReflectionInfo", &[])
-            .await
-            .unwrap_err();
-        assert_eq!(status.code(), Code::Unimplemented);
-    }
-}
-
-/// A write and a read of the service's own.
-async fn serve_alone(service: &str, alone: &World, channel: Channel) {
-    match service {
-        "archive" => {
-            let mut parties = PartyServiceClient::new(channel);
-            let request = RegisterPersonRequest {
-                request_id: key(),
-                name: "王芳".to_owned(),
-                id_number: "11010519491231002X".to_owned(),
-                phone: "13812345678".to_owned(),
-                address: String::new(),
-                branch: "河西区".to_owned(),
-            };
-            parties.register_person(alone.by(&[Role::Agent], request)).await.unwrap();
-            let request = SearchPartiesRequest {
-                phone: "138 1234 5678".to_owned(),
-                ..SearchPartiesRequest::default()
-            };
-            let found = parties.search_parties(alone.by(&[Role::Agent], request)).await.unwrap().into_inner().parties;
-            assert_eq!(found.iter().map(|p| p.phone.as_str()).collect::<Vec<_>>(), ["138****5678"]);
-        }
-        "hall" => {
-            let mut staff = StaffServiceClient::new(channel.clone());
-            let request = RegisterStaffRequest {
-                request_id: key(),
-                name: "李强".to_owned(),
-                posts: vec![contracts::hearth::hall::v1::Post::Opener.into()],
-                badge_no: "K-1".to_owned(),
-                login: "li.qiang".to_owned(),
-                employer: contracts::hearth::hall::v1::Employer::Own.into(),
-                vendor_id: String::new(),
-                vendor_person_id: String::new(),
-                branch: "河西区".to_owned(),
-            };
-            staff.register_staff(alone.by(&[Role::Personnel], request)).await.unwrap();
-            let mut steps = StepServiceClient::new(channel.clone());
-            let list = steps
-                .list_steps(alone.by(&[Role::Auditor], ListStepsRequest::default()))
-                .await
-                .unwrap()
-                .into_inner();
-            assert!(list.steps.is_empty());
-            let mut openings = OpeningServiceClient::new(channel);
-            let request = ApplyForOpeningRequest {
-                request_id: key(),
-                account_id: key(),
-                premises_id: key(),
-                service_point_id: key(),
-                use_class: "living".to_owned(),
-            };
-            let status = openings.apply_for_opening(alone.by(&[Role::Agent], request)).await.unwrap_err();
-            assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "DEPENDENCY_UNAVAILABLE"));
-            assert_eq!(status.get_details_error_info().unwrap().metadata["dependency"], "archive");
-            assert!(status.get_details_retry_info().is_some());
-        }
-        "billing" => {
-            let mut meters = MeterServiceClient::new(channel.clone());
-            let request = RegisterMeterRequest {
-                request_id: key(),
-                meter_no: "M-1".to_owned(),
-                kind: meter::Kind::Mechanical.into(),
-                model: "G2.5".to_owned(),
-                qmax: Some(Decimal { value: "4".to_owned() }),
-                digits: 5,
-                branch: "河西区".to_owned(),
-                ..RegisterMeterRequest::default()
-            };
-            let registered: Meter = meters
-                .register_meter(alone.by(&[Role::DistrictManager], request))
-                .await
-                .unwrap()
-                .into_inner()
-                .meter
-                .unwrap();
-            assert_eq!(registered.meter_no, "M-1");
-            let mut tariffs = TariffServiceClient::new(channel);
-            let list = tariffs
-                .list_tariffs(alone.by(&[Role::Auditor], ListTariffsRequest::default()))
-                .await
-                .unwrap()
-                .into_inner();
-            assert!(list.tariffs.is_empty());
-        }
-        "vendor" => {
-            let mut vendors = VendorServiceClient::new(channel);
-            let request = RegisterVendorRequest {
-                request_id: key(),
-                // A number that is printed in GB 32100-2015 as its sample.
-                uscc: "91350100M000100Y43".to_owned(),
-                name: "天津某维修有限公司".to_owned(),
-                kinds: vec![contracts::hearth::vendor::v1::VendorKind::ServiceFirm.into()],
-            };
-            vendors.register_vendor(alone.by(&[Role::ItDepartment], request)).await.unwrap();
-            let list = vendors
-                .list_vendors(alone.by(&[Role::Auditor], ListVendorsRequest::default()))
-                .await
-                .unwrap()
-                .into_inner();
-            assert_eq!(list.vendors.len(), 1);
-        }
-        other => panic!("no such service: {other}"),
     }
 }

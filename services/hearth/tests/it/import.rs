@@ -52,9 +52,14 @@ impl Suite {
             command.args([&format!("--{service}-port"), "0"]);
         }
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut address = |service: &str| {
-            let line = lines.by_ref().map(Result::unwrap).find(|line| line.starts_with(service)).unwrap();
+        // Read to the last line that it prints, so that it never writes to a closed pipe.
+        let lines: Vec<String> = BufReader::new(process.stdout.take().unwrap())
+            .lines()
+            .map(Result::unwrap)
+            .take_while(|line| !line.starts_with("Ctrl-C"))
+            .collect();
+        let address = |service: &str| {
+            let line = lines.iter().find(|line| line.starts_with(service)).unwrap();
             line.split_whitespace().nth(1).unwrap().to_owned()
         };
         let (archive, billing) = (address("archive"), address("billing"));

@@ -1,12 +1,15 @@
 //! The suite as a whole: what the four services promise alike, how they are laid out, and the tool.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod alone;
 mod check;
 mod contracts;
 mod demo;
 mod docs;
 mod frame;
 mod import;
+mod kill;
 mod layout;
+mod tokens;
 mod tree;
 mod world;

@@ -43,6 +43,7 @@ pub fn has_word(text: &str, word: &str) -> bool {
     let part_of_name = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).any(|(at, _)| {
         let (before, after) = (text[..at].chars().next_back(), text[at + word.len()..].chars().next());
-        !before.is_some_and(part_of_name) && !(word.ends_with(part_of_name) && after.is_some_and(part_of_name))
+        let longer = before.is_some_and(part_of_name) || (word.ends_with(part_of_name) && after.is_some_and(part_of_name));
+        !longer
     })
 }
