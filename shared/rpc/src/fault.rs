@@ -104,10 +104,6 @@ impl Fault {
     pub fn message(&self) -> &str {
         &self.0.message
     }
-    /// The field that the first violation names.
-    pub fn violated_field(&self) -> Option<&str> {
-        self.0.details.violations.first().map(|v| v.field.as_str())
-    }
     /// Whether the same work may be tried again at once.
     pub fn is_contention(&self) -> bool {
         self.0.code == Code::Aborted && self.0.reason == "CONTENTION"

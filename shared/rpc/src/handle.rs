@@ -141,31 +141,3 @@ where
     });
     Ok(Response::new(Box::pin(answers)))
 }
-
-/// The requests of a client stream.
-pub struct Inflow<Q>(Streaming<Q>);
-
-impl<Q> Inflow<Q> {
-    /// The next request; `None` at the end.
-    pub async fn next(&mut self) -> Result<Option<Q>, Fault> {
-        self.0
-            .message()
-            .await
-            .map_err(|status| Fault::new(status.code(), "STREAM_BROKEN", "the stream of requests ended early"))
-    }
-}
-
-/// Many requests, one answer.
-pub async fn collect<D, Q, R, F, Fut>(desk: &D, request: Request<Streaming<Q>>, op: F) -> Result<Response<R>, Status>
-where
-    D: Clone,
-    F: FnOnce(D, Call, Inflow<Q>) -> Fut,
-    Fut: Future<Output = Result<R, Fault>> + Send,
-{
-    let (call, inflow) = entry(request)?;
-    let service = call.service().to_owned();
-    op(desk.clone(), call, Inflow(inflow))
-        .await
-        .map(Response::new)
-        .map_err(|f| f.into_status(&service))
-}

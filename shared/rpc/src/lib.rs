@@ -22,7 +22,7 @@ pub use access::{AccessTable, Method};
 pub use etag::{check_etag, etag};
 pub use fault::{Fault, name_unique_rule};
 pub use guard::{Call, Kind, Principal, Wire};
-pub use handle::{Inflow, Outflow, collect, exchange, read, stream, unfinished_writes, write};
+pub use handle::{Outflow, exchange, read, stream, unfinished_writes, write};
 pub use keys::{TlsFiles, derived_request_id};
 pub use peer::{Peer, user_channel};
 pub use serve::{Routes, Server};
