@@ -208,11 +208,6 @@ const FRAME: &[(&str, &[Row])] = &[
                 "the database cannot be reached; `RetryInfo` says when to try again",
             ),
             ("UNAVAILABLE", "STORAGE_FULL", "the disk of the database is full"),
-            (
-                "INVALID_ARGUMENT",
-                "STREAM_BROKEN",
-                "the stream of requests ended early; the code is that of the break",
-            ),
             ("INTERNAL", "INTERNAL", "a mistake of ours; the log has the cause, with the trace of the call"),
         ],
     ),
