@@ -132,42 +132,46 @@ impl<U: Wire + Default> Decoder for GuardedDecoder<U> {
 }
 
 fn check<U: Wire>(call: &Call, message: &mut U) -> Result<(), Status> {
-    let service = call.service();
+    bound(call, [message.vendor(), message.customer(), message.branch()])?;
+    let mut found = message.rules().err().map(|e| broken(&e)).unwrap_or_default();
+    found.extend(Texts::check(message));
+    if found.is_empty() {
+        Ok(())
+    } else {
+        Err(faulty(call.service(), message.request_id(), found))
+    }
+}
+
+/// A caller who is bound to a vendor, a customer or a branch names no other one.
+fn bound(call: &Call, [vendor, customer, branch]: [Option<&str>; 3]) -> Result<(), Status> {
     let principal = call.principal();
-    let bound = [
-        (&principal.vendor, message.vendor()),
-        (&principal.customer, message.customer()),
+    let pairs = [
+        (&principal.vendor, vendor),
+        (&principal.customer, customer),
         // A method without a branch field is narrowed by its query instead.
-        (if message.branch().is_some() { &principal.branch } else { &None }, message.branch()),
+        (if branch.is_some() { &principal.branch } else { &None }, branch),
     ];
-    if bound.iter().any(|(own, given)| own.is_some() && own.as_deref() != *given) {
+    if pairs.iter().any(|(own, given)| own.is_some() && own.as_deref() != *given) {
         return Err(refuse(
-            service,
+            call.service(),
             Code::PermissionDenied,
             "TENANT_SCOPE",
             "the request names somebody else's data",
             vec![],
         ));
     }
-    let mut found = message.rules().err().map(|e| broken(&e)).unwrap_or_default();
-    found.extend(Texts::check(message));
-    if found.is_empty() {
-        return Ok(());
-    }
-    // A missing key or etag is told apart from the other mistakes, since client libraries act on it.
+    Ok(())
+}
+
+/// A missing key or etag is told apart from the other mistakes, since client libraries act on it.
+fn faulty(service: &str, request_id: Option<&str>, found: Vec<Violation>) -> Status {
     let reason = match found.first() {
-        Some(v) if v.field == "request_id" && message.request_id().is_some_and(str::is_empty) => "IDEMPOTENCY_KEY_REQUIRED",
+        Some(v) if v.field == "request_id" && request_id.is_some_and(str::is_empty) => "IDEMPOTENCY_KEY_REQUIRED",
         Some(v) if v.field == "request_id" => "IDEMPOTENCY_KEY_FORMAT",
         Some(v) if v.field == "etag" => "ETAG_REQUIRED",
         _ => "REQUEST_INVALID",
     };
-    Err(refuse(
-        service,
-        Code::InvalidArgument,
-        reason,
-        "the request breaks the rules of the contract",
-        found,
-    ))
+    refuse(service, Code::InvalidArgument, reason, "the request breaks the rules of the contract", found)
 }
 
 fn refuse(service: &str, code: Code, reason: &str, message: &str, violations: Vec<Violation>) -> Status {

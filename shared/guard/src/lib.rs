@@ -6,11 +6,13 @@
 
 mod call;
 mod codec;
+pub mod language;
 pub mod mask;
 pub mod status;
 mod text;
 
 pub use call::{CALL, Call, Kind, Principal};
 pub use codec::{GuardedCodec, NoRules, Violation, Wire, masked};
+pub use language::{LANGUAGE, Language};
 pub use prost_protovalidate::{Validate, ValidationError};
 pub use text::{Texts, Visit};

@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
-use crate::Violation;
+use crate::{LANGUAGE, Violation};
 
 /// What goes along with a refusal, for machines.
 #[derive(Clone, Debug, Default)]
@@ -20,8 +20,10 @@ pub struct Details {
     pub resource: Option<(String, String)>,
 }
 
-/// Builds the status. `service` is the name of the service that refuses; the domain of the reason is `<service>.hearth`.
+/// Builds the status, with a text in the language of the call where it asked for one. `service` is the name of the service that refuses; the domain of the reason is `<service>.hearth`.
 pub fn build(code: Code, service: &str, reason: &str, message: impl Into<String>, details: Details) -> Status {
+    let language = LANGUAGE.try_with(|l| *l).ok().flatten();
+    let message = message.into();
     let metadata: HashMap<_, _> = details.metadata.into_iter().collect();
     let mut all = ErrorDetails::with_error_info(reason, format!("{service}.hearth"), metadata);
     if !details.violations.is_empty() {
@@ -29,10 +31,10 @@ pub fn build(code: Code, service: &str, reason: &str, message: impl Into<String>
         all.set_bad_request(
             violations
                 .map(|v| FieldViolation {
+                    localized_message: language.map(|l| l.say(&v.reason, &v.description)),
                     field: v.field,
                     description: v.description,
                     reason: v.reason,
-                    ..FieldViolation::default()
                 })
                 .collect::<Vec<_>>(),
         );
@@ -42,6 +44,10 @@ pub fn build(code: Code, service: &str, reason: &str, message: impl Into<String>
     }
     if let Some((kind, id)) = details.resource {
         all.set_resource_info(kind, id, "", "");
+    }
+    if let Some(language) = language {
+        let said = language.say(reason, &message);
+        all.set_localized_message(said.locale, said.message);
     }
     Status::with_error_details(code, message, all)
 }

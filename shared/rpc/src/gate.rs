@@ -6,7 +6,7 @@ use std::{
 };
 
 use guard::{
-    CALL, Call, Kind, Principal,
+    CALL, Call, Kind, LANGUAGE, Language, Principal,
     status::{self, Details},
 };
 use opentelemetry::{KeyValue, metrics::Histogram};
@@ -94,13 +94,15 @@ where
             // An error here only means that nobody exports spans.
             let _ = span.set_parent(parent);
         }
-        let decided = self.gate.decide(&method, &request, &span);
+        let language = request.headers().get(http::header::ACCEPT_LANGUAGE);
+        let language = language.and_then(|v| v.to_str().ok()).and_then(Language::preferred);
+        let decided = LANGUAGE.sync_scope(language, || self.gate.decide(&method, &request, &span));
         let duration = self.gate.duration.clone();
         let answer = match decided {
             Ok(call) => {
                 request.extensions_mut().insert(call.clone());
                 request.extensions_mut().insert(Draining(self.gate.draining.clone()));
-                Ok(CALL.scope(call, self.inner.call(request)))
+                Ok(LANGUAGE.scope(language, CALL.scope(call, self.inner.call(request))))
             }
             Err(status) => Err(status),
         };
