@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use boot::{PORTS, Running, Service, Settings, Start};
+use boot::{KeySet, PORTS, Running, Service, Settings, Start};
 use calendar::Clock;
 use database::Target;
 use rpc::TlsFiles;
@@ -77,7 +77,7 @@ impl Folder {
             database: Target::parse(&format!("sqlite://{}", self.path.join(format!("{service}.db")).display())).map_err(|e| anyhow!(e))?,
             listen,
             issuer: boot::keys::ISSUER.to_owned(),
-            jwks: fs::read_to_string(keys.join("jwks.json")).with_context(|| format!("{} cannot be read", keys.display()))?,
+            jwks: KeySet::File(keys.join("jwks.json")),
             tls: TlsFiles::in_folder(&keys, service),
             vault_keys: keys.join(format!("{service}.vault")),
             files: self.path.join(format!("{service}-files")),

@@ -147,7 +147,8 @@ pub async fn start(service: Service, start: Start) -> Result<Running> {
             tracing::error!(name, "a task that should run for ever has ended");
         });
     }
-    let verifier = Verifier::new(&settings.issuer, &settings.jwks).map_err(|e| anyhow!(e))?;
+    let verifier = Verifier::new(&settings.issuer, &settings.jwks.load().await?).map_err(|e| anyhow!(e))?;
+    tasks.spawn(settings.jwks.follow(verifier.clone()));
     let server = Server {
         service: service.name,
         routes: parts.routes,

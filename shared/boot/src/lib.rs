@@ -2,12 +2,14 @@
 
 mod clock;
 mod host;
+mod key_set;
 pub mod keys;
 mod run;
 mod settings;
 pub mod telemetry;
 
 pub use host::{Built, Host, Parts, Running, Service, Start, start};
+pub use key_set::KeySet;
 pub use run::run;
 pub use settings::{SETTINGS, Setting, Settings, settings_table};
 

@@ -3,6 +3,8 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 use database::Target;
 use rpc::TlsFiles;
 
+use crate::KeySet;
+
 /// One setting: the same name as flag, in the environment and in the file.
 pub struct Setting {
     /// Name in a file and, with dashes, as a flag: `database_url`.
@@ -28,7 +30,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("listen", "HEARTH_LISTEN", Some("127.0.0.1:{port}"), "address and port to listen on"),
     setting("issuer", "HEARTH_ISSUER", None, "issuer of the access tokens (claim iss)"),
-    setting("jwks", "HEARTH_JWKS", None, "file with the issuer's key set (JWKS)"),
+    setting("jwks", "HEARTH_JWKS", None, "the issuer's key set (JWKS): a file, or a URL by https"),
     setting(
         "tls_ca",
         "HEARTH_TLS_CA",
@@ -70,8 +72,7 @@ pub struct Settings {
     pub database: Target,
     pub listen: SocketAddr,
     pub issuer: String,
-    /// Content of the key set.
-    pub jwks: String,
+    pub jwks: KeySet,
     pub tls: TlsFiles,
     pub vault_keys: PathBuf,
     pub files: PathBuf,
@@ -138,8 +139,11 @@ impl Settings {
             certificate: exists("tls_certificate"),
             key: exists("tls_key"),
         };
-        let (vault_keys, jwks) = (exists("vault_keys"), exists("jwks"));
-        let jwks = std::fs::read_to_string(jwks).unwrap_or_default();
+        let vault_keys = exists("vault_keys");
+        let jwks = KeySet::parse(&get("jwks"));
+        if let (true, Err(mistake)) = (given("jwks"), &jwks) {
+            mistakes.push(format!("jwks: {mistake}"));
+        }
         let reflection = match get("reflection").as_str() {
             "on" => true,
             "off" => false,
@@ -150,8 +154,8 @@ impl Settings {
         };
         let peers = crate::PORTS.iter().map(|(name, _)| (*name, get(name))).collect();
         let origins = get("origins").split(',').map(str::trim).filter(|o| !o.is_empty()).map(str::to_owned).collect();
-        match (database, listen) {
-            (Some(database), Some(listen)) if mistakes.is_empty() => Ok(Self {
+        match (database, listen, jwks) {
+            (Some(database), Some(listen), Ok(jwks)) if mistakes.is_empty() => Ok(Self {
                 database,
                 listen,
                 issuer: get("issuer"),

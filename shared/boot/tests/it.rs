@@ -1,4 +1,5 @@
-//! What a process tells a collector: one trace that goes on from its caller, its metrics and its log.
+//! What a process tells a collector, one trace that goes on from its caller, its metrics and its log; and where it learns the
+//! issuer's keys.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{
@@ -6,7 +7,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use boot::telemetry::{Look, Telemetry};
+use boot::{
+    KeySet,
+    telemetry::{Look, Telemetry},
+};
 use opentelemetry::global;
 use opentelemetry_proto::tonic::{
     collector::{
@@ -24,6 +28,10 @@ use opentelemetry_proto::tonic::{
         },
     },
     common::v1::{KeyValue, any_value::Value},
+};
+use rpc::{
+    Principal,
+    token::{Issuer, Rejected, Verifier},
 };
 use tonic::{Request, Response, Status, transport::server::TcpIncoming};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -117,4 +125,68 @@ async fn a_collector_gets_traces_metrics_and_logs() {
     assert_eq!(told.services, ["probe"]);
     assert_eq!(told.metrics, ["bills"]);
     assert!(told.logs.iter().any(|l| l.contains("a bill is issued")), "{:?}", told.logs);
+}
+
+/// An issuer that answers each question with the next of these.
+fn issuer(answers: Vec<(u16, String)>) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/jwks", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for (code, body) in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = vec![];
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                std::io::Read::read_exact(&mut stream, &mut byte).unwrap();
+                request.extend(byte);
+            }
+            let answer = format!("HTTP/1.1 {code} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+            std::io::Write::write_all(&mut stream, answer.as_bytes()).unwrap();
+        }
+    });
+    url
+}
+
+/// Decision 23: keys come from a URL too; when the issuer changes them tokens of the new key are taken and those of the old one
+/// refused, and while it fails the known keys stay good.
+#[tokio::test]
+async fn decision_23_keys_are_learned_from_a_url() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |name: &str| {
+        let keys = folder.path().join(name);
+        boot::keys::make(&keys, &[]).unwrap();
+        let jwks = std::fs::read_to_string(keys.join("jwks.json")).unwrap();
+        // Both folders name their key alike; an issuer does not.
+        let pem = std::fs::read_to_string(keys.join("signing-key.pem")).unwrap();
+        let old = std::fs::read_to_string(keys.join("issuer")).unwrap();
+        let id = old.split_whitespace().nth(1).unwrap();
+        let token = Issuer::new(boot::keys::ISSUER, name, &pem)
+            .unwrap()
+            .sign(&Principal {
+                subject: "li".to_owned(),
+                ..Principal::default()
+            })
+            .unwrap();
+        (jwks.replace(id, name), token)
+    };
+    let ((first, old), (second, new)) = (of("first"), of("second"));
+    let keys = KeySet::parse(&issuer(vec![
+        (200, first.clone()),
+        (500, "down".to_owned()),
+        (200, "{}".to_owned()),
+        (200, second),
+    ]))
+    .unwrap();
+    let verifier = Verifier::new(boot::keys::ISSUER, &keys.load().await.unwrap()).unwrap();
+    assert_eq!(verifier.verify(&old).unwrap().subject, "li");
+
+    assert_eq!(verifier.verify(&new).unwrap_err(), Rejected::Invalid);
+    verifier.key_missed().await;
+    for _ in 0..2 {
+        assert!(keys.renew(&verifier).await.is_err());
+        assert!(verifier.verify(&old).is_ok());
+    }
+    keys.renew(&verifier).await.unwrap();
+    assert!(verifier.verify(&new).is_ok());
+    assert_eq!(verifier.verify(&old).unwrap_err(), Rejected::Invalid);
 }

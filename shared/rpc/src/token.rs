@@ -1,12 +1,17 @@
 //! Access tokens: verified against a key set; signed only by the development issuer and the tool.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use contracts::hearth::options::v1::Role;
 use guard::Principal;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::JwkSet};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 /// The audience of every token of the suite.
 pub const AUDIENCE: &str = "hearth";
@@ -75,26 +80,38 @@ pub struct Verifier(Arc<Keys>);
 
 struct Keys {
     issuer: String,
-    keys: HashMap<String, DecodingKey>,
+    keys: RwLock<HashMap<String, Arc<DecodingKey>>>,
+    missed: Notify,
 }
 
 impl Verifier {
     /// `jwks` is a JSON Web Key Set; only Ed25519 keys with an id count.
     pub fn new(issuer: &str, jwks: &str) -> Result<Self, String> {
-        let set: JwkSet = serde_json::from_str(jwks).map_err(|e| format!("the key set is not a JWKS: {e}"))?;
-        let mut keys = HashMap::new();
-        for key in &set.keys {
-            if let (Some(id), Ok(decoding)) = (&key.common.key_id, DecodingKey::from_jwk(key)) {
-                keys.insert(id.clone(), decoding);
-            }
-        }
-        if keys.is_empty() {
-            return Err("the key set holds no Ed25519 key with an id".to_owned());
-        }
         Ok(Self(Arc::new(Keys {
             issuer: issuer.to_owned(),
-            keys,
+            keys: RwLock::new(keys_of(jwks)?),
+            missed: Notify::new(),
         })))
+    }
+
+    /// Takes another key set from now on: the issuer changed its keys.
+    pub fn replace(&self, jwks: &str) -> Result<(), String> {
+        let keys = keys_of(jwks)?;
+        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        Ok(())
+    }
+
+    /// Waits until a token names a key that is not known.
+    pub async fn key_missed(&self) {
+        self.0.missed.notified().await;
+    }
+
+    fn key(&self, id: &str) -> Option<Arc<DecodingKey>> {
+        let key = self.0.keys.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+        if key.is_none() {
+            self.0.missed.notify_one();
+        }
+        key
     }
 
     /// Verifies with the wall clock.
@@ -106,14 +123,14 @@ impl Verifier {
         if header.alg != Algorithm::EdDSA {
             return Err(Rejected::Invalid);
         }
-        let key = header.kid.and_then(|id| self.0.keys.get(&id)).ok_or(Rejected::Invalid)?;
+        let key = header.kid.and_then(|id| self.key(&id)).ok_or(Rejected::Invalid)?;
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.leeway = LEEWAY;
         validation.validate_nbf = true;
         validation.set_issuer(&[&self.0.issuer]);
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
-        let claims = jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|e| match e.kind() {
+        let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation).map_err(|e| match e.kind() {
             jsonwebtoken::errors::ErrorKind::ExpiredSignature => Rejected::Expired,
             jsonwebtoken::errors::ErrorKind::ImmatureSignature => Rejected::NotYetValid,
             _ => Rejected::Invalid,
@@ -145,6 +162,21 @@ impl Verifier {
             customer: claims.customer,
         })
     }
+}
+
+/// The Ed25519 keys of a JSON Web Key Set that have an id.
+fn keys_of(jwks: &str) -> Result<HashMap<String, Arc<DecodingKey>>, String> {
+    let set: JwkSet = serde_json::from_str(jwks).map_err(|e| format!("the key set is not a JWKS: {e}"))?;
+    let mut keys = HashMap::new();
+    for key in &set.keys {
+        if let (Some(id), Ok(decoding)) = (&key.common.key_id, DecodingKey::from_jwk(key)) {
+            keys.insert(id.clone(), Arc::new(decoding));
+        }
+    }
+    if keys.is_empty() {
+        return Err("the key set holds no Ed25519 key with an id".to_owned());
+    }
+    Ok(keys)
 }
 
 /// Signs tokens, for development and trials: an identity provider does it in production.

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, OnceLock},
 };
 
-use boot::{PORTS, Running, Service, Settings, Start};
+use boot::{KeySet, PORTS, Running, Service, Settings, Start};
 use calendar::Clock;
 use contracts::hearth::{journal::v1::journal_service_server::JournalServiceServer, options::v1::Role};
 use database::{Database, Engine, Target};
@@ -158,7 +158,7 @@ impl Bed {
             database: Target::parse(&self.url).unwrap(),
             listen: self.address,
             issuer: boot::keys::ISSUER.to_owned(),
-            jwks: std::fs::read_to_string(keys.join("jwks.json")).unwrap(),
+            jwks: KeySet::File(keys.join("jwks.json")),
             tls: TlsFiles::in_folder(keys, self.service.name),
             vault_keys: keys.join(format!("{}.vault", self.service.name)),
             files: self.folder.path().join("files"),
