@@ -51,15 +51,24 @@ impl Database {
     /// Begins the write that a request asks for, or finds the answer that it got before. A racer with the same key waits here
     /// until the first one has ended. A reveal keeps no answer: each one leaves a journal row of its own.
     pub async fn begin<Q: Wire, R: Message + Default>(&self, call: &Call, request: &Q) -> Result<Begun<R>, Fault> {
+        let request_id = request.request_id().map(str::to_lowercase);
+        match self.begin_as(call, request_id, &request.encode_to_vec()).await? {
+            Begun::Fresh(write) => Ok(Begun::Fresh(write)),
+            Begun::Replay(answer) => R::decode(answer.as_slice()).map(Begun::Replay).map_err(Fault::internal),
+        }
+    }
+
+    /// What all requests have in common: compiled once, not once for each RPC.
+    async fn begin_as(&self, call: &Call, request_id: Option<String>, request: &[u8]) -> Result<Begun<Vec<u8>>, Fault> {
         let digest = Sha256::new()
             .chain_update(call.method())
             .chain_update([0])
-            .chain_update(request.encode_to_vec())
+            .chain_update(request)
             .finalize()
             .to_vec();
         let mut write = self.open(call).await?;
         write.digest.clone_from(&digest);
-        let Some(request_id) = request.request_id().map(str::to_lowercase) else {
+        let Some(request_id) = request_id else {
             return Ok(Begun::Fresh(write));
         };
         write.request_id = Some(request_id.clone());
@@ -88,7 +97,7 @@ impl Database {
                 "the request_id was used for another request",
             ));
         }
-        R::decode(before.response.as_slice()).map(Begun::Replay).map_err(Fault::internal)
+        Ok(Begun::Replay(before.response))
     }
 
     /// Begins a write that no request asks for: a step of a saga, a chunk of a job, the effect of an event.
@@ -149,17 +158,21 @@ impl Write {
 
     /// Keeps the answer for replays, writes the journal row and its events, commits. What is kept is masked, as the answer will be.
     pub async fn commit<R: Wire + Clone>(self, answer: R) -> Result<R, Fault> {
-        if let Some(request_id) = self.request_id.clone().filter(|_| self.call.kind() != Kind::Reveal) {
-            let kept = guard::masked(answer.clone()).encode_to_vec();
+        let kept = (self.call.kind() != Kind::Reveal).then(|| guard::masked(answer.clone()).encode_to_vec());
+        self.keep(kept).await?;
+        Ok(answer)
+    }
+
+    async fn keep(self, answer: Option<Vec<u8>>) -> Result<(), Fault> {
+        if let (Some(request_id), Some(answer)) = (self.request_id.clone(), answer) {
             replay::Entity::update_many()
-                .col_expr(replay::Column::Response, kept.into())
+                .col_expr(replay::Column::Response, answer.into())
                 .filter(replay::Column::Caller.eq(caller(&self.call)))
                 .filter(replay::Column::RequestId.eq(request_id))
                 .exec(&self.tx)
                 .await?;
         }
-        self.close().await?;
-        Ok(answer)
+        self.close().await
     }
 
     /// Commits without a journal row: for progress that is no business fact.

@@ -1,7 +1,8 @@
 use std::{future::Future, panic::AssertUnwindSafe, pin::Pin, sync::LazyLock, time::Duration};
 
-use futures::{FutureExt, Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt, future::BoxFuture};
 use guard::Call;
+use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument;
@@ -15,6 +16,9 @@ pub async fn unfinished_writes() {
     WRITES.close();
     WRITES.wait().await;
 }
+
+/// What an operation will answer.
+pub type Answer<R> = BoxFuture<'static, Result<R, Fault>>;
 
 /// Answers of a stream.
 pub type Outflow<R> = Pin<Box<dyn Stream<Item = Result<R, Status>> + Send>>;
@@ -73,29 +77,37 @@ where
 {
     let service = call.service().to_owned();
     let deadline = call.deadline();
+    let (done, answer) = oneshot::channel();
     let work = async move {
         let mut tries = 0_u32;
-        loop {
+        let outcome = loop {
             match op(desk.clone(), call.clone(), message.clone()).await {
                 Err(fault) if fault.is_contention() && tries < 3 => {
                     tries += 1;
                     tokio::time::sleep(Duration::from_millis(u64::from(tries) * 15)).await;
                 }
-                answer => return answer,
+                outcome => break outcome,
             }
-        }
+        };
+        // Nobody waits any more when the caller left.
+        let _left = done.send(outcome);
     };
-    let task = WRITES.spawn(work.in_current_span());
-    let answer = match deadline {
-        Some(deadline) => match tokio::time::timeout_at(deadline.into(), task).await {
-            Ok(answer) => answer,
+    begin(Box::pin(work));
+    let outcome = match deadline {
+        Some(deadline) => match tokio::time::timeout_at(deadline.into(), answer).await {
+            Ok(outcome) => outcome,
             Err(_) => return Err(Fault::deadline().into_status(&service)),
         },
-        None => task.await,
+        None => answer.await,
     };
-    answer
+    outcome
         .unwrap_or_else(|_| Err(Fault::internal("the handler panicked")))
         .map_err(|f| f.into_status(&service))
+}
+
+/// Boxed, so that the runtime's task is compiled once and not for each RPC.
+fn begin(work: BoxFuture<'static, ()>) {
+    WRITES.spawn(work.in_current_span());
 }
 
 /// A read whose answer is a stream.

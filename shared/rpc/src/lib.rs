@@ -15,6 +15,7 @@ pub mod page;
 mod peer;
 mod refusals;
 mod serve;
+mod service;
 pub mod token;
 pub mod wire;
 
@@ -22,7 +23,7 @@ pub use access::{AccessTable, Method};
 pub use etag::{check_etag, etag};
 pub use fault::{Fault, name_unique_rule};
 pub use guard::{Call, Kind, Principal, Wire};
-pub use handle::{Outflow, exchange, read, stream, unfinished_writes, write};
+pub use handle::{Answer, Outflow, exchange, read, stream, unfinished_writes, write};
 pub use keys::{TlsFiles, derived_request_id};
 pub use peer::{Peer, user_channel};
 pub use serve::{Routes, Server};
