@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, process::ExitCode};
 
 use anyhow::{Context, Result};
 use calendar::Clock;
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, Command};
 use tokio::net::TcpListener;
 
 use crate::{SETTINGS, Service, Settings, Start, host, telemetry};
@@ -19,6 +19,12 @@ pub fn run(service: Service) -> ExitCode {
                 .value_name("FILE")
                 .help("settings file (TOML); flags and environment win over it"),
         );
+    command = command.arg(
+        Arg::new("healthy")
+            .long("healthy")
+            .action(ArgAction::SetTrue)
+            .help("ask the service that runs with these settings whether it serves; exits with 0 if so"),
+    );
     for setting in SETTINGS {
         let default = setting
             .default
@@ -52,6 +58,13 @@ pub fn run(service: Service) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return complain(&program, &[error.to_string()]),
     };
+    if matches.get_flag("healthy") {
+        let address = format!("https://localhost:{}", settings.listen.port());
+        return match runtime.block_on(rpc::healthy(&address, &settings.tls.ca)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(reason) => complain(&program, &[reason]),
+        };
+    }
     match runtime.block_on(serve(service, settings)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(&program, &[format!("{error:#}")]),

@@ -124,7 +124,7 @@ impl CreditCode {
             .enumerate()
             .position(|(index, c)| value(c).is_none() || (2..8).contains(&index) && !c.is_ascii_digit());
         if let Some(index) = wrong {
-            return fails(CreditCodeError::Charset { position: index + 1 });
+            return fails(CreditCodeError::Charset { position: index.saturating_add(1) });
         }
         let expected = check_char(text);
         let error = (!text.ends_with(expected)).then_some(CreditCodeError::CheckChar { expected });
@@ -193,6 +193,7 @@ fn value(character: char) -> Option<u32> {
 }
 
 /// 31 − Σ value × 3^i mod 31 over the first 17 characters.
+#[expect(clippy::arithmetic_side_effects, reason = "digits below 36 times weights below 37, at most 18 of them")]
 fn check_char(text: &str) -> char {
     let (sum, _) = text
         .chars()
@@ -202,6 +203,7 @@ fn check_char(text: &str) -> char {
 }
 
 /// GB 11714: 11 − Σ value × weight mod 11, where 10 is X and 11 is 0; letters count from A = 10.
+#[expect(clippy::arithmetic_side_effects, reason = "digits below 36 times weights below 37, at most 18 of them")]
 fn org_code_holds(text: &str) -> bool {
     let sum: u32 = text
         .chars()

@@ -92,7 +92,7 @@ impl IdNumber {
         }
         for (index, character) in text.chars().enumerate() {
             if !(character.is_ascii_digit() || index == 17 && matches!(character, 'X' | 'x')) {
-                return Err(IdNumberError::Charset { position: index + 1 });
+                return Err(IdNumberError::Charset { position: index.saturating_add(1) });
             }
         }
         let birth = birth_of(text).ok_or(IdNumberError::BirthDate)?;
@@ -113,7 +113,7 @@ impl IdNumber {
             return Err(IdNumberError::Length { characters });
         }
         if let Some(index) = text.chars().position(|c| !c.is_ascii_digit()) {
-            return Err(IdNumberError::Charset { position: index + 1 });
+            return Err(IdNumberError::Charset { position: index.saturating_add(1) });
         }
         let region: String = text.chars().take(6).collect();
         let rest: String = text.chars().skip(6).collect();
@@ -203,6 +203,7 @@ fn birth_of(text: &str) -> Option<(i32, u32, u32)> {
 }
 
 /// The check character that belongs to the first 17 digits.
+#[expect(clippy::arithmetic_side_effects, reason = "digits below 36 times weights below 37, at most 18 of them")]
 fn check_character(text: &str) -> char {
     // Horner: ((d1 × 2 + d2) × 2 + …) × 2, which is Σ d(i) × 2^(18 − i).
     let sum = text

@@ -45,6 +45,7 @@ pub(crate) fn read(text: &str, places: u32, excess: Excess) -> Result<i64, Decim
 }
 
 /// As [`read`] with half-up excess, and `4e+05`, `1.5E3` are taken too.
+#[expect(clippy::arithmetic_side_effects, reason = "the shift is capped at a quarter of i64")]
 pub(crate) fn read_scientific(text: &str, places: u32) -> Result<i64, DecimalError> {
     let Some(at) = text.find(['e', 'E']) else {
         return read(text, places, Excess::HalfUp);
@@ -89,6 +90,7 @@ fn parts(text: &str) -> Result<(bool, &str, &str), DecimalError> {
 }
 
 /// `places` is where the count's last digit stands, counted from the point; it may be negative after a large negative exponent.
+#[expect(clippy::arithmetic_side_effects, reason = "a byte that is a digit, a count of characters, and an i128 that push keeps small")]
 fn count(negative: bool, whole: &str, fraction: &str, places: i64, excess: Excess) -> Result<i64, DecimalError> {
     let start = i64::try_from(whole.len()).map_err(|_| DecimalError::Range)?;
     // How many digits of the text, counted from its left end, belong to the count.
@@ -118,6 +120,7 @@ fn count(negative: bool, whole: &str, fraction: &str, places: i64, excess: Exces
     i64::try_from(if negative { -magnitude } else { magnitude }).map_err(|_| DecimalError::Range)
 }
 
+#[expect(clippy::arithmetic_side_effects, reason = "counted in i128, which an i64 and its small factors never fill")]
 fn push(magnitude: i128, digit: i128) -> Result<i128, DecimalError> {
     let next = magnitude * 10 + digit;
     // One more than i64::MIN's magnitude is never a result, and the product stays far from i128's end.
@@ -129,6 +132,7 @@ fn push(magnitude: i128, digit: i128) -> Result<i128, DecimalError> {
 }
 
 /// Writes a count of 10^-places, all places or without trailing zeros; honours width and alignment.
+#[expect(clippy::arithmetic_side_effects, reason = "the unit is a power of ten, so not zero")]
 pub(crate) fn write(count: i128, places: u32, trim: bool, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let unit = 10_u128.pow(places);
     let magnitude = count.unsigned_abs();

@@ -41,6 +41,7 @@ impl Measured for Energy {
     }
 }
 
+#[expect(clippy::arithmetic_side_effects, reason = "counted in i128, which an i64 and its small factors never fill")]
 impl Measured for Area {
     fn thousandths(self) -> i128 {
         i128::from(self.hundredths()) * 10
@@ -137,6 +138,7 @@ impl Exact {
 }
 
 /// The divisor is positive.
+#[expect(clippy::arithmetic_side_effects, reason = "a remainder lies below its divisor")]
 pub(crate) fn divide(dividend: i128, divisor: i128, mode: Mode) -> Result<i128, Overflow> {
     let floor = dividend.checked_div_euclid(divisor).ok_or(Overflow)?;
     let rest = dividend.checked_rem_euclid(divisor).ok_or(Overflow)?;
@@ -157,6 +159,7 @@ pub(crate) fn divide(dividend: i128, divisor: i128, mode: Mode) -> Result<i128, 
 ///
 /// # Errors
 /// [`Overflow`].
+#[expect(clippy::arithmetic_side_effects, reason = "counted in i128, which an i64 and its small factors never fill")]
 pub fn round_together(lines: &[Exact]) -> Result<(Money, Vec<Money>), Overflow> {
     let total = Exact::sum(lines.iter().copied())?.round_half_up()?;
     let floors: Vec<(i128, i128)> = lines.iter().map(|line| line.floor()).collect();
@@ -179,12 +182,14 @@ pub fn round_together(lines: &[Exact]) -> Result<(Money, Vec<Money>), Overflow> 
     Ok((total, lines))
 }
 
+#[expect(clippy::arithmetic_side_effects, reason = "counted in i128, which an i64 and its small factors never fill")]
 impl From<Money> for Exact {
     fn from(money: Money) -> Self {
         Self(i128::from(money.fen()) * FEN)
     }
 }
 
+#[expect(clippy::arithmetic_side_effects, reason = "counted in i128, which an i64 and its small factors never fill")]
 impl From<UnitPrice> for Exact {
     /// The amount of one unit.
     fn from(price: UnitPrice) -> Self {

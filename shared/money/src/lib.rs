@@ -3,6 +3,7 @@
 //! Every type is an `i64` count of its smallest unit, every operation is checked, and nothing here is a float or a decimal library:
 //! what a customer pays must come out the same on every machine and in every database. A product of quantity and price is an
 //! [`Exact`] sum, which is rounded **once** per bill; shares always sum to the whole.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod decimal;
 mod exact;

@@ -25,6 +25,7 @@ impl Ratio {
         Self::reduce(i128::from(numerator), i128::from(denominator))
     }
 
+    #[expect(clippy::arithmetic_side_effects, reason = "the divisor is not zero")]
     fn reduce(numerator: i128, denominator: i128) -> Result<Self, Overflow> {
         if denominator <= 0 {
             return Err(Overflow);

@@ -25,6 +25,6 @@ pub use fault::{Fault, name_unique_rule};
 pub use guard::{Call, Kind, Principal, Wire};
 pub use handle::{Answer, Outflow, exchange, read, stream, unfinished_writes, write};
 pub use keys::{TlsFiles, derived_request_id};
-pub use peer::{Peer, user_channel};
+pub use peer::{Peer, healthy, user_channel};
 pub use serve::{Routes, Server};
 pub use tonic::Code;

@@ -5,6 +5,7 @@ use tonic::{
     Code, Request, Status,
     transport::{Channel, ClientTlsConfig, Endpoint},
 };
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 use tonic_types::StatusExt;
 
 use crate::{Fault, TlsFiles};
@@ -79,6 +80,18 @@ pub fn user_channel(address: &str, ca: &std::path::Path) -> Result<Channel, Stri
         .tls_config(tls)
         .map_err(|e| format!("the certificates cannot be used: {e}"))?;
     Ok(endpoint.connect_lazy())
+}
+
+/// Asks a service whether it serves; `Err` says why not.
+pub async fn healthy(address: &str, ca: &std::path::Path) -> Result<(), String> {
+    let mut request = Request::new(HealthCheckRequest { service: String::new() });
+    request.set_timeout(Duration::from_secs(2));
+    let answer = HealthClient::new(user_channel(address, ca)?).check(request).await;
+    match answer.map(|a| a.into_inner().status()) {
+        Ok(ServingStatus::Serving) => Ok(()),
+        Ok(other) => Err(format!("{address} answers {}", other.as_str_name())),
+        Err(status) => Err(format!("{address} does not answer: {}", status.message())),
+    }
 }
 
 /// An endpoint with the windows and timers that the suite's servers expect.

@@ -36,7 +36,7 @@ impl FromIterator<(i32, Volume)> for Ledger {
 pub struct Usage {
     /// Gas, m³.
     pub volume: Volume,
-    /// Heat, kWh.
+    /// Heat, in the unit that the notice prices: kWh or GJ, never converted.
     pub energy: Energy,
     /// Heated floor, m².
     pub area: Area,
@@ -122,7 +122,7 @@ pub struct Line {
 pub enum Quantity {
     /// m³.
     Volume(Volume),
-    /// kWh.
+    /// kWh or GJ, as the notice prices it.
     Energy(Energy),
     /// m².
     Area(Area),
@@ -165,11 +165,13 @@ pub enum Reason {
     Tax,
     /// What coarse rounding of the total takes or adds.
     Rounding,
+    /// What rooms above a height add to the fee by area.
+    HeightSurcharge,
 }
 
 impl Reason {
     /// All, for tables and checks.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Tier,
         Self::HouseholdTier,
         Self::LowIncome,
@@ -180,6 +182,7 @@ impl Reason {
         Self::Fixed,
         Self::Tax,
         Self::Rounding,
+        Self::HeightSurcharge,
     ];
 
     /// The stable code, for storage and callers.
@@ -195,6 +198,7 @@ impl Reason {
             Self::Fixed => "FIXED",
             Self::Tax => "TAX",
             Self::Rounding => "ROUNDING",
+            Self::HeightSurcharge => "HEIGHT_SURCHARGE",
         }
     }
 }
@@ -226,9 +230,10 @@ pub fn rate(segments: &[Segment<'_>], ledger: &Ledger) -> Result<Rated, RatingEr
     let mut drafts = Drafts::default();
     let mut billed: Option<Volume> = None;
     let mut volume_after = Volume::ZERO;
+    let final_index = segments.len().checked_sub(1);
     for (index, segment) in segments.iter().enumerate() {
         let volume = segment.usage.volume;
-        let is_last = index + 1 == segments.len();
+        let is_last = Some(index) == final_index;
         let before = ledger.volume(segment.tier_year);
         drafts.segment = index;
         for part in &segment.plan.parts {

@@ -39,7 +39,7 @@ pub fn split_by_days(from: NaiveDate, to: NaiveDate, cuts: &[NaiveDate], volume:
     if volume.is_negative() {
         return Err(RatingError::NegativeVolume);
     }
-    let mut bounds = Vec::with_capacity(cuts.len() + 1);
+    let mut bounds = vec![];
     let mut start = from;
     for cut in cuts {
         let end = cut

@@ -86,7 +86,7 @@ pub enum Component {
 pub enum Measure {
     /// m³.
     Volume,
-    /// kWh.
+    /// kWh or GJ, as the notice prices it.
     Energy,
     /// m².
     Area,
@@ -166,7 +166,7 @@ impl Uplift {
     pub(crate) fn of(self, persons: u16) -> Result<Volume, Overflow> {
         match persons.checked_sub(self.from_persons) {
             None => Ok(Volume::ZERO),
-            Some(beyond) if self.per_person => self.plus.checked_mul(i64::from(beyond) + 1),
+            Some(beyond) if self.per_person => self.plus.checked_mul(i64::from(beyond).saturating_add(1)),
             Some(_) => Ok(self.plus),
         }
     }
@@ -257,7 +257,8 @@ impl Season {
     /// How many days the season has that starts in `year`: 121, or 122 with a 29 February.
     pub fn days(self, year: i32) -> Option<i64> {
         let end_year = if self.end < self.start { year.checked_add(1)? } else { year };
-        Some(self.end.in_year(end_year)?.signed_duration_since(self.start.in_year(year)?).num_days() + 1)
+        let nights = self.end.in_year(end_year)?.signed_duration_since(self.start.in_year(year)?).num_days();
+        nights.checked_add(1)
     }
 }
 
