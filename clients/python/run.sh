@@ -1,18 +1,7 @@
 #!/usr/bin/env bash
-# Runs walk.py against services that it starts by itself. HEARTH and HEARTH_IMAGE name the tool and the image of the contracts; without
-# them both are built. A Python with gRPC is taken from the path, else made under target/.
-set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-target="${CARGO_TARGET_DIR:-$PWD/target}"
-
-if [[ -z "${HEARTH:-}" ]]; then
-    cargo build -q -p hearth --bin hearth
-    HEARTH="$target/debug/hearth"
-fi
-if [[ -z "${HEARTH_IMAGE:-}" ]]; then
-    HEARTH_IMAGE="$target/contracts/image.binpb"
-    cargo run -q -p contracts --example image -- "$HEARTH_IMAGE"
-fi
+# Runs first.py, a client in ten lines, and walk.py, which starts services by itself. A Python with gRPC is taken from the path, else made
+# under target/.
+. "$(dirname "${BASH_SOURCE[0]}")/../suite.sh"
 python=python3
 if ! "$python" -c 'import grpc, grpc_status' 2>/dev/null; then
     python="$target/clients-venv/bin/python"
@@ -21,4 +10,6 @@ if ! "$python" -c 'import grpc, grpc_status' 2>/dev/null; then
         "$python" -m pip install -q --disable-pip-version-check --only-binary :all: -r clients/python/requirements.txt
     fi
 fi
-HEARTH="$HEARTH" HEARTH_IMAGE="$HEARTH_IMAGE" exec "$python" clients/python/walk.py </dev/null
+start
+"$python" clients/python/first.py </dev/null
+"$python" clients/python/walk.py </dev/null

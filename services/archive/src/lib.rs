@@ -6,22 +6,31 @@
 
 pub mod account;
 pub mod agreement;
+pub mod credit;
+pub mod credit_file;
 pub mod entitlement;
 pub mod intake;
+pub mod integrity;
 pub mod party;
+pub mod policy;
 pub mod premises;
 mod refusal;
 mod standing;
 mod table;
 pub mod template;
+mod words;
+
+use std::time::Duration;
 
 use contracts::hearth::archive::v1::{
-    account_service_server::AccountServiceServer, agreement_service_server::AgreementServiceServer, entitlement_service_server::EntitlementServiceServer,
-    intake_service_server::IntakeServiceServer, party_service_server::PartyServiceServer, premises_service_server::PremisesServiceServer,
+    account_service_server::AccountServiceServer, agreement_service_server::AgreementServiceServer, credit_file_service_server::CreditFileServiceServer,
+    credit_service_server::CreditServiceServer, entitlement_service_server::EntitlementServiceServer, intake_service_server::IntakeServiceServer,
+    integrity_service_server::IntegrityServiceServer, party_service_server::PartyServiceServer, policy_conflict_service_server::PolicyConflictServiceServer,
+    policy_duty_service_server::PolicyDutyServiceServer, policy_service_server::PolicyServiceServer, premises_service_server::PremisesServiceServer,
     standing_service_server::StandingServiceServer, template_service_server::TemplateServiceServer,
 };
 use database::Database;
-use rpc::Fault;
+use rpc::{Fault, Peer};
 use vault::Vault;
 
 pub use refusal::Refusal;
@@ -30,7 +39,11 @@ pub use refusal::Refusal;
 pub const SERVICE: boot::Service = boot::Service {
     name: "archive",
     port: 7701,
-    migrations: &[include_str!("../migrations/0001_initial.sql")],
+    migrations: &[
+        include_str!("../migrations/0001_initial.sql"),
+        include_str!("../migrations/0002_policy.sql"),
+        include_str!("../migrations/0003_credit.sql"),
+    ],
     build,
     references: &[
         ("service_point.premises_id", "premises.id"),
@@ -44,6 +57,33 @@ pub const SERVICE: boot::Service = boot::Service {
         ("agreement_version.template_id", "template.id"),
         ("entitlement.agreement_id", "agreement.id"),
         ("entitlement.party_id", "party.id"),
+        ("policy_version.policy_id", "policy.id"),
+        ("policy_version.supersedes_id", "policy_version.id"),
+        ("policy_duty.policy_id", "policy.id"),
+        ("policy_duty.version_id", "policy_version.id"),
+        ("policy_acknowledgement.version_id", "policy_version.id"),
+        ("policy_conflict.first_version_id", "policy_version.id"),
+        ("policy_conflict.second_version_id", "policy_version.id"),
+        ("policy_conflict.prevailing_version_id", "policy_version.id"),
+        ("credit_file.party_id", "party.id"),
+        ("credit_fact.file_id", "credit_file.id"),
+        ("credit_fact.party_id", "party.id"),
+        ("licence_watch.fact_id", "credit_fact.id"),
+        ("licence_watch.file_id", "credit_file.id"),
+        ("licence_watch.party_id", "party.id"),
+        ("key_account.party_id", "party.id"),
+        ("credit_rating.party_id", "party.id"),
+        ("credit_line.party_id", "party.id"),
+        ("credit_line.rating_id", "credit_rating.id"),
+        ("guarantee.party_id", "party.id"),
+        ("credit_bill.party_id", "party.id"),
+        ("credit_bill.account_id", "account.id"),
+        ("credit_payment.party_id", "party.id"),
+        ("credit_payment.account_id", "account.id"),
+        ("credit_hold.party_id", "party.id"),
+        ("integrity_case.party_id", "party.id"),
+        ("debt_dispute.party_id", "party.id"),
+        ("debt_dispute.bill_id", "credit_bill.id"),
     ],
 };
 
@@ -54,11 +94,14 @@ pub struct Desk {
     pub db: Database,
     /// The keys of the parties.
     pub vault: Vault,
+    /// The billing service, for what it has told.
+    pub billing: Peer,
 }
 
 fn build(host: boot::Host) -> boot::Built {
     Box::pin(async move {
         let desk = Desk {
+            billing: host.peer("billing")?,
             db: host.db,
             vault: host.vault,
         };
@@ -70,8 +113,40 @@ fn build(host: boot::Host) -> boot::Built {
             .serve(AgreementServiceServer::new(agreement::Api(desk.clone())))
             .serve(EntitlementServiceServer::new(entitlement::Api(desk.clone())))
             .serve(StandingServiceServer::new(standing::Api(desk.clone())))
-            .serve(IntakeServiceServer::new(intake::Api(desk))))
+            .serve(IntakeServiceServer::new(intake::Api(desk.clone())))
+            .serve(PolicyServiceServer::new(policy::PolicyApi(desk.clone())))
+            .serve(PolicyDutyServiceServer::new(policy::DutyApi(desk.clone())))
+            .serve(PolicyConflictServiceServer::new(policy::ConflictApi(desk.clone())))
+            .serve(CreditFileServiceServer::new(credit_file::Api(desk.clone())))
+            .serve(CreditServiceServer::new(credit::Api(desk.clone())))
+            .serve(IntegrityServiceServer::new(integrity::Api(desk.clone())))
+            .task(
+                "take-billing-events",
+                database::consume(desk.db.clone(), desk.billing.clone(), credit::billing::FromBilling(desk.clone())),
+            )
+            .task("sweep", sweep(desk)))
     })
+}
+
+/// How often the calendar is looked at.
+const SWEEP: Duration = Duration::from_millis(500);
+
+/// Looks again and again for what the calendar has brought about: policies that begin or end, duties that are late, licences that end,
+/// ratings, lines and terms, listings that are over.
+async fn sweep(desk: Desk) {
+    loop {
+        for (what, outcome) in [
+            ("policies", policy::sweep::run(&desk).await),
+            ("credit files", credit_file::sweep::run(&desk).await),
+            ("credit", credit::sweep::run(&desk).await),
+            ("listings", integrity::sweep::run(&desk).await),
+        ] {
+            if let Err(fault) = outcome {
+                tracing::warn!(%fault, what, "a sweep failed; it is tried again");
+            }
+        }
+        tokio::time::sleep(SWEEP).await;
+    }
 }
 
 /// What a failure of the vault means to the caller: an erased subject is nobody.

@@ -20,3 +20,27 @@ macro_rules! table {
 }
 
 pub(crate) use table;
+
+use sea_orm::{ActiveModelBehavior, ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel};
+
+/// Writes one new row, every column of it.
+pub(crate) async fn insert<E>(conn: &impl ConnectionTrait, row: E::Model) -> Result<(), DbErr>
+where
+    E: EntityTrait,
+    E::Model: IntoActiveModel<E::ActiveModel>,
+    E::ActiveModel: Send,
+{
+    E::insert(row.into_active_model().reset_all()).exec_without_returning(conn).await?;
+    Ok(())
+}
+
+/// Writes every column of a row that is there.
+pub(crate) async fn update<E>(conn: &impl ConnectionTrait, row: E::Model) -> Result<(), DbErr>
+where
+    E: EntityTrait,
+    E::Model: IntoActiveModel<E::ActiveModel>,
+    E::ActiveModel: ActiveModelBehavior + Send,
+{
+    E::update(row.into_active_model().reset_all()).exec(conn).await?;
+    Ok(())
+}

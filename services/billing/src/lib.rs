@@ -1,9 +1,16 @@
 //! Billing (抄表催费): meters, readings, tariffs, bill runs, bills, the ledger and payments.
 
 mod bill;
+mod dispute;
+mod dunning;
+mod fee;
+mod heat;
+mod late_fee;
 mod ledger;
 mod meter;
+mod opening;
 mod payment;
+mod profile;
 mod reading;
 mod refusal;
 mod run;
@@ -12,11 +19,15 @@ mod table;
 mod tariff;
 mod words;
 
+use std::time::{Duration, Instant};
+
 use calendar::Clock;
 use contracts::hearth::billing::v1::{
-    bill_run_service_server::BillRunServiceServer, bill_service_server::BillServiceServer, ledger_service_server::LedgerServiceServer,
-    meter_service_server::MeterServiceServer, payment_service_server::PaymentServiceServer, reading_service_server::ReadingServiceServer,
-    supply_service_server::SupplyServiceServer, tariff_service_server::TariffServiceServer,
+    bill_run_service_server::BillRunServiceServer, bill_service_server::BillServiceServer, dispute_service_server::DisputeServiceServer,
+    dunning_service_server::DunningServiceServer, fee_item_service_server::FeeItemServiceServer, heat_service_server::HeatServiceServer,
+    late_fee_service_server::LateFeeServiceServer, ledger_service_server::LedgerServiceServer, meter_service_server::MeterServiceServer,
+    opening_service_server::OpeningServiceServer, payment_service_server::PaymentServiceServer, profile_service_server::ProfileServiceServer,
+    reading_service_server::ReadingServiceServer, supply_service_server::SupplyServiceServer, tariff_service_server::TariffServiceServer,
 };
 use database::Database;
 
@@ -26,7 +37,11 @@ pub use refusal::Refusal;
 pub const SERVICE: boot::Service = boot::Service {
     name: "billing",
     port: 7703,
-    migrations: &[include_str!("../migrations/0001_initial.sql")],
+    migrations: &[
+        include_str!("../migrations/0001_initial.sql"),
+        include_str!("../migrations/0002_dues.sql"),
+        include_str!("../migrations/0003_heat.sql"),
+    ],
     build,
     references: &[
         ("supply.account_id", "account.id"),
@@ -59,6 +74,29 @@ pub const SERVICE: boot::Service = boot::Service {
         ("allocation.bill_id", "bill.id"),
         ("ledger_entry.transaction_id", "ledger_transaction.id"),
         ("ledger_entry.account_id", "account.id"),
+        ("bill.fee_item_id", "fee_item.id"),
+        ("late_fee.bill_id", "bill.id"),
+        ("late_fee.account_id", "account.id"),
+        ("late_fee_entry.bill_id", "bill.id"),
+        ("late_fee_waiver.bill_id", "bill.id"),
+        ("late_fee_waiver.account_id", "account.id"),
+        ("dispute.bill_id", "bill.id"),
+        ("dispute.account_id", "account.id"),
+        ("dunning.bill_id", "bill.id"),
+        ("dunning_step.bill_id", "bill.id"),
+        ("dunning_step.account_id", "account.id"),
+        ("suspension_request.agreement_id", "supply.id"),
+        ("suspension_request.account_id", "account.id"),
+        ("heat_account.season_id", "heat_season.id"),
+        ("heat_account.agreement_id", "supply.id"),
+        ("heat_account.account_id", "account.id"),
+        ("heat_account.bill_id", "bill.id"),
+        ("season_reading.season_id", "heat_season.id"),
+        ("season_reading.agreement_id", "supply.id"),
+        ("season_reading.meter_id", "meter.id"),
+        ("opening.agreement_id", "supply.id"),
+        ("opening.account_id", "account.id"),
+        ("opening.installation_id", "installation.id"),
     ],
 };
 
@@ -91,8 +129,42 @@ fn build(host: boot::Host) -> boot::Built {
             .serve(BillServiceServer::new(bill::api::Api(desk.clone())))
             .serve(LedgerServiceServer::new(ledger::api::Api(desk.clone())))
             .serve(PaymentServiceServer::new(payment::api::Api(desk.clone())))
+            .serve(FeeItemServiceServer::new(fee::api::Api(desk.clone())))
+            .serve(ProfileServiceServer::new(profile::api::Api(desk.clone())))
+            .serve(LateFeeServiceServer::new(late_fee::api::Api(desk.clone())))
+            .serve(DisputeServiceServer::new(dispute::api::Api(desk.clone())))
+            .serve(DunningServiceServer::new(dunning::api::Api(desk.clone())))
+            .serve(HeatServiceServer::new(heat::api::Api(desk.clone())))
+            .serve(OpeningServiceServer::new(opening::api::Api(desk.clone())))
+            .job(heat::batch::HeatRun(desk.clone()))
+            .task("sweep-dues", sweep(desk.clone()))
             .job(run::batch::BillRun(desk))
             .task("take-archive-events", archive)
             .task("take-hall-events", hall))
     })
+}
+
+/// How often the calendar is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+/// How long within one day until dues are gone over again.
+const AGAIN: Duration = Duration::from_secs(3);
+
+/// Goes over what is due, whenever a day has begun and now and then within it: late fees, then the reminder ladder.
+async fn sweep(desk: Desk) {
+    let mut last = None;
+    loop {
+        let today = desk.clock.now().date();
+        if last.is_none_or(|(day, at): (_, Instant)| day != today || at.elapsed() >= AGAIN) {
+            last = Some((today, Instant::now()));
+            for (what, outcome) in [
+                ("late fees", late_fee::sweep::run(&desk).await),
+                ("reminders", dunning::sweep::run(&desk).await),
+            ] {
+                if let Err(fault) = outcome {
+                    tracing::warn!(%fault, what, "a sweep failed; it is tried again");
+                }
+            }
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }

@@ -69,7 +69,85 @@ rpc::refusals! {
         PaymentReferenceUnique = AlreadyExists "PAYMENT_REFERENCE_UNIQUE" "the reference stands for a payment of another account or amount",
         /// The payment is reversed.
         PaymentReversed = FailedPrecondition "PAYMENT_REVERSED" "the payment is reversed",
+        /// the price of a fee is more than nothing.
+        FeePrice = InvalidArgument "FEE_PRICE" "the price of a fee must be more than 0",
+        /// the fee is on the list of banned fees.
+        FeeBanned = FailedPrecondition "FEE_BANNED" "the fee is banned; only one that ended by 2021-03-01 may be kept",
+        /// there is no such fee item.
+        FeeItemUnknown = FailedPrecondition "FEE_ITEM_UNKNOWN" "there is no such fee item",
+        /// the fee item is not in force on the day of the service.
+        FeeItemNotInForce = FailedPrecondition "FEE_ITEM_NOT_IN_FORCE" "the fee item is not in force on the day of the service",
+        /// the fee item does not apply to the class of the customer.
+        FeeItemClass = FailedPrecondition "FEE_ITEM_CLASS" "the fee item does not apply to the class of the customer",
+        /// The version has ended.
+        FeeItemEnded = FailedPrecondition "FEE_ITEM_ENDED" "the version has ended by that day already",
+        /// A charge is of more than nothing, within what can be billed.
+        Quantity = InvalidArgument "QUANTITY" "the quantity must be more than 0 and within what can be billed",
+        /// A service of the future is not charged.
+        FutureService = InvalidArgument "FUTURE_SERVICE" "the day of the service lies in the future",
+        /// The account has not exactly one agreement.
+        AgreementNotNamed = FailedPrecondition "AGREEMENT_NOT_NAMED" "the account has not exactly one agreement; name it",
+        /// E2-05: the ladder cannot be climbed.
+        Ladder = InvalidArgument "LADDER" "reminders must rise and come before the demand",
+        /// Bills were issued under what held before.
+        ProfileTooLate = FailedPrecondition "PROFILE_TOO_LATE" "the branch has issued bills on that day or later",
+        /// A bill is delivered between its issue and today.
+        DeliveryDate = InvalidArgument "DELIVERY_DATE" "a bill is delivered on its day of issue or later, and not in the future",
+        /// The delivery is recorded.
+        DeliveryRecorded = FailedPrecondition "DELIVERY_RECORDED" "the day of delivery is recorded already",
+        /// Late fee of the bill was paid or waived.
+        LateFeeSettled = FailedPrecondition "LATE_FEE_SETTLED" "late fee of the bill was paid or waived already",
+        /// There is nothing to waive.
+        NoLateFee = FailedPrecondition "NO_LATE_FEE" "no late fee is due on the bill",
+        /// The waiver is decided.
+        WaiverDecided = FailedPrecondition "WAIVER_DECIDED" "the waiver is decided already",
+        /// Who proposed a waiver does not decide on it.
+        OwnWaiver = PermissionDenied "OWN_WAIVER" "who proposed a waiver may not decide on it",
+        /// The dispute is answered.
+        DisputeAnswered = FailedPrecondition "DISPUTE_ANSWERED" "the dispute is answered already",
+        /// Who took a dispute does not answer it.
+        OwnDispute = PermissionDenied "OWN_DISPUTE" "who took a dispute may not answer it",
         /// E2-07: who reads meters takes no cash.
         ReaderTakesNoCash = PermissionDenied "READER_TAKES_NO_CASH" "a meter reader may not take payments",
+        /// a price of heat cannot be used.
+        HeatPrice = InvalidArgument "HEAT_PRICE" "prices of heat are not negative and within range",
+        /// The name of a season is the years of its days.
+        SeasonName = InvalidArgument "SEASON_NAME" "the name of a season is the years of its first and last day, such as 2025-2026",
+        /// The agreement is not for heat.
+        SupplyNotHeat = FailedPrecondition "SUPPLY_NOT_HEAT" "the agreement is not for heat",
+        /// The season is over.
+        SeasonOver = FailedPrecondition "SEASON_OVER" "the season is over",
+        /// The season is not over.
+        SeasonNotOver = FailedPrecondition "SEASON_NOT_OVER" "the season is not over",
+        /// a new area takes effect with the next season.
+        HeatAssessed = FailedPrecondition "HEAT_ASSESSED" "the season bill is issued; a new area takes effect with the next season",
+        /// There is no season bill.
+        HeatNotAssessed = FailedPrecondition "HEAT_NOT_ASSESSED" "the season bill is not issued",
+        /// The season is settled.
+        HeatSettled = FailedPrecondition "HEAT_SETTLED" "the season is settled",
+        /// The season is charged by area anyway.
+        HeatByArea = FailedPrecondition "HEAT_BY_AREA" "the season is charged by area",
+        /// The area cannot be charged by.
+        HeatArea = InvalidArgument "HEAT_AREA" "the area is more than 0 and at most 1,000,000 square metres",
+        /// The height cannot be charged by.
+        HeatHeight = InvalidArgument "HEAT_HEIGHT" "the height lies between 1 and 100 metres",
+        /// The correction cannot be charged by.
+        HeatCorrection = InvalidArgument "HEAT_CORRECTION" "the correction is more than 0, at most 2, and has four places",
+        /// Who entered an area does not correct it.
+        OwnEnrolment = PermissionDenied "OWN_ENROLMENT" "who entered the area may not correct it",
+        /// Who brought a reading does not correct it.
+        OwnReading = PermissionDenied "OWN_READING" "who brought the reading may not correct it",
+        /// The day does not belong to an end of the season.
+        SeasonReadingDay = InvalidArgument "SEASON_READING_DAY" "the day lies more than 45 days outside the season",
+        /// Another reading stands in its place.
+        SeasonReadingSuperseded = FailedPrecondition "SEASON_READING_SUPERSEDED" "another reading stands in its place",
+        /// A heat bill is corrected with its season.
+        BillOfSeason = FailedPrecondition "BILL_OF_SEASON" "a heat bill is corrected with its season",
+        /// A gas meter does not meter heat.
+        MeterOfOtherService = FailedPrecondition "METER_OF_OTHER_SERVICE" "the meter counts something else",
+        /// 9.5: one payment is for one service.
+        NamedBillsMixed = InvalidArgument "NAMED_BILLS_MIXED" "the bills named are for gas and for heat; take two payments",
+        /// The channel is kept for what is taken over.
+        ChannelReserved = InvalidArgument "CHANNEL_RESERVED" "the channel is kept for balances that are taken over",
     }
 }

@@ -1,12 +1,19 @@
-//! The service hall (服务厅): staff and their certificates, cases, work orders with their clocks, the opening of gas.
+//! The service hall (服务厅): staff and their certificates, calls and visits, cases and complaints, work orders with their clocks, the opening of
+//! gas, call-backs, and what is published.
 
 mod acceptance;
 mod callback;
 mod case;
 mod codes;
+mod complaint;
+mod conduct;
 mod deadline;
+mod escalation;
 mod estate;
 mod fields;
+mod interaction;
+mod matter;
+mod notice;
 mod opening;
 mod order;
 mod refusal;
@@ -20,8 +27,10 @@ use std::{sync::Arc, time::Duration};
 use calendar::Clock;
 use contracts::hearth::hall::v1::{
     acceptance_service_server::AcceptanceServiceServer, callback_service_server::CallbackServiceServer, case_service_server::CaseServiceServer,
-    deadline_service_server::DeadlineServiceServer, estate_service_server::EstateServiceServer, opening_service_server::OpeningServiceServer,
-    order_service_server::OrderServiceServer, staff_service_server::StaffServiceServer, step_service_server::StepServiceServer,
+    complaint_service_server::ComplaintServiceServer, conduct_service_server::ConductServiceServer, deadline_service_server::DeadlineServiceServer,
+    escalation_service_server::EscalationServiceServer, estate_service_server::EstateServiceServer, interaction_service_server::InteractionServiceServer,
+    matter_service_server::MatterServiceServer, opening_service_server::OpeningServiceServer, order_service_server::OrderServiceServer,
+    staff_service_server::StaffServiceServer, step_service_server::StepServiceServer,
 };
 use database::Database;
 use rpc::{Fault, Peer};
@@ -34,7 +43,11 @@ pub use refusal::Refusal;
 pub const SERVICE: boot::Service = boot::Service {
     name: "hall",
     port: 7702,
-    migrations: &[include_str!("../migrations/0001_initial.sql")],
+    migrations: &[
+        include_str!("../migrations/0001_initial.sql"),
+        include_str!("../migrations/0002_matters.sql"),
+        include_str!("../migrations/0003_complaints.sql"),
+    ],
     build,
     references: &[
         ("certificate.staff_id", "staff.id"),
@@ -55,6 +68,22 @@ pub const SERVICE: boot::Service = boot::Service {
         ("safety_review.inspector_id", "staff.id"),
         ("presence.opening_id", "opening.id"),
         ("presence.witness_id", "staff.id"),
+        ("complaint.owner_staff_id", "staff.id"),
+        ("complaint.master_id", "complaint.id"),
+        ("complaint.callback_task_id", "callback_task.id"),
+        ("complaint.order_id", "work_order.id"),
+        ("callback_task.policy_id", "callback_policy.id"),
+        ("callback_task.assignee_staff_id", "staff.id"),
+        ("callback_draw.policy_id", "callback_policy.id"),
+        ("callback_attempt.task_id", "callback_task.id"),
+        ("callback_record.task_id", "callback_task.id"),
+        ("interaction.case_id", "service_case.id"),
+        ("interaction.complaint_id", "complaint.id"),
+        ("escalation.deadline_id", "deadline.id"),
+        ("badge_check.staff_id", "staff.id"),
+        ("badge_check.order_id", "work_order.id"),
+        ("conduct_fact.staff_id", "staff.id"),
+        ("conduct_fact.case_id", "service_case.id"),
     ],
 };
 
@@ -84,6 +113,7 @@ fn build(host: boot::Host) -> boot::Built {
         };
         deadline::store::seed(&desk.db).await?;
         acceptance::store::seed(&desk.db).await?;
+        callback::store::seed(&desk.db).await?;
         Ok(boot::Parts::new()
             .serve(StaffServiceServer::new(staff::api::Api(desk.clone())))
             .serve(CaseServiceServer::new(case::api::Api(desk.clone())))
@@ -92,11 +122,24 @@ fn build(host: boot::Host) -> boot::Built {
             .serve(AcceptanceServiceServer::new(acceptance::api::Api(desk.clone())))
             .serve(OpeningServiceServer::new(opening::api::Api(desk.clone())))
             .serve(EstateServiceServer::new(estate::api::Api(desk.clone())))
-            .serve(CallbackServiceServer::new(callback::Api(desk.clone())))
+            .serve(CallbackServiceServer::new(callback::api::Api(desk.clone())))
+            .serve(ComplaintServiceServer::new(complaint::api::Api(desk.clone())))
             .serve(StepServiceServer::new(step::api::Api(desk.clone())))
+            .serve(MatterServiceServer::new(matter::api::Api(desk.clone())))
+            .serve(InteractionServiceServer::new(interaction::api::Api(desk.clone())))
+            .serve(EscalationServiceServer::new(escalation::Api(desk.clone())))
+            .serve(ConductServiceServer::new(conduct::Api(desk.clone())))
             .task(
                 "take-vendor-events",
                 database::consume(desk.db.clone(), desk.vendor.clone(), order::vendor::VendorEvents),
+            )
+            .task(
+                "take-archive-events",
+                database::consume(desk.db.clone(), desk.archive.clone(), notice::ArchiveEvents),
+            )
+            .task(
+                "take-billing-events",
+                database::consume(desk.db.clone(), desk.billing.clone(), matter::fees::BillingEvents),
             )
             .task("take-steps", step::runner::run(desk.clone()))
             .task("sweep", sweep(desk)))
@@ -106,12 +149,14 @@ fn build(host: boot::Host) -> boot::Built {
 /// How often the calendar is looked at.
 const SWEEP: Duration = Duration::from_millis(500);
 
-/// Looks again and again for what the calendar has brought about: certificates that end, clocks that are late, offers without an answer.
+/// Looks again and again for what the calendar has brought about: certificates that end, clocks that are late, months whose figures are to be
+/// told, offers without an answer.
 async fn sweep(desk: Desk) {
     loop {
         for (what, outcome) in [
             ("certificates", staff::sweep::run(&desk).await),
             ("deadlines", deadline::sweep::run(&desk).await),
+            ("figures", matter::figures::run(&desk).await),
             ("offers", order::vendor::sweep(&desk).await),
         ] {
             if let Err(fault) = outcome {

@@ -88,6 +88,81 @@ rpc::refusals! {
         RectificationUnproven = FailedPrecondition "RECTIFICATION_UNPROVEN" "the proof that the cause needs is not recorded",
         /// The pressure fell.
         NotTight = InvalidArgument "NOT_TIGHT" "the pressure fell; the opening has to be refused",
+        /// The matter's state does not allow the step.
+        MatterState = FailedPrecondition "MATTER_STATE" "the state of the matter does not allow this step",
+        /// fees are published by billing only.
+        FeesComeFromBilling = InvalidArgument "FEES_COME_FROM_BILLING" "fee standards and fee bases come from the fee items of billing",
+        /// Only a commitment stands for a promise.
+        PromiseOfCommitment = InvalidArgument "PROMISE_OF_COMMITMENT" "only a commitment names a promise",
+        /// No SLA policy has the subject on the first day.
+        PromiseUnknown = FailedPrecondition "PROMISE_UNKNOWN" "no promise is in force for the subject",
+
+        /// The entry's state does not allow the step.
+        InteractionState = FailedPrecondition "INTERACTION_STATE" "the state of the entry does not allow this step",
+        /// S-02: the badge is confirmed on each visit.
+        BadgeNeeded = InvalidArgument "BADGE_NEEDED" "a visit needs the number of the badge",
+        /// S-02: the badge is not the caller's.
+        BadgeMismatch = PermissionDenied "BADGE_MISMATCH" "the badge is not the caller's",
+        /// The contact led to one already.
+        LinkedAlready = FailedPrecondition "LINKED_ALREADY" "the entry is linked already",
+        /// Passed on, and to nothing.
+        LinkNeeded = FailedPrecondition "LINK_NEEDED" "what is passed on needs a case or a complaint",
+        /// a refusal is explained.
+        ExplanationNeeded = InvalidArgument "EXPLANATION_NEEDED" "a refusal needs its explanation",
+        /// The reply lies before the contact.
+        ReplyBeforeContact = InvalidArgument "REPLY_BEFORE_CONTACT" "the reply lies before the contact",
+        /// Somebody looks after it already.
+        EscalationTaken = FailedPrecondition "ESCALATION_TAKEN" "the escalation is taken in hand already",
+
+        /// A visit names its order, a shift none.
+        OrderOfVisit = InvalidArgument "ORDER_OF_VISIT" "a visit names its order, a shift none",
+        /// The fact is about somebody else.
+        NotTheMember = PermissionDenied "NOT_THE_MEMBER" "only the member answers",
+        /// The member has answered.
+        FactAnswered = FailedPrecondition "FACT_ANSWERED" "the member has answered already",
+
+        /// The complaint's state does not allow the step.
+        ComplaintState = FailedPrecondition "COMPLAINT_STATE" "the state of the complaint does not allow this step",
+        /// C-07: an anonymous complaint carries nothing by which the reporter is known.
+        AnonymousKnown = InvalidArgument "ANONYMOUS_KNOWN" "an anonymous complaint names no account, name, phone or address",
+        /// C-07: a reply to an anonymous complaint is filed, another one is sent.
+        ReplyChannel = InvalidArgument "REPLY_CHANNEL" "the reply to an anonymous complaint is filed, another one names its channel",
+        /// C-06: each reporter gets a reply.
+        DuplicatesUnanswered = FailedPrecondition "DUPLICATES_UNANSWERED" "the reporter of a linked complaint has no reply",
+        /// The order was another vendor's.
+        VendorNotOfOrder = InvalidArgument "VENDOR_NOT_OF_ORDER" "the order was not this vendor's",
+        /// C-05: clocks of complaints stand for the customer only.
+        PauseReason = InvalidArgument "PAUSE_REASON" "the clock of a complaint is stopped only while the customer is waited for",
+
+        /// The task's state does not allow the step.
+        CallbackState = FailedPrecondition "CALLBACK_STATE" "the state of the call-back does not allow this step",
+        /// C-02: a handler does not ask about the own work.
+        CallerIsHandler = PermissionDenied "CALLER_IS_HANDLER" "whoever handled the matter does not call",
+        /// C-02: nobody of the vendor whose crew did the work asks about it.
+        CallerOfSameVendor = PermissionDenied "CALLER_OF_SAME_VENDOR" "nobody of the vendor that did the work calls",
+        /// Somebody else has the task.
+        NotTheAssignee = PermissionDenied "NOT_THE_ASSIGNEE" "the task is given to somebody else",
+        /// The policy wants a call of the director.
+        RankTooLow = PermissionDenied "RANK_TOO_LOW" "the director makes this call",
+        /// The director closes what was not satisfied at first.
+        DirectorNeeded = PermissionDenied "DIRECTOR_NEEDED" "the director closes the call-back of a dissatisfied customer",
+        /// The caller is not registered as staff, or has left.
+        NotStaff = FailedPrecondition "NOT_STAFF" "the caller is no member of staff",
+        /// C-04: the rework is open.
+        ReworkOpen = FailedPrecondition "REWORK_OPEN" "the rework is open",
+        /// C(e): the complaint goes on.
+        ComplaintReopened = FailedPrecondition "COMPLAINT_REOPENED" "the complaint goes on; its call waits",
+        /// C(e): the customer does not want to be called.
+        CustomerObjects = FailedPrecondition "CUSTOMER_OBJECTS" "the customer does not want to be called",
+        /// C(e): somebody else answered, and the number is still the same.
+        NumberNotCorrected = FailedPrecondition "NUMBER_NOT_CORRECTED" "somebody else answered; the number has to be corrected first",
+        /// The policy plans another channel, or the customer was reached through another one.
+        ChannelNotPlanned = InvalidArgument "CHANNEL_NOT_PLANNED" "the customer is asked through another channel",
+        /// Nobody was reached in this round, or has not given a good answer.
+        NotReached = FailedPrecondition "NOT_REACHED" "the customer has not answered in this round",
+        /// C-08: nothing is missing.
+        RecordComplete = FailedPrecondition "RECORD_COMPLETE" "no record waits for a signature",
+
         /// The index has more places than the meter shows.
         IndexFormat = InvalidArgument "INDEX_FORMAT" "an index is not negative and has at most three places",
     }

@@ -16,6 +16,7 @@ use tonic::Request;
 use crate::{
     client::{self, Client, Desk},
     import::figures::count,
+    say::say,
     suite::{Folder, SERVICES, Suite, Taken},
 };
 
@@ -50,7 +51,7 @@ impl Check {
         let report = inspect(&folder, &suite).await;
         suite.stop().await?;
         let report = report?;
-        println!("{}", report.faults_told());
+        say(report.faults_told())?;
         Ok(if report.faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
@@ -86,13 +87,13 @@ struct Report {
 
 impl Report {
     /// Prints the line of a check; `Err` tells a fault.
-    fn line(&mut self, what: &str, outcome: Result<impl Display, impl Display>) {
+    fn line(&mut self, what: &str, outcome: Result<impl Display, impl Display>) -> Result<()> {
         self.checks += 1;
         match outcome {
-            Ok(text) => println!("ok     {what:<18} {text}"),
+            Ok(text) => say(format!("ok     {what:<18} {text}")),
             Err(text) => {
                 self.faults += 1;
-                println!("FAULT  {what:<18} {text}");
+                say(format!("FAULT  {what:<18} {text}"))
             }
         }
     }
@@ -155,7 +156,7 @@ async fn inspect(folder: &Folder, suite: &Suite) -> Result<Report> {
     report.line(
         "database settings",
         Ok::<_, String>("WAL, synchronous FULL, foreign keys on: a service refuses to start with others"),
-    );
+    )?;
 
     let give_up = tokio::time::Instant::now() + PATIENCE;
     let mut before = Standing::ask(&clients).await?;
@@ -174,7 +175,7 @@ async fn inspect(folder: &Folder, suite: &Suite) -> Result<Report> {
 
     for (name, journal) in &standing.journals {
         let waits = before.journals.get(name).and_then(|b| b.oldest_unsealed_time);
-        report.line(&format!("journal {name}"), chain(journal, waits.as_ref()));
+        report.line(&format!("journal {name}"), chain(journal, waits.as_ref()))?;
     }
     for (name, journal) in &standing.journals {
         for cursor in &journal.cursors {
@@ -184,7 +185,7 @@ async fn inspect(folder: &Folder, suite: &Suite) -> Result<Report> {
                 0 => Err(format!("{} of {} events of {} taken", count(cursor.position), count(events), cursor.source)),
                 n => Err(format!("{} events of {} parked, {} passed", count(n), cursor.source, count(cursor.position))),
             };
-            report.line(&format!("events {name}"), outcome);
+            report.line(&format!("events {name}"), outcome)?;
         }
     }
     for (name, journal) in &standing.journals {
@@ -199,7 +200,7 @@ async fn inspect(folder: &Folder, suite: &Suite) -> Result<Report> {
                 .collect::<Vec<_>>()
                 .join(", "))
         };
-        report.line(&format!("references {name}"), outcome);
+        report.line(&format!("references {name}"), outcome)?;
     }
     let open: i64 = standing.journals.values().map(|j| j.open_jobs).sum();
     report.line(
@@ -209,7 +210,7 @@ async fn inspect(folder: &Folder, suite: &Suite) -> Result<Report> {
         } else {
             Err(format!("{open} have not ended"))
         },
-    );
+    )?;
     report.line(
         "sagas",
         match (standing.waiting_steps, standing.parked_steps) {
@@ -217,11 +218,11 @@ async fn inspect(folder: &Folder, suite: &Suite) -> Result<Report> {
             (0, n) => Ok(format!("all have ended, but for {n} parked for a person (hearth.hall.v1.StepService)")),
             (n, _) => Err(format!("{n} steps wait for another service")),
         },
-    );
+    )?;
     let billing = clients.get("billing").ok_or_else(|| anyhow!("there is no service billing"))?;
     let answer = LedgerServiceClient::new(billing.clone()).verify_ledger(patiently(VerifyLedgerRequest {})).await;
     let ledger = answer.context("billing cannot verify its ledger")?.into_inner().report.unwrap_or_default();
-    report.line("ledger", verdict(&ledger));
+    report.line("ledger", verdict(&ledger))?;
     Ok(report)
 }
 

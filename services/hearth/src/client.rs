@@ -47,6 +47,17 @@ impl Desk {
     }
 }
 
+/// The address of a service as the command line takes it.
+///
+/// # Errors
+/// One that does not begin with https://.
+pub fn address(text: &str) -> Result<String, String> {
+    match text.strip_prefix("https://") {
+        Some(rest) if !rest.is_empty() => Ok(text.to_owned()),
+        _ => Err("write it as https://HOST:PORT".to_owned()),
+    }
+}
+
 /// Somebody of head office.
 pub fn person(subject: &str, roles: &[Role]) -> Principal {
     Principal {

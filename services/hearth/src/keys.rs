@@ -2,6 +2,8 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 
+use crate::say::say;
+
 /// Makes a certificate authority, a certificate and a key ring per service, and a token-signing key with its key set.
 #[derive(clap::Args)]
 pub struct Keys {
@@ -10,16 +12,23 @@ pub struct Keys {
     /// Further host names or addresses under which the services are reached; may be repeated.
     #[arg(long = "name", value_name = "HOST")]
     names: Vec<String>,
+    /// Keep the keys of a folder that holds some already, and succeed.
+    #[arg(long)]
+    keep: bool,
 }
 
 impl Keys {
     pub fn run(self) -> Result<ExitCode> {
+        if self.keep && self.folder.join("ca.pem").exists() {
+            say(format!("{} keeps its keys", self.folder.display()))?;
+            return Ok(ExitCode::SUCCESS);
+        }
         boot::keys::make(&self.folder, &self.names)?;
-        println!(
+        say(format!(
             "keys are in {}: ca.pem, SERVICE.pem, SERVICE.key.pem, SERVICE.vault, signing-key.pem, jwks.json, issuer",
             self.folder.display()
-        );
-        println!("the issuer of their tokens is {}", boot::keys::ISSUER);
+        ))?;
+        say(format!("the issuer of their tokens is {}", boot::keys::ISSUER))?;
         Ok(ExitCode::SUCCESS)
     }
 }

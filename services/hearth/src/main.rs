@@ -7,8 +7,12 @@ use clap::Parser;
 mod check;
 mod client;
 mod demo;
+mod export;
+mod formula;
 mod import;
 mod keys;
+mod rate;
+mod say;
 mod suite;
 mod token;
 mod up;
@@ -21,9 +25,13 @@ enum Tool {
     Up(up::Up),
     /// Play a utility's year through the four services and check every figure of it.
     Demo(demo::Demo),
-    /// Load customers, meters, readings or tariffs from a file.
+    /// Load customers, meters, readings, tariffs and more from a file.
     #[command(subcommand)]
     Import(import::Import),
+    /// Write what a service holds to a file, for a spreadsheet.
+    Export(export::Export),
+    /// Price volumes by a tariff file, line by line; no service is needed.
+    Rate(rate::Rate),
     /// Sign an access token for a trial.
     Token(token::Token),
     /// Make certificates, a token-signing key and key rings for a trial or for compose.
@@ -46,6 +54,8 @@ fn main() -> ExitCode {
             Tool::Up(up) => up.run().await,
             Tool::Demo(demo) => demo.run().await,
             Tool::Import(import) => import.run().await,
+            Tool::Export(export) => export.run().await,
+            Tool::Rate(rate) => rate.run(),
             Tool::Token(token) => token.run(),
             Tool::Keys(keys) => keys.run(),
             Tool::Check(check) => check.run().await,

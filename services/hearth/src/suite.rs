@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::{self, ErrorKind},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
 };
@@ -27,6 +28,10 @@ pub struct Folder {
 impl Folder {
     /// Opens a folder that `kind` ("up", "demo") made before, or makes it.
     pub fn open(path: &Path, kind: &str) -> Result<Self> {
+        Self::make(path, kind).map_err(|error| told_of_disk(error, path))
+    }
+
+    fn make(path: &Path, kind: &str) -> Result<Self> {
         match fs::read_to_string(path.join(MARKER)) {
             Ok(found) if found.trim() == kind => {}
             Ok(found) => bail!("{} belongs to `hearth {}`; name another folder with --data", path.display(), found.trim()),
@@ -52,8 +57,9 @@ impl Folder {
 
     /// Opens a folder of any kind that exists.
     pub fn existing(path: &Path) -> Result<Self> {
+        let marked = path.join(MARKER).try_exists();
         ensure!(
-            path.join(MARKER).exists(),
+            marked.with_context(|| format!("{} cannot be read", path.display()))?,
             "{} is not a data folder of Hearth; name one with --data",
             path.display()
         );
@@ -87,6 +93,19 @@ impl Folder {
             otlp_endpoint: None,
             log: String::new(),
         })
+    }
+}
+
+/// A full disk is told as that, with the way on; any other error stays as it is.
+fn told_of_disk(error: anyhow::Error, folder: &Path) -> anyhow::Error {
+    let full = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == ErrorKind::StorageFull);
+    if error.chain().any(full) || format!("{error:#}").contains("STORAGE_FULL") {
+        error.context(format!(
+            "the disk of {} is full; free a part of it, or name another folder with --data",
+            folder.display()
+        ))
+    } else {
+        error
     }
 }
 
@@ -125,18 +144,12 @@ impl Suite {
                 .into_iter()
                 .find(|s| s.name == name)
                 .ok_or_else(|| anyhow!("there is no service {name}"))?;
-            let settings = folder.settings(name, listener.local_addr()?, &addresses, true)?;
-            running.push(
-                boot::start(
-                    service,
-                    Start {
-                        settings,
-                        clock: clock.clone(),
-                        listener,
-                    },
-                )
-                .await?,
-            );
+            let start = Start {
+                settings: folder.settings(name, listener.local_addr()?, &addresses, true)?,
+                clock: clock.clone(),
+                listener,
+            };
+            running.push(boot::start(service, start).await.map_err(|error| told_of_disk(error, folder.path()))?);
         }
         Ok(Self { running })
     }
@@ -157,5 +170,21 @@ impl Suite {
         }
         rpc::unfinished_writes().await;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_with_its_folder() {
+        let told = |error: anyhow::Error| format!("{:#}", told_of_disk(error, Path::new("hearth-data")));
+        let sentence = "the disk of hearth-data is full; free a part of it, or name another folder with --data: ";
+        let file = anyhow!(io::Error::from(ErrorKind::StorageFull)).context("ca.pem cannot be written");
+        assert!(told(file).starts_with(&format!("{sentence}ca.pem cannot be written")));
+        assert!(told(anyhow!("the database cannot be used: Unavailable STORAGE_FULL")).starts_with(sentence));
+        assert_eq!(told(anyhow!("another fault")), "another fault");
     }
 }

@@ -7,6 +7,8 @@ use rpc::{
     token::{Issuer, role_name, role_of},
 };
 
+use crate::say::say;
+
 /// Signs an access token that is good for fifteen minutes and prints it.
 #[derive(clap::Args)]
 pub struct Token {
@@ -46,7 +48,7 @@ impl Token {
             customer: self.customer,
             service: None,
         };
-        println!("{}", issuer.sign(&principal).map_err(|e| anyhow!(e))?);
+        say(issuer.sign(&principal).map_err(|e| anyhow!(e))?)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -4,7 +4,10 @@ use anyhow::Result;
 use boot::telemetry::{Look, Telemetry};
 use calendar::Clock;
 
-use crate::suite::{Folder, Suite, Taken};
+use crate::{
+    say::say,
+    suite::{Folder, Suite, Taken},
+};
 
 /// Runs the four services with SQLite files in one folder until Ctrl-C.
 #[derive(clap::Args)]
@@ -55,11 +58,11 @@ impl Up {
         let folder = Folder::open(&self.data, "up")?;
         let suite = Suite::start(&folder, Clock::real(), &self.ports.chosen(), Taken::Complain).await?;
         for (name, _) in boot::PORTS {
-            println!("{name:<8} https://{}", suite.address(name)?);
+            say(format!("{name:<8} https://{}", suite.address(name)?))?;
         }
-        println!("\nauthority  {}", folder.keys().join("ca.pem").display());
-        println!("a token    hearth token --role agent --data {}", folder.path().display());
-        println!("\nCtrl-C stops.");
+        say(format!("\nauthority  {}", folder.keys().join("ca.pem").display()))?;
+        say(format!("a token    hearth token --role agent --data {}", folder.path().display()))?;
+        say("\nCtrl-C stops.")?;
         // Where signals cannot be had, the process ends by other means.
         let _ = tokio::signal::ctrl_c().await;
         suite.stop().await?;

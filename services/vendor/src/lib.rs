@@ -1,20 +1,27 @@
-//! The vendor service (外包): admission of vendors, contracts, their persons, and work orders that they take.
+//! The vendor service (外包): admission of vendors, contracts, their persons, work orders that they take, their assessment and settlement,
+//! VIPs and tenders.
 //!
 //! One folder per noun: `model` holds the rules, `store` the rows, `ops` one function per write, `wire` the way between messages and
 //! rules, `api` the gRPC service.
 
+mod assessment;
 mod codes;
 mod contract;
+mod keys;
 mod offer;
 mod person;
 mod refusal;
+mod settlement;
+mod tender;
 mod vendor;
+mod vip;
 
 use boot::{Built, Host, Parts, Service};
 use calendar::Clock;
 use contracts::hearth::vendor::v1::{
-    contract_service_server::ContractServiceServer, offer_service_server::OfferServiceServer, person_service_server::PersonServiceServer,
-    vendor_service_server::VendorServiceServer,
+    assessment_service_server::AssessmentServiceServer, contract_service_server::ContractServiceServer, offer_service_server::OfferServiceServer,
+    person_service_server::PersonServiceServer, settlement_service_server::SettlementServiceServer, tender_service_server::TenderServiceServer,
+    vendor_service_server::VendorServiceServer, vip_service_server::VipServiceServer,
 };
 use database::Database;
 use vault::Vault;
@@ -25,7 +32,10 @@ pub use refusal::Refusal;
 pub const SERVICE: Service = Service {
     name: "vendor",
     port: 7704,
-    migrations: &[include_str!("../migrations/0001_initial.sql")],
+    migrations: &[
+        include_str!("../migrations/0001_initial.sql"),
+        include_str!("../migrations/0002_settlement.sql"),
+    ],
     build,
     references: &[
         ("qualification.vendor_id", "vendor.id"),
@@ -40,6 +50,24 @@ pub const SERVICE: Service = Service {
         ("work_offer.vendor_id", "vendor.id"),
         ("work_offer.person_id", "person.id"),
         ("work_report.offer_id", "work_offer.id"),
+        ("upheld_complaint.vendor_id", "vendor.id"),
+        ("assessment.contract_id", "contract.id"),
+        ("assessment.vendor_id", "vendor.id"),
+        ("vendor_rate.contract_id", "contract.id"),
+        ("lent_asset.vendor_id", "vendor.id"),
+        ("payment_request.contract_id", "contract.id"),
+        ("payment_request.vendor_id", "vendor.id"),
+        ("sla_deduction.payment_request_id", "payment_request.id"),
+        ("payment_adjustment.payment_request_id", "payment_request.id"),
+        ("payment_adjustment.earlier_id", "payment_request.id"),
+        ("payment_hold.payment_request_id", "payment_request.id"),
+        ("vip_case.vendor_id", "vendor.id"),
+        ("vip_step.vip_case_id", "vip_case.id"),
+        ("vip_evidence.vip_case_id", "vip_case.id"),
+        ("tender.winner_quote_id", "tender_quote.id"),
+        ("tender.lowest_quote_id", "tender_quote.id"),
+        ("tender_quote.tender_id", "tender.id"),
+        ("tender_quote.vendor_id", "vendor.id"),
     ],
 };
 
@@ -63,7 +91,11 @@ fn build(host: Host) -> Built {
             .serve(VendorServiceServer::new(vendor::api::Api(desk.clone())))
             .serve(ContractServiceServer::new(contract::api::Api(desk.clone())))
             .serve(PersonServiceServer::new(person::api::Api(desk.clone())))
-            .serve(OfferServiceServer::new(offer::api::Api(desk)))
+            .serve(OfferServiceServer::new(offer::api::Api(desk.clone())))
+            .serve(AssessmentServiceServer::new(assessment::api::Api(desk.clone())))
+            .serve(SettlementServiceServer::new(settlement::api::Api(desk.clone())))
+            .serve(VipServiceServer::new(vip::api::Api(desk.clone())))
+            .serve(TenderServiceServer::new(tender::api::Api(desk)))
             .task("take-hall-events", database::consume(host.db, hall, offer::HallEvents)))
     })
 }

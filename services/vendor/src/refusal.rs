@@ -85,5 +85,99 @@ rpc::refusals! {
         OfferExpired = FailedPrecondition "OFFER_EXPIRED" "the time to respond is over",
         /// The verb does not fit the offer's state.
         OfferState = FailedPrecondition "OFFER_STATE" "the offer is in a state that does not allow this",
+
+        /// F-07: the period is scored, and no scores were given.
+        ScoresMissing = InvalidArgument "SCORES_MISSING" "the scores are missing",
+        /// F-07: a month without orders takes no scores.
+        NothingToAssess = FailedPrecondition "NOTHING_TO_ASSESS" "there were no orders in this month",
+        /// The day is not the first of a month.
+        PeriodMonth = InvalidArgument "PERIOD_MONTH" "a month is named by its first day",
+        /// The period is not over.
+        PeriodOpen = FailedPrecondition "PERIOD_OPEN" "the period is not over",
+        /// F-08.
+        AssessorAccepted = PermissionDenied "ASSESSOR_ACCEPTED" "whoever accepted or refused work of the vendor may not assess it",
+        /// F-08: the verb does not fit the assessment's state.
+        AssessmentState = FailedPrecondition "ASSESSMENT_STATE" "the assessment is in a state that does not allow this",
+        /// F-08: an objection never lowers a score.
+        ScoreLowered = FailedPrecondition "SCORE_LOWERED" "the new score is lower than the old one",
+
+        /// An order's rate has a kind of work, a month's has none.
+        WorkKind = InvalidArgument "WORK_KIND" "the kind of work does not fit what the rate is for",
+        /// A month that was counted does not change.
+        RateSettled = FailedPrecondition "RATE_SETTLED" "a payment request has counted this day",
+        /// Work is paid under one contract only.
+        RateElsewhere = FailedPrecondition "RATE_ELSEWHERE" "another contract with the vendor has this work on its card",
+        /// F-09: accepted work has no price.
+        RateMissing = FailedPrecondition "RATE_MISSING" "accepted work has no rate",
+        /// The asset came back before.
+        AssetReturned = FailedPrecondition "ASSET_RETURNED" "the asset was returned already",
+        /// F-09: the verb does not fit the payment request's state.
+        PaymentState = FailedPrecondition "PAYMENT_STATE" "the payment request is in a state that does not allow this",
+        /// F-09.
+        AssessmentMissing = FailedPrecondition "ASSESSMENT_MISSING" "the month is not assessed",
+        /// The books changed after the request was submitted.
+        PaymentChanged = FailedPrecondition "PAYMENT_CHANGED" "counting again gives other amounts",
+        /// F-09.
+        PaymentHeld = FailedPrecondition "PAYMENT_HELD" "the payment is held",
+        /// The contract has no such service level.
+        SlaMetricUnknown = FailedPrecondition "SLA_METRIC_UNKNOWN" "the contract has no such service level",
+        /// The service places holds of this cause itself.
+        HoldCause = InvalidArgument "HOLD_CAUSE" "holds of this cause are not placed by hand",
+        /// F-09: holds have an owner.
+        HoldOwner = PermissionDenied "HOLD_OWNER" "only the owner of the hold may release it",
+        /// The reason of the hold stands.
+        HoldStands = FailedPrecondition "HOLD_STANDS" "the reason of the hold stands",
+        /// The hold was released before.
+        HoldReleased = FailedPrecondition "HOLD_RELEASED" "the hold was released already",
+        /// An amount above what a payment may come to.
+        PaymentRange = FailedPrecondition "PAYMENT_RANGE" "the payment would be above what one may come to",
+
+        /// G-04.
+        VipCaseOpen = FailedPrecondition "VIP_CASE_OPEN" "a case of the vendor is open",
+        /// The vendor is a VIP already.
+        VipListed = FailedPrecondition "VIP_LISTED" "the vendor is a VIP",
+        /// G-04.
+        VipTooSoon = FailedPrecondition "VIP_TOO_SOON" "less than 90 days have passed since the refusal",
+        /// G-01.
+        VipTradeTotal = FailedPrecondition "VIP_TRADE_TOTAL" "the trade with the group is not above the threshold",
+        /// G-02.
+        VipQuality = FailedPrecondition "VIP_QUALITY" "the share of goods with quality problems is not below one percent",
+        /// G-03.
+        VipCooperation = FailedPrecondition "VIP_COOPERATION" "a quality problem is not assessed, or the vendor did not cooperate",
+        /// S-09.
+        VipCulture = FailedPrecondition "VIP_CULTURE" "no attestation of culture counts today",
+        /// G-04: another department's turn.
+        VipStepRole = PermissionDenied "VIP_STEP_ROLE" "it is another department's turn",
+        /// G-04: steps are taken by different persons.
+        VipStepPerson = PermissionDenied "VIP_STEP_PERSON" "whoever submitted the case or took an earlier step may not take this one",
+        /// The verb does not fit the case's state.
+        VipState = FailedPrecondition "VIP_STATE" "the case is in a state that does not allow this",
+        /// A refusal says why.
+        OpinionMissing = InvalidArgument "OPINION_MISSING" "a refusal needs an opinion",
+        /// G-03: the trade had no quality problem.
+        NoQualityProblem = FailedPrecondition "NO_QUALITY_PROBLEM" "the trade had no quality problem",
+        /// A column of a row is empty or no value.
+        Required = InvalidArgument "REQUIRED" "a value is required",
+        /// A trade of nothing.
+        AmountZero = InvalidArgument "AMOUNT_ZERO" "the amount is zero",
+        /// The fault is larger than the trade, or of another sign.
+        QualityRange = InvalidArgument "QUALITY_RANGE" "the fault does not lie within the amount",
+        /// The trade that is taken back is not known.
+        ReversalUnknown = InvalidArgument "REVERSAL_UNKNOWN" "there is no such trade of this vendor to take back",
+        /// The reference stands for another trade.
+        ReferenceTaken = InvalidArgument "REFERENCE_TAKEN" "the reference stands for another trade",
+        /// The reference stands twice in one chunk.
+        Duplicate = InvalidArgument "DUPLICATE" "the reference stands twice in this chunk",
+
+        /// The deadline lies in the past.
+        DeadlinePast = InvalidArgument "DEADLINE_PAST" "the deadline is not after now",
+        /// The price is not positive.
+        PriceRange = InvalidArgument "PRICE_RANGE" "the price is not positive",
+        /// The quote was withdrawn before.
+        QuoteWithdrawn = FailedPrecondition "QUOTE_WITHDRAWN" "the quote was withdrawn",
+        /// G-05: technical requirements come first.
+        QuoteNotReviewed = FailedPrecondition "QUOTE_NOT_REVIEWED" "a quote is not reviewed",
+        /// The verb does not fit the tender's state.
+        TenderState = FailedPrecondition "TENDER_STATE" "the tender is in a state that does not allow this",
     }
 }

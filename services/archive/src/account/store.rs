@@ -131,3 +131,11 @@ pub(crate) fn show(account: row::Model) -> Result<Account, Fault> {
         etag: rpc::etag(account.id, account.version),
     })
 }
+
+/// Ids of all accounts of parties, in the order of opening.
+pub(crate) async fn ids_of(conn: &impl ConnectionTrait, parties: &[Uuid]) -> Result<Vec<Uuid>, Fault> {
+    let found = row::Entity::find()
+        .filter(row::Column::PartyId.is_in(parties.iter().copied()))
+        .order_by_asc(row::Column::Id);
+    Ok(found.all(conn).await?.into_iter().map(|row| row.id).collect())
+}

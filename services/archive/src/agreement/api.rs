@@ -3,7 +3,6 @@ use contracts::hearth::archive::v1::{
     GetAgreementRequest, GetAgreementResponse, ListAgreementsRequest, ListAgreementsResponse, SignAgreementRequest, SignAgreementResponse,
     VoidAgreementRequest, VoidAgreementResponse, agreement_service_server::AgreementService,
 };
-use tonic::{Request, Response, Status};
 
 use super::ops;
 use crate::Desk;
@@ -11,27 +10,14 @@ use crate::Desk;
 /// The gRPC service of agreements.
 pub struct Api(pub Desk);
 
-#[tonic::async_trait]
-impl AgreementService for Api {
-    async fn sign_agreement(&self, request: Request<SignAgreementRequest>) -> Result<Response<SignAgreementResponse>, Status> {
-        rpc::write(&self.0, request, ops::sign).await
-    }
-    async fn activate_agreement(&self, request: Request<ActivateAgreementRequest>) -> Result<Response<ActivateAgreementResponse>, Status> {
-        rpc::write(&self.0, request, ops::activate).await
-    }
-    async fn amend_agreement(&self, request: Request<AmendAgreementRequest>) -> Result<Response<AmendAgreementResponse>, Status> {
-        rpc::write(&self.0, request, ops::amend).await
-    }
-    async fn end_agreement(&self, request: Request<EndAgreementRequest>) -> Result<Response<EndAgreementResponse>, Status> {
-        rpc::write(&self.0, request, ops::end).await
-    }
-    async fn void_agreement(&self, request: Request<VoidAgreementRequest>) -> Result<Response<VoidAgreementResponse>, Status> {
-        rpc::write(&self.0, request, ops::void).await
-    }
-    async fn get_agreement(&self, request: Request<GetAgreementRequest>) -> Result<Response<GetAgreementResponse>, Status> {
-        rpc::read(&self.0, request, ops::get).await
-    }
-    async fn list_agreements(&self, request: Request<ListAgreementsRequest>) -> Result<Response<ListAgreementsResponse>, Status> {
-        rpc::read(&self.0, request, ops::list).await
+rpc::service! {
+    AgreementService for Api(Desk) {
+        write sign_agreement(SignAgreementRequest) -> SignAgreementResponse = ops::sign;
+        write activate_agreement(ActivateAgreementRequest) -> ActivateAgreementResponse = ops::activate;
+        write amend_agreement(AmendAgreementRequest) -> AmendAgreementResponse = ops::amend;
+        write end_agreement(EndAgreementRequest) -> EndAgreementResponse = ops::end;
+        write void_agreement(VoidAgreementRequest) -> VoidAgreementResponse = ops::void;
+        read get_agreement(GetAgreementRequest) -> GetAgreementResponse = ops::get;
+        read list_agreements(ListAgreementsRequest) -> ListAgreementsResponse = ops::list;
     }
 }

@@ -252,3 +252,13 @@ fn show_terms(terms: terms::Model) -> Result<proto::AgreementVersion, Fault> {
         reason: terms.reason,
     })
 }
+
+/// The first day on which one of the parties was supplied; none before.
+pub(crate) async fn supplied_since(conn: &impl ConnectionTrait, parties: &[Uuid]) -> Result<Option<NaiveDate>, Fault> {
+    let states = [State::InForce.code(), State::Ended.code()];
+    let found = row::Entity::find()
+        .filter(row::Column::PartyId.is_in(parties.iter().copied()))
+        .filter(row::Column::State.is_in(states))
+        .order_by_asc(row::Column::LiveFrom);
+    Ok(found.one(conn).await?.map(|row| row.live_from))
+}

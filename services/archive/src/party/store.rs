@@ -244,3 +244,29 @@ pub(crate) async fn lift_to_active(conn: &impl ConnectionTrait, ids: Vec<Uuid>, 
         .await?;
     Ok(())
 }
+
+/// Parties of the whole company, closed ones too, whose number is kept under the same blind index as that of a party; the party itself is
+/// among them. Cheap, and blind to rows from before a change of keys: where that matters, [`one_person`] is asked.
+pub(crate) async fn with_number_of(conn: &impl ConnectionTrait, party: Uuid) -> Result<Vec<Uuid>, Fault> {
+    let Some(party) = row::Entity::find_by_id(party).one(conn).await? else {
+        return Ok(vec![]);
+    };
+    let same = row::Entity::find().filter(row::Column::IdNumberBlind.eq(party.id_number_blind));
+    Ok(same.all(conn).await?.into_iter().map(|row| row.id).collect())
+}
+
+/// Every party of the whole company, closed ones too, that has the number of this one: one legal person, however often it was registered.
+/// A party whose key is erased is alone.
+pub(crate) async fn one_person(conn: &impl ConnectionTrait, vault: &Vault, party: &row::Model) -> Result<Vec<Uuid>, Fault> {
+    let number = match vault.open(conn, party.id, ID_NUMBER, &party.id_number_sealed).await {
+        Ok(number) => number,
+        Err(vault::Error::Erased(_)) => return Ok(vec![party.id]),
+        Err(error) => return Err(unsealed(error)),
+    };
+    let same = row::Entity::find().filter(row::Column::IdNumberBlind.is_in(vault.blind_all(ID_NUMBER, &number)));
+    let mut ids: Vec<Uuid> = same.all(conn).await?.into_iter().map(|row| row.id).collect();
+    if !ids.contains(&party.id) {
+        ids.push(party.id);
+    }
+    Ok(ids)
+}

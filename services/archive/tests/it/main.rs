@@ -4,10 +4,14 @@
 mod account;
 mod agreement;
 mod bad_input;
+mod credit;
+mod credit_file;
 mod entitlement;
 mod intake;
+mod integrity;
 mod isolation;
 mod party;
+mod policy;
 mod premises;
 mod privacy;
 mod template;

@@ -5,6 +5,7 @@
 //! resolves one class for one [`Profile`] (household uplift, low income, months of allowance) into a [`Plan`], which may be kept and
 //! used for every account of the same profile. [`rate`] prices the usage periods of **one bill** under their plans, against the
 //! [`Ledger`] of the tier-years, and rounds once.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod bill;
 mod days;
@@ -16,7 +17,7 @@ mod tariff;
 pub use bill::{Ledger, Line, Quantity, Rated, Reason, Segment, Usage, rate};
 pub use days::{DayPart, UsagePeriod, day_factor, split_by_days};
 pub use file::TariffError;
-pub use heat::HeatSettlement;
+pub use heat::{HeatFee, HeatSettlement};
 pub use plan::{LowIncome, Plan, Profile, Settlement};
 pub use tariff::{
     Boundary, Class, Commodity, Component, FlatChoice, HeightSurcharge, Household, Measure, MonthDay, Relief, ReliefRule, Rounding, Season, Span, Tariff, Tier,

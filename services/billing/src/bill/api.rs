@@ -5,7 +5,6 @@ use contracts::hearth::billing::v1::{
 };
 use database::Scope;
 use rpc::{Call, Fault, page::Page, wire};
-use tonic::{Request, Response, Status};
 
 use super::{ops, store};
 use crate::Desk;
@@ -13,18 +12,11 @@ use crate::Desk;
 /// BillService.
 pub struct Api(pub Desk);
 
-#[tonic::async_trait]
-impl BillService for Api {
-    async fn get_bill(&self, request: Request<GetBillRequest>) -> Result<Response<GetBillResponse>, Status> {
-        rpc::read(&self.0, request, get).await
-    }
-
-    async fn list_bills(&self, request: Request<ListBillsRequest>) -> Result<Response<ListBillsResponse>, Status> {
-        rpc::read(&self.0, request, list).await
-    }
-
-    async fn reverse_bill(&self, request: Request<ReverseBillRequest>) -> Result<Response<ReverseBillResponse>, Status> {
-        rpc::write(&self.0, request, ops::reverse).await
+rpc::service! {
+    BillService for Api(Desk) {
+        read get_bill(GetBillRequest) -> GetBillResponse = get;
+        read list_bills(ListBillsRequest) -> ListBillsResponse = list;
+        write reverse_bill(ReverseBillRequest) -> ReverseBillResponse = ops::reverse;
     }
 }
 

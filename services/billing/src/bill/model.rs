@@ -7,6 +7,14 @@ words! {
     pub enum BillKind {
         /// Of a period, by reading.
         Regular "REGULAR",
+        /// A fee.
+        Fee "FEE",
+        /// Of a heating season, by area.
+        HeatSeason "HEAT_SEASON",
+        /// Of a heating season, by meter.
+        HeatSettlement "HEAT_SETTLEMENT",
+        /// An open item taken over.
+        Opening "OPENING",
     }
 }
 

@@ -9,16 +9,18 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr
 use uuid::Uuid;
 
 use super::{
-    model::{Action, BillState, step},
+    model::{Action, BillKind, BillState, step},
     store::{self, bill, credit_note},
 };
 use crate::{
     Desk, Refusal,
+    late_fee::store::{self as late_fees, LATE_FEE},
     ledger::store::{Book, Posting, post},
     meter::store as meters,
     payment::{
+        model::Part,
         ops::use_prepayment,
-        store::{allocation, payment},
+        store::{allocation, part_code, payment},
     },
     reading::{chain::Chains, model::ReadingState, store::reading},
     supply::store as supply,
@@ -35,52 +37,70 @@ pub async fn reverse(desk: Desk, call: Call, request: ReverseBillRequest) -> Res
     let id: Uuid = wire::id_of("bill_id", &request.bill_id)?;
     let seen = store::one(&*write, &scope, id).await?;
     supply::lock_accounts(&write, &[seen.account_id]).await?;
-    let mut row = store::one(&*write, &scope, id).await?;
-    let state = step(row.state()?, Action::Reverse)?;
+    let row = store::one(&*write, &scope, id).await?;
+    step(row.state()?, Action::Reverse)?;
     rpc::check_etag(&request.etag, row.id, row.version)?;
-    if store::last(&*write, &[row.agreement_id])
-        .await?
-        .get(&row.agreement_id)
-        .is_some_and(|last| last.id != row.id)
+    if row.season.is_some() {
+        return Err(Refusal::BillOfSeason.into());
+    }
+    if row.kind()? == BillKind::Regular
+        && store::last(&*write, &[row.agreement_id])
+            .await?
+            .get(&row.agreement_id)
+            .is_some_and(|last| last.id != row.id)
     {
         return Err(Refusal::BillNotLatest.into());
     }
-    let freed = free(&write, &row).await?;
+    let row = take_back(&mut write, row, &request.reason).await?;
+    release_reading(&mut write, &desk, &row, request.reading_was_wrong).await?;
+    settle_others(&mut write, row.account_id).await?;
+    write.subject(row.id);
+    let lines = store::lines(&*write, row.id).await?;
+    write
+        .commit(ReverseBillResponse {
+            bill: Some(store::message(&row, &lines)?),
+        })
+        .await
+}
+
+/// Takes a bill back by a credit note and counter-entries, with its late fee; what was paid becomes prepayment. The caller has locked the
+/// account, and settles its other bills.
+pub async fn take_back(write: &mut Write, mut row: bill::Model, reason: &str) -> Result<bill::Model, Fault> {
+    let state = step(row.state()?, Action::Reverse)?;
+    let (principal, late) = free(write, &row).await?;
     let year = write.now().date().year();
-    let number = numbers::next(&write, "CN", &row.branch, year, 1).await?;
+    let number = numbers::next(write, "CN", &row.branch, year, 1).await?;
     let note = credit_note::Model {
         id: Uuid::now_v7(),
         credit_note_no: format!("CN-{}-{year}-{number:07}", row.branch),
         bill_id: row.id,
         branch: row.branch.clone(),
         amount: row.amount,
-        reason: request.reason.clone(),
-        issued_by: call.subject().to_owned(),
+        reason: reason.to_owned(),
+        issued_by: write.call().subject().to_owned(),
         created_at: write.now().micros(),
     };
+    let counter = row.counter();
     let posting = Posting::new("BILL_REVERSAL", row.id, &row.branch)
-        .line(Book::Receivable, "", Some(row.account_id), freed.saturating_sub(row.amount))
-        .line(Book::Prepayment, "", Some(row.account_id), -freed)
-        .line(Book::Revenue, &row.use_class, None, row.amount);
+        .line(Book::Receivable, "", Some(row.account_id), principal.saturating_sub(row.amount))
+        .line(Book::Prepayment, "", Some(row.account_id), -principal.saturating_add(late))
+        .line(Book::Revenue, LATE_FEE, None, late)
+        .line(counter.0, counter.1, None, row.amount);
     row.state = state.code().to_owned();
     row.paid = 0;
     row.credit_note_no.clone_from(&note.credit_note_no);
     row.version = row.version.saturating_add(1);
-    table::insert::<credit_note::Entity>(&*write, note).await?;
+    table::insert::<credit_note::Entity>(&**write, note).await?;
     bill::Entity::update_many()
         .col_expr(bill::Column::State, row.state.as_str().into())
         .col_expr(bill::Column::Paid, 0_i64.into())
         .col_expr(bill::Column::CreditNoteNo, row.credit_note_no.as_str().into())
         .col_expr(bill::Column::Version, row.version.into())
         .filter(bill::Column::Id.eq(row.id))
-        .exec(&*write)
+        .exec(&**write)
         .await?;
-    post(&write, vec![posting]).await?;
-    release_reading(&mut write, &desk, &row, request.reading_was_wrong).await?;
-    if freed > 0 {
-        settle_others(&write, row.account_id).await?;
-    }
-    write.subject(row.id);
+    post(write, vec![posting]).await?;
+    late_fees::drop_of(write, &row).await?;
     write.event(
         row.account_id,
         &BillReversed {
@@ -94,32 +114,29 @@ pub async fn reverse(desk: Desk, call: Call, request: ReverseBillRequest) -> Res
             amount: Some(wire::money(Money::from_fen(row.amount))),
         },
     );
-    let lines = store::lines(&*write, row.id).await?;
-    write
-        .commit(ReverseBillResponse {
-            bill: Some(store::message(&row, &lines)?),
-        })
-        .await
+    Ok(row)
 }
 
-/// Takes back what was paid on a bill: it becomes prepayment of the same payments. Gives the sum.
-async fn free(write: &Write, row: &bill::Model) -> Result<i64, Fault> {
+/// Takes back what was paid on a bill and its late fee: it becomes prepayment of the same payments. Gives both sums.
+async fn free(write: &Write, row: &bill::Model) -> Result<(i64, i64), Fault> {
     let shares = allocation::Entity::find()
         .filter(allocation::Column::BillId.eq(row.id))
         .order_by_asc(allocation::Column::Id)
         .all(&**write)
         .await?;
-    let mut standing: Vec<(Uuid, i64)> = vec![];
+    let mut standing: Vec<((Uuid, Part), i64)> = vec![];
     for share in shares {
-        match standing.iter_mut().find(|(id, _)| *id == share.payment_id) {
+        let key = (share.payment_id, share.part()?);
+        match standing.iter_mut().find(|(k, _)| *k == key) {
             Some((_, sum)) => *sum = sum.saturating_add(share.amount),
-            None => standing.push((share.payment_id, share.amount)),
+            None => standing.push((key, share.amount)),
         }
     }
-    let mut freed = 0_i64;
+    let (mut principal, mut late) = (0_i64, 0_i64);
     let mut rows = vec![];
-    for (payment_id, amount) in standing.into_iter().filter(|(_, amount)| *amount > 0) {
-        freed = freed.saturating_add(amount);
+    for ((payment_id, part), amount) in standing.into_iter().filter(|(_, amount)| *amount > 0) {
+        let sum = if part == Part::Principal { &mut principal } else { &mut late };
+        *sum = sum.saturating_add(amount);
         rows.push(allocation::Model {
             id: Uuid::now_v7(),
             payment_id,
@@ -127,6 +144,7 @@ async fn free(write: &Write, row: &bill::Model) -> Result<i64, Fault> {
             bill_no: row.bill_no.clone(),
             amount: -amount,
             created_at: write.now().micros(),
+            part: part_code(part),
         });
         payment::Entity::update_many()
             .col_expr(payment::Column::Unallocated, Expr::col(payment::Column::Unallocated).add(amount))
@@ -136,12 +154,15 @@ async fn free(write: &Write, row: &bill::Model) -> Result<i64, Fault> {
             .await?;
     }
     table::insert_all::<allocation::Entity>(&**write, rows).await?;
-    Ok(freed)
+    Ok((principal, late))
 }
 
 /// The reading is billed anew, or, where it was wrong, never again (edge 5).
 async fn release_reading(write: &mut Write, desk: &Desk, row: &bill::Model, wrong: bool) -> Result<(), Fault> {
-    let Some(end) = reading::Entity::find_by_id(row.reading_id).one(&**write).await? else {
+    let Some(reading_id) = row.reading_id else {
+        return Ok(());
+    };
+    let Some(end) = reading::Entity::find_by_id(reading_id).one(&**write).await? else {
         return Ok(());
     };
     let meters = meters::lock(&**write, &Scope::everything(), &[&end.meter_no]).await?;
@@ -154,11 +175,12 @@ async fn release_reading(write: &mut Write, desk: &Desk, row: &bill::Model, wron
     Ok(())
 }
 
-/// What was freed pays other open bills of the account.
-async fn settle_others(write: &Write, account: Uuid) -> Result<(), Fault> {
-    let mut bills = store::open(&**write, &[account]).await?;
+/// What was freed pays other open bills of the account and their late fees.
+pub async fn settle_others(write: &mut Write, account: Uuid) -> Result<(), Fault> {
+    let mut bills = late_fees::payable(&**write, &[account]).await?;
     let before: Vec<i64> = bills.iter().map(|b| b.paid).collect();
-    let (postings, rows) = use_prepayment(write, &[account], &mut bills).await?;
+    let late = late_fees::settle(write, &bills).await?;
+    let (postings, rows) = use_prepayment(write, &[account], &mut bills, late).await?;
     for (bill, _) in bills.iter_mut().zip(before).filter(|(b, before)| b.paid != *before) {
         store::set_paid(write, bill).await?;
     }

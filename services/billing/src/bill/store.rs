@@ -10,7 +10,13 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 use uuid::Uuid;
 
 use super::model::{BillKind, BillState, payment, step};
-use crate::{ledger::store::instant, meter::store::metres, table::table, words::known};
+use crate::{
+    ledger::store::{Book, instant},
+    meter::store::metres,
+    supply::model::{Service, service_of},
+    table::table,
+    words::known,
+};
 
 table!(bill, "bill", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
@@ -32,7 +38,7 @@ table!(bill, "bill", {
     volume_before: i64,
     tier_year: i32,
     use_class: String,
-    tariff_id: Uuid,
+    tariff_id: Option<Uuid>,
     amount: i64,
     paid: i64,
     issue_date: Date,
@@ -40,12 +46,17 @@ table!(bill, "bill", {
     de_facto: bool,
     low_income: bool,
     persons: i32,
-    installation_id: Uuid,
-    reading_id: Uuid,
-    run_id: Uuid,
+    installation_id: Option<Uuid>,
+    reading_id: Option<Uuid>,
+    run_id: Option<Uuid>,
     credit_note_no: String,
     created_at: i64,
     version: i64,
+    fee_item_id: Option<Uuid>,
+    delivered_date: Option<Date>,
+    service: Option<String>,
+    season: Option<String>,
+    unit: Option<String>,
 });
 table!(line, "bill_line", {
     #[sea_orm(primary_key, auto_increment = false)] bill_id: Uuid,
@@ -55,10 +66,11 @@ table!(line, "bill_line", {
     price: i64,
     amount: i64,
     reason: String,
-    tariff_id: Uuid,
+    tariff_id: Option<Uuid>,
     tier_year: i32,
     from_date: Date,
     to_date: Date,
+    unit: Option<String>,
 });
 table!(tier_use, "tier_use", {
     #[sea_orm(primary_key, auto_increment = false)] bill_id: Uuid,
@@ -77,6 +89,9 @@ table!(credit_note, "credit_note", {
     created_at: i64,
 });
 
+/// Detail of revenue from fees, and the reason of their lines.
+pub const FEE: &str = "FEE";
+
 impl Scoped for bill::Entity {
     const BRANCH: Option<bill::Column> = Some(bill::Column::Branch);
     const CUSTOMER: Option<bill::Column> = Some(bill::Column::PartyId);
@@ -86,6 +101,44 @@ impl bill::Model {
     /// Where it stands.
     pub fn state(&self) -> Result<BillState, Fault> {
         known(BillState::of(&self.state), &self.state)
+    }
+
+    /// What it is for.
+    pub fn kind(&self) -> Result<BillKind, Fault> {
+        known(BillKind::of(&self.kind), &self.kind)
+    }
+
+    /// Detail of the revenue that it was posted with.
+    pub fn revenue(&self) -> &str {
+        if self.fee_item_id.is_some() { FEE } else { &self.use_class }
+    }
+
+    /// The book and its part that it was posted against.
+    pub fn counter(&self) -> (Book, &str) {
+        if self.kind == BillKind::Opening.code() {
+            (Book::Opening, "")
+        } else {
+            (Book::Revenue, self.revenue())
+        }
+    }
+
+    /// What is supplied.
+    pub fn service(&self) -> Service {
+        service_of(self.service.as_deref())
+    }
+
+    /// Unit of index and volume; empty for a bill without either.
+    pub fn unit(&self) -> &str {
+        match &self.unit {
+            Some(unit) => unit,
+            None if self.fee_item_id.is_some() => "",
+            None => "m3",
+        }
+    }
+
+    /// What of it is not paid, fen.
+    pub fn rest(&self) -> i64 {
+        self.amount.saturating_sub(self.paid)
     }
 }
 
@@ -98,13 +151,13 @@ pub async fn one(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result
         .ok_or_else(|| Fault::not_found("bill", id))
 }
 
-/// Open bills of accounts.
-pub async fn open(conn: &impl ConnectionTrait, accounts: &[Uuid]) -> Result<Vec<bill::Model>, Fault> {
-    let open = [BillState::Issued.code(), BillState::PartlyPaid.code()];
-    let select = bill::Entity::find()
-        .filter(bill::Column::AccountId.is_in(accounts.iter().copied()))
-        .filter(bill::Column::State.is_in(open));
-    Ok(select.order_by_asc(bill::Column::Id).all(conn).await?)
+/// Bills by their ids.
+pub async fn by_ids(conn: &impl ConnectionTrait, ids: &[Uuid]) -> Result<Vec<bill::Model>, Fault> {
+    Ok(bill::Entity::find()
+        .filter(bill::Column::Id.is_in(ids.iter().copied()))
+        .order_by_asc(bill::Column::Id)
+        .all(conn)
+        .await?)
 }
 
 /// The last live bill of each agreement.
@@ -121,16 +174,20 @@ pub async fn last(conn: &impl ConnectionTrait, agreements: &[Uuid]) -> Result<Ha
     Ok(rows.into_iter().map(|b| (b.agreement_id, b)).collect())
 }
 
-/// Volume of the tier years of agreements, from the live bills, of the years from `since` on.
+/// Volume of the tier years of agreements, from the live bills and from what was taken over, of the years from `since` on.
 pub async fn used(conn: &impl ConnectionTrait, agreements: &[Uuid], since: i32) -> Result<HashMap<Uuid, Vec<(i32, i64)>>, Fault> {
     if agreements.is_empty() {
         return Ok(HashMap::new());
     }
     let places: Vec<String> = (2..).take(agreements.len()).map(|n| format!("${n}")).collect();
+    let places = places.join(", ");
     let sql = format!(
-        "SELECT u.agreement_id, u.tier_year, CAST(sum(u.volume) AS bigint) AS volume FROM tier_use u JOIN bill b ON b.id = u.bill_id
-         WHERE u.tier_year >= $1 AND b.state <> 'REVERSED' AND u.agreement_id IN ({}) GROUP BY u.agreement_id, u.tier_year",
-        places.join(", ")
+        "SELECT agreement_id, tier_year, CAST(sum(volume) AS bigint) AS volume FROM (
+            SELECT u.agreement_id, u.tier_year, u.volume FROM tier_use u JOIN bill b ON b.id = u.bill_id
+            WHERE u.tier_year >= $1 AND b.state <> 'REVERSED' AND u.agreement_id IN ({places})
+            UNION ALL SELECT o.agreement_id, o.tier_year, o.volume FROM opening o
+            WHERE o.tier_year >= $1 AND o.volume > 0 AND o.agreement_id IN ({places})) used
+         GROUP BY agreement_id, tier_year"
     );
     let values = std::iter::once(since.into()).chain(agreements.iter().map(|id| (*id).into()));
     let mut used: HashMap<Uuid, Vec<(i32, i64)>> = HashMap::new();
@@ -191,6 +248,18 @@ pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, reque
     if let Some(state) = BillState::of_number(request.state) {
         select = select.filter(bill::Column::State.eq(state.code()));
     }
+    if let Some(kind) = BillKind::of_number(request.kind) {
+        select = select.filter(bill::Column::Kind.eq(kind.code()));
+    }
+    if !request.season.is_empty() {
+        select = select.filter(bill::Column::Season.eq(&request.season));
+    }
+    if let Some(from) = wire::date_if(request.from_date.as_ref(), "from_date")? {
+        select = select.filter(bill::Column::IssueDate.gte(from));
+    }
+    if let Some(until) = wire::date_if(request.until_date.as_ref(), "until_date")? {
+        select = select.filter(bill::Column::IssueDate.lte(until));
+    }
     for (column, value) in [(bill::Column::Year, request.year), (bill::Column::Month, request.month)] {
         if value > 0 {
             select = select.filter(column.eq(value));
@@ -203,10 +272,15 @@ pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, reque
 /// The message of a bill.
 pub fn message(row: &bill::Model, lines: &[line::Model]) -> Result<proto::Bill, Fault> {
     let fen = |amount| Some(wire::money(Money::from_fen(amount)));
+    let id = |id: Option<Uuid>| id.map_or_else(String::new, |id| id.to_string());
+    // A fee and a season by area have no indexes and no volume.
+    let metered = |litres| (!row.unit().is_empty()).then(|| metres(litres));
+    // Lines count cubic metres where nothing else is said.
+    let cubic = |line: &line::Model| row.fee_item_id.is_none() && line.unit.is_none();
     Ok(proto::Bill {
         bill_id: row.id.to_string(),
         bill_no: row.bill_no.clone(),
-        kind: known(BillKind::of(&row.kind), &row.kind)?.number(),
+        kind: row.kind()?.number(),
         state: row.state()?.number(),
         agreement_id: row.agreement_id.to_string(),
         account_id: row.account_id.to_string(),
@@ -217,13 +291,13 @@ pub fn message(row: &bill::Model, lines: &[line::Model]) -> Result<proto::Bill, 
         month: row.month,
         from_date: Some(wire::date(row.from_date)),
         to_date: Some(wire::date(row.to_date)),
-        from_index: Some(metres(row.from_index)),
-        to_index: Some(metres(row.to_index)),
-        volume: Some(metres(row.volume)),
-        volume_before: Some(metres(row.volume_before)),
+        from_index: metered(row.from_index),
+        to_index: metered(row.to_index),
+        volume: metered(row.volume),
+        volume_before: metered(row.volume_before),
         tier_year: row.tier_year,
         use_class: row.use_class.clone(),
-        tariff_id: row.tariff_id.to_string(),
+        tariff_id: id(row.tariff_id),
         amount: fen(row.amount),
         paid: fen(row.paid),
         issue_date: Some(wire::date(row.issue_date)),
@@ -235,19 +309,26 @@ pub fn message(row: &bill::Model, lines: &[line::Model]) -> Result<proto::Bill, 
             .iter()
             .map(|l| proto::BillLine {
                 tier: l.tier,
-                volume: Some(metres(l.volume)),
+                volume: cubic(l).then(|| metres(l.volume)),
+                quantity: (!cubic(l)).then(|| metres(l.volume)),
+                unit: l.unit.clone().unwrap_or_else(|| if cubic(l) { "m3".to_owned() } else { String::new() }),
                 price: Some(wire::decimal(UnitPrice::from_micros(l.price).short())),
                 amount: fen(l.amount),
                 reason: l.reason.clone(),
-                tariff_id: l.tariff_id.to_string(),
+                tariff_id: id(l.tariff_id),
                 tier_year: l.tier_year,
                 from_date: Some(wire::date(l.from_date)),
                 to_date: Some(wire::date(l.to_date)),
             })
             .collect(),
         credit_note_no: row.credit_note_no.clone(),
-        run_id: row.run_id.to_string(),
+        run_id: id(row.run_id),
         create_time: Some(instant(row.created_at)),
         etag: rpc::etag(row.id, row.version),
+        fee_item_id: id(row.fee_item_id),
+        delivered_date: row.delivered_date.map(wire::date),
+        service: row.service().code().to_owned(),
+        season: row.season.clone().unwrap_or_default(),
+        unit: row.unit().to_owned(),
     })
 }

@@ -1,15 +1,16 @@
 //! Tables and postings of the ledger.
 
-use calendar::Instant;
-use contracts::hearth::billing::v1::{Balance, LedgerReport};
-use database::Write;
+use calendar::{Instant, NaiveDate};
+use contracts::hearth::billing::v1::{Balance, LedgerEntry, LedgerReport, LedgerTransaction, ListTransactionsRequest};
+use database::{Scope, Scoped, Write, find};
 use money::Money;
-use rpc::{Fault, wire};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement};
+use rpc::{Fault, page::Page, wire};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement};
 use uuid::Uuid;
 
 use crate::{
-    supply::store::account,
+    late_fee,
+    supply::{self, store::account},
     table::{self, table},
 };
 
@@ -42,6 +43,8 @@ pub enum Book {
     Cash,
     /// What accounts paid ahead (预收).
     Prepayment,
+    /// What was taken over from the system before this one (期初).
+    Opening,
 }
 
 impl Book {
@@ -52,13 +55,14 @@ impl Book {
             Self::Revenue => "REVENUE",
             Self::Cash => "CASH",
             Self::Prepayment => "PREPAYMENT",
+            Self::Opening => "OPENING",
         }
     }
 }
 
 /// What is to be posted: one transaction.
 pub struct Posting {
-    /// BILL, BILL_REVERSAL, PAYMENT, PREPAYMENT_USE, PAYMENT_REVERSAL.
+    /// BILL, BILL_REVERSAL, PAYMENT, PREPAYMENT_USE, PAYMENT_REVERSAL, OPENING.
     pub kind: &'static str,
     /// Bill or payment.
     pub reference: Uuid,
@@ -72,6 +76,10 @@ pub struct Line {
     pub detail: String,
     pub account: Option<Uuid>,
     pub amount: i64,
+}
+
+impl Scoped for transaction::Entity {
+    const BRANCH: Option<transaction::Column> = Some(transaction::Column::Branch);
 }
 
 impl Posting {
@@ -141,6 +149,68 @@ pub async fn post(write: &Write, postings: Vec<Posting>) -> Result<(), Fault> {
     Ok(())
 }
 
+/// A page of posted transactions with their entries.
+pub async fn list(
+    conn: &impl ConnectionTrait,
+    scope: &Scope,
+    page: &Page,
+    request: &ListTransactionsRequest,
+) -> Result<(Vec<LedgerTransaction>, String), Fault> {
+    let mut select = find::<transaction::Entity>(scope)
+        .filter(transaction::Column::Sealed.eq(true))
+        .order_by_asc(transaction::Column::Id)
+        .limit(page.limit());
+    if let Some(after) = page.after {
+        select = select.filter(transaction::Column::Id.gt(after));
+    }
+    if !request.branch.is_empty() {
+        select = select.filter(transaction::Column::Branch.eq(&request.branch));
+    }
+    if !request.kind.is_empty() {
+        select = select.filter(transaction::Column::Kind.eq(&request.kind));
+    }
+    if let Some(from) = wire::date_if(request.from_date.as_ref(), "from_date")? {
+        select = select.filter(transaction::Column::Date.gte(from));
+    }
+    if let Some(until) = wire::date_if(request.until_date.as_ref(), "until_date")? {
+        select = select.filter(transaction::Column::Date.lte(until));
+    }
+    if let Some(account) = &request.account_id {
+        let account: Uuid = wire::id_of("account_id", account)?;
+        let of_account = entry::Entity::find()
+            .select_only()
+            .column(entry::Column::TransactionId)
+            .filter(entry::Column::AccountId.eq(account))
+            .into_query();
+        select = select.filter(transaction::Column::Id.in_subquery(of_account));
+    }
+    let (rows, next) = page.cut(select.all(conn).await?, |r| r.id);
+    let entries = entry::Entity::find()
+        .filter(entry::Column::TransactionId.is_in(rows.iter().map(|r| r.id)))
+        .order_by_asc(entry::Column::Id)
+        .all(conn)
+        .await?;
+    let messages = rows.iter().map(|row| LedgerTransaction {
+        transaction_id: row.id.to_string(),
+        kind: row.kind.clone(),
+        reference: row.reference.to_string(),
+        branch: row.branch.clone(),
+        date: Some(wire::date(row.date)),
+        post_time: Some(instant(row.posted_at)),
+        entries: entries.iter().filter(|e| e.transaction_id == row.id).map(side).collect(),
+    });
+    Ok((messages.collect(), next))
+}
+
+fn side(row: &entry::Model) -> LedgerEntry {
+    LedgerEntry {
+        book: row.book.clone(),
+        detail: row.detail.clone(),
+        account_id: row.account_id.map(|id| id.to_string()).unwrap_or_default(),
+        amount: Some(wire::money(Money::from_fen(row.amount))),
+    }
+}
+
 async fn numbers(conn: &impl ConnectionTrait, sql: &str, values: Vec<sea_orm::Value>, columns: usize) -> Result<Vec<i64>, Fault> {
     let backend = conn.get_database_backend();
     let row = conn
@@ -154,15 +224,18 @@ const BALANCE: &str = "SELECT CAST(coalesce(sum(CASE WHEN e.book = 'RECEIVABLE' 
     CAST(coalesce(sum(CASE WHEN e.book = 'PREPAYMENT' THEN -e.amount ELSE 0 END), 0) AS bigint)
     FROM ledger_entry e JOIN ledger_transaction t ON t.id = e.transaction_id WHERE e.account_id = $1 AND t.sealed";
 
-/// What an account owes and has paid ahead, summed from the ledger.
-pub async fn balance(conn: &impl ConnectionTrait, account: &account::Model) -> Result<Balance, Fault> {
+/// What an account owes and has paid ahead, summed from the ledger, with the late fee due as of a day.
+pub async fn balance(conn: &impl ConnectionTrait, account: &account::Model, today: NaiveDate) -> Result<Balance, Fault> {
     let sums = numbers(conn, BALANCE, vec![account.id.into()], 2).await?;
     let mut sums = sums.into_iter().map(|fen| wire::money(Money::from_fen(fen)));
+    let late = late_fee::store::due_of_account(conn, account.id, today).await?;
     Ok(Balance {
         account_id: account.id.to_string(),
         account_no: account.account_no.clone(),
         receivable: sums.next(),
         prepayment: sums.next(),
+        late_fee: Some(wire::money(Money::from_fen(late))),
+        prepayment_required: supply::hold::stands(conn, account.party_id).await?,
     })
 }
 
@@ -170,11 +243,12 @@ const TOTALS: &str = "SELECT count(DISTINCT t.id), count(*), CAST(coalesce(sum(e
     CAST(coalesce(sum(CASE WHEN e.book = 'RECEIVABLE' THEN e.amount ELSE 0 END), 0) AS bigint),
     CAST(coalesce(sum(CASE WHEN e.book = 'PREPAYMENT' THEN -e.amount ELSE 0 END), 0) AS bigint),
     CAST(coalesce(sum(CASE WHEN e.book = 'REVENUE' THEN -e.amount ELSE 0 END), 0) AS bigint),
-    CAST(coalesce(sum(CASE WHEN e.book = 'CASH' THEN e.amount ELSE 0 END), 0) AS bigint)
+    CAST(coalesce(sum(CASE WHEN e.book = 'CASH' THEN e.amount ELSE 0 END), 0) AS bigint),
+    CAST(coalesce(sum(CASE WHEN e.book = 'OPENING' THEN -e.amount ELSE 0 END), 0) AS bigint)
     FROM ledger_entry e JOIN ledger_transaction t ON t.id = e.transaction_id WHERE t.sealed";
 
 /// Faults that a check counts, with the text that names them.
-const CHECKS: [(&str, &str); 8] = [
+const CHECKS: [(&str, &str); 10] = [
     ("transactions that do not sum up to 0", "SELECT count(*) FROM (SELECT transaction_id FROM ledger_entry GROUP BY transaction_id HAVING sum(amount) <> 0) x"),
     ("transactions that were never sealed", "SELECT count(*) FROM ledger_transaction WHERE NOT sealed"),
     ("entries without a transaction", "SELECT count(*) FROM ledger_entry e LEFT JOIN ledger_transaction t ON t.id = e.transaction_id WHERE t.id IS NULL"),
@@ -196,8 +270,24 @@ const CHECKS: [(&str, &str); 8] = [
     ),
     (
         "bills whose payments differ from their shares",
-        "SELECT count(*) FROM bill b LEFT JOIN (SELECT bill_id, sum(amount) AS fen FROM allocation GROUP BY bill_id) a ON a.bill_id = b.id
+        "SELECT count(*) FROM bill b LEFT JOIN (SELECT bill_id, sum(amount) AS fen FROM allocation WHERE part IS NULL GROUP BY bill_id) a ON a.bill_id = b.id
          WHERE b.paid <> coalesce(a.fen, 0)",
+    ),
+    (
+        "late fees whose payments differ from their shares",
+        "SELECT count(*) FROM (
+            SELECT bill_id FROM (
+                SELECT bill_id, paid AS fen FROM late_fee
+                UNION ALL SELECT bill_id, -amount FROM allocation WHERE part = 'LATE_FEE') s
+            GROUP BY bill_id HAVING sum(fen) <> 0) x",
+    ),
+    (
+        "late fees that differ from their entries",
+        "SELECT count(*) FROM (
+            SELECT bill_id FROM (
+                SELECT bill_id, accrued AS fen FROM late_fee
+                UNION ALL SELECT bill_id, -amount FROM late_fee_entry) s
+            GROUP BY bill_id HAVING sum(fen) <> 0) x",
     ),
     (
         "payments whose shares differ from their amount",
@@ -213,7 +303,7 @@ const CHECKS: [(&str, &str); 8] = [
 
 /// Checks the whole ledger against itself and against bills and payments.
 pub async fn verify(conn: &impl ConnectionTrait) -> Result<LedgerReport, Fault> {
-    let totals = numbers(conn, TOTALS, vec![], 7).await?;
+    let totals = numbers(conn, TOTALS, vec![], 8).await?;
     let total = |at: usize| totals.get(at).copied().unwrap_or_default();
     let fen = |at: usize| Some(wire::money(Money::from_fen(total(at))));
     let mut report = LedgerReport {
@@ -225,6 +315,7 @@ pub async fn verify(conn: &impl ConnectionTrait) -> Result<LedgerReport, Fault> 
         revenue: fen(5),
         cash: fen(6),
         faults: vec![],
+        opening: fen(7),
     };
     for (name, sql) in CHECKS {
         let found = numbers(conn, sql, vec![], 1).await?.first().copied().unwrap_or_default();

@@ -20,36 +20,20 @@ use crate::Desk;
 /// MeterService.
 pub struct Api(pub Desk);
 
-#[tonic::async_trait]
-impl MeterService for Api {
-    async fn register_meter(&self, request: Request<RegisterMeterRequest>) -> Result<Response<RegisterMeterResponse>, Status> {
-        rpc::write(&self.0, request, ops::register).await
-    }
+rpc::service! {
+    MeterService for Api(Desk) {
+        write register_meter(RegisterMeterRequest) -> RegisterMeterResponse = ops::register;
+        read get_meter(GetMeterRequest) -> GetMeterResponse = get;
+        read get_meter_by_number(GetMeterByNumberRequest) -> GetMeterByNumberResponse = by_number;
+        write install_meter(InstallMeterRequest) -> InstallMeterResponse = ops::install;
+        write remove_installation(RemoveInstallationRequest) -> RemoveInstallationResponse = ops::remove;
+        read list_installations(ListInstallationsRequest) -> ListInstallationsResponse = list;
+    } and {
+        type ImportMetersStream = Outflow<ImportMetersResponse>;
 
-    async fn get_meter(&self, request: Request<GetMeterRequest>) -> Result<Response<GetMeterResponse>, Status> {
-        rpc::read(&self.0, request, get).await
-    }
-
-    async fn get_meter_by_number(&self, request: Request<GetMeterByNumberRequest>) -> Result<Response<GetMeterByNumberResponse>, Status> {
-        rpc::read(&self.0, request, by_number).await
-    }
-
-    async fn install_meter(&self, request: Request<InstallMeterRequest>) -> Result<Response<InstallMeterResponse>, Status> {
-        rpc::write(&self.0, request, ops::install).await
-    }
-
-    async fn remove_installation(&self, request: Request<RemoveInstallationRequest>) -> Result<Response<RemoveInstallationResponse>, Status> {
-        rpc::write(&self.0, request, ops::remove).await
-    }
-
-    async fn list_installations(&self, request: Request<ListInstallationsRequest>) -> Result<Response<ListInstallationsResponse>, Status> {
-        rpc::read(&self.0, request, list).await
-    }
-
-    type ImportMetersStream = Outflow<ImportMetersResponse>;
-
-    async fn import_meters(&self, request: Request<Streaming<ImportMetersRequest>>) -> Result<Response<Self::ImportMetersStream>, Status> {
-        rpc::exchange(&self.0, request, intake::import).await
+        async fn import_meters(&self, request: Request<Streaming<ImportMetersRequest>>) -> Result<Response<Self::ImportMetersStream>, Status> {
+            rpc::exchange(&self.0, request, intake::import).await
+        }
     }
 }
 

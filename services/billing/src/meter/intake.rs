@@ -153,7 +153,9 @@ fn parse(row: &MeterRow, today: NaiveDate) -> Result<Parsed, Wrong> {
     if !is_meter_no(&row.meter_no) {
         return Err(Wrong("meter_no", "METER_NO", "a number is 1 to 40 letters, digits and dashes"));
     }
-    let kind = MeterKind::of_number(row.kind).ok_or(Wrong("kind", "KIND", "the kind is not known"))?;
+    let kind = MeterKind::of_number(row.kind)
+        .filter(|kind| kind.energy().is_none())
+        .ok_or(Wrong("kind", "KIND", "the kind is not one of a gas meter"))?;
     let qmax = Volume::parse(&row.qmax)
         .ok()
         .filter(|q| *q > Volume::ZERO)

@@ -2,7 +2,7 @@
 
 use calendar::NaiveDate;
 
-use crate::{refusal::Refusal, words::words};
+use crate::{refusal::Refusal, supply::model::Service, tariff::heat::EnergyUnit, words::words};
 
 words! {
     /// How a meter counts and reports.
@@ -13,6 +13,26 @@ words! {
         Iot "IOT",
         /// IC card (IC卡表): prepaid, not billed by reading.
         Ic "IC",
+        /// Heat in kWh (热量表).
+        HeatKwh "HEAT_KWH",
+        /// Heat in GJ (热量表).
+        HeatGj "HEAT_GJ",
+    }
+}
+
+impl MeterKind {
+    /// The unit in which a heat meter counts; none for a gas meter.
+    pub const fn energy(self) -> Option<EnergyUnit> {
+        match self {
+            Self::HeatKwh => Some(EnergyUnit::Kwh),
+            Self::HeatGj => Some(EnergyUnit::Gj),
+            Self::Mechanical | Self::Iot | Self::Ic => None,
+        }
+    }
+
+    /// What it meters.
+    pub const fn service(self) -> Service {
+        if self.energy().is_some() { Service::Heat } else { Service::Gas }
     }
 }
 

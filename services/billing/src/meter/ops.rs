@@ -96,6 +96,9 @@ pub async fn install(desk: Desk, call: Call, request: InstallMeterRequest) -> Re
     if supply.state == SupplyState::Ended.code() || supply.state == SupplyState::Voided.code() {
         return Err(Refusal::SupplyNotLive.into());
     }
+    if supply.service != meter.kind()?.service().code() {
+        return Err(Refusal::MeterOfOtherService.into());
+    }
     step(meter.state()?, Move::Install)?;
     may_install(meter.verified_date, meter.expires_date, from)?;
     if !request.signed {
@@ -172,7 +175,8 @@ pub async fn remove(desk: Desk, call: Call, request: RemoveInstallationRequest) 
     };
     // An installation that was never used goes back as if it had not been.
     let unused = reads.is_empty() && final_index.is_none_or(|f| f == row.initial_index);
-    if let Some(value) = final_index.filter(|_| !unused) {
+    // A heat meter has no chain of readings: its last index counts at the settlement of the season.
+    if let Some(value) = final_index.filter(|_| !unused && meter.kind().is_ok_and(|kind| kind.energy().is_none())) {
         let text = request.final_index.as_ref().map(|d| d.value.as_str()).unwrap_or_default();
         let at = write.now().min(Instant::end_of(end));
         let at = if at.date() == end { at } else { Instant::end_of(end) };

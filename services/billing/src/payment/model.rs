@@ -15,49 +15,80 @@ words! {
     }
 }
 
+words! {
+    /// What of a bill a share pays.
+    pub enum Part {
+        /// The bill itself.
+        Principal "PRINCIPAL",
+        /// Its late fee.
+        LateFee "LATE_FEE",
+    }
+}
+
 /// An open bill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Open {
     pub id: Uuid,
     pub due: NaiveDate,
-    /// Fen that are not paid yet; more than 0.
+    /// Fen of the bill that are not paid yet.
     pub rest: i64,
+    /// Fen of its late fee that are due.
+    pub late: i64,
+    /// Whether the bill is paid before its late fee.
+    pub principal_first: bool,
+}
+
+impl Open {
+    /// All that is due on it, fen.
+    const fn owed(&self) -> i64 {
+        self.rest.saturating_add(self.late)
+    }
+
+    const fn parts(&self) -> [(Part, i64); 2] {
+        if self.principal_first {
+            [(Part::Principal, self.rest), (Part::LateFee, self.late)]
+        } else {
+            [(Part::LateFee, self.late), (Part::Principal, self.rest)]
+        }
+    }
 }
 
 /// A share of a payment for a bill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
     pub bill: Uuid,
+    pub part: Part,
     /// Fen.
     pub amount: i64,
 }
 
 /// Shares `amount` among open bills: those named first, in the order named; then the oldest due first; bills due on one day in
-/// proportion to what is open, by largest remainder, ties to the bill with the lower id. What is left over pays no bill.
+/// proportion to what is open, by largest remainder, ties to the bill with the lower id. Within one bill late fee comes first unless
+/// its profile says otherwise. What is left over pays no bill.
 pub fn allocate(amount: i64, named: &[Uuid], open: &[Open]) -> (Vec<Share>, i64) {
     let mut left = amount.max(0);
     let mut shares = vec![];
     for id in named {
         if let Some(bill) = open.iter().find(|b| b.id == *id && !shares.iter().any(|s: &Share| s.bill == b.id)) {
-            pay(&mut shares, &mut left, bill.id, bill.rest);
+            pay(&mut shares, &mut left, bill, bill.owed());
         }
     }
-    let mut rest: Vec<Open> = open.iter().copied().filter(|b| b.rest > 0 && !named.contains(&b.id)).collect();
+    let mut rest: Vec<Open> = open.iter().copied().filter(|b| b.owed() > 0 && !named.contains(&b.id)).collect();
     rest.sort_by_key(|b| (b.due, b.id));
     let mut at = rest.as_slice();
     while let Some(first) = at.first() {
         let (group, later) = at.split_at(at.iter().take_while(|b| b.due == first.due).count());
-        let owed: i64 = group.iter().map(|b| b.rest).fold(0, i64::saturating_add);
+        let owed: i64 = group.iter().map(Open::owed).fold(0, i64::saturating_add);
         if left >= owed {
             for bill in group {
-                pay(&mut shares, &mut left, bill.id, bill.rest);
+                pay(&mut shares, &mut left, bill, bill.owed());
             }
         } else {
-            let weights: Vec<u64> = group.iter().map(|b| b.rest.unsigned_abs()).collect();
-            // Weights are never all zero: each rest is above it.
+            let weights: Vec<u64> = group.iter().map(|b| b.owed().unsigned_abs()).collect();
+            // Weights are never all zero: on each something is due.
             let parts = money::allocate(left, &weights).unwrap_or_default();
             for (bill, part) in group.iter().zip(parts) {
-                pay(&mut shares, &mut left, bill.id, part);
+                pay(&mut shares, &mut left, bill, part);
             }
             break;
         }
@@ -66,16 +97,20 @@ pub fn allocate(amount: i64, named: &[Uuid], open: &[Open]) -> (Vec<Share>, i64)
     (shares, left)
 }
 
-fn pay(shares: &mut Vec<Share>, left: &mut i64, bill: Uuid, wanted: i64) {
-    let amount = wanted.min(*left);
-    if amount > 0 {
-        *left -= amount;
-        shares.push(Share { bill, amount });
+fn pay(shares: &mut Vec<Share>, left: &mut i64, bill: &Open, wanted: i64) {
+    let mut wanted = wanted.min(*left);
+    for (part, due) in bill.parts() {
+        let amount = wanted.min(due);
+        if amount > 0 {
+            wanted -= amount;
+            *left -= amount;
+            shares.push(Share { bill: bill.id, part, amount });
+        }
     }
 }
 
 /// What stands of a payment's shares, the last one first: how a reversal takes them back. Negative shares cancel the latest
-/// positive ones of the same bill.
+/// positive ones of the same part of the same bill.
 pub fn standing(shares: &[Share]) -> Vec<Share> {
     let mut standing: Vec<Share> = vec![];
     for share in shares {
@@ -84,7 +119,7 @@ pub fn standing(shares: &[Share]) -> Vec<Share> {
             continue;
         }
         let mut back = share.amount.saturating_neg();
-        for earlier in standing.iter_mut().rev().filter(|s| s.bill == share.bill) {
+        for earlier in standing.iter_mut().rev().filter(|s| s.bill == share.bill && s.part == share.part) {
             let taken = back.min(earlier.amount);
             earlier.amount -= taken;
             back -= taken;
@@ -108,13 +143,23 @@ mod tests {
             id: Uuid::from_u128(n),
             due: NaiveDate::from_ymd_opt(2025, 3, day).unwrap(),
             rest,
+            late: 0,
+            principal_first: false,
         }
     }
 
     fn share(n: u128, amount: i64) -> Share {
         Share {
             bill: Uuid::from_u128(n),
+            part: Part::Principal,
             amount,
+        }
+    }
+
+    fn late(n: u128, amount: i64) -> Share {
+        Share {
+            part: Part::LateFee,
+            ..share(n, amount)
         }
     }
 
@@ -122,15 +167,21 @@ mod tests {
     fn words_are_those_of_the_contract() {
         let words: Vec<_> = PaymentState::ALL.iter().map(|w| (w.number(), w.code())).collect();
         crate::words::assert_contract(&words, "STATE_", |n| proto::payment::State::try_from(n).ok().map(|v| v.as_str_name()));
+        let words: Vec<_> = Part::ALL.iter().map(|w| (w.number(), w.code())).collect();
+        crate::words::assert_contract(&words, "PART_", |n| proto::allocation::Part::try_from(n).ok().map(|v| v.as_str_name()));
     }
 
     #[test]
-    fn edge_24_oldest_due_first() {
-        // 115.00 on A 100.00 (older) and B 60.00; the late fee of the page's case comes with dunning.
-        assert_eq!(
-            allocate(11_500, &[], &[bill(2, 20, 6000), bill(1, 10, 10_000)]),
-            (vec![share(1, 10_000), share(2, 1500)], 0)
-        );
+    fn edge_24_oldest_due_first_and_its_late_fee_before_it() {
+        let mut older = bill(1, 10, 10_000);
+        older.late = 500;
+        let open = [bill(2, 20, 6000), older];
+        assert_eq!(allocate(12_000, &[], &open), (vec![late(1, 500), share(1, 10_000), share(2, 1500)], 0));
+        assert_eq!(allocate(300, &[], &open), (vec![late(1, 300)], 0));
+        older.principal_first = true;
+        let open = [bill(2, 20, 6000), older];
+        assert_eq!(allocate(12_000, &[], &open), (vec![share(1, 10_000), late(1, 500), share(2, 1500)], 0));
+        assert_eq!(allocate(10_200, &[], &open), (vec![share(1, 10_000), late(1, 200)], 0));
     }
 
     #[test]
@@ -165,21 +216,26 @@ mod tests {
             vec![share(3, 25), share(2, 50), share(1, 100)]
         );
         assert_eq!(standing(&[share(1, 100), share(2, 50), share(2, -50), share(1, -40)]), vec![share(1, 60)]);
+        assert_eq!(standing(&[late(1, 5), share(1, 100), share(1, -100)]), vec![late(1, 5)]);
     }
 
     proptest! {
         #[test]
-        fn p_9_5_nothing_is_lost_and_no_bill_is_overpaid(amount in 0_i64..2_000_000, rests in proptest::collection::vec((1_u32..28, 1_i64..500_000), 0..8)) {
-            let open: Vec<_> = (1..).zip(&rests).map(|(n, (day, rest))| bill(n, *day, *rest)).collect();
+        fn p_9_5_nothing_is_lost_and_no_bill_is_overpaid(amount in 0_i64..2_000_000, rests in proptest::collection::vec((1_u32..28, 0_i64..500_000, 0_i64..50_000, any::<bool>()), 0..8)) {
+            let open: Vec<_> = (1..)
+                .zip(&rests)
+                .map(|(n, (day, rest, late, principal_first))| Open { late: *late, principal_first: *principal_first, ..bill(n, *day, *rest) })
+                .collect();
             let (shares, left) = allocate(amount, &[], &open);
             prop_assert_eq!(shares.iter().map(|s| s.amount).sum::<i64>() + left, amount);
             for share in &shares {
                 let bill = open.iter().find(|b| b.id == share.bill).unwrap();
-                prop_assert!(share.amount > 0 && share.amount <= bill.rest);
+                let due = if share.part == Part::LateFee { bill.late } else { bill.rest };
+                prop_assert!(share.amount > 0 && share.amount <= due);
             }
-            let paid = |b: &Open| shares.iter().find(|s| s.bill == b.id).map_or(0, |s| s.amount);
+            let paid = |b: &Open| shares.iter().filter(|s| s.bill == b.id).map(|s| s.amount).sum::<i64>();
             for (older, younger) in open.iter().flat_map(|a| open.iter().map(move |b| (a, b))).filter(|(a, b)| a.due < b.due) {
-                prop_assert!(paid(younger) == 0 || paid(older) == older.rest);
+                prop_assert!(paid(younger) == 0 || paid(older) == older.owed());
             }
         }
     }

@@ -15,16 +15,20 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::{
-    model::{Open, PaymentState, Share, allocate, standing},
-    store::{self, allocation, payment},
+    model::{Open, Part, PaymentState, Share, allocate, standing},
+    store::{self, allocation, part_code, payment},
 };
 use crate::{
     Desk, Refusal,
     bill::store::{self as bills, bill},
+    late_fee::store::{self as late_fees, LATE_FEE, Lates},
     ledger::store::{Book, Posting, post},
-    supply::store as supply,
+    supply::{model::Service, store as supply},
     table,
 };
+
+/// Channel of balances that were taken over from the system before this one.
+pub const OPENING: &str = "OPENING";
 
 /// TakePayment (9.5, edges 22 to 25).
 pub async fn take(desk: Desk, call: Call, request: TakePaymentRequest) -> Result<TakePaymentResponse, Fault> {
@@ -34,6 +38,9 @@ pub async fn take(desk: Desk, call: Call, request: TakePaymentRequest) -> Result
     };
     if call.has(Role::Reader) {
         return Err(Refusal::ReaderTakesNoCash.into());
+    }
+    if request.channel == OPENING {
+        return Err(Fault::from(Refusal::ChannelReserved).field("channel"));
     }
     let amount = wire::money_of(request.amount.as_ref(), "amount")?;
     if amount <= Money::ZERO {
@@ -64,14 +71,62 @@ pub async fn take(desk: Desk, call: Call, request: TakePaymentRequest) -> Result
         .iter()
         .map(|id| wire::id_of::<Uuid>("bill_ids", id))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut open = bills::open(&*write, &[account.id]).await?;
-    if let Some(id) = named.iter().find(|id| !open.iter().any(|b| b.id == **id)) {
-        return Err(Fault::not_found("open bill", id));
+    let mut open = late_fees::payable(&*write, &[account.id]).await?;
+    let mut late = late_fees::settle(&mut write, &open).await?;
+    let mut services = vec![];
+    for id in &named {
+        match open.iter().find(|b| b.id == *id) {
+            Some(bill) => services.push(bill.service()),
+            None => return Err(Fault::not_found("open bill", id)),
+        }
     }
-    let now = write.now();
-    let (shares, rest) = allocate(amount.fen(), &named, &openings(&open));
-    let year = now.date().year();
-    let number = numbers::next(&write, "RC", &account.branch, year, 1).await?;
+    let service = match services.split_first() {
+        Some((first, rest)) if rest.iter().all(|s| s == first) => *first,
+        Some(_) => return Err(Fault::from(Refusal::NamedBillsMixed).field("bill_ids")),
+        None => supply::services(&*write, &[account.id]).await?.remove(&account.id).unwrap_or(Service::Gas),
+    };
+    let entry = Entry {
+        account: &account,
+        amount,
+        channel: &request.channel,
+        reference: &request.channel_reference,
+        at: write.now(),
+        service,
+        named: &named,
+    };
+    let (row, rows) = enter(&mut write, entry, &mut open, &mut late).await?;
+    write
+        .commit(TakePaymentResponse {
+            payment: Some(store::message(&row, &rows)?),
+            already_taken: false,
+        })
+        .await
+}
+
+/// A payment to enter.
+pub struct Entry<'a> {
+    pub account: &'a supply::account::Model,
+    pub amount: Money,
+    pub channel: &'a str,
+    pub reference: &'a str,
+    /// When it was paid.
+    pub at: Instant,
+    /// What it is for: it pays bills of the other service only where it names them.
+    pub service: Service,
+    pub named: &'a [Uuid],
+}
+
+/// Enters a payment: shares, bills, ledger, event. `open` and `late` are brought in line; they may hold bills of other accounts too.
+pub async fn enter(write: &mut Write, entry: Entry<'_>, open: &mut [bill::Model], late: &mut Lates) -> Result<(payment::Model, Vec<allocation::Model>), Fault> {
+    let Entry { account, amount, at, .. } = entry;
+    let own: Vec<bill::Model> = open
+        .iter()
+        .filter(|b| b.account_id == account.id && (b.service() == entry.service || entry.named.contains(&b.id)))
+        .cloned()
+        .collect();
+    let (shares, rest) = allocate(amount.fen(), entry.named, &openings(&own, late));
+    let year = write.now().date().year();
+    let number = numbers::next(write, "RC", &account.branch, year, 1).await?;
     let row = payment::Model {
         id: Uuid::now_v7(),
         receipt_no: format!("RC-{}-{year}-{number:07}", account.branch),
@@ -81,22 +136,26 @@ pub async fn take(desk: Desk, call: Call, request: TakePaymentRequest) -> Result
         branch: account.branch.clone(),
         amount: amount.fen(),
         unallocated: rest,
-        channel: request.channel.clone(),
-        channel_reference: request.channel_reference.clone(),
+        channel: entry.channel.to_owned(),
+        channel_reference: entry.reference.to_owned(),
         state: PaymentState::Taken.code().to_owned(),
-        taken_by: call.subject().to_owned(),
-        taken_at: now.micros(),
+        taken_by: write.call().subject().to_owned(),
+        taken_at: at.micros(),
         reversal_reason: String::new(),
         version: 1,
+        service: Some(entry.service.code().to_owned()),
     };
-    table::insert::<payment::Entity>(&*write, row.clone()).await?;
-    let rows = pay(&write, row.id, &shares, &mut open).await?;
-    let paid: i64 = shares.iter().map(|s| s.amount).sum();
+    table::insert::<payment::Entity>(&**write, row.clone()).await?;
+    let rows = pay(write, row.id, &shares, open, at).await?;
+    for share in shares.iter().filter(|s| s.part == Part::LateFee) {
+        late.entry(share.bill).and_modify(|l| l.due = l.due.saturating_sub(share.amount));
+    }
     let posting = Posting::new("PAYMENT", row.id, &row.branch)
         .line(Book::Cash, &row.channel, None, row.amount)
-        .line(Book::Receivable, "", Some(account.id), -paid)
+        .line(Book::Receivable, "", Some(account.id), -sum(&shares, Part::Principal))
+        .line(Book::Revenue, LATE_FEE, None, -sum(&shares, Part::LateFee))
         .line(Book::Prepayment, "", Some(account.id), -rest);
-    post(&write, vec![posting]).await?;
+    post(write, vec![posting]).await?;
     write.subject(row.id);
     write.event(
         row.account_id,
@@ -108,20 +167,15 @@ pub async fn take(desk: Desk, call: Call, request: TakePaymentRequest) -> Result
             branch: row.branch.clone(),
             amount: Some(wire::money(amount)),
             channel: row.channel.clone(),
-            date: Some(wire::date(now.date())),
+            date: Some(wire::date(at.date())),
             settled_bill_ids: open
                 .iter()
-                .filter(|b| shares.iter().any(|s| s.bill == b.id) && b.paid == b.amount)
+                .filter(|b| shares.iter().any(|s| s.bill == b.id && s.part == Part::Principal) && b.paid == b.amount)
                 .map(|b| b.id.to_string())
                 .collect(),
         },
     );
-    write
-        .commit(TakePaymentResponse {
-            payment: Some(store::message(&row, &rows)?),
-            already_taken: false,
-        })
-        .await
+    Ok((row, rows))
 }
 
 /// ReversePayment (9.5): the last share first.
@@ -139,22 +193,29 @@ pub async fn reverse(desk: Desk, call: Call, request: ReversePaymentRequest) -> 
         return Err(Refusal::PaymentReversed.into());
     }
     rpc::check_etag(&request.etag, row.id, row.version)?;
-    let shares: Vec<Share> = store::shares(&*write, id)
-        .await?
-        .iter()
-        .map(|s| Share {
-            bill: s.bill_id,
-            amount: s.amount,
-        })
-        .collect();
+    let mut shares = vec![];
+    for share in store::shares(&*write, id).await? {
+        shares.push(Share {
+            bill: share.bill_id,
+            part: share.part()?,
+            amount: share.amount,
+        });
+    }
     let back: Vec<Share> = standing(&shares).iter().map(|s| Share { amount: -s.amount, ..*s }).collect();
     let ids: Vec<Uuid> = back.iter().map(|s| s.bill).collect();
     let mut touched = bill::Entity::find().filter(bill::Column::Id.is_in(ids)).all(&*write).await?;
-    pay(&write, id, &back, &mut touched).await?;
-    let reopened: i64 = back.iter().map(|s| -s.amount).sum();
+    let now = write.now();
+    pay(&write, id, &back, &mut touched, now).await?;
+    // What was taken over never was in the till.
+    let (book, detail) = if row.channel == OPENING {
+        (Book::Opening, "")
+    } else {
+        (Book::Cash, row.channel.as_str())
+    };
     let posting = Posting::new("PAYMENT_REVERSAL", id, &row.branch)
-        .line(Book::Cash, &row.channel, None, -row.amount)
-        .line(Book::Receivable, "", Some(row.account_id), reopened)
+        .line(book, detail, None, -row.amount)
+        .line(Book::Receivable, "", Some(row.account_id), -sum(&back, Part::Principal))
+        .line(Book::Revenue, LATE_FEE, None, -sum(&back, Part::LateFee))
         .line(Book::Prepayment, "", Some(row.account_id), row.unallocated);
     post(&write, vec![posting]).await?;
     let reversed = payment::Model {
@@ -165,6 +226,8 @@ pub async fn reverse(desk: Desk, call: Call, request: ReversePaymentRequest) -> 
         ..row
     };
     table::update::<payment::Entity>(&*write, reversed.clone()).await?;
+    // The days since the payment count again on what it had paid (9.5).
+    late_fees::settle(&mut write, &touched).await?;
     write.subject(id);
     write.event(
         reversed.account_id,
@@ -175,7 +238,7 @@ pub async fn reverse(desk: Desk, call: Call, request: ReversePaymentRequest) -> 
             party_id: reversed.party_id.to_string(),
             branch: reversed.branch.clone(),
             amount: Some(wire::money(Money::from_fen(reversed.amount))),
-            reopened_bill_ids: touched.iter().map(|b| b.id.to_string()).collect(),
+            reopened_bill_ids: touched.iter().filter(|b| b.paid < b.amount).map(|b| b.id.to_string()).collect(),
         },
     );
     let shares = store::shares(&*write, id).await?;
@@ -187,54 +250,83 @@ pub async fn reverse(desk: Desk, call: Call, request: ReversePaymentRequest) -> 
 }
 
 /// Open bills as the rules see them.
-pub fn openings(bills: &[bill::Model]) -> Vec<Open> {
+pub fn openings(bills: &[bill::Model], late: &Lates) -> Vec<Open> {
     bills
         .iter()
-        .map(|b| Open {
-            id: b.id,
-            due: b.due_date,
-            rest: b.amount.saturating_sub(b.paid),
+        .map(|b| {
+            let late = late.get(&b.id).copied().unwrap_or_default();
+            Open {
+                id: b.id,
+                due: b.due_date,
+                rest: b.rest(),
+                late: late.due,
+                principal_first: late.principal_first,
+            }
         })
-        .filter(|b| b.rest > 0)
+        .filter(|b| b.rest > 0 || b.late > 0)
         .collect()
 }
 
+fn sum(shares: &[Share], part: Part) -> i64 {
+    shares.iter().filter(|s| s.part == part).map(|s| s.amount).fold(0, i64::saturating_add)
+}
+
 /// Writes shares of a payment, positive or negative, and brings the bills in line.
-async fn pay(write: &Write, payment: Uuid, shares: &[Share], bills: &mut [bill::Model]) -> Result<Vec<allocation::Model>, Fault> {
+async fn pay(write: &Write, payment: Uuid, shares: &[Share], bills: &mut [bill::Model], at: Instant) -> Result<Vec<allocation::Model>, Fault> {
     let mut rows = vec![];
     for share in shares {
         let Some(bill) = bills.iter_mut().find(|b| b.id == share.bill) else {
             return Err(Fault::internal("a share of a bill that is not there"));
         };
-        bill.paid = bill.paid.saturating_add(share.amount);
-        rows.push(row(payment, bill, share.amount, write.now()));
+        take_share(write, bill, share).await?;
+        rows.push(row(payment, bill, share, at));
     }
-    for bill in bills.iter_mut().filter(|b| shares.iter().any(|s| s.bill == b.id)) {
+    let principal = |b: &bill::Model| shares.iter().any(|s| s.bill == b.id && s.part == Part::Principal);
+    for bill in bills.iter_mut().filter(|b| principal(b)) {
         bills::set_paid(write, bill).await?;
     }
     table::insert_all::<allocation::Entity>(&**write, rows.clone()).await?;
     Ok(rows)
 }
 
-fn row(payment: Uuid, bill: &bill::Model, amount: i64, now: Instant) -> allocation::Model {
+/// Books a share on its bill, which is not written, or on the late fee of it, which is.
+async fn take_share(write: &Write, bill: &mut bill::Model, share: &Share) -> Result<(), Fault> {
+    match share.part {
+        Part::Principal => bill.paid = bill.paid.saturating_add(share.amount),
+        Part::LateFee => late_fees::pay(write, bill.id, share.amount).await?,
+    }
+    Ok(())
+}
+
+fn row(payment: Uuid, bill: &bill::Model, share: &Share, now: Instant) -> allocation::Model {
     allocation::Model {
         id: Uuid::now_v7(),
         payment_id: payment,
         bill_id: bill.id,
         bill_no: bill.bill_no.clone(),
-        amount,
+        amount: share.amount,
         created_at: now.micros(),
+        part: part_code(share.part),
     }
 }
 
 /// Pays open bills from what accounts have paid ahead, the oldest payment first (edge 23). `bills` are not written yet or will be
-/// updated by the caller; their `paid` is brought in line here.
-pub async fn use_prepayment(write: &Write, accounts: &[Uuid], bills: &mut [bill::Model]) -> Result<(Vec<Posting>, Vec<allocation::Model>), Fault> {
-    let mut postings: HashMap<Uuid, (String, i64)> = HashMap::new();
+/// updated by the caller; their `paid` is brought in line here. `late` is what is due of their late fees.
+pub async fn use_prepayment(
+    write: &Write,
+    accounts: &[Uuid],
+    bills: &mut [bill::Model],
+    mut late: Lates,
+) -> Result<(Vec<Posting>, Vec<allocation::Model>), Fault> {
+    let mut postings: HashMap<Uuid, (String, i64, i64)> = HashMap::new();
     let mut rows = vec![];
     for mut source in store::with_rest(&**write, accounts).await? {
-        let own: Vec<bill::Model> = bills.iter().filter(|b| b.account_id == source.account_id).cloned().collect();
-        let (shares, rest) = allocate(source.unallocated, &[], &openings(&own));
+        let own: Vec<bill::Model> = bills
+            .iter()
+            .filter(|b| b.account_id == source.account_id && b.service() == source.service())
+            .cloned()
+            .collect();
+        let (shares, rest) = allocate(source.unallocated, &[], &openings(&own, &late));
         if shares.is_empty() {
             continue;
         }
@@ -242,19 +334,26 @@ pub async fn use_prepayment(write: &Write, accounts: &[Uuid], bills: &mut [bill:
             let Some(bill) = bills.iter_mut().find(|b| b.id == share.bill) else {
                 continue;
             };
-            bill.paid = bill.paid.saturating_add(share.amount);
-            rows.push(row(source.id, bill, share.amount, write.now()));
-            let total = postings.entry(source.account_id).or_insert_with(|| (source.branch.clone(), 0));
-            total.1 = total.1.saturating_add(share.amount);
+            take_share(write, bill, share).await?;
+            rows.push(row(source.id, bill, share, write.now()));
+            let total = postings.entry(source.account_id).or_insert_with(|| (source.branch.clone(), 0, 0));
+            match share.part {
+                Part::Principal => total.1 = total.1.saturating_add(share.amount),
+                Part::LateFee => {
+                    total.2 = total.2.saturating_add(share.amount);
+                    late.entry(bill.id).and_modify(|l| l.due = l.due.saturating_sub(share.amount));
+                }
+            }
         }
         source.unallocated = rest;
         source.version = source.version.saturating_add(1);
         table::update::<payment::Entity>(&**write, source).await?;
     }
-    let postings = postings.into_iter().map(|(account, (branch, fen))| {
+    let postings = postings.into_iter().map(|(account, (branch, principal, late))| {
         Posting::new("PREPAYMENT_USE", account, &branch)
-            .line(Book::Prepayment, "", Some(account), fen)
-            .line(Book::Receivable, "", Some(account), -fen)
+            .line(Book::Prepayment, "", Some(account), principal.saturating_add(late))
+            .line(Book::Receivable, "", Some(account), -principal)
+            .line(Book::Revenue, LATE_FEE, None, -late)
     });
     Ok((postings.collect(), rows))
 }

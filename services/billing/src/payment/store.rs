@@ -1,5 +1,6 @@
 //! Tables of payments.
 
+use calendar::Instant;
 use contracts::hearth::billing::v1 as proto;
 use database::{Scope, Scoped, find};
 use money::Money;
@@ -7,8 +8,13 @@ use rpc::{Fault, page::Page, wire};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-use super::model::PaymentState;
-use crate::{ledger::store::instant, table::table, words::known};
+use super::model::{Part, PaymentState};
+use crate::{
+    ledger::store::instant,
+    supply::model::{Service, service_of},
+    table::table,
+    words::known,
+};
 
 table!(payment, "payment", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
@@ -26,6 +32,7 @@ table!(payment, "payment", {
     taken_at: i64,
     reversal_reason: String,
     version: i64,
+    service: Option<String>,
 });
 table!(allocation, "allocation", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
@@ -34,6 +41,7 @@ table!(allocation, "allocation", {
     bill_no: String,
     amount: i64,
     created_at: i64,
+    part: Option<String>,
 });
 
 impl Scoped for payment::Entity {
@@ -46,6 +54,25 @@ impl payment::Model {
     pub fn state(&self) -> Result<PaymentState, Fault> {
         known(PaymentState::of(&self.state), &self.state)
     }
+}
+
+impl payment::Model {
+    /// What its prepayment is for.
+    pub fn service(&self) -> Service {
+        service_of(self.service.as_deref())
+    }
+}
+
+impl allocation::Model {
+    /// What of the bill it pays; a share of the bill itself has no word.
+    pub fn part(&self) -> Result<Part, Fault> {
+        self.part.as_deref().map_or(Ok(Part::Principal), |code| known(Part::of(code), code))
+    }
+}
+
+/// The word of a part in the database.
+pub fn part_code(part: Part) -> Option<String> {
+    (part == Part::LateFee).then(|| part.code().to_owned())
 }
 
 /// A payment that the caller may see.
@@ -80,18 +107,31 @@ pub async fn list(
     conn: &impl ConnectionTrait,
     scope: &Scope,
     page: &Page,
-    party: Option<Uuid>,
-    account: Option<Uuid>,
+    request: &proto::ListPaymentsRequest,
 ) -> Result<(Vec<proto::Payment>, String), Fault> {
     let mut select = find::<payment::Entity>(scope).order_by_asc(payment::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(payment::Column::Id.gt(after));
     }
-    if let Some(party) = party {
-        select = select.filter(payment::Column::PartyId.eq(party));
+    for (column, field, value) in [
+        (payment::Column::PartyId, "party_id", &request.party_id),
+        (payment::Column::AccountId, "account_id", &request.account_id),
+    ] {
+        if let Some(id) = value {
+            select = select.filter(column.eq(wire::id_of::<Uuid>(field, id)?));
+        }
     }
-    if let Some(account) = account {
-        select = select.filter(payment::Column::AccountId.eq(account));
+    if !request.branch.is_empty() {
+        select = select.filter(payment::Column::Branch.eq(&request.branch));
+    }
+    if let Some(state) = PaymentState::of_number(request.state) {
+        select = select.filter(payment::Column::State.eq(state.code()));
+    }
+    if let Some(from) = wire::date_if(request.from_date.as_ref(), "from_date")? {
+        select = select.filter(payment::Column::TakenAt.gte(Instant::start_of(from).micros()));
+    }
+    if let Some(until) = wire::date_if(request.until_date.as_ref(), "until_date")? {
+        select = select.filter(payment::Column::TakenAt.lte(Instant::end_of(until).micros()));
     }
     let (rows, next) = page.cut(select.all(conn).await?, |r| r.id);
     Ok((rows.iter().map(|row| message(row, &[])).collect::<Result<_, _>>()?, next))
@@ -113,15 +153,19 @@ pub fn message(row: &payment::Model, shares: &[allocation::Model]) -> Result<pro
         state: row.state()?.number(),
         allocations: shares
             .iter()
-            .map(|s| proto::Allocation {
-                bill_id: s.bill_id.to_string(),
-                bill_no: s.bill_no.clone(),
-                amount: fen(s.amount),
+            .map(|s| {
+                Ok::<_, Fault>(proto::Allocation {
+                    bill_id: s.bill_id.to_string(),
+                    bill_no: s.bill_no.clone(),
+                    amount: fen(s.amount),
+                    part: s.part()?.number(),
+                })
             })
-            .collect(),
+            .collect::<Result<_, _>>()?,
         prepayment: fen(row.unallocated),
         taken_by: row.taken_by.clone(),
         take_time: Some(instant(row.taken_at)),
         etag: rpc::etag(row.id, row.version),
+        service: row.service().code().to_owned(),
     })
 }

@@ -15,46 +15,33 @@ use crate::Desk;
 /// ReadingService.
 pub struct Api(pub Desk);
 
-#[tonic::async_trait]
-impl ReadingService for Api {
-    async fn record_reading(&self, request: Request<RecordReadingRequest>) -> Result<Response<RecordReadingResponse>, Status> {
-        rpc::write(&self.0, request, intake::record).await
-    }
+rpc::service! {
+    ReadingService for Api(Desk) {
+        write record_reading(RecordReadingRequest) -> RecordReadingResponse = intake::record;
+        read list_readings(ListReadingsRequest) -> ListReadingsResponse = list;
+        read list_exceptions(ListExceptionsRequest) -> ListExceptionsResponse = exceptions;
+        write release_exceptions(ReleaseExceptionsRequest) -> ReleaseExceptionsResponse = ops::release;
+        write reject_exception(RejectExceptionRequest) -> RejectExceptionResponse = ops::reject;
+        write adjust_exception(AdjustExceptionRequest) -> AdjustExceptionResponse = ops::adjust;
+    } and {
+        type ImportReadingsStream = Outflow<ImportReadingsResponse>;
 
-    type ImportReadingsStream = Outflow<ImportReadingsResponse>;
-
-    async fn import_readings(&self, request: Request<Streaming<ImportReadingsRequest>>) -> Result<Response<Self::ImportReadingsStream>, Status> {
-        rpc::exchange(&self.0, request, intake::import).await
-    }
-
-    async fn list_readings(&self, request: Request<ListReadingsRequest>) -> Result<Response<ListReadingsResponse>, Status> {
-        rpc::read(&self.0, request, list).await
-    }
-
-    async fn list_exceptions(&self, request: Request<ListExceptionsRequest>) -> Result<Response<ListExceptionsResponse>, Status> {
-        rpc::read(&self.0, request, exceptions).await
-    }
-
-    async fn release_exceptions(&self, request: Request<ReleaseExceptionsRequest>) -> Result<Response<ReleaseExceptionsResponse>, Status> {
-        rpc::write(&self.0, request, ops::release).await
-    }
-
-    async fn reject_exception(&self, request: Request<RejectExceptionRequest>) -> Result<Response<RejectExceptionResponse>, Status> {
-        rpc::write(&self.0, request, ops::reject).await
-    }
-
-    async fn adjust_exception(&self, request: Request<AdjustExceptionRequest>) -> Result<Response<AdjustExceptionResponse>, Status> {
-        rpc::write(&self.0, request, ops::adjust).await
+        async fn import_readings(&self, request: Request<Streaming<ImportReadingsRequest>>) -> Result<Response<Self::ImportReadingsStream>, Status> {
+            rpc::exchange(&self.0, request, intake::import).await
+        }
     }
 }
 
 async fn list(desk: Desk, call: Call, request: ListReadingsRequest) -> Result<ListReadingsResponse, Fault> {
-    let page = Page::of(
-        &call,
-        &[&request.meter_no, &request.state.to_string(), &request.branch],
-        request.page_size,
-        &request.page_token,
-    )?;
+    let filter = format!(
+        "{:?}",
+        ListReadingsRequest {
+            page_size: 0,
+            page_token: String::new(),
+            ..request.clone()
+        }
+    );
+    let page = Page::of(&call, &[&filter], request.page_size, &request.page_token)?;
     let (readings, next_page_token) = store::list(desk.db.reader(), &Scope::of(&call), &page, &request).await?;
     Ok(ListReadingsResponse { readings, next_page_token })
 }

@@ -32,6 +32,9 @@ pub async fn record(desk: Desk, call: Call, request: RecordReadingRequest) -> Re
         .await?
         .pop()
         .ok_or_else(|| Fault::not_found("meter", &request.meter_no))?;
+    if meter.kind()?.energy().is_some() {
+        return Err(Refusal::MeterOfOtherService.into());
+    }
     let value = index_of(&request.index, meter.kind()?, meter.register()).map_err(|r| Fault::from(r).field("index"))?;
     let mut chains = Chains::load(&*write, &desk.thresholds, vec![meter.clone()], at.date()).await?;
     let install = chains.installation(meter.id, at.date()).cloned().ok_or(Refusal::MeterNotInstalled)?;
@@ -93,6 +96,9 @@ pub async fn import(desk: Desk, call: Call, request: ImportReadingsRequest) -> R
                 return Err((Refusal::FutureReading, "read_at"));
             }
             let kind = meter.kind().map_err(|_| (Refusal::MeterUnknown, "meter_no"))?;
+            if kind.energy().is_some() {
+                return Err((Refusal::MeterOfOtherService, "meter_no"));
+            }
             let value = index_of(&row.index, kind, meter.register()).map_err(|r| (r, "index"))?;
             Ok((meter, at, value))
         });

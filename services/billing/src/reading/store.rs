@@ -103,6 +103,15 @@ pub async fn list(
     if !request.branch.is_empty() {
         select = select.filter(reading::Column::Branch.eq(&request.branch));
     }
+    if let Some(agreement) = &request.agreement_id {
+        select = select.filter(reading::Column::AgreementId.eq(wire::id_of::<Uuid>("agreement_id", agreement)?));
+    }
+    if let Some(from) = wire::date_if(request.from_date.as_ref(), "from_date")? {
+        select = select.filter(reading::Column::ReadDate.gte(from));
+    }
+    if let Some(until) = wire::date_if(request.until_date.as_ref(), "until_date")? {
+        select = select.filter(reading::Column::ReadDate.lte(until));
+    }
     let (rows, next) = page.cut(select.all(conn).await?, |r| r.id);
     Ok((rows.iter().map(message).collect::<Result<_, _>>()?, next))
 }

@@ -6,7 +6,6 @@ use contracts::hearth::billing::v1::{
 };
 use database::Scope;
 use rpc::{Call, Fault, page::Page, wire};
-use tonic::{Request, Response, Status};
 
 use super::{model::Outcome, ops, store};
 use crate::Desk;
@@ -14,22 +13,12 @@ use crate::Desk;
 /// BillRunService.
 pub struct Api(pub Desk);
 
-#[tonic::async_trait]
-impl BillRunService for Api {
-    async fn start_bill_run(&self, request: Request<StartBillRunRequest>) -> Result<Response<StartBillRunResponse>, Status> {
-        rpc::write(&self.0, request, ops::start).await
-    }
-
-    async fn get_bill_run(&self, request: Request<GetBillRunRequest>) -> Result<Response<GetBillRunResponse>, Status> {
-        rpc::read(&self.0, request, get).await
-    }
-
-    async fn list_bill_runs(&self, request: Request<ListBillRunsRequest>) -> Result<Response<ListBillRunsResponse>, Status> {
-        rpc::read(&self.0, request, list).await
-    }
-
-    async fn list_bill_run_items(&self, request: Request<ListBillRunItemsRequest>) -> Result<Response<ListBillRunItemsResponse>, Status> {
-        rpc::read(&self.0, request, items).await
+rpc::service! {
+    BillRunService for Api(Desk) {
+        write start_bill_run(StartBillRunRequest) -> StartBillRunResponse = ops::start;
+        read get_bill_run(GetBillRunRequest) -> GetBillRunResponse = get;
+        read list_bill_runs(ListBillRunsRequest) -> ListBillRunsResponse = list;
+        read list_bill_run_items(ListBillRunItemsRequest) -> ListBillRunItemsResponse = items;
     }
 }
 

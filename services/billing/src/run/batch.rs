@@ -1,16 +1,14 @@
 //! The work of a run: agreements in chunks, loaded in sets, decided by the pure rules, written in sets, one transaction a chunk.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use calendar::{Instant, NaiveDate};
-use chrono::{Datelike, Days};
-use contracts::hearth::billing::v1::{BillIssued, MeterReadAccepted};
+use chrono::Days;
+use contracts::hearth::billing::v1::MeterReadAccepted;
 use database::{
     Scope, Write,
     jobs::{Job, Step, Work},
-    numbers,
 };
-use money::Money;
 use rpc::{Call, Fault, wire};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
@@ -22,13 +20,13 @@ use super::{
 use crate::{
     Desk,
     bill::{
+        issue::issue,
         model::BillKind,
-        ops::issued,
         store::{self as bills, bill, line, tier_use},
     },
-    ledger::store::{Book, Posting, post},
     meter::store::{self as meters, installation, meter},
-    payment::{ops::use_prepayment, store::allocation},
+    opening::store as openings,
+    profile::{model::Book as Profiles, store::book as profiles},
     reading::{
         chain::announce,
         model::{Code, ExceptionState, ReadingState, codes_of},
@@ -75,18 +73,21 @@ impl Work for BillRun {
     }
 }
 
-fn more(run: &run::Model) -> Step {
+/// How far a run has come.
+pub fn more(run: &run::Model) -> Step {
     Step::More {
         done: run.done(),
         total: run.expected.max(run.done()),
     }
 }
 
-async fn locked(write: &Write, id: Uuid) -> Result<Option<run::Model>, Fault> {
+/// A run, locked: its workers queue here.
+pub async fn locked(write: &Write, id: Uuid) -> Result<Option<run::Model>, Fault> {
     Ok(run::Entity::find_by_id(id).lock_exclusive().one(&**write).await?)
 }
 
-async fn finish(mut write: Write, mut run: run::Model) -> Result<Step, Fault> {
+/// Ends a run.
+pub async fn finish(mut write: Write, mut run: run::Model) -> Result<Step, Fault> {
     if run.state != RunState::Done.code() {
         run.state = RunState::Done.code().to_owned();
         run.finished_at = Some(write.now().micros());
@@ -156,7 +157,7 @@ impl BillRun {
             made.take(&mut run, supply, decision, &write, &loaded);
         }
         run.reached = chunk.last().map(|s| s.id).or(run.reached);
-        made.store(&mut write, &run, period, &accounts).await?;
+        made.store(&mut write, period).await?;
         table::update::<run::Entity>(&*write, run.clone()).await?;
         write.subject(run.id);
         write.close().await?;
@@ -170,8 +171,9 @@ struct Loaded {
     installs: Vec<installation::Model>,
     meters: HashMap<Uuid, meter::Model>,
     reads: HashMap<Uuid, Vec<reading::Model>>,
-    billed: HashMap<Uuid, bill::Model>,
+    billed: HashMap<Uuid, Billed>,
     used: HashMap<Uuid, Vec<(i32, i64)>>,
+    profiles: Profiles,
 }
 
 impl Loaded {
@@ -181,13 +183,8 @@ impl Loaded {
         let installs = meters::of_agreements(&**write, &ids).await?;
         let numbers: Vec<&str> = installs.iter().map(|i| i.meter_no.as_str()).collect();
         let meters = meters::lock(&**write, &Scope::everything(), &numbers).await?;
-        let billed = bills::last(&**write, &ids).await?;
-        let since = |i: &installation::Model| {
-            billed
-                .get(&i.agreement_id)
-                .filter(|b| b.installation_id == i.id)
-                .map_or(i.from_date, |b| b.to_date)
-        };
+        let billed = billed(write, &ids).await?;
+        let since = |i: &installation::Model| billed.get(&i.agreement_id).filter(|b| b.install == i.id).map_or(i.from_date, |b| b.to);
         let first: NaiveDate = installs.iter().map(since).min().unwrap_or(period.first);
         let found = reading::Entity::find()
             .filter(reading::Column::InstallationId.is_in(installs.iter().map(|i| i.id)))
@@ -208,6 +205,7 @@ impl Loaded {
             reads,
             billed,
             used,
+            profiles: profiles(&**write).await?,
         })
     }
 
@@ -242,14 +240,28 @@ impl Loaded {
             terms: supplies::terms_of(supply, self.terms.iter().filter(|t| t.agreement_id == supply.id)),
             installs,
             reads,
-            billed: self.billed.get(&supply.id).map(|b| Billed {
-                to: b.to_date,
-                index: b.to_index,
-                install: b.installation_id,
-            }),
+            billed: self.billed.get(&supply.id).copied(),
             used: self.used.get(&supply.id).cloned().unwrap_or_default(),
         })
     }
+}
+
+/// Where the last bill of each agreement ended; before the first one, where the system before this one ended (期初).
+async fn billed(write: &Write, agreements: &[Uuid]) -> Result<HashMap<Uuid, Billed>, Fault> {
+    let mut billed = HashMap::new();
+    for (agreement, opening) in openings::of_agreements(&**write, agreements).await? {
+        if let Some((install, index)) = opening.installation_id.zip(opening.value) {
+            let to = opening.as_of;
+            billed.insert(agreement, Billed { to, index, install });
+        }
+    }
+    for (agreement, bill) in bills::last(&**write, agreements).await? {
+        if let Some(install) = bill.installation_id {
+            let (to, index) = (bill.to_date, bill.to_index);
+            billed.insert(agreement, Billed { to, index, install });
+        }
+    }
+    Ok(billed)
 }
 
 /// What a chunk writes.
@@ -297,7 +309,7 @@ impl Made {
             .bills
             .last()
             .filter(|b| b.agreement_id == supply.id && b.de_facto)
-            .map(|b| (b.installation_id, b.to_date))
+            .and_then(|b| Some((b.installation_id?, b.to_date)))
         {
             self.exception(supply, loaded, install, Code::ContractMissing, date, now);
         }
@@ -343,9 +355,12 @@ impl Made {
     fn bill(&mut self, run: &run::Model, supply: &supply::Model, draft: Draft, now: Instant, loaded: &Loaded) {
         let id = Uuid::now_v7();
         let issue_date = now.date();
-        let due_date = issue_date
-            .checked_add_days(Days::new(u64::from(run.due_days.unsigned_abs())))
-            .unwrap_or(issue_date);
+        let days = if run.due_days > 0 {
+            run.due_days
+        } else {
+            loaded.profiles.on(&supply.branch, issue_date).due_days
+        };
+        let due_date = issue_date.checked_add_days(Days::new(u64::from(days.unsigned_abs()))).unwrap_or(issue_date);
         self.ends
             .extend(loaded.reads.get(&supply.id).into_iter().flatten().find(|r| r.id == draft.reading).cloned());
         self.lines.extend((0..).zip(draft.lines).map(|(ordinal, l)| line::Model {
@@ -356,10 +371,11 @@ impl Made {
             price: l.price,
             amount: l.amount,
             reason: l.reason.to_owned(),
-            tariff_id: l.tariff,
+            tariff_id: Some(l.tariff),
             tier_year: l.tier_year,
             from_date: l.from,
             to_date: l.to,
+            unit: None,
         }));
         self.uses.extend(draft.uses.iter().map(|(tier_year, volume)| tier_use::Model {
             bill_id: id,
@@ -387,7 +403,7 @@ impl Made {
             volume_before: draft.before,
             tier_year: draft.tier_year,
             use_class: draft.class,
-            tariff_id: draft.tariff,
+            tariff_id: Some(draft.tariff),
             amount: draft.amount.fen(),
             paid: 0,
             issue_date,
@@ -395,32 +411,23 @@ impl Made {
             de_facto: draft.de_facto,
             low_income: draft.low_income,
             persons: i32::from(draft.persons),
-            installation_id: draft.install,
-            reading_id: draft.reading,
-            run_id: run.id,
+            installation_id: Some(draft.install),
+            reading_id: Some(draft.reading),
+            run_id: Some(run.id),
             credit_note_no: String::new(),
             created_at: now.micros(),
             version: 1,
+            fee_item_id: None,
+            delivered_date: None,
+            service: None,
+            season: None,
+            unit: None,
         });
     }
 
-    async fn store(mut self, write: &mut Write, run: &run::Model, period: Period, accounts: &[Uuid]) -> Result<(), Fault> {
-        self.number(write).await?;
-        let (mut postings, shares) = use_prepayment(write, accounts, &mut self.bills).await?;
-        for row in &mut self.bills {
-            row.state = issued(row.amount, row.paid)?.code().to_owned();
-        }
-        let sold = self.bills.iter().map(|b| {
-            Posting::new("BILL", b.id, &b.branch)
-                .line(Book::Receivable, "", Some(b.account_id), b.amount)
-                .line(Book::Revenue, &b.use_class, None, -b.amount)
-        });
-        postings.extend(sold);
-        table::insert_all::<bill::Entity>(&**write, self.bills.clone()).await?;
-        table::insert_all::<line::Entity>(&**write, self.lines).await?;
+    async fn store(self, write: &mut Write, period: Period) -> Result<(), Fault> {
+        let bills = issue(write, self.bills, self.lines).await?;
         table::insert_all::<tier_use::Entity>(&**write, self.uses).await?;
-        table::insert_all::<allocation::Entity>(&**write, shares).await?;
-        post(write, postings).await?;
         if !self.ends.is_empty() {
             reading::Entity::update_many()
                 .col_expr(reading::Column::State, ReadingState::Billed.code().into())
@@ -432,25 +439,7 @@ impl Made {
         let fresh = unknown(write, self.exceptions, period.last).await?;
         table::insert_all::<exception::Entity>(&**write, fresh.clone()).await?;
         announce(write, &fresh).await?;
-        tell(write, run, &self.bills, &self.ends);
-        Ok(())
-    }
-
-    /// Numbers the bills in blocks per branch and year.
-    async fn number(&mut self, write: &Write) -> Result<(), Fault> {
-        let mut branches: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for (at, row) in self.bills.iter().enumerate() {
-            branches.entry(row.branch.clone()).or_default().push(at);
-        }
-        let year = write.now().date().year();
-        for (branch, rows) in branches {
-            let first = numbers::next(write, "BL", &branch, year, i64::try_from(rows.len()).unwrap_or(i64::MAX)).await?;
-            for (number, at) in (first..).zip(rows) {
-                if let Some(row) = self.bills.get_mut(at) {
-                    row.bill_no = format!("BL-{branch}-{year}-{number:08}");
-                }
-            }
-        }
+        tell(write, &bills, &self.ends);
         Ok(())
     }
 }
@@ -475,28 +464,11 @@ async fn unknown(write: &Write, found: Vec<exception::Model>, month_end: NaiveDa
     Ok(found.into_iter().filter(|e| !listed(e)).collect())
 }
 
-fn tell(write: &mut Write, run: &run::Model, bills: &[bill::Model], ends: &[reading::Model]) {
+fn tell(write: &mut Write, bills: &[bill::Model], ends: &[reading::Model]) {
     let mut digest = vec![];
     for row in bills {
         digest.extend_from_slice(row.id.as_bytes());
         digest.extend_from_slice(&row.amount.to_be_bytes());
-        write.event(
-            row.account_id,
-            &BillIssued {
-                bill_id: row.id.to_string(),
-                bill_no: row.bill_no.clone(),
-                agreement_id: row.agreement_id.to_string(),
-                account_id: row.account_id.to_string(),
-                party_id: row.party_id.to_string(),
-                branch: row.branch.clone(),
-                year: run.year,
-                month: run.month,
-                amount: Some(wire::money(Money::from_fen(row.amount))),
-                issue_date: Some(wire::date(row.issue_date)),
-                due_date: Some(wire::date(row.due_date)),
-                de_facto: row.de_facto,
-            },
-        );
     }
     for row in ends {
         write.event(

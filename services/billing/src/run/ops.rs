@@ -13,9 +13,6 @@ use super::{
 };
 use crate::{Desk, Refusal, table};
 
-/// Days from issue to due where the caller names none (E2-05).
-const DUE_DAYS: i32 = 15;
-
 /// StartBillRun.
 pub async fn start(desk: Desk, call: Call, request: StartBillRunRequest) -> Result<StartBillRunResponse, Fault> {
     let mut write = match desk.db.begin(&call, &request).await? {
@@ -38,7 +35,7 @@ pub async fn start(desk: Desk, call: Call, request: StartBillRunRequest) -> Resu
         year: request.year,
         month: request.month,
         branch: request.branch.clone(),
-        due_days: if request.due_days == 0 { DUE_DAYS } else { request.due_days },
+        due_days: request.due_days,
         state: RunState::Running.code().to_owned(),
         reached: None,
         expected: i64::try_from(expected).unwrap_or(i64::MAX),
@@ -52,6 +49,8 @@ pub async fn start(desk: Desk, call: Call, request: StartBillRunRequest) -> Resu
         amount: 0,
         created_at: write.now().micros(),
         finished_at: None,
+        purpose: None,
+        season: None,
     };
     table::insert::<run::Entity>(&*write, row).await?;
     write.subject(id);

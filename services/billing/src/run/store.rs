@@ -7,7 +7,7 @@ use rpc::{Fault, page::Page, wire};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
-use super::model::{Outcome, Period, RunState};
+use super::model::{Outcome, Period, Purpose, RunState};
 use crate::{
     ledger::store::instant,
     supply::{model::SupplyState, store::supply},
@@ -35,6 +35,8 @@ table!(run, "bill_run", {
     amount: i64,
     created_at: i64,
     finished_at: Option<i64>,
+    purpose: Option<String>,
+    season: Option<String>,
 });
 table!(item, "bill_run_item", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
@@ -60,6 +62,11 @@ impl run::Model {
         [self.produced, self.already, self.held, self.missing, self.parked, self.skipped, self.not_due]
             .into_iter()
             .fold(0, i64::saturating_add)
+    }
+
+    /// What it makes; gas bills where nothing else is said.
+    pub fn purpose(&self) -> Result<Purpose, Fault> {
+        self.purpose.as_deref().map_or(Ok(Purpose::Regular), |code| known(Purpose::of(code), code))
     }
 
     /// The month.
@@ -162,5 +169,7 @@ pub fn message(row: &run::Model) -> Result<proto::BillRun, Fault> {
         amount: Some(wire::money(Money::from_fen(row.amount))),
         create_time: Some(instant(row.created_at)),
         finish_time: row.finished_at.map(instant),
+        purpose: row.purpose()?.number(),
+        season: row.season.clone().unwrap_or_default(),
     })
 }

@@ -3,7 +3,6 @@
 use contracts::hearth::billing::v1::{GetSupplyRequest, GetSupplyResponse, ListSuppliesRequest, ListSuppliesResponse, supply_service_server::SupplyService};
 use database::Scope;
 use rpc::{Call, Fault, page::Page, wire};
-use tonic::{Request, Response, Status};
 
 use super::store;
 use crate::Desk;
@@ -11,14 +10,10 @@ use crate::Desk;
 /// SupplyService.
 pub struct Api(pub Desk);
 
-#[tonic::async_trait]
-impl SupplyService for Api {
-    async fn get_supply(&self, request: Request<GetSupplyRequest>) -> Result<Response<GetSupplyResponse>, Status> {
-        rpc::read(&self.0, request, get).await
-    }
-
-    async fn list_supplies(&self, request: Request<ListSuppliesRequest>) -> Result<Response<ListSuppliesResponse>, Status> {
-        rpc::read(&self.0, request, list).await
+rpc::service! {
+    SupplyService for Api(Desk) {
+        read get_supply(GetSupplyRequest) -> GetSupplyResponse = get;
+        read list_supplies(ListSuppliesRequest) -> ListSuppliesResponse = list;
     }
 }
 

@@ -8,6 +8,7 @@ use sea_orm::ActiveValue::Set;
 use uuid::Uuid;
 
 use super::{
+    hold,
     model::{SupplyState, TermKind},
     store,
 };
@@ -63,6 +64,13 @@ impl Consumer for FromArchive {
             let from = wire::date_of(told.from_date.as_ref(), "from_date")?;
             let until = wire::date_if(told.until_date.as_ref(), "until_date")?;
             store::put_term(&**write, id, TermKind::LowIncome, told.low_income.then(|| "1".to_owned()), from, until).await
+        } else if let Some(told) = read::<archive::CreditHoldRaised>(event)? {
+            let party = wire::id_of("party_id", &told.party_id)?;
+            let day = wire::date_of(told.raised_date.as_ref(), "raised_date")?;
+            hold::raise(&**write, party, &told.branch, &told.cause, day).await
+        } else if let Some(told) = read::<archive::CreditHoldCleared>(event)? {
+            let day = wire::date_of(told.cleared_date.as_ref(), "cleared_date")?;
+            hold::clear(&**write, wire::id_of("party_id", &told.party_id)?, day).await
         } else {
             Ok(())
         }

@@ -2,5 +2,6 @@
 
 pub mod api;
 pub mod events;
+pub mod hold;
 pub mod model;
 pub mod store;

@@ -19,6 +19,21 @@ words! {
 }
 
 words! {
+    /// What is supplied.
+    pub enum Service {
+        /// Gas.
+        Gas "GAS",
+        /// Heat.
+        Heat "HEAT",
+    }
+}
+
+/// What a bill or a payment is for; gas where nothing else is said.
+pub fn service_of(code: Option<&str>) -> Service {
+    code.and_then(Service::of).unwrap_or(Service::Gas)
+}
+
+words! {
     /// What a dated term says.
     pub enum TermKind {
         /// Class of use.

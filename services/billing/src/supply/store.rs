@@ -1,5 +1,7 @@
 //! Tables of the copy.
 
+use std::collections::HashMap;
+
 use calendar::NaiveDate;
 use contracts::hearth::billing::v1 as proto;
 use database::{Scope, Scoped, Write, find};
@@ -9,7 +11,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::model::{Change, Span, SupplyState, TermKind, replaced};
+use super::model::{Change, Service, Span, SupplyState, TermKind, replaced};
 use crate::{
     run::model::{Term, Terms},
     table::{self, table},
@@ -101,6 +103,35 @@ pub async fn gas_of_accounts(conn: &impl ConnectionTrait, scope: &Scope, account
     let rows = find::<supply::Entity>(scope)
         .filter(supply::Column::AccountNo.is_in(account_nos.iter().copied()))
         .filter(supply::Column::Service.eq("GAS"))
+        .filter(supply::Column::State.is_in([SupplyState::Signed.code(), SupplyState::InForce.code()]))
+        .order_by_asc(supply::Column::State)
+        .order_by_asc(supply::Column::Id)
+        .all(conn)
+        .await?;
+    Ok(rows)
+}
+
+/// What payments of accounts are for where nothing else is said: gas, or heat for an account that has heat alone (9.5).
+pub async fn services(conn: &impl ConnectionTrait, accounts: &[Uuid]) -> Result<HashMap<Uuid, Service>, Fault> {
+    let rows = supply::Entity::find()
+        .filter(supply::Column::AccountId.is_in(accounts.iter().copied()))
+        .filter(supply::Column::State.ne(SupplyState::Voided.code()))
+        .all(conn)
+        .await?;
+    let mut services = HashMap::new();
+    for row in rows {
+        let service = services.entry(row.account_id).or_insert(Service::Heat);
+        if row.service != Service::Heat.code() {
+            *service = Service::Gas;
+        }
+    }
+    Ok(services)
+}
+
+/// The agreements of account numbers for a service that the caller may see, those in force first.
+pub async fn of_accounts(conn: &impl ConnectionTrait, scope: &Scope, account_nos: &[&str]) -> Result<Vec<supply::Model>, Fault> {
+    let rows = find::<supply::Entity>(scope)
+        .filter(supply::Column::AccountNo.is_in(account_nos.iter().copied()))
         .filter(supply::Column::State.is_in([SupplyState::Signed.code(), SupplyState::InForce.code()]))
         .order_by_asc(supply::Column::State)
         .order_by_asc(supply::Column::Id)

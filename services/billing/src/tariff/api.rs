@@ -1,12 +1,11 @@
 //! Tariffs over gRPC.
 
 use contracts::hearth::billing::v1::{
-    GetTariffRequest, GetTariffResponse, ListTariffsRequest, ListTariffsResponse, PublishTariffRequest, PublishTariffResponse,
-    tariff_service_server::TariffService,
+    GetTariffRequest, GetTariffResponse, ListTariffsRequest, ListTariffsResponse, PublishHeatTariffRequest, PublishHeatTariffResponse, PublishTariffRequest,
+    PublishTariffResponse, tariff_service_server::TariffService,
 };
 use rpc::{Call, Fault, page::Page, wire};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::{
@@ -18,18 +17,12 @@ use crate::Desk;
 /// TariffService.
 pub struct Api(pub Desk);
 
-#[tonic::async_trait]
-impl TariffService for Api {
-    async fn publish_tariff(&self, request: Request<PublishTariffRequest>) -> Result<Response<PublishTariffResponse>, Status> {
-        rpc::write(&self.0, request, ops::publish).await
-    }
-
-    async fn get_tariff(&self, request: Request<GetTariffRequest>) -> Result<Response<GetTariffResponse>, Status> {
-        rpc::read(&self.0, request, get).await
-    }
-
-    async fn list_tariffs(&self, request: Request<ListTariffsRequest>) -> Result<Response<ListTariffsResponse>, Status> {
-        rpc::read(&self.0, request, list).await
+rpc::service! {
+    TariffService for Api(Desk) {
+        write publish_tariff(PublishTariffRequest) -> PublishTariffResponse = ops::publish;
+        write publish_heat_tariff(PublishHeatTariffRequest) -> PublishHeatTariffResponse = ops::publish_heat;
+        read get_tariff(GetTariffRequest) -> GetTariffResponse = get;
+        read list_tariffs(ListTariffsRequest) -> ListTariffsResponse = list;
     }
 }
 

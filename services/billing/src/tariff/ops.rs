@@ -3,13 +3,16 @@
 use std::collections::HashSet;
 
 use calendar::NaiveDate;
-use contracts::hearth::billing::v1::{HouseholdUplift, PublishTariffRequest, PublishTariffResponse, TariffClass};
+use contracts::hearth::billing::v1::{
+    HeatClass, HeatMeteredPrice, HouseholdUplift, PublishHeatTariffRequest, PublishHeatTariffResponse, PublishTariffRequest, PublishTariffResponse, TariffClass,
+};
 use database::{Begun, Write};
 use rpc::{Call, Fault, wire};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use super::{
+    heat::{EnergyUnit, HeatTerms, MeteredTerms, SettlementRule, SurchargeTerms},
     model::{BoundaryWord, LowIncomeWord, Terms, TierTerms, UpliftTerms, rests_on_notice},
     store::{self, price, tariff},
 };
@@ -57,6 +60,90 @@ pub async fn publish(desk: Desk, call: Call, request: PublishTariffRequest) -> R
             tariff: Some(store::message(&row, &prices)?),
         })
         .await
+}
+
+/// PublishHeatTariff.
+pub async fn publish_heat(desk: Desk, call: Call, request: PublishHeatTariffRequest) -> Result<PublishHeatTariffResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let from = wire::date_of(request.from_date.as_ref(), "from_date")?;
+    let until = wire::date_if(request.until_date.as_ref(), "until_date")?;
+    if until.is_some_and(|until| until <= from) {
+        return Err(Fault::from(Refusal::DateOrder).field("until_date"));
+    }
+    let published = wire::date_if(request.published_date.as_ref(), "published_date")?;
+    let published = rests_on_notice(&request.legal_basis, &request.approved_by, published).map_err(|r| Fault::from(r).field("legal_basis"))?;
+    let row = tariff::Model {
+        id: Uuid::now_v7(),
+        name: request.name.clone(),
+        commodity: store::HEAT.to_owned(),
+        from_date: from,
+        until_date: until,
+        legal_basis: request.legal_basis.clone(),
+        approved_by: request.approved_by.clone(),
+        published_date: published,
+        // Heat has seasons and no tier year; the columns keep the calendar year.
+        year_start_month: 1,
+        year_start_day: 1,
+        boundary: BoundaryWord::ReadingCycle.code().to_owned(),
+        created_at: write.now().micros(),
+    };
+    let prices = heat_classes(&row, &request.classes)?;
+    if let Some(before) = &request.follows_tariff_id {
+        end(&write, wire::id_of("follows_tariff_id", before)?, from).await?;
+    }
+    table::insert::<tariff::Entity>(&*write, row.clone()).await?;
+    table::insert_all::<price::Entity>(&*write, prices.clone()).await?;
+    write.subject(row.id);
+    write
+        .commit(PublishHeatTariffResponse {
+            tariff: Some(store::message(&row, &prices)?),
+        })
+        .await
+}
+
+fn heat_classes(tariff: &tariff::Model, classes: &[HeatClass]) -> Result<Vec<price::Model>, Fault> {
+    let mut names = HashSet::new();
+    let mut rows = vec![];
+    for (at, class) in classes.iter().enumerate() {
+        let field = |name: &str| format!("classes[{at}].{name}");
+        if !names.insert(class.use_class.as_str()) {
+            return Err(Fault::from(Refusal::ClassTwice).field(field("use_class")));
+        }
+        let terms = HeatTerms {
+            area: wire::decimal_of(class.area_price.as_ref(), &field("area_price"))?,
+            months: class.months,
+            metered: class.metered.as_ref().map(|m| metered(m, &field("metered"))).transpose()?,
+            surcharge: class.height_surcharge.as_ref().map(|s| SurchargeTerms {
+                above: s.above_metres.as_ref().map(|d| d.value.clone()).unwrap_or_default(),
+                percent: s.percent_per_metre.as_ref().map(|d| d.value.clone()).unwrap_or_default(),
+            }),
+        };
+        terms.class(&class.use_class).map_err(|r| Fault::from(r).field(field("area_price")))?;
+        terms.surcharge().map_err(|r| Fault::from(r).field(field("height_surcharge")))?;
+        rows.push(price::Model {
+            id: Uuid::now_v7(),
+            tariff_id: tariff.id,
+            commodity: tariff.commodity.clone(),
+            use_class: class.use_class.clone(),
+            from_date: tariff.from_date,
+            until_date: tariff.until_date,
+            terms: serde_json::to_string(&terms).map_err(Fault::internal)?,
+        });
+    }
+    Ok(rows)
+}
+
+fn metered(message: &HeatMeteredPrice, field: &str) -> Result<MeteredTerms, Fault> {
+    let word = |code: Option<&'static str>| code.map(str::to_owned).ok_or_else(|| Fault::from(Refusal::HeatPrice).field(field.to_owned()));
+    Ok(MeteredTerms {
+        base: wire::decimal_of(message.base_price.as_ref(), field)?,
+        energy: wire::decimal_of(message.energy_price.as_ref(), field)?,
+        unit: word(EnergyUnit::of_number(message.unit).map(EnergyUnit::code))?,
+        settlement: word(SettlementRule::of_number(message.settlement).map(SettlementRule::code))?,
+    })
 }
 
 fn classes(tariff: &tariff::Model, classes: &[TariffClass]) -> Result<Vec<price::Model>, Fault> {

@@ -8,7 +8,10 @@ use rpc::{Fault, wire};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
-use super::model::{Book, BoundaryWord, LowIncomeWord, Price, Terms, Version};
+use super::{
+    heat::{EnergyUnit, HeatBook, HeatPrice, HeatTerms, SettlementRule},
+    model::{Book, BoundaryWord, LowIncomeWord, Price, Terms, Version},
+};
 use crate::{table::table, words::known};
 
 table!(tariff, "tariff", {
@@ -58,9 +61,30 @@ pub async fn prices(conn: &impl ConnectionTrait, tariffs: &[Uuid]) -> Result<Vec
         .await?)
 }
 
+/// What gas tariffs sell.
+pub const GAS: &str = "natural_gas";
+/// What heat tariffs sell.
+pub const HEAT: &str = "heat";
+
+/// All prices of heat, for a run.
+pub async fn heat_book(conn: &impl ConnectionTrait) -> Result<HeatBook, Fault> {
+    let rows = price::Entity::find().filter(price::Column::Commodity.eq(HEAT)).all(conn).await?;
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows {
+        all.push(HeatPrice {
+            tariff_id: row.tariff_id,
+            terms: heat_terms(&row)?,
+            class: row.use_class,
+            from: row.from_date,
+            until: row.until_date,
+        });
+    }
+    Ok(HeatBook::new(all))
+}
+
 /// All prices of gas, for a run.
 pub async fn book(conn: &impl ConnectionTrait) -> Result<Book, Fault> {
-    let tariffs = tariff::Entity::find().filter(tariff::Column::Commodity.eq("natural_gas")).all(conn).await?;
+    let tariffs = tariff::Entity::find().filter(tariff::Column::Commodity.eq(GAS)).all(conn).await?;
     let rows = prices(conn, &tariffs.iter().map(|t| t.id).collect::<Vec<_>>()).await?;
     let mut all = Vec::with_capacity(rows.len());
     for row in rows {
@@ -83,10 +107,38 @@ fn terms(row: &price::Model) -> Result<Terms, Fault> {
     serde_json::from_str(&row.terms).map_err(Fault::internal)
 }
 
+fn heat_terms(row: &price::Model) -> Result<HeatTerms, Fault> {
+    serde_json::from_str(&row.terms).map_err(Fault::internal)
+}
+
+fn heat_class(row: &price::Model) -> Result<proto::HeatClass, Fault> {
+    let terms = heat_terms(row)?;
+    let decimal = |price: money::UnitPrice| Some(wire::decimal(price.short()));
+    Ok(proto::HeatClass {
+        use_class: row.use_class.clone(),
+        area_price: decimal(terms.area),
+        months: terms.months,
+        metered: terms.metered.map(|m| proto::HeatMeteredPrice {
+            base_price: decimal(m.base),
+            energy_price: decimal(m.energy),
+            unit: m.unit().map_or(0, EnergyUnit::number),
+            settlement: m.settlement().map_or(0, SettlementRule::number),
+        }),
+        height_surcharge: terms.surcharge.map(|s| proto::HeightSurcharge {
+            above_metres: Some(wire::decimal(s.above)),
+            percent_per_metre: Some(wire::decimal(s.percent)),
+        }),
+    })
+}
+
 /// The message of a version; `prices` may hold those of others too.
 pub fn message(row: &tariff::Model, prices: &[price::Model]) -> Result<proto::Tariff, Fault> {
-    let mut classes = vec![];
+    let (mut classes, mut heat_classes) = (vec![], vec![]);
     for price in prices.iter().filter(|p| p.tariff_id == row.id) {
+        if price.commodity == HEAT {
+            heat_classes.push(heat_class(price)?);
+            continue;
+        }
         let terms = terms(price)?;
         let tiers = terms.tiers.iter().map(|t| proto::Tier {
             up_to: t.up_to.map(|v| wire::decimal(v.short())),
@@ -117,5 +169,6 @@ pub fn message(row: &tariff::Model, prices: &[price::Model]) -> Result<proto::Ta
         boundary: known(BoundaryWord::of(&row.boundary), &row.boundary)?.number(),
         classes,
         create_time: Some(wire::time(Instant::from_micros(row.created_at))),
+        heat_classes,
     })
 }

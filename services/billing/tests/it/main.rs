@@ -3,11 +3,19 @@
 
 mod access;
 mod city;
+mod dues;
+mod dunning;
+mod export;
+mod fee_item;
+mod heat;
+mod late_fee;
 mod ledger;
 mod meter;
+mod opening;
 mod payment;
 mod reading;
 mod run;
 mod supply;
 mod tariff;
+mod upgrade;
 mod world;

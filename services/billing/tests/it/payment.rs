@@ -244,7 +244,7 @@ async fn payments_are_checked_replayed_and_bound() {
         assert_eq!(own.iter().map(|p| p.account_no.as_str()).collect::<Vec<_>>(), ["T1"]);
         let other = customer.list_payments(ListPaymentsRequest { party_id: Some(foreign.party.clone()), ..Default::default() }).await.unwrap_err();
         assert_eq!(other.code(), tonic::Code::PermissionDenied);
-        let twice = format!("INSERT INTO payment SELECT {}, 'RC-X', account_id, account_no, party_id, branch, amount, unallocated, channel, channel_reference, state, taken_by, taken_at, reversal_reason, version FROM payment WHERE channel_reference = '1'", world.uuid(&key()));
+        let twice = format!("INSERT INTO payment SELECT {}, 'RC-X', account_id, account_no, party_id, branch, amount, unallocated, channel, channel_reference, state, taken_by, taken_at, reversal_reason, version, service FROM payment WHERE channel_reference = '1'", world.uuid(&key()));
         assert!(world.sql(&twice).await.unwrap_err().to_string().to_lowercase().contains("unique"));
     })
     .await;

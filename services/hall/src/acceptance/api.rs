@@ -1,5 +1,4 @@
 use contracts::hearth::hall::v1::{acceptance_service_server::AcceptanceService, *};
-use tonic::{Request, Response, Status};
 
 use super::ops;
 use crate::Desk;
@@ -7,27 +6,12 @@ use crate::Desk;
 /// Serves `AcceptanceService`.
 pub struct Api(pub Desk);
 
-#[tonic::async_trait]
-impl AcceptanceService for Api {
-    async fn record_pipe_acceptance(&self, request: Request<RecordPipeAcceptanceRequest>) -> Result<Response<RecordPipeAcceptanceResponse>, Status> {
-        rpc::write(&self.0, request, ops::record_pipe).await
-    }
-    async fn record_appliance_acceptance(
-        &self,
-        request: Request<RecordApplianceAcceptanceRequest>,
-    ) -> Result<Response<RecordApplianceAcceptanceResponse>, Status> {
-        rpc::write(&self.0, request, ops::record_appliance).await
-    }
-    async fn get_pipe_acceptance(&self, request: Request<GetPipeAcceptanceRequest>) -> Result<Response<GetPipeAcceptanceResponse>, Status> {
-        rpc::read(&self.0, request, ops::get_pipe).await
-    }
-    async fn get_appliance_acceptance(&self, request: Request<GetApplianceAcceptanceRequest>) -> Result<Response<GetApplianceAcceptanceResponse>, Status> {
-        rpc::read(&self.0, request, ops::get_appliance).await
-    }
-    async fn list_appliance_acceptances(
-        &self,
-        request: Request<ListApplianceAcceptancesRequest>,
-    ) -> Result<Response<ListApplianceAcceptancesResponse>, Status> {
-        rpc::read(&self.0, request, ops::list).await
+rpc::service! {
+    AcceptanceService for Api(Desk) {
+        write record_pipe_acceptance(RecordPipeAcceptanceRequest) -> RecordPipeAcceptanceResponse = ops::record_pipe;
+        write record_appliance_acceptance(RecordApplianceAcceptanceRequest) -> RecordApplianceAcceptanceResponse = ops::record_appliance;
+        read get_pipe_acceptance(GetPipeAcceptanceRequest) -> GetPipeAcceptanceResponse = ops::get_pipe;
+        read get_appliance_acceptance(GetApplianceAcceptanceRequest) -> GetApplianceAcceptanceResponse = ops::get_appliance;
+        read list_appliance_acceptances(ListApplianceAcceptancesRequest) -> ListApplianceAcceptancesResponse = ops::list;
     }
 }

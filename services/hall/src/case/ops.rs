@@ -10,7 +10,7 @@ use super::{
     model::{Action, COMPLAINTS, Category, Channel, Outcome, State, allowed, cites_rightly, step},
     store::{self, PHONE},
 };
-use crate::{Desk, codes::Code, deadline, deadline::model::Clock, fields, order, refusal::Refusal, staff, story};
+use crate::{Desk, codes::Code, deadline, deadline::model::Clock, fields, notice, order, refusal::Refusal, staff, story};
 
 pub async fn open(desk: Desk, call: Call, request: OpenCaseRequest) -> Result<OpenCaseResponse, Fault> {
     let mut write = match desk.db.begin(&call, &request).await? {
@@ -164,6 +164,7 @@ pub async fn reopen(desk: Desk, call: Call, request: ReopenCaseRequest) -> Resul
 pub async fn get(desk: Desk, call: Call, request: GetCaseRequest) -> Result<GetCaseResponse, Fault> {
     let case = store::get(desk.db.reader(), &Scope::of(&call), fields::id("case_id", &request.case_id)?).await?;
     Ok(GetCaseResponse {
+        notices: notice::of(desk.db.reader(), "", case.account_id, desk.clock.now().date()).await?,
         case: Some(case.proto(desk.db.reader(), &desk.vault).await?),
     })
 }

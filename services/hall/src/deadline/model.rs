@@ -98,6 +98,113 @@ pub const DEFAULTS: &[Default] = &[
     ),
     ("AUTHORITY_COMPLAINT", Clock::Resolution, Unit::WorkingDays, 15, true, "L1: 15 working days"),
     ("OTHER", Clock::Resolution, Unit::WorkingDays, 5, true, "L1 art. 29: query in 5 working days"),
+    (
+        "COMPLAINT_GAS",
+        Clock::FirstResponse,
+        Unit::ElapsedMinutes,
+        60,
+        false,
+        "W11: first response in 1 h",
+    ),
+    (
+        "COMPLAINT_GAS",
+        Clock::Resolution,
+        Unit::WorkingDays,
+        5,
+        true,
+        "L1 art. 29: reply in 5 working days",
+    ),
+    (
+        "COMPLAINT_HEAT",
+        Clock::FirstResponse,
+        Unit::ElapsedMinutes,
+        60,
+        false,
+        "W11: first response in 1 h",
+    ),
+    ("COMPLAINT_HEAT", Clock::Resolution, Unit::ElapsedMinutes, 4320, true, "L12: reply in 3 days"),
+    (
+        "COMPLAINT_GAS_SAFETY",
+        Clock::FirstResponse,
+        Unit::ElapsedMinutes,
+        60,
+        false,
+        "W11: first response in 1 h",
+    ),
+    (
+        "COMPLAINT_GAS_SAFETY",
+        Clock::OnSite,
+        Unit::ElapsedMinutes,
+        30,
+        false,
+        "W17: gas leak on site in 30 min in the city",
+    ),
+    (
+        "COMPLAINT_GAS_SAFETY",
+        Clock::Resolution,
+        Unit::WorkingDays,
+        5,
+        true,
+        "L1 art. 29: reply in 5 working days",
+    ),
+    (
+        "COMPLAINT_HEAT_SAFETY",
+        Clock::FirstResponse,
+        Unit::ElapsedMinutes,
+        60,
+        false,
+        "W11: first response in 1 h",
+    ),
+    (
+        "COMPLAINT_HEAT_SAFETY",
+        Clock::OnSite,
+        Unit::ElapsedMinutes,
+        60,
+        false,
+        "L13: heat leak on site in 1 h",
+    ),
+    (
+        "COMPLAINT_HEAT_SAFETY",
+        Clock::Resolution,
+        Unit::ElapsedMinutes,
+        4320,
+        true,
+        "L12: reply in 3 days",
+    ),
+    (
+        "COMPLAINT_HEAT_SUPPLY",
+        Clock::FirstResponse,
+        Unit::ElapsedMinutes,
+        60,
+        false,
+        "W11: first response in 1 h",
+    ),
+    // L13 gives 5 h in the first 10 days of a season: a version for those days.
+    (
+        "COMPLAINT_HEAT_SUPPLY",
+        Clock::OnSite,
+        Unit::ElapsedMinutes,
+        120,
+        false,
+        "L13: temperature complaint on site in 2 h",
+    ),
+    (
+        "COMPLAINT_HEAT_SUPPLY",
+        Clock::Resolution,
+        Unit::ElapsedMinutes,
+        4320,
+        true,
+        "L12: reply in 3 days",
+    ),
+    (
+        "SUGGESTION",
+        Clock::FirstResponse,
+        Unit::WorkingDays,
+        3,
+        false,
+        "W11: acknowledged in 3 working days",
+    ),
+    ("SUGGESTION", Clock::Resolution, Unit::WorkingDays, 10, true, "W11: answered in 10 working days"),
     ("REPAIR", Clock::Acceptance, Unit::ElapsedMinutes, 1440, true, "D8: accepted in 24 h"),
     ("REPAIR", Clock::Resolution, Unit::ElapsedMinutes, 240, true, "W17: indoor repair in 4 h"),
     ("LEAK", Clock::Acceptance, Unit::ElapsedMinutes, 1440, false, "D8: accepted in 24 h"),
@@ -207,10 +314,12 @@ mod tests {
     }
 
     #[test]
-    fn every_promise_is_for_a_category_or_an_order_type_and_stands_once() {
+    fn every_promise_is_for_a_category_an_order_type_or_a_complaint_and_stands_once() {
         let mut seen = std::collections::BTreeSet::new();
         for (subject, clock, ..) in DEFAULTS {
-            let known = crate::case::model::Category::of_code(subject).is_some() || crate::order::model::Type::of_code(subject).is_some();
+            let known = crate::case::model::Category::of_code(subject).is_some()
+                || crate::order::model::Type::of_code(subject).is_some()
+                || crate::complaint::model::is_subject(subject);
             assert!(known, "{subject}");
             assert!(seen.insert((subject, clock)), "{subject} {clock:?}");
         }

@@ -7,7 +7,7 @@ use super::{
     model::{Clock, PauseReason, State, Unit, state},
     store::{self, Policy},
 };
-use crate::{Desk, codes::Code, fields, refusal::Refusal, story};
+use crate::{Desk, codes::Code, complaint, fields, refusal::Refusal, story};
 
 pub async fn publish(desk: Desk, call: Call, request: PublishSlaPolicyRequest) -> Result<PublishSlaPolicyResponse, Fault> {
     let mut write = match desk.db.begin(&call, &request).await? {
@@ -78,7 +78,10 @@ pub async fn explain(desk: Desk, call: Call, request: ExplainDeadlineRequest) ->
         .filter(|step| step.action == "PAUSE")
         .map(|step| step.reason);
     let mut pauses = deadline.pauses();
-    pauses.iter_mut().zip(notes).for_each(|(pause, note)| pause.note = note);
+    pauses.iter_mut().zip(notes).for_each(|(pause, note)| {
+        let (evidence, note) = proved(&note);
+        (pause.evidence_file_id, pause.note) = (evidence.to_owned(), note.to_owned());
+    });
     Ok(ExplainDeadlineResponse {
         deadline: Some(deadline.proto(now)),
         policy: Some(policy.proto()),
@@ -107,12 +110,39 @@ pub async fn pause(desk: Desk, call: Call, request: PauseDeadlineRequest) -> Res
         return Err(Refusal::ClockNotPausable.into());
     }
     let reason: PauseReason = fields::pick("reason", request.reason)?;
+    if complaint::model::is_subject(&row.subject) {
+        // C-05: only the customer may be waited for, and it has to be proved.
+        if reason != PauseReason::WaitingForCustomer {
+            return Err(Fault::from(Refusal::PauseReason).field("reason"));
+        }
+        if request.evidence_file_id.is_empty() {
+            return Err(Fault::from(Refusal::EvidenceMissing).field("evidence_file_id"));
+        }
+    }
     row.sla.0.pause(now, reason.code()).map_err(Fault::internal)?;
     row.keep(&write).await?;
-    story::note(&write, row.id, "PAUSE", State::Running.code(), State::Paused.code(), &request.note).await?;
+    let note = proof(&request.evidence_file_id, &request.note);
+    story::note(&write, row.id, "PAUSE", State::Running.code(), State::Paused.code(), &note).await?;
     write.subject(row.id);
     let answer = row.proto(now);
     write.commit(PauseDeadlineResponse { deadline: Some(answer) }).await
+}
+
+/// Parts the evidence of a pause from its note: a text for people holds no such character.
+const PART: char = '\u{1f}';
+
+/// What the history keeps of a pause.
+fn proof(evidence: &str, note: &str) -> String {
+    if evidence.is_empty() {
+        note.to_owned()
+    } else {
+        format!("{evidence}{PART}{note}")
+    }
+}
+
+/// Evidence and note of a pause.
+fn proved(kept: &str) -> (&str, &str) {
+    kept.split_once(PART).unwrap_or(("", kept))
 }
 
 pub async fn resume(desk: Desk, call: Call, request: ResumeDeadlineRequest) -> Result<ResumeDeadlineResponse, Fault> {

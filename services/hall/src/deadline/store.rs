@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use calendar::{Calendar, CalendarMissing, Counted, Instant, NaiveDate, SlaClock};
 use contracts::hearth::hall::v1 as proto;
 use database::{Database, Scope, Scoped, Write, find};
@@ -8,7 +10,7 @@ use uuid::Uuid;
 use super::model::{self, Clock, DEFAULTS, Unit};
 use crate::{
     codes::Code,
-    fields,
+    escalation, fields,
     rows::{Packed, columns, table},
 };
 
@@ -38,6 +40,7 @@ table! {
         breached: bool,
         ended_at: Option<i64>,
         sla: Packed<SlaClock>,
+        figure_month: Option<NaiveDate>,
     }
 }
 
@@ -135,9 +138,11 @@ async fn begin(write: &Write, owner: Uuid, branch: &str, policy: &Policy, from: 
         breached: !sla.breaches().is_empty(),
         ended_at: None,
         sla: Packed(sla),
+        figure_month: None,
         version: 1,
     };
-    row.insert(&**write).await
+    row.clone().insert(&**write).await?;
+    if row.breached { escalation::raise(write, &row).await } else { Ok(()) }
 }
 
 /// The clocks of an owner that are neither met nor ended, held until the write has ended.
@@ -200,6 +205,15 @@ pub async fn recategorise(write: &Write, owner: Uuid, branch: &str, subject: &st
     Ok(())
 }
 
+/// When a clock of an owner is due; nothing where it does not have it.
+pub async fn due_of(conn: &impl ConnectionTrait, owner: Uuid, clock: Clock) -> Result<Option<Instant>, Fault> {
+    let select = deadline::Entity::find()
+        .filter(deadline::Column::OwnerId.eq(owner))
+        .filter(deadline::Column::Clock.eq(clock))
+        .order_by_desc(deadline::Column::Id);
+    Ok(select.one(conn).await?.map(|row| row.sla.0.due().at))
+}
+
 /// A clock that the caller may see.
 pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Deadline, Fault> {
     find::<deadline::Entity>(scope)
@@ -248,12 +262,60 @@ pub async fn late(conn: &impl ConnectionTrait, now: Instant, limit: u64) -> Resu
     Ok(select.order_by_asc(deadline::Column::DueAt).limit(limit).all(conn).await?)
 }
 
+/// Clocks whose promise was kept or broken and that stand in no figures yet.
+fn decided_uncounted() -> sea_orm::Condition {
+    let met = sea_orm::Condition::all()
+        .add(deadline::Column::Live.eq(false))
+        .add(deadline::Column::EndedAt.is_null());
+    sea_orm::Condition::all()
+        .add(deadline::Column::FigureMonth.is_null())
+        .add(sea_orm::Condition::any().add(deadline::Column::Breached.eq(true)).add(met))
+}
+
+/// Whether there is one.
+pub async fn has_uncounted(conn: &impl ConnectionTrait) -> Result<bool, Fault> {
+    Ok(deadline::Entity::find().filter(decided_uncounted()).one(conn).await?.is_some())
+}
+
+/// All of them, held until the write has ended.
+pub async fn uncounted(write: &Write) -> Result<Vec<Deadline>, Fault> {
+    let select = deadline::Entity::find().filter(decided_uncounted()).order_by_asc(deadline::Column::Id);
+    Ok(select.lock_exclusive().all(&**write).await?)
+}
+
+/// Notes in which month's figures clocks stand; what callers see of them stays as it is.
+pub async fn count(write: &Write, ids: &[Uuid], month: NaiveDate) -> Result<(), Fault> {
+    for chunk in ids.chunks(500) {
+        deadline::Entity::update_many()
+            .col_expr(deadline::Column::FigureMonth, sea_orm::sea_query::Expr::value(Some(month)))
+            .filter(deadline::Column::Id.is_in(chunk.iter().copied()))
+            .exec(&**write)
+            .await?;
+    }
+    Ok(())
+}
+
+/// To what each clock belongs.
+pub async fn owners(conn: &impl ConnectionTrait, ids: &[Uuid]) -> Result<BTreeMap<Uuid, Uuid>, Fault> {
+    let rows = deadline::Entity::find()
+        .filter(deadline::Column::Id.is_in(ids.iter().copied()))
+        .all(conn)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.owner_id)).collect())
+}
+
 impl Deadline {
-    /// Writes what the clock came to.
+    /// Writes what the clock came to; a breach that is new is told to the company desk, where its promise says so.
     pub async fn keep(&mut self, write: &Write) -> Result<(), Fault> {
+        let known = self.breached;
         self.due_at = model::due_for_sweep(&self.sla.0).micros();
         self.breached = !self.sla.0.breaches().is_empty();
-        self.save(&**write).await
+        self.save(&**write).await?;
+        if self.breached && !known {
+            escalation::raise(write, self).await
+        } else {
+            Ok(())
+        }
     }
 
     async fn stop(&mut self, write: &Write) -> Result<(), Fault> {
@@ -323,6 +385,7 @@ impl Deadline {
         let pause = |pause: &calendar::Pause| proto::Pause {
             reason: fields::number(model::PauseReason::of_code(&pause.reason)),
             note: String::new(),
+            evidence_file_id: String::new(),
             start_time: Some(wire::time(pause.from)),
             end_time: pause.until.map(wire::time),
         };

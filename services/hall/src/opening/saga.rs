@@ -20,6 +20,10 @@ use super::{
 };
 use crate::{
     Desk, callback,
+    callback::{
+        model::{Cause, Contact},
+        plan::Happening,
+    },
     codes::Code,
     order,
     step::{
@@ -102,10 +106,12 @@ async fn after_signing(write: &mut Write, opening: &mut Opening) -> Result<(), F
 
 async fn after_activation(write: &mut Write, opening: &mut Opening) -> Result<(), Fault> {
     advance(write, opening, Action::Open, "").await?;
+    let mut handlers = vec![];
     if let Some(id) = opening.order_id {
         let mut order = order::store::lock(&**write, &Scope::everything(), id).await?;
         order::ops::take(write, &mut order, order::model::Action::Complete, "").await?;
         order::ops::done(write, &order).await?;
+        handlers = order::ops::handlers(write, &order).await?;
     }
     let event = GasOpened {
         opening_id: opening.id.to_string(),
@@ -116,7 +122,17 @@ async fn after_activation(write: &mut Write, opening: &mut Opening) -> Result<()
         opened_date: opening.opened_on.map(wire::date),
     };
     write.event(opening.id, &event);
-    callback::plan(write, callback::Cause::GasOpened, opening.id, Some(opening.account_id), &opening.branch).await
+    let happening = Happening {
+        cause: Cause::GasOpened,
+        about: opening.id,
+        account: Some(opening.account_id),
+        branch: &opening.branch,
+        handlers,
+        vendor: None,
+        hazard: false,
+        contact: Contact::Known,
+    };
+    callback::plan::plan(write, happening).await.map(|_| ())
 }
 
 async fn sign(desk: &Desk, call: &Call, step: &Step, opening: &Opening) -> Result<Uuid, Fault> {

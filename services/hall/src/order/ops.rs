@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     Desk, callback,
-    callback::Cause,
+    callback::{
+        model::{Cause, Contact},
+        plan::Happening,
+    },
     case,
     codes::Code,
     deadline::{self, model::Clock},
@@ -294,6 +297,9 @@ pub async fn give_up(write: &mut Write, order: &mut Order, reason: &str) -> Resu
     take(write, order, Action::Cancel, reason).await?;
     steps::store::drop_open(write, order.id).await?;
     deadline::store::end(write, order.id).await?;
+    // A customer whose rework is given up is called all the same, and says what is missing.
+    let handlers = handlers(write, order).await?;
+    callback::rework::done(write, order.id, handlers, vendor).await?;
     if let Some(vendor) = vendor {
         write.event(
             order.id,
@@ -310,15 +316,39 @@ pub async fn give_up(write: &mut Write, order: &mut Order, reason: &str) -> Resu
 /// What follows when an order is completed: its clocks are met, the customer is called.
 pub async fn done(write: &mut Write, order: &Order) -> Result<(), Fault> {
     deadline::store::meet(write, order.id, &[Clock::Acceptance, Clock::OnSite, Clock::Resolution]).await?;
-    let cause = match order.kind {
-        Type::Leak => Some(Cause::Leak),
-        Type::Repair => Some(Cause::Repair),
-        Type::Opening | Type::MeterExchange | Type::Inspection | Type::ReadingVisit => None,
-    };
-    match cause {
-        Some(cause) => callback::plan(write, cause, order.id, order.account_id, &order.branch).await,
-        None => Ok(()),
+    let handlers = handlers(write, order).await?;
+    // Work that was done again is asked about by the second call of the one who was not satisfied (C-04).
+    if callback::rework::done(write, order.id, handlers.clone(), order.vendor_id).await? {
+        return Ok(());
     }
+    let cause = match order.kind {
+        Type::Leak => Cause::Leak,
+        Type::Repair => Cause::Repair,
+        Type::Inspection => Cause::Inspection,
+        Type::Opening | Type::MeterExchange | Type::ReadingVisit => return Ok(()),
+    };
+    let happening = Happening {
+        cause,
+        about: order.id,
+        account: order.account_id,
+        branch: &order.branch,
+        handlers,
+        vendor: order.vendor_id,
+        hazard: false,
+        contact: Contact::Known,
+    };
+    callback::plan::plan(write, happening).await.map(|_| ())
+}
+
+/// Who has worked on an order: its crew, who reported it and who accepts it. Nobody of them asks the customer (C-02).
+pub async fn handlers(write: &Write, order: &Order) -> Result<Vec<String>, Fault> {
+    let crew = staff::store::crew(&**write, &Scope::everything(), &order.crew.0).await?;
+    let mut handlers: Vec<String> = crew.into_iter().map(|member| member.login).collect();
+    handlers.push(write.call().subject().to_owned());
+    if !order.reported_by.is_empty() {
+        handlers.push(order.reported_by.clone());
+    }
+    Ok(handlers)
 }
 
 pub async fn get(desk: Desk, call: Call, request: GetOrderRequest) -> Result<GetOrderResponse, Fault> {

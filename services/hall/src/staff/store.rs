@@ -96,6 +96,11 @@ pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Resul
         .ok_or_else(|| Fault::not_found("staff member", id))
 }
 
+/// The member who signs in by a name; nobody is bound by a branch to see himself.
+pub async fn of_login(conn: &impl ConnectionTrait, login: &str) -> Result<Option<Staff>, Fault> {
+    Ok(staff::Entity::find().filter(staff::Column::Login.eq(login)).one(conn).await?)
+}
+
 /// Members by their ids, in the order of the ids.
 pub async fn crew(conn: &impl ConnectionTrait, scope: &Scope, ids: &[Uuid]) -> Result<Vec<Staff>, Fault> {
     let found = find::<staff::Entity>(scope)

@@ -329,6 +329,7 @@ async fn h12_a_clock_is_paused_with_a_reason_only_and_moves_by_the_pause() {
             etag: clock.etag.clone(),
             reason,
             note: "用户下午才在家".to_owned(),
+            ..PauseDeadlineRequest::default()
         };
         let resume = |clock: &Deadline| ResumeDeadlineRequest {
             request_id: key(),
@@ -681,6 +682,7 @@ async fn cases_and_clocks_of_another_branch_are_not_there() {
             etag: clock.etag,
             reason: 1,
             note: "x".to_owned(),
+            ..PauseDeadlineRequest::default()
         };
         assert_eq!(clocks.pause_deadline(pause).await.unwrap_err().code(), Code::NotFound);
         assert!(

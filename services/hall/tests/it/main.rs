@@ -1,8 +1,13 @@
 //! The hall over its own gRPC API, on both engines, with its peers faked.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod callback;
 mod case;
+mod complaint;
+mod conduct;
 mod hands;
+mod interaction;
+mod matter;
 mod opening;
 mod order;
 mod peers;

@@ -214,6 +214,7 @@ impl World {
             may_deal: reasons.is_empty(),
             reasons,
             basic_supply: true,
+            ..archive::CheckStandingResponse::default()
         })
     }
     pub async fn sign_agreement(&self, request: archive::SignAgreementRequest) -> Result<archive::SignAgreementResponse, Status> {

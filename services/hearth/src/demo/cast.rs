@@ -48,6 +48,17 @@ pub const IT_DEPARTMENT: Actor = actor("it-xue", &[Role::ItDepartment]);
 pub const VERIFIER: Actor = actor("verifier-lei", &[Role::QualificationVerifier]);
 pub const LEADER: Actor = actor("leader-yan", &[Role::Leader]);
 pub const ACCEPTOR: Actor = actor("acceptor-hou", &[Role::Acceptor]);
+pub const ASSESSOR: Actor = actor("assessor-jin", &[Role::Assessor]);
+pub const POLICY_ADMIN: Actor = actor("policies-lu", &[Role::PolicyAdmin]);
+pub const SERVICE_MANAGER: Actor = actor("service-tang", &[Role::ServiceManager]);
+pub const FINANCE: Actor = actor("finance-pan", &[Role::Finance]);
+pub const CREDIT_ANALYST: Actor = actor("credit-mao", &[Role::CreditAnalyst]);
+pub const KEY_ACCOUNT_MANAGER: Actor = actor("key-accounts-xiang", &[Role::KeyAccountManager]);
+pub const CALLBACK_DIRECTOR: Actor = actor("callbacks-niu", &[Role::CallbackDirector]);
+pub const CALLBACK_AGENT: Actor = actor("callbacks-ding", &[Role::CallbackAgent]);
+pub const MATERIALS: Actor = actor("materials-qiao", &[Role::Materials]);
+pub const SPECIALIST: Actor = actor("specialists-shi", &[Role::SpecialistDepartment]);
+pub const BIDDING_CENTRE: Actor = actor("bidding-fan", &[Role::BiddingCentre]);
 
 /// Calls of all who act, over the network and with their own tokens.
 pub struct Cast {

@@ -18,6 +18,7 @@ use tonic::Request;
 use super::{
     cast::{Cast, OPERATOR, said, until},
     city::{self, City, Fault, Figure},
+    heat::SEASON,
     home::Home,
     oracle::{self, Accepted, Prices},
     pages, payments,
@@ -97,6 +98,7 @@ pub async fn look(cast: &Cast, year: &Year) -> Result<Facts> {
         .report;
     let ledger = ledger.context("the answer holds no report")?;
     let bills = pages::bills(cast, OPERATOR, 0, 0).await?;
+    let heat = pages::heat_bills(cast, OPERATOR, SEASON).await?;
     let exceptions = pages::exceptions(cast, OPERATOR, reading_exception::State::Unspecified).await?;
     let readings = pages::readings(cast, reading::State::Unspecified).await?;
     let faults = city::faults(&cast.city)?;
@@ -104,7 +106,7 @@ pub async fn look(cast: &Cast, year: &Year) -> Result<Facts> {
 
     let mut checks = vec![Check {
         name: "ledger",
-        outcome: books_balance(&ledger, &bills, year),
+        outcome: books_balance(&ledger, &bills, &heat, year),
     }];
     checks.push(Check {
         name: "oracle",
@@ -163,10 +165,11 @@ fn figure(bill: &Bill) -> Result<Figure> {
     })
 }
 
-fn books_balance(ledger: &LedgerReport, bills: &[Bill], year: &Year) -> Result<String, String> {
-    let billed: i64 = bills.iter().map(|bill| fen(&bill.amount)).sum();
-    let open: i64 = bills.iter().map(payments::open).sum();
-    let taken = year.takings.fen - year.takings.reversed_fen;
+/// Gas and heat together: the ledger is one.
+fn books_balance(ledger: &LedgerReport, bills: &[Bill], heat: &[Bill], year: &Year) -> Result<String, String> {
+    let billed: i64 = bills.iter().chain(heat).map(|bill| fen(&bill.amount)).sum();
+    let open: i64 = bills.iter().chain(heat).map(payments::open).sum();
+    let taken = year.takings.fen - year.takings.reversed_fen + year.season.paid;
     let pairs = [
         ("the sum of all entries", fen(&ledger.sum), 0),
         ("revenue against the bills", fen(&ledger.revenue), billed),

@@ -3,15 +3,21 @@
 mod cast;
 mod checks;
 mod city;
+mod complaint;
+mod credit;
 mod filing;
+mod heat;
 mod home;
 mod oracle;
 mod pages;
 mod payments;
+mod policy;
 mod repair;
+mod settlement;
 mod stage;
 mod summary;
 mod vendor;
+mod vip;
 mod year;
 
 use std::{
@@ -36,7 +42,8 @@ const BEGIN: &str = "2024-12-31T08:00:00+08:00";
 /// Plays the year 2025 of one city through the four services, and checks every figure of it.
 ///
 /// Starts the services on SQLite in a folder of its own, moves a simulated clock through the year, and calls gRPC only: 660 customers are filed, a vendor
-/// is admitted, gas is opened in a new home, a year of readings is taken, billed and paid, a repair is given away. The folder is made anew each time.
+/// is admitted, gas is opened in a new home, a year of readings is taken, billed and paid, a repair is given away, assessed and
+/// settled, a policy is issued, a key account is put on hold, a complaint is heard, a season of heat is settled. The folder is made anew each time.
 /// Ends with an exit code other than 0 when one of the checks at the end fails.
 #[derive(clap::Args)]
 pub struct Demo {

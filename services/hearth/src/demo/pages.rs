@@ -3,7 +3,7 @@
 use anyhow::Result;
 use contracts::hearth::{
     billing::v1::{
-        Bill, ListBillsRequest, ListExceptionsRequest, ListReadingsRequest, Reading, ReadingException, bill_service_client::BillServiceClient, reading,
+        Bill, ListBillsRequest, ListExceptionsRequest, ListReadingsRequest, Reading, ReadingException, bill, bill_service_client::BillServiceClient, reading,
         reading_exception, reading_service_client::ReadingServiceClient,
     },
     hall::v1::{Deadline, ListDeadlinesRequest, deadline_service_client::DeadlineServiceClient},
@@ -25,16 +25,35 @@ async fn all<T, F: Future<Output = Result<(Vec<T>, String)>>>(mut page: impl FnM
     }
 }
 
-/// Bills of a month, or of all time for month 0.
+/// Gas bills of a month, or of all time for month 0.
 pub async fn bills(cast: &Cast, actor: Actor, year: i32, month: u32) -> Result<Vec<Bill>> {
+    let request = ListBillsRequest {
+        year,
+        month: i32::try_from(month)?,
+        kind: bill::Kind::Regular.into(),
+        ..ListBillsRequest::default()
+    };
+    list(cast, actor, request).await
+}
+
+/// Heat bills of a season that stand.
+pub async fn heat_bills(cast: &Cast, actor: Actor, season: &str) -> Result<Vec<Bill>> {
+    let request = ListBillsRequest {
+        season: season.to_owned(),
+        ..ListBillsRequest::default()
+    };
+    let mut bills = list(cast, actor, request).await?;
+    bills.retain(|bill| bill.state() != bill::State::Reversed);
+    Ok(bills)
+}
+
+async fn list(cast: &Cast, actor: Actor, asked: ListBillsRequest) -> Result<Vec<Bill>> {
     let client = cast.ask("billing", actor)?;
     all(async |page_token| {
         let request = ListBillsRequest {
-            year,
-            month: i32::try_from(month)?,
             page_size: PAGE,
             page_token,
-            ..ListBillsRequest::default()
+            ..asked.clone()
         };
         let page = said("the bills", BillServiceClient::new(client.clone()).list_bills(request)).await?;
         Ok((page.bills, page.next_page_token))

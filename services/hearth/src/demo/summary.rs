@@ -99,6 +99,61 @@ pub fn told(filed: &Filed, year: &Year, facts: &Facts, deadlines: &[Deadline], e
                 year.repair.order_no, year.repair.case_no, year.vendor.name, year.vendor.contract_no, year.repair.rounds
             ),
         ),
+        (
+            "settlement",
+            format!(
+                "{}: June scored {}, {} due, {} off for the rework, {} paid once the invoice had come",
+                year.settled.payment_no,
+                year.settled.score,
+                yuan(year.settled.due),
+                yuan(year.settled.deducted),
+                yuan(year.settled.payable)
+            ),
+        ),
+        (
+            "policy",
+            format!(
+                "{} {} issued and in effect, read by {}, not yet by {}",
+                year.policy.doc_no, year.policy.label, year.policy.acknowledged, year.policy.missing
+            ),
+        ),
+        (
+            "credit",
+            format!(
+                "{} rated {}, a line of {}; on hold in August over {}, free after it was paid",
+                year.key_account.account_no,
+                year.key_account.grade,
+                yuan(year.key_account.limit),
+                yuan(year.key_account.owed)
+            ),
+        ),
+        (
+            "complaint",
+            format!(
+                "{}: called back, {} of 5; answered anew, called again, {} of 5, closed",
+                year.heard.complaint_no, year.heard.first_score, year.heard.second_score
+            ),
+        ),
+        (
+            "heat",
+            format!(
+                "{} homes in the season 2025-2026 for {}; by meter {}, {} back",
+                year.season.homes,
+                yuan(year.season.billed),
+                yuan(year.season.charged),
+                yuan(year.season.refund)
+            ),
+        ),
+        (
+            "VIP",
+            format!(
+                "{} listed; won {} at {}, within 3 % of the lowest {}",
+                year.vendor.name,
+                year.listed.tender_no,
+                yuan(year.listed.price),
+                yuan(year.listed.lowest)
+            ),
+        ),
         ("clocks", format!("{met} of {} promises of the hall kept, {breached} broken", deadlines.len())),
     ];
     format!(

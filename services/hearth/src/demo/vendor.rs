@@ -1,4 +1,4 @@
-//! January: a vendor is admitted for field repairs (F-01), gets a contract (F-04), and one of its people is certified (A-01, F-10).
+//! January: two vendors are admitted for field repairs (F-01), one gets a contract (F-04), and one of its people is certified (A-01, F-10).
 
 use anyhow::{Result, ensure};
 use contracts::hearth::vendor::v1::{
@@ -17,34 +17,85 @@ use super::{
 
 /// The branch in which the vendor works.
 pub const BRANCH: &str = "河西区";
-const NAME: &str = "津燃维修服务有限公司";
+/// Gets the contract, and later the rank of a VIP.
+const FIRM: Firm = Firm {
+    uscc: "91120103MADEM0AB77",
+    name: "津燃维修服务有限公司",
+    scores: ["34.5", "21", "20.25", "8"],
+    days: ["2025-01-06T09:00", "2025-01-08T10:00", "2025-01-14T15:00", "2025-01-16T09:00"],
+};
+/// Is admitted as well, and bids in autumn.
+const OTHER: Firm = Firm {
+    uscc: "91120101MADEM0CD6L",
+    name: "河东管道工程有限公司",
+    scores: ["30", "20", "22", "7.5"],
+    days: ["2025-01-16T10:00", "2025-01-16T11:00", "2025-01-16T15:00", "2025-01-17T09:00"],
+};
+
+/// A firm that asks to be admitted.
+struct Firm {
+    uscc: &'static str,
+    name: &'static str,
+    /// Technical, financial, quotation, references.
+    scores: [&'static str; 4],
+    /// When it is registered, judged, visited and admitted.
+    days: [&'static str; 4],
+}
 
 /// The vendor as it was admitted.
 pub struct Admitted {
     pub vendor_id: String,
     /// Name of the firm.
     pub name: &'static str,
+    pub uscc: &'static str,
+    /// The firm that bids against it.
+    pub rival_id: String,
+    pub contract_id: String,
     pub contract_no: String,
     /// Who does repairs.
     pub person_id: String,
 }
 
 pub async fn admit(cast: &Cast, stage: &Stage) -> Result<Admitted> {
-    let chapter = stage.chapter("vendor", 17);
+    let chapter = stage.chapter("vendor", 23);
     let step = |what: &str| {
         chapter.step(1);
         chapter.doing(what);
     };
+    let vendor_id = qualify(cast, &FIRM, step).await?;
+    let rival_id = qualify(cast, &OTHER, step).await?;
+    let contract = sign(cast, &vendor_id, step).await?;
+    let person = certify(cast, &vendor_id, step).await?;
+    chapter.done(&format!(
+        "{} and {} admitted for field repairs, contract {} with the first, one repairer certified",
+        FIRM.name, OTHER.name, contract.contract_no
+    ));
+    Ok(Admitted {
+        vendor_id,
+        name: FIRM.name,
+        uscc: FIRM.uscc,
+        rival_id,
+        contract_id: contract.contract_id,
+        contract_no: contract.contract_no,
+        person_id: person.person_id,
+    })
+}
+
+/// From the register to the admission.
+async fn qualify(cast: &Cast, firm: &Firm, step: impl Fn(&str)) -> Result<String> {
+    let own = |what: &str| key(&format!("{} {what}", firm.uscc));
+    let [registered, judged, visited, admitted] = firm.days;
+    let [technical, financial, quotation, references] = firm.scores;
     let as_it = || cast.ask("vendor", IT_DEPARTMENT).map(VendorServiceClient::new);
     let as_verifier = || cast.ask("vendor", VERIFIER).map(VendorServiceClient::new);
     let category = ServiceCategory::FieldRepair;
 
-    cast.set_clock("2025-01-06T09:00").await?;
+    cast.set_clock(registered).await?;
     step("registered");
     let register = RegisterVendorRequest {
-        request_id: key("register-vendor"),
-        uscc: "91120103MADEM0AB77".to_owned(),
-        name: NAME.to_owned(),
+        request_id: own("register-vendor"),
+        uscc: firm.uscc.to_owned(),
+        name: firm.name.to_owned(),
         kinds: vec![VendorKind::ServiceFirm.into()],
     };
     let vendor = held("vendor", said("registering the vendor", as_it()?.register_vendor(register)).await?.vendor)?;
@@ -57,14 +108,14 @@ pub async fn admit(cast: &Cast, stage: &Stage) -> Result<Admitted> {
         file_digest: super::cast::scan(title),
     };
     let documents = vec![
-        document(Kind::Licence, "营业执照 91120103MADEM0AB77"),
+        document(Kind::Licence, &format!("营业执照 {}", firm.uscc)),
         document(Kind::Technical, "技术能力说明 2025-01"),
         document(Kind::Financial, "审计报告 2024"),
         document(Kind::Quotation, "户内维修报价单"),
         document(Kind::References, "维修业绩 2022-2024"),
     ];
     let dossier = CompleteDossierRequest {
-        request_id: key("dossier"),
+        request_id: own("dossier"),
         vendor_id: vendor_id.clone(),
         etag: vendor.etag,
         category: category.into(),
@@ -73,10 +124,10 @@ pub async fn admit(cast: &Cast, stage: &Stage) -> Result<Admitted> {
     let answer = said("the dossier", as_it()?.complete_dossier(dossier)).await?;
     let (vendor, qualification_id) = (held("vendor", answer.vendor)?, answer.qualification_id);
 
-    cast.set_clock("2025-01-08T10:00").await?;
+    cast.set_clock(judged).await?;
     step("verified");
     let verify = VerifyVendorRequest {
-        request_id: key("verify"),
+        request_id: own("verify"),
         vendor_id: vendor_id.clone(),
         etag: vendor.etag,
         qualification_id: qualification_id.clone(),
@@ -87,13 +138,13 @@ pub async fn admit(cast: &Cast, stage: &Stage) -> Result<Admitted> {
 
     step("scored");
     let scores = Scores {
-        technical: Some(decimal("34.5")),
-        financial: Some(decimal("21")),
-        quotation: Some(decimal("20.25")),
-        references: Some(decimal("8")),
+        technical: Some(decimal(technical)),
+        financial: Some(decimal(financial)),
+        quotation: Some(decimal(quotation)),
+        references: Some(decimal(references)),
     };
     let score = ScoreVendorRequest {
-        request_id: key("score"),
+        request_id: own("score"),
         vendor_id: vendor_id.clone(),
         etag: vendor.etag,
         qualification_id: qualification_id.clone(),
@@ -106,35 +157,32 @@ pub async fn admit(cast: &Cast, stage: &Stage) -> Result<Admitted> {
     let ranking = said(
         "the ranking",
         as_it()?.rank_vendors(RankVendorsRequest {
-            request_id: key("rank"),
+            request_id: own("rank"),
             category: category.into(),
         }),
     )
     .await?
     .ranking;
-    ensure!(
-        ranking.first().is_some_and(|first| first.vendor_id == vendor_id),
-        "the only vendor is not ranked first"
-    );
+    ensure!(ranking.iter().any(|place| place.vendor_id == vendor_id), "{} is not ranked", firm.name);
     let vendor = look(cast, &vendor_id).await?;
 
-    cast.set_clock("2025-01-14T15:00").await?;
+    cast.set_clock(visited).await?;
     step("site reviewed");
     let review = ReviewSiteRequest {
-        request_id: key("site-review"),
+        request_id: own("site-review"),
         vendor_id: vendor_id.clone(),
         etag: vendor.etag,
         qualification_id: qualification_id.clone(),
         passed: true,
-        review_date: Some(date("2025-01-14")?),
+        review_date: Some(date(visited.split('T').next().unwrap_or_default())?),
         findings: "workshop, instruments and training records in order".to_owned(),
     };
     let vendor = held("vendor", said("the site review", as_it()?.review_site(review)).await?.vendor)?;
 
-    cast.set_clock("2025-01-16T09:00").await?;
+    cast.set_clock(admitted).await?;
     step("admitted");
     let admission = AdmitVendorRequest {
-        request_id: key("admit"),
+        request_id: own("admit"),
         vendor_id: vendor_id.clone(),
         etag: vendor.etag,
         qualification_id,
@@ -150,19 +198,7 @@ pub async fn admit(cast: &Cast, stage: &Stage) -> Result<Admitted> {
         "the vendor is {} after its admission",
         vendor.state().as_str_name()
     );
-
-    let contract = sign(cast, &vendor_id, step).await?;
-    let person = certify(cast, &vendor_id, step).await?;
-    chapter.done(&format!(
-        "{NAME} admitted for field repairs, contract {}, one repairer certified",
-        contract.contract_no
-    ));
-    Ok(Admitted {
-        vendor_id,
-        name: NAME,
-        contract_no: contract.contract_no,
-        person_id: person.person_id,
-    })
+    Ok(vendor_id)
 }
 
 async fn look(cast: &Cast, vendor_id: &str) -> Result<Vendor> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use calendar::{Instant, NaiveDate};
 use chrono::Datelike;
 use contracts::hearth::{
@@ -16,15 +16,23 @@ use contracts::hearth::{
 
 use super::{
     cast::{ACCOUNTANT, CASHIER, Cast, DISTRICT_MANAGER, READER, held, key, said},
-    city, filing, home,
+    city,
+    complaint::{self, Heard},
+    credit::{self, KeyAccount},
+    filing,
+    heat::{self, Season},
+    home,
     home::Home,
     pages,
     payments::{self, Takings},
+    policy::{self, Policy},
     repair,
     repair::Repair,
+    settlement::{self, Settled},
     stage::{Chapter, Stage},
     vendor,
     vendor::Admitted,
+    vip::{self, Listed},
 };
 use crate::import::{FileKind, Readings, Refused, Unit, figures::count, figures::yuan};
 
@@ -49,6 +57,12 @@ pub struct Year {
     pub vendor: Admitted,
     pub home: Home,
     pub repair: Repair,
+    pub policy: Policy,
+    pub settled: Settled,
+    pub key_account: KeyAccount,
+    pub heard: Heard,
+    pub season: Season,
+    pub listed: Listed,
     pub readings: usize,
     /// Rows that were refused, as they were sent, and why.
     pub refused: Vec<(ReadingRow, Refused)>,
@@ -74,30 +88,48 @@ pub async fn play(cast: &Cast, stage: &Stage, template: &Template) -> Result<Yea
     let readings = rows.len();
     let mut months = by_month(rows)?;
     let vendor = vendor::admit(cast, stage).await?;
-    let (mut home, mut repair) = (None, None);
+    settlement::agree(cast, &vendor).await?;
+    let (mut policy, mut home, mut repair, mut settled) = (None, None, None, None);
+    let (mut key_account, mut heard, mut heated, mut listed) = (None, None, None, None);
     let mut books = Books::default();
     for (month, name) in (1..).zip(MONTHS) {
-        if month == 3 {
-            home = Some(home::open(cast, stage, template).await?);
+        // Before the tenth, on which customers pay.
+        match month {
+            2 => policy = Some(policy::issue(cast, stage).await?),
+            3 => home = Some(home::open(cast, stage, template).await?),
+            8 => key_account = Some(credit::rate(cast, stage, &mut books.takings).await?),
+            _ => {}
         }
         if month > 1 {
             cast.set_clock(&format!("{YEAR}-{month:02}-10T10:00")).await?;
+            books.payments(cast, stage, month - 1).await?;
         }
-        if month == 6 {
-            // Paid on the tenth, repaired on the seventeenth.
-            books.payments(cast, stage, month - 1).await?;
-            repair = Some(repair::give_away(cast, stage, &vendor).await?);
-        } else if month > 1 {
-            books.payments(cast, stage, month - 1).await?;
+        match (month, &repair, &heated) {
+            (6, ..) => repair = Some(repair::give_away(cast, stage, &vendor).await?),
+            (7, Some(repair), _) => settled = Some(settlement::settle(cast, stage, &vendor, repair).await?),
+            (9, ..) => heard = Some(complaint::hear(cast, stage).await?),
+            (10, ..) => heated = Some(heat::begin(cast, stage).await?),
+            (11, _, Some(homes)) => {
+                heat::pay(cast, homes).await?;
+                listed = Some(vip::list(cast, stage, &vendor).await?);
+            }
+            _ => {}
         }
         books.month(cast, stage, &kind, month, name, months.remove(&month).unwrap_or_default()).await?;
     }
     cast.set_clock("2026-01-10T10:00").await?;
     books.payments(cast, stage, 12).await?;
+    let season = heat::settle(cast, stage, &heated.context("nobody was heated")?).await?;
     Ok(Year {
         vendor,
         home: home.context("no home was opened")?,
         repair: repair.context("no repair was given away")?,
+        policy: policy.context("no policy was issued")?,
+        settled: settled.context("no work was settled")?,
+        key_account: key_account.context("nobody was rated")?,
+        heard: heard.context("no complaint was heard")?,
+        season,
+        listed: listed.context("no VIP was listed")?,
         readings,
         refused: books.refused,
         repeats: books.repeats,
@@ -222,8 +254,7 @@ impl Books {
     }
 
     async fn run(&mut self, cast: &Cast, month: u32, chapter: &Chapter) -> Result<BillRun> {
-        let accountant = cast.ask("billing", ACCOUNTANT)?;
-        let mut runs = BillRunServiceClient::new(accountant.clone());
+        let mut runs = BillRunServiceClient::new(cast.ask("billing", ACCOUNTANT)?);
         let start = StartBillRunRequest {
             request_id: key(&format!("bill run {month}")),
             year: YEAR,
@@ -232,26 +263,9 @@ impl Books {
             due_days: 0,
         };
         let started = said("the bill run", runs.start_bill_run(start)).await?;
-        let mut job = said(
-            "the job",
-            JobServiceClient::new(accountant).watch_job(WatchJobRequest { job_id: started.job_id }),
-        )
-        .await?;
-        let mut state = job::State::Unspecified;
-        while let Some(answer) = job.message().await? {
-            let seen = held("job", answer.job)?;
-            state = seen.state();
-            chapter.doing(&format!("bills {}/{}", seen.done, seen.total));
-            ensure!(
-                !matches!(state, job::State::Failed | job::State::Cancelled),
-                "the bill run of month {month} failed: {}",
-                seen.note
-            );
-            if state == job::State::Succeeded {
-                break;
-            }
-        }
-        ensure!(state == job::State::Succeeded, "the bill run of month {month} was not seen to its end");
+        job(cast, started.job_id, |told| chapter.doing(&format!("bills {told}")))
+            .await
+            .with_context(|| format!("the bill run of month {month}"))?;
         let run = held(
             "run",
             said("the run", runs.get_bill_run(GetBillRunRequest { run_id: started.run_id })).await?.run,
@@ -274,6 +288,22 @@ impl Books {
         ));
         Ok(())
     }
+}
+
+/// Sees a job of billing to its end; tells how far it is.
+pub async fn job(cast: &Cast, job_id: String, tell: impl Fn(&str)) -> Result<()> {
+    let mut jobs = JobServiceClient::new(cast.ask("billing", ACCOUNTANT)?);
+    let mut answers = said("the job", jobs.watch_job(WatchJobRequest { job_id })).await?;
+    while let Some(answer) = answers.message().await? {
+        let seen = held("job", answer.job)?;
+        tell(&format!("{}/{}", seen.done, seen.total));
+        match seen.state() {
+            job::State::Succeeded => return Ok(()),
+            job::State::Failed | job::State::Cancelled => bail!("the job failed: {}", seen.note),
+            _ => {}
+        }
+    }
+    bail!("the job was not seen to its end")
 }
 
 /// What keeps a reading from being billed.

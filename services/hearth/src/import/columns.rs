@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 use csv::StringRecord;
 
+use crate::formula;
+
 /// A column that an import knows.
 pub struct Field {
     /// Name in the documentation and in `--columns`.
@@ -96,7 +98,12 @@ pub struct Cells<'a> {
 impl<'a> Cells<'a> {
     /// The text of a field; empty where the file has no such column.
     pub fn get(&self, field: &str) -> &'a str {
-        self.columns.places.get(field).and_then(|at| self.record.get(*at)).unwrap_or_default()
+        self.columns
+            .places
+            .get(field)
+            .and_then(|at| self.record.get(*at))
+            .map(formula::plain)
+            .unwrap_or_default()
     }
 
     /// Whether the row has as many cells as the header.

@@ -4,6 +4,7 @@ use calendar::{Instant, NaiveDate};
 use chrono::{MappedLocalTime, NaiveDateTime, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 use contracts::hearth::{archive::v1::party, billing::v1::meter};
+use money::Money;
 
 /// Why a cell cannot be used: a stable reason and a short text.
 pub type Wrong = (&'static str, &'static str);
@@ -71,6 +72,14 @@ pub fn moment(text: &str, zone: Tz) -> Result<Instant, Wrong> {
     }
 }
 
+/// A day alone as a day, anything else as a moment with its offset.
+pub fn day_or_moment(text: &str, zone: Tz) -> Result<String, Wrong> {
+    match day(text) {
+        Ok(day) => Ok(day.to_string()),
+        Err(_) => moment(text, zone).map(|moment| moment.to_string()),
+    }
+}
+
 fn local(text: &str) -> Option<NaiveDateTime> {
     let text = text.replace('/', "-");
     ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
@@ -123,6 +132,21 @@ pub fn flag(text: &str) -> Result<bool, Wrong> {
         "" | "0" | "no" | "n" | "false" | "否" => Ok(false),
         "1" | "yes" | "y" | "true" | "是" => Ok(true),
         _ => Err(("FLAG", "neither 1, yes, true, 是 nor 0, no, false, 否")),
+    }
+}
+
+/// Money in yuan with at most two places; negative where something is taken back.
+pub fn yuan(text: &str) -> Result<Money, Wrong> {
+    Money::parse(text.trim()).map_err(|_| ("AMOUNT", "not an amount in yuan with at most two places, such as 1234.50"))
+}
+
+/// What is supplied, as the contracts write it; an empty cell leaves it to the service.
+pub fn service(text: &str) -> Result<&'static str, Wrong> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "" => Ok(""),
+        "gas" | "燃气" | "天然气" => Ok("GAS"),
+        "heat" | "供热" | "供暖" => Ok("HEAT"),
+        _ => Err(("SERVICE", "neither gas (燃气) nor heat (供热)")),
     }
 }
 
@@ -199,6 +223,11 @@ mod tests {
         assert_eq!((flag("是"), flag("0"), flag("")), (Ok(true), Ok(false), Ok(false)));
         assert_eq!((number("4"), number("")), (Ok(4), Ok(0)));
         assert_eq!((decimal(""), decimal("70.27")), (Ok(None), Ok(Some("70.27".to_owned()))));
+        assert_eq!((service("供热"), service("Gas"), service("")), (Ok("HEAT"), Ok("GAS"), Ok("")));
+        assert_eq!(yuan("-1234.5"), Ok(Money::from_fen(-123_450)));
+        assert!(yuan("1,234.50").is_err() && yuan("0.001").is_err());
+        assert_eq!(day_or_moment("2025/1/31", calendar::ZONE).as_deref(), Ok("2025-01-31"));
+        assert_eq!(day_or_moment("2025-01-31 16:19", calendar::ZONE).as_deref(), Ok("2025-01-31T08:19:00Z"));
         assert!(decimal("7,0").is_err() && decimal("7.").is_err());
         assert!(number("4.5").is_err() && flag("maybe").is_err());
     }

@@ -4,7 +4,9 @@ macro_rules! with_codes {
     ($columns:literal) => {
         concat!(
             $columns,
-            "\n\nText is UTF-8 or GB18030. Header names are compared without regard to case; columns that no field names are passed over.\n",
+            "\n\nA file is text in UTF-8 or GB18030, or a workbook (.xlsx), of which the first sheet or --sheet is read: in it a date cell without a time of day is a day,\n",
+            "and a number of more than 15 digits, such as an identity number, has to be formatted as text. Header names are compared without regard to\n",
+            "case; columns that no field names are passed over.\n",
             "Safe to run twice: what is there already is counted and left alone, and what was refused is judged anew. The file of refused rows holds line,\n",
             "reason, field and text, then the row as it came: put it right there and import that file.\n\n",
             "Exit code: 0 when every row was handled, also when some were refused; 2 when nothing of the file could be used (no such file, no text in\n",
@@ -61,6 +63,70 @@ Rows may come in any order. A row that is there already is dropped; two values a
 for a person who did not bring it (hearth.billing.v1.ReadingService/ListExceptions, ReleaseExceptions)."
 );
 
+pub const PAYMENTS: &str = with_codes!(
+    "Fields (* must be there):
+  account_no*         account that it is for
+  amount*             yuan with at most two places, more than 0
+  channel_reference*  reference of the channel: one reference is one payment; header may be reference
+  paid_at*            day, or moment as of `hearth import readings`; header may be paid_on
+  channel             such as BANK or WECHAT; --channel where it is empty
+  service             gas (燃气) or heat (供热): what it pays first; left to the service where it is empty
+
+Each payment pays the oldest bills that are due; what is left is prepayment. A reference that was taken already counts as already there."
+);
+
+pub const OPENING: &str = with_codes!(
+    "Fields (* must be there), one row for each contract:
+  account_no*         account
+  as_of*              day up to which the system before billed, 2024-12-31 or 2024/12/31
+  service             gas (燃气) or heat (供热); gas where it is empty
+  meter_no            number of the meter, which is installed already
+  index               index that was billed last, in --unit
+  year_volume         volume of the tier year that was billed up to that day, in --unit
+  prepayment          yuan paid ahead
+  open_items          what is owed: number, last day and amount of each bill parted by blanks, bills parted by semicolons:
+                      BL-2024-11 2024-12-15 131.56; BL-2024-12 2025-01-15 60.00
+
+Import customers, tariffs and meters first. The same state again counts as already there; another one for the same contract is refused."
+);
+
+pub const TRADES: &str = with_codes!(
+    "Fields (* must be there):
+  reference*          reference that no other trade has
+  trade_date*         day, 2024-12-31 or 2024/12/31; header may be date
+  company*            company of the group
+  uscc*               unified social credit code of the vendor; header may be credit_code
+  amount*             yuan with at most two places; negative for a reversal or a return
+  quality_fault       part of it with quality problems, yuan
+  reverses_reference  for a reversal: reference of the trade that it takes back; header may be reverses
+
+Totals of the VIP conditions (G-01, G-02) come from these rows only."
+);
+
+pub const PROFILES: &str = "\
+A profile file names what a city decides about dues, the document that it rests on, the first day in force, and the branches that it holds for:
+
+  name = \"Trial city\"
+  source = \"...\"
+  effective_from = \"2025-01-01\"
+  branches = [\"河西区\", \"和平区\"]
+
+  [terms]
+  due_days = 15                        # from issue to due
+  late_fee_per_mille = \"0.5\"         # of what is unpaid, a day
+  late_fee_cap_percent = 100           # of the bill
+  allocation_order = \"late_fee_first\" # or principal_first
+  disputed = \"stops_both\"            # or stops_reminders
+  reminder_days = [-3, 1]              # from due
+  demand_days = 30                     # after due
+  waiting_days = 30                    # after the demand, until suspension is requested
+  notice_days = 15                     # of the final notice
+  restore_hours = 24                   # from payment to supply
+
+Safe to run twice.
+
+Exit code: 0 when it is published or there already; 2 when the file cannot be used; 1 when the service refuses it or does not answer.";
+
 pub const TARIFFS: &str = "\
 A tariff file names the notice that orders the prices, the authority, the first day in force, and for each class of use its tiers:
 
@@ -81,3 +147,23 @@ A tariff file names the notice that orders the prices, the authority, the first 
 Prices and bounds are texts, in yuan and cubic metres. Safe to run twice.
 
 Exit code: 0 when it is published or there already; 2 when the file cannot be used; 1 when the service refuses it or does not answer.";
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::{
+        super::{profile, tariff},
+        *,
+    };
+
+    /// The lines of a help that stand apart, which are the example.
+    fn example(help: &str) -> String {
+        help.lines().filter_map(|line| line.strip_prefix("  ")).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn the_examples_are_what_they_show() {
+        assert_eq!(profile::read(&example(PROFILES)).unwrap().len(), 2);
+        assert_eq!(tariff::read(&example(TARIFFS), None).unwrap().classes.len(), 1);
+    }
+}

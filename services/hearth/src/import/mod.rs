@@ -1,15 +1,19 @@
 //! `hearth import`: files of a utility into the services, through the streaming RPCs that any client may use.
 
 mod columns;
-mod convert;
+pub mod convert;
 pub mod figures;
 mod help;
+mod layout;
+mod profile;
+mod publish;
 mod pump;
 mod report;
 mod rows;
 mod source;
 mod tariff;
 pub mod template;
+mod workbook;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -20,30 +24,28 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, ensure};
-use calendar::NaiveDate;
 use chrono_tz::Tz;
-use contracts::hearth::{
-    archive::v1::template_service_client::TemplateServiceClient,
-    billing::v1::{ListTariffsRequest, PublishTariffRequest, tariff_service_client::TariffServiceClient},
-    options::v1::Role,
-};
+use contracts::hearth::{archive::v1::template_service_client::TemplateServiceClient, options::v1::Role};
 use csv::StringRecord;
 use indicatif::{ProgressBar, ProgressStyle};
 
 pub use self::{
-    columns::Columns,
+    columns::{Cells, Columns, Field},
     convert::Unit,
+    layout::{Layout, Opened},
     pump::{Answer as Taken, CHUNK, Feed as Rows, Kind as FileKind, Notice as Refused, pump as send, told},
-    rows::{Customers, Meters, Readings},
+    rows::{Customers, Meters, Opening, Payments, Readings, Trades},
     tariff::read as tariff_request,
 };
 use self::{
-    columns::Mapping,
     pump::{Answer, Feed, Kind, Notice, check},
     report::Report,
-    source::{Encoding, Source},
+    source::{Records, Row, Source},
 };
-use crate::client::{self, Client, Desk};
+use crate::{
+    client::{self, Client, Desk},
+    say::say,
+};
 
 /// Nothing in the file could be read: no such file, no text, no columns.
 const UNREADABLE: u8 = 2;
@@ -63,9 +65,21 @@ pub enum Import {
     /// Readings of meters, into billing.
     #[command(after_help = help::READINGS)]
     Readings(ReadingsFile),
+    /// Payments of a bank or another channel, into billing.
+    #[command(after_help = help::PAYMENTS)]
+    Payments(PaymentsFile),
+    /// The state with which billing begins where another system billed before, into billing.
+    #[command(after_help = help::OPENING)]
+    Opening(OpeningFile),
+    /// Trades of the companies of the group with vendors, into vendor.
+    #[command(after_help = help::TRADES)]
+    Trades(TradesFile),
     /// A tariff file (TOML), into billing.
     #[command(after_help = help::TARIFFS)]
-    Tariffs(TariffFile),
+    Tariffs(publish::TariffFile),
+    /// What a city decides about dues (TOML), for its branches, into billing.
+    #[command(after_help = help::PROFILES)]
+    Profiles(publish::ProfileFile),
 }
 
 /// Where the services are, and whose keys sign the caller's token.
@@ -75,7 +89,7 @@ struct Target {
     #[arg(long, value_name = "DIR", default_value = "hearth-data")]
     data: PathBuf,
     /// Address of the service, such as https://127.0.0.1:7703; the default port of the service on this machine where it is not given.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = client::address)]
     address: Option<String>,
     /// Who is on record as the one who brought the file. Readings are released by somebody else.
     #[arg(long, value_name = "NAME", default_value = "import")]
@@ -97,20 +111,13 @@ impl Target {
     }
 }
 
-/// A CSV file and how it is read.
+/// A file of rows and what becomes of them.
 #[derive(clap::Args)]
 struct Table {
-    /// CSV file with a header line.
+    /// CSV file with a header line, or a workbook (.xlsx) whose first line is the header.
     file: PathBuf,
-    /// Columns that have another header than the field: field=header, parted by commas.
-    #[arg(long, value_name = "FIELD=HEADER", value_delimiter = ',')]
-    columns: Vec<Mapping>,
-    /// Encoding of the file; found out by itself where it is not given.
-    #[arg(long, value_name = "NAME")]
-    encoding: Option<Encoding>,
-    /// Character between two cells.
-    #[arg(long, value_name = "CHAR", default_value = ",")]
-    delimiter: char,
+    #[command(flatten)]
+    layout: Layout,
     /// Check only; nothing is kept. Chunks of 500 rows are judged one by one: what an earlier chunk would have brought is not there.
     #[arg(long)]
     dry_run: bool,
@@ -155,17 +162,30 @@ pub struct ReadingsFile {
 }
 
 #[derive(clap::Args)]
-pub struct TariffFile {
-    /// Tariff file (TOML).
-    file: PathBuf,
-    /// Day on which the prices were made public; the first day in force where it is not given.
-    #[arg(long, value_name = "DATE")]
-    published: Option<NaiveDate>,
-    /// Check the file only; nothing is published.
-    #[arg(long)]
-    dry_run: bool,
+pub struct PaymentsFile {
     #[command(flatten)]
-    target: Target,
+    table: Table,
+    /// Zone of times that have no offset, such as Europe/Madrid.
+    #[arg(long, value_name = "ZONE", default_value = "Asia/Shanghai")]
+    time_zone: Tz,
+    /// Channel of rows that name none, such as BANK.
+    #[arg(long, value_name = "NAME", default_value = "BANK")]
+    channel: String,
+}
+
+#[derive(clap::Args)]
+pub struct OpeningFile {
+    #[command(flatten)]
+    table: Table,
+    /// Unit of index and year_volume.
+    #[arg(long, value_name = "UNIT", value_enum, default_value_t)]
+    unit: Unit,
+}
+
+#[derive(clap::Args)]
+pub struct TradesFile {
+    #[command(flatten)]
+    table: Table,
 }
 
 impl Import {
@@ -202,32 +222,50 @@ impl Import {
                     })
                     .await
             }
+            Self::Payments(file) => {
+                let client = file.table.target.client("billing", Role::Operator)?;
+                file.table
+                    .send(&Payments {
+                        client,
+                        zone: file.time_zone,
+                        channel: file.channel.clone(),
+                    })
+                    .await
+            }
+            Self::Opening(file) => {
+                let client = file.table.target.client("billing", Role::Operator)?;
+                file.table.send(&Opening { client, unit: file.unit }).await
+            }
+            Self::Trades(file) => {
+                let client = file.table.target.client("vendor", Role::Operator)?;
+                file.table.send(&Trades { client }).await
+            }
             Self::Tariffs(file) => file.publish().await,
+            Self::Profiles(file) => file.publish().await,
         }
     }
 }
 
 impl Table {
     async fn send<K: Kind>(&self, kind: &K) -> Result<ExitCode> {
-        let opened = self.open(K::FIELDS);
-        let (source, header, columns) = match opened {
+        let opened = match self.open(K::FIELDS) {
             Ok(opened) => opened,
             Err(error) => {
                 eprintln!("hearth: {error:#}");
                 return Ok(ExitCode::from(UNREADABLE));
             }
         };
-        let (_, reader) = source.records(self.separator()?)?;
         let path = self.refused.clone().unwrap_or_else(|| beside(&self.file));
-        let mut feed = FileRows::new(kind, &columns, reader, Report::new(header, &path), bar(source.bytes));
+        let bar = bar(opened.records.passed().1);
+        let mut feed = FileRows::new(kind, &opened.columns, opened.records, Report::new(opened.header, &path), bar);
         // A run of its own: a file that is imported again is judged anew, since what was refused may be taken now; what is there is known by its natural key.
-        let key = format!("{} {}", source.digest, uuid::Uuid::now_v7());
+        let key = format!("{} {}", opened.digest, uuid::Uuid::now_v7());
         let outcome = feed.send(&key, self.dry_run).await;
         feed.bar.finish_and_clear();
         let mut report = feed.report;
         report.finish()?;
         if outcome.is_ok() || !report.is_blank() {
-            println!("{}", report.told(self.dry_run));
+            say(report.told(self.dry_run))?;
         }
         outcome.with_context(|| {
             format!(
@@ -238,22 +276,12 @@ impl Table {
         Ok(if report.read == 0 { ExitCode::from(UNREADABLE) } else { ExitCode::SUCCESS })
     }
 
-    fn open(&self, fields: &'static [columns::Field]) -> Result<(Source, StringRecord, Columns)> {
-        let source = Source::open(&self.file, self.encoding)?;
-        let (header, _) = source.records(self.separator()?)?;
-        let columns = Columns::find(fields, &self.columns, &header).with_context(|| self.file.display().to_string())?;
+    fn open(&self, fields: &'static [Field]) -> Result<Opened> {
         ensure!(
             self.refused.as_ref().is_none_or(|refused| *refused != self.file),
             "--refused would overwrite the file itself"
         );
-        Ok((source, header, columns))
-    }
-
-    fn separator(&self) -> Result<u8> {
-        u8::try_from(self.delimiter)
-            .ok()
-            .filter(u8::is_ascii)
-            .ok_or_else(|| anyhow!("--delimiter is one ASCII character"))
+        self.layout.open(&self.file, fields)
     }
 }
 
@@ -263,16 +291,16 @@ fn beside(file: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn bar(bytes: u64) -> ProgressBar {
+fn bar(length: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {msg}  {eta}").unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(bytes).with_style(style)
+    ProgressBar::new(length).with_style(style)
 }
 
 /// The rows of a file as chunks.
-struct FileRows<'a, K, R> {
+struct FileRows<'a, K> {
     kind: &'a K,
     columns: &'a Columns,
-    reader: csv::Reader<R>,
+    records: Records,
     /// Rows that are sent once more.
     queue: VecDeque<(i64, StringRecord)>,
     /// Rows that were refused for a reason that may pass.
@@ -285,13 +313,13 @@ struct FileRows<'a, K, R> {
     bar: ProgressBar,
 }
 
-impl<'a, K: Kind, R: std::io::Read> FileRows<'a, K, R> {
-    fn new(kind: &'a K, columns: &'a Columns, reader: csv::Reader<R>, report: Report, bar: ProgressBar) -> Self {
+impl<'a, K: Kind> FileRows<'a, K> {
+    fn new(kind: &'a K, columns: &'a Columns, records: Records, report: Report, bar: ProgressBar) -> Self {
         let (queue, again, waiting) = Default::default();
         Self {
             kind,
             columns,
-            reader,
+            records,
             queue,
             again,
             patient: K::PASSING.is_some(),
@@ -320,26 +348,28 @@ impl<'a, K: Kind, R: std::io::Read> FileRows<'a, K, R> {
         Ok(())
     }
 
-    /// The next row with its line.
-    fn pull(&mut self) -> Result<Option<(i64, StringRecord)>> {
-        let mut record = StringRecord::new();
-        if self.reader.read_record(&mut record)? {
+    /// The next row, of the file or of those that are sent once more.
+    fn pull(&mut self) -> Result<Option<Row>> {
+        if let Some(row) = self.records.next()? {
             self.report.read += 1;
-            let line = i64::try_from(record.position().map_or(0, csv::Position::line))?;
-            return Ok(Some((line, record)));
+            return Ok(Some(row));
         }
-        Ok(self.queue.pop_front())
+        Ok(self.queue.pop_front().map(|(line, record)| Row { line, record, wrong: None }))
     }
 }
 
-impl<K: Kind, R: std::io::Read> Feed<K::Row> for FileRows<'_, K, R> {
+impl<K: Kind> Feed<K::Row> for FileRows<'_, K> {
     fn next(&mut self) -> Result<Option<Vec<K::Row>>> {
         let (mut rows, mut kept) = (vec![], vec![]);
         while rows.len() < CHUNK
-            && let Some((line, record)) = self.pull()?
+            && let Some(Row { line, record, wrong }) = self.pull()?
         {
             let cells = self.columns.cells(&record);
-            match check(K::FIELDS, &record, cells).and_then(|()| self.kind.row(line, cells)) {
+            let judged = match wrong {
+                Some(wrong) => Err(("", wrong)),
+                None => check(K::FIELDS, &record, cells).and_then(|()| self.kind.row(line, cells)),
+            };
+            match judged {
                 Ok(row) => {
                     rows.push(row);
                     kept.push((line, record));
@@ -355,7 +385,7 @@ impl<K: Kind, R: std::io::Read> Feed<K::Row> for FileRows<'_, K, R> {
                 }
             }
         }
-        self.bar.set_position(self.reader.position().byte());
+        self.bar.set_position(self.records.passed().0);
         self.bar.set_message(format!("{} rows", self.report.read));
         if rows.is_empty() {
             return Ok(None);
@@ -379,48 +409,9 @@ impl<K: Kind, R: std::io::Read> Feed<K::Row> for FileRows<'_, K, R> {
     }
 }
 
-impl TariffFile {
-    async fn publish(self) -> Result<ExitCode> {
-        let read = || -> Result<PublishTariffRequest> {
-            let mut text = String::new();
-            Source::open(&self.file, None)?.text()?.read_to_string(&mut text)?;
-            tariff::read(&text, self.published).with_context(|| self.file.display().to_string())
-        };
-        let request = match read() {
-            Ok(request) => request,
-            Err(error) => {
-                eprintln!("hearth: {error:#}");
-                return Ok(ExitCode::from(UNREADABLE));
-            }
-        };
-        let classes = request.classes.iter().map(|c| c.use_class.as_str()).collect::<Vec<_>>().join(", ");
-        let what = format!("{}: {classes}", request.name);
-        if self.dry_run {
-            println!("{what}\n\ndry run: nothing was published");
-            return Ok(ExitCode::SUCCESS);
-        }
-        let mut client = TariffServiceClient::new(self.target.client("billing", Role::Accountant)?);
-        let there = client
-            .list_tariffs(ListTariffsRequest {
-                on_date: request.from_date,
-                page_size: 500,
-                page_token: String::new(),
-            })
-            .await;
-        let there = there.map_err(|s| anyhow!(told(&s)))?.into_inner().tariffs;
-        if there
-            .iter()
-            .any(|t| t.name == request.name && t.from_date == request.from_date && tariff::same(&t.classes, &request.classes))
-        {
-            println!("already there: {what}");
-            return Ok(ExitCode::SUCCESS);
-        }
-        match client.publish_tariff(request).await {
-            Ok(_) => {
-                println!("published: {what}");
-                Ok(ExitCode::SUCCESS)
-            }
-            Err(status) => Err(anyhow!("the tariff is refused: {}", told(&status))),
-        }
-    }
+/// The text of a file, whatever its encoding.
+pub fn text_of(file: &Path) -> Result<String> {
+    let mut text = String::new();
+    Source::open(file, None)?.text()?.read_to_string(&mut text)?;
+    Ok(text)
 }

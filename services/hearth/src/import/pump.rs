@@ -1,6 +1,6 @@
 //! Chunks to a service and its answers back, several under way at once, over one stream that is opened again when it breaks.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, error::Error as _, time::Duration};
 
 use anyhow::{Result, anyhow};
 use csv::StringRecord;
@@ -95,8 +95,18 @@ fn passes(status: &Status) -> bool {
 
 /// A refusal as a person reads it.
 pub fn told(status: &Status) -> String {
-    if status.code() == Code::Unavailable && status.get_details_error_info().is_none() {
-        return format!("the service does not answer ({})", status.message());
+    match status.code() {
+        Code::Unavailable if status.get_details_error_info().is_none() => {
+            let cause = cause(status);
+            let foreign = if cause.contains("certificate") {
+                "; its certificate is of other keys; name its data folder with --data"
+            } else {
+                ""
+            };
+            return format!("the service does not answer ({cause}){foreign}");
+        }
+        Code::Unimplemented => return "there is no such method at this address; is it that of another service, or of another version?".to_owned(),
+        _ => {}
     }
     let mut text = match status.get_details_error_info() {
         Some(info) => format!("{} ({})", status.message(), info.reason),
@@ -106,6 +116,15 @@ pub fn told(status: &Status) -> String {
         text.push_str(&format!("; {}: {}", violation.field, violation.description));
     }
     text
+}
+
+/// What lies at the bottom of a failure: "connection refused" rather than "transport error".
+fn cause(status: &Status) -> String {
+    let (mut told, mut source) = (status.message().to_owned(), status.source());
+    while let Some(inner) = source {
+        (told, source) = (inner.to_string(), inner.source());
+    }
+    told
 }
 
 struct UnderWay<R> {

@@ -14,6 +14,7 @@ use super::{
     figures::count,
     pump::{Answer, Notice},
 };
+use crate::formula::{defused, plain};
 
 /// Columns that stand before those of the refused row itself.
 const LEAD: [&str; 4] = ["line", "reason", "field", "text"];
@@ -66,7 +67,9 @@ impl Report {
         if let Some(file) = &mut self.file {
             let line = notice.line.to_string();
             let lead = [line.as_str(), &notice.reason, &notice.field, &notice.text];
-            file.write_record(lead.into_iter().chain(record.iter().skip(self.skip))).with_context(told)?;
+            // A person opens it in a spreadsheet.
+            let cells = record.iter().skip(self.skip).map(|cell| defused(plain(cell)));
+            file.write_record(lead.into_iter().map(str::to_owned).chain(cells)).with_context(told)?;
         }
         Ok(())
     }
@@ -88,7 +91,9 @@ impl Report {
     /// Writes what is left of the file.
     pub fn finish(&mut self) -> Result<()> {
         match &mut self.file {
-            Some(file) => file.flush().with_context(|| format!("{} cannot be written", self.path.display())),
+            Some(file) => file
+                .flush()
+                .with_context(|| format!("{} cannot be written; name another file with --refused", self.path.display())),
             None => Ok(()),
         }
     }

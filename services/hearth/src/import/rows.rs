@@ -1,14 +1,16 @@
-//! The three kinds of CSV files and their services.
+//! The kinds of files that have rows, and their services.
 
 use chrono::Datelike;
 use chrono_tz::Tz;
 use contracts::hearth::{
-    archive::v1::{CustomerRow, ImportCustomersRequest, ImportCustomersResponse, RowNotice, intake_service_client::IntakeServiceClient},
+    archive::v1::{CustomerRow, ImportCustomersRequest, ImportCustomersResponse, intake_service_client::IntakeServiceClient},
     billing::v1::{
-        ImportMetersRequest, ImportMetersResponse, ImportReadingsRequest, ImportReadingsResponse, MeterRow, ReadingRow,
-        meter_service_client::MeterServiceClient, reading_service_client::ReadingServiceClient,
+        ImportMetersRequest, ImportMetersResponse, ImportOpeningRequest, ImportOpeningResponse, ImportPaymentsRequest, ImportPaymentsResponse,
+        ImportReadingsRequest, ImportReadingsResponse, MeterRow, OpeningItem, OpeningRow, PaymentRow, ReadingRow, meter_service_client::MeterServiceClient,
+        opening_service_client::OpeningServiceClient, payment_service_client::PaymentServiceClient, reading_service_client::ReadingServiceClient,
     },
-    r#type::v1::Decimal,
+    r#type::v1::{Decimal, Money},
+    vendor::v1::{ImportTradesRequest, ImportTradesResponse, TradeRow, vip_service_client::VipServiceClient},
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
@@ -35,6 +37,58 @@ const fn field(name: &'static str, headers: &'static [&'static str], required: b
     }
 }
 
+fn line32(line: i64) -> Result<i32, Refused> {
+    i32::try_from(line).map_err(|_| ("", ("LINE", "the file has too many lines")))
+}
+
+macro_rules! notices {
+    ($list:expr) => {
+        $list
+            .into_iter()
+            .map(|n| Notice {
+                line: n.line.into(),
+                field: n.field,
+                reason: n.reason,
+                text: n.text,
+            })
+            .collect()
+    };
+}
+
+/// How every kind goes to its service: rows become a chunk, chunks a stream, and each answer is read. Named are the method, the request with what it
+/// says beside the rows, and the answer with its count of rows that were there already and what else it tells.
+macro_rules! walk {
+    ($client:ident . $method:ident, $request:ident $(with $more:ident)?, $response:ident: $already:ident $(held $held:ident)? $(warns $warnings:ident)?) => {
+        type Request = $request;
+        type Response = $response;
+
+        fn request(&self, request_id: String, dry_run: bool, rows: Vec<Self::Row>) -> $request {
+            $request {
+                request_id,
+                dry_run,
+                rows,
+                $($more: self.$more.clone(),)?
+            }
+        }
+
+        async fn open(&self, requests: ReceiverStream<$request>) -> Result<Streaming<$response>, Status> {
+            $client::new(self.client.clone()).$method(requests).await.map(tonic::Response::into_inner)
+        }
+
+        fn answer(&self, response: $response) -> Answer {
+            let mut answer = Answer {
+                accepted: response.accepted.into(),
+                already: response.$already.into(),
+                ..Answer::default()
+            };
+            answer.refused = notices!(response.refused);
+            $(answer.held = response.$held.into();)?
+            $(answer.warnings = notices!(response.$warnings);)?
+            answer
+        }
+    };
+}
+
 /// Customers with premises, accounts and contracts, for archive.
 pub struct Customers {
     pub client: Client,
@@ -44,8 +98,7 @@ pub struct Customers {
 
 impl Kind for Customers {
     type Row = CustomerRow;
-    type Request = ImportCustomersRequest;
-    type Response = ImportCustomersResponse;
+    walk!(IntakeServiceClient.import_customers, ImportCustomersRequest with template_id, ImportCustomersResponse: unchanged warns warnings);
     const SERVICE: &'static str = "archive";
     const FIELDS: &'static [Field] = &[
         field("account_no", &["account_no"], true, 200),
@@ -87,38 +140,6 @@ impl Kind for Customers {
             service: 0,
         })
     }
-
-    fn request(&self, request_id: String, dry_run: bool, rows: Vec<CustomerRow>) -> ImportCustomersRequest {
-        ImportCustomersRequest {
-            request_id,
-            dry_run,
-            template_id: self.template_id.clone(),
-            rows,
-        }
-    }
-
-    async fn open(&self, requests: ReceiverStream<ImportCustomersRequest>) -> Result<Streaming<ImportCustomersResponse>, Status> {
-        IntakeServiceClient::new(self.client.clone())
-            .import_customers(requests)
-            .await
-            .map(tonic::Response::into_inner)
-    }
-
-    fn answer(&self, response: ImportCustomersResponse) -> Answer {
-        let notice = |n: RowNotice| Notice {
-            line: n.line,
-            field: n.field,
-            reason: n.reason,
-            text: n.text,
-        };
-        Answer {
-            accepted: response.accepted.into(),
-            already: response.unchanged.into(),
-            held: 0,
-            refused: response.refused.into_iter().map(notice).collect(),
-            warnings: response.warnings.into_iter().map(notice).collect(),
-        }
-    }
 }
 
 /// Meters and where they are installed, for billing.
@@ -129,8 +150,7 @@ pub struct Meters {
 
 impl Kind for Meters {
     type Row = MeterRow;
-    type Request = ImportMetersRequest;
-    type Response = ImportMetersResponse;
+    walk!(MeterServiceClient.import_meters, ImportMetersRequest, ImportMetersResponse: repeats);
     const SERVICE: &'static str = "billing";
     const PASSING: Option<&'static str> = Some("ACCOUNT_UNKNOWN");
     const FIELDS: &'static [Field] = &[
@@ -147,7 +167,7 @@ impl Kind for Meters {
     fn row(&self, line: i64, cells: Cells<'_>) -> Result<MeterRow, Refused> {
         let text = |name| cells.get(name).to_owned();
         Ok(MeterRow {
-            line: i32::try_from(line).map_err(|_| ("", ("LINE", "the file has too many lines")))?,
+            line: line32(line)?,
             meter_no: text("meter_no"),
             account_no: text("account_no"),
             kind: in_field("meter_kind", convert::meter_kind(cells.get("meter_kind")))?.into(),
@@ -157,33 +177,6 @@ impl Kind for Meters {
             installed_on: in_field("installed_on", convert::day(cells.get("installed_on")))?.to_string(),
             initial_index: in_field("initial_index", self.unit.to_cubic_metres(cells.get("initial_index")))?,
         })
-    }
-
-    fn request(&self, request_id: String, dry_run: bool, rows: Vec<MeterRow>) -> ImportMetersRequest {
-        ImportMetersRequest { request_id, dry_run, rows }
-    }
-
-    async fn open(&self, requests: ReceiverStream<ImportMetersRequest>) -> Result<Streaming<ImportMetersResponse>, Status> {
-        MeterServiceClient::new(self.client.clone())
-            .import_meters(requests)
-            .await
-            .map(tonic::Response::into_inner)
-    }
-
-    fn answer(&self, response: ImportMetersResponse) -> Answer {
-        let refused = response.refused.into_iter().map(|n| Notice {
-            line: n.line.into(),
-            field: n.field,
-            reason: n.reason,
-            text: n.text,
-        });
-        Answer {
-            accepted: response.accepted.into(),
-            already: response.repeats.into(),
-            held: 0,
-            refused: refused.collect(),
-            warnings: vec![],
-        }
     }
 }
 
@@ -199,8 +192,7 @@ pub struct Readings {
 
 impl Kind for Readings {
     type Row = ReadingRow;
-    type Request = ImportReadingsRequest;
-    type Response = ImportReadingsResponse;
+    walk!(ReadingServiceClient.import_readings, ImportReadingsRequest, ImportReadingsResponse: repeats held held);
     const SERVICE: &'static str = "billing";
     const FIELDS: &'static [Field] = &[
         field("meter_no", &["meter_no"], true, 100),
@@ -212,38 +204,169 @@ impl Kind for Readings {
     fn row(&self, line: i64, cells: Cells<'_>) -> Result<ReadingRow, Refused> {
         let source = cells.get("source");
         Ok(ReadingRow {
-            line: i32::try_from(line).map_err(|_| ("", ("LINE", "the file has too many lines")))?,
+            line: line32(line)?,
             meter_no: cells.get("meter_no").to_owned(),
             read_at: in_field("read_at", convert::moment(cells.get("read_at"), self.zone))?.to_string(),
             index: in_field("index", self.unit.to_cubic_metres(cells.get("index")))?,
             source: if source.is_empty() { self.source.clone() } else { source.to_owned() },
         })
     }
+}
 
-    fn request(&self, request_id: String, dry_run: bool, rows: Vec<ReadingRow>) -> ImportReadingsRequest {
-        ImportReadingsRequest { request_id, dry_run, rows }
+/// Payments of a channel, for billing.
+pub struct Payments {
+    pub client: Client,
+    /// Zone of times without an offset.
+    pub zone: Tz,
+    /// Channel of rows that name none.
+    pub channel: String,
+}
+
+impl Kind for Payments {
+    type Row = PaymentRow;
+    walk!(PaymentServiceClient.import_payments, ImportPaymentsRequest, ImportPaymentsResponse: repeats);
+    const SERVICE: &'static str = "billing";
+    const PASSING: Option<&'static str> = Some("ACCOUNT_UNKNOWN");
+    const FIELDS: &'static [Field] = &[
+        field("account_no", &["account_no"], true, 100),
+        field("amount", &["amount"], true, 40),
+        field("channel_reference", &["channel_reference", "reference"], true, 100),
+        field("paid_at", &["paid_at", "paid_on"], true, 40),
+        field("channel", &["channel"], false, 40),
+        field("service", &["service"], false, 40),
+    ];
+
+    fn row(&self, line: i64, cells: Cells<'_>) -> Result<PaymentRow, Refused> {
+        let channel = cells.get("channel");
+        Ok(PaymentRow {
+            line: line32(line)?,
+            account_no: cells.get("account_no").to_owned(),
+            amount: cells.get("amount").to_owned(),
+            channel: if channel.is_empty() { self.channel.clone() } else { channel.to_owned() },
+            channel_reference: cells.get("channel_reference").to_owned(),
+            paid_at: in_field("paid_at", convert::day_or_moment(cells.get("paid_at"), self.zone))?,
+            service: in_field("service", convert::service(cells.get("service")))?.to_owned(),
+        })
     }
+}
 
-    async fn open(&self, requests: ReceiverStream<ImportReadingsRequest>) -> Result<Streaming<ImportReadingsResponse>, Status> {
-        ReadingServiceClient::new(self.client.clone())
-            .import_readings(requests)
-            .await
-            .map(tonic::Response::into_inner)
-    }
+/// The state with which billing begins where another system billed before, for billing.
+pub struct Opening {
+    pub client: Client,
+    pub unit: Unit,
+}
 
-    fn answer(&self, response: ImportReadingsResponse) -> Answer {
-        let refused = response.refused.into_iter().map(|n| Notice {
-            line: n.line.into(),
-            field: n.field,
-            reason: n.reason,
-            text: n.text,
-        });
-        Answer {
-            accepted: response.accepted.into(),
-            already: response.repeats.into(),
-            held: response.held.into(),
-            refused: refused.collect(),
-            warnings: vec![],
+impl Opening {
+    /// A register value or a volume in cubic metres; an empty cell stays empty.
+    fn metres(&self, cells: Cells<'_>, field: &'static str) -> Result<String, Refused> {
+        match cells.get(field) {
+            "" => Ok(String::new()),
+            text => in_field(field, self.unit.to_cubic_metres(text)),
         }
+    }
+}
+
+impl Kind for Opening {
+    type Row = OpeningRow;
+    walk!(OpeningServiceClient.import_opening, ImportOpeningRequest, ImportOpeningResponse: repeats);
+    const SERVICE: &'static str = "billing";
+    const PASSING: Option<&'static str> = Some("ACCOUNT_UNKNOWN");
+    const FIELDS: &'static [Field] = &[
+        field("account_no", &["account_no"], true, 100),
+        field("as_of", &["as_of"], true, 40),
+        field("service", &["service"], false, 40),
+        field("meter_no", &["meter_no"], false, 100),
+        field("index", &["index"], false, 40),
+        field("year_volume", &["year_volume"], false, 40),
+        field("prepayment", &["prepayment"], false, 40),
+        field("open_items", &["open_items"], false, 8000),
+    ];
+
+    fn row(&self, line: i64, cells: Cells<'_>) -> Result<OpeningRow, Refused> {
+        Ok(OpeningRow {
+            line: line32(line)?,
+            account_no: cells.get("account_no").to_owned(),
+            service: in_field("service", convert::service(cells.get("service")))?.to_owned(),
+            as_of: in_field("as_of", convert::day(cells.get("as_of")))?.to_string(),
+            meter_no: cells.get("meter_no").to_owned(),
+            index: self.metres(cells, "index")?,
+            year_volume: self.metres(cells, "year_volume")?,
+            prepayment: cells.get("prepayment").to_owned(),
+            items: in_field("open_items", open_items(cells.get("open_items")))?,
+        })
+    }
+}
+
+/// Open items of a cell: number, last day and amount of each, parted by blanks; items are parted by semicolons.
+fn open_items(text: &str) -> Result<Vec<OpeningItem>, Wrong> {
+    let items = text.split([';', '；']).map(str::trim).filter(|item| !item.is_empty());
+    items
+        .map(|item| {
+            // The number may have blanks of its own.
+            let mut parts = item.rsplitn(3, char::is_whitespace);
+            let (Some(amount), Some(due), Some(reference)) = (parts.next(), parts.next(), parts.next()) else {
+                return Err(("OPEN_ITEM", "not a bill number, a day and an amount, parted by blanks"));
+            };
+            Ok(OpeningItem {
+                reference: reference.trim().to_owned(),
+                due_on: convert::day(due)?.to_string(),
+                amount: amount.to_owned(),
+            })
+        })
+        .collect()
+}
+
+/// Trades of the companies of the group with vendors, for vendor.
+pub struct Trades {
+    pub client: Client,
+}
+
+impl Kind for Trades {
+    type Row = TradeRow;
+    walk!(VipServiceClient.import_trades, ImportTradesRequest, ImportTradesResponse: unchanged);
+    const SERVICE: &'static str = "vendor";
+    const FIELDS: &'static [Field] = &[
+        field("reference", &["reference"], true, 200),
+        field("trade_date", &["trade_date", "date"], true, 40),
+        field("company", &["company"], true, 200),
+        field("uscc", &["uscc", "credit_code"], true, 200),
+        field("amount", &["amount"], true, 40),
+        field("quality_fault", &["quality_fault"], false, 40),
+        field("reverses_reference", &["reverses_reference", "reverses"], false, 200),
+    ];
+
+    fn row(&self, line: i64, cells: Cells<'_>) -> Result<TradeRow, Refused> {
+        let text = |name| cells.get(name).to_owned();
+        let yuan = |name| -> Result<Money, Refused> { in_field(name, convert::yuan(cells.get(name))).map(rpc::wire::money) };
+        Ok(TradeRow {
+            line,
+            reference: text("reference"),
+            trade_date: Some(rpc::wire::date(in_field("trade_date", convert::day(cells.get("trade_date")))?)),
+            company: text("company"),
+            uscc: text("uscc"),
+            amount: Some(yuan("amount")?),
+            quality_fault: if cells.get("quality_fault").is_empty() {
+                None
+            } else {
+                Some(yuan("quality_fault")?)
+            },
+            reverses_reference: text("reverses_reference"),
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn open_items_are_read_from_one_cell() {
+        let items = open_items("BL 2024 11 2024/12/15 131.56; BL-12 2025-01-15 60.00;").unwrap();
+        let told: Vec<_> = items.iter().map(|i| (i.reference.as_str(), i.due_on.as_str(), i.amount.as_str())).collect();
+        assert_eq!(told, [("BL 2024 11", "2024-12-15", "131.56"), ("BL-12", "2025-01-15", "60.00")]);
+        assert_eq!(open_items(" ").unwrap(), []);
+        assert_eq!(open_items("BL-12 60.00").unwrap_err().0, "OPEN_ITEM");
+        assert_eq!(open_items("BL-12 soon 60.00").unwrap_err().0, "DATE");
     }
 }

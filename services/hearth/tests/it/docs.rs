@@ -7,12 +7,15 @@ use rpc::{AccessTable, Kind, Method, token::role_name};
 
 use crate::tree::{files, has_word, root};
 
+mod reference;
+
 const RENEW: &str = "HEARTH_WRITE_DOCS=1 cargo test -p hearth --test it docs";
 
 /// Compares a page with what it has to be, or writes it.
 fn keep(name: &str, text: &str) {
     let path = root().join("docs").join(name);
     if std::env::var_os("HEARTH_WRITE_DOCS").is_some_and(|v| v == "1") {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
     } else {
         let found = fs::read_to_string(&path).unwrap_or_default();
@@ -358,26 +361,54 @@ fn every_reason_of_the_frame_is_on_the_page() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+/// Reasons with their codes: those of the frame, then those of each service.
+fn reasons() -> Vec<(String, String)> {
+    let frame = FRAME.iter().flat_map(|(_, rows)| rows.iter());
+    let mut all: Vec<_> = frame.map(|(code, reason, _)| ((*reason).to_owned(), (*code).to_owned())).collect();
+    macro_rules! service {
+        ($name:ident) => {
+            all.extend($name::Refusal::ALL.iter().map(|r| (r.reason().to_owned(), code(r.code()))));
+        };
+    }
+    service!(archive);
+    service!(hall);
+    service!(billing);
+    service!(vendor);
+    all
+}
+
 /// One reason, one code: a program that acts on reasons need not know which service spoke.
 #[test]
 fn a_reason_has_one_code_in_the_whole_suite() {
     let mut codes: BTreeMap<String, String> = BTreeMap::new();
     let mut faults = vec![];
-    let frame = FRAME
-        .iter()
-        .flat_map(|(_, rows)| rows.iter().map(|(code, reason, _)| ((*reason).to_owned(), (*code).to_owned())));
-    let mut all: Vec<_> = frame.collect();
-    all.extend(archive::Refusal::ALL.iter().map(|r| (r.reason().to_owned(), code(r.code()))));
-    all.extend(hall::Refusal::ALL.iter().map(|r| (r.reason().to_owned(), code(r.code()))));
-    all.extend(billing::Refusal::ALL.iter().map(|r| (r.reason().to_owned(), code(r.code()))));
-    all.extend(vendor::Refusal::ALL.iter().map(|r| (r.reason().to_owned(), code(r.code()))));
-    for (reason, code) in all {
+    for (reason, code) in reasons() {
         let first = codes.entry(reason.clone()).or_insert_with(|| code.clone());
         if *first != code {
             faults.push(format!("{reason} is {first} and {code}"));
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Decision 12: every reason has a Chinese text, and no text stands for a reason that nobody gives.
+#[test]
+fn decision_12_every_reason_is_told_in_chinese() {
+    let catalogue = guard::language::chinese();
+    let known: Vec<_> = reasons().into_iter().map(|(reason, _)| reason).collect();
+    // Names of rules of the contracts, which the validation library gives.
+    let of_rules = ["STRING_", "ENUM_", "REPEATED_"];
+    let mut faults: Vec<_> = known
+        .iter()
+        .filter(|r| !catalogue.contains_key(r.as_str()))
+        .map(|r| format!("{r} = "))
+        .collect();
+    let idle = catalogue
+        .keys()
+        .filter(|r| !known.iter().any(|k| k == *r) && !of_rules.iter().any(|p| r.starts_with(p)));
+    faults.extend(idle.map(|r| format!("{r} is no reason any more")));
+    faults.dedup();
+    assert!(faults.is_empty(), "shared/guard/src/messages.zh-CN.txt:\n{}", faults.join("\n"));
 }
 
 /// Decision 28: every setting, once.

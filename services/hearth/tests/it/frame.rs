@@ -7,6 +7,7 @@ use contracts::hearth::{
     options::v1::Role,
 };
 use http_body_util::BodyExt;
+use prost::Message;
 use testbed::{fields, key, reason};
 use tonic::{Code, Status, body::Body, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
@@ -131,7 +132,7 @@ async fn a_browser_calls_by_grpc_web() {
             [0, 0x80],
             "a message and the trailers"
         );
-        let answer: contracts::hearth::journal::v1::VerifyJournalResponse = prost::Message::decode(frames[0].1.clone()).unwrap();
+        let answer: contracts::hearth::journal::v1::VerifyJournalResponse = Message::decode(frames[0].1.clone()).unwrap();
         assert!(answer.intact);
         assert!(String::from_utf8_lossy(&frames[1].1).contains("grpc-status:0"));
 
@@ -187,12 +188,26 @@ async fn what_is_no_grpc_gets_a_plain_refusal() {
     }
 }
 
+/// Methods that ask who calls: all but those that are open to the public.
+fn closed(service: &str) -> Vec<rpc::Method> {
+    methods_of(service).into_iter().filter(|m| !m.access.public).collect()
+}
+
+/// Decision 24: of everything that a service does only the published matters are told to nobody in particular.
+#[tokio::test]
+async fn decision_24_only_the_published_matters_are_public() {
+    let public = SERVICES.into_iter().flat_map(methods_of).filter(|m| m.access.public);
+    let names: Vec<_> = public.map(|m| m.name).collect();
+    assert_eq!(names, ["hearth.hall.v1.MatterService/GetPublishedMatters"]);
+    assert!(call(&world().channel("hall"), &names[0], &[]).await.is_ok());
+}
+
 /// S1: deny by default, with one answer for every method.
 #[tokio::test]
 async fn no_rpc_answers_without_a_token() {
     for service in SERVICES {
         let channel = world().channel(service);
-        for method in methods_of(service).into_iter().filter(|m| !m.access.public) {
+        for method in closed(service) {
             let status = call(&channel, &method.name, &[]).await.unwrap_err();
             assert_eq!(
                 (status.code(), reason(&status).as_str()),
@@ -211,7 +226,7 @@ async fn no_rpc_answers_without_a_token() {
 async fn no_rpc_answers_to_a_role_that_is_not_listed() {
     for service in SERVICES {
         let channel = world().channel(service);
-        for method in methods_of(service) {
+        for method in closed(service) {
             let others: Vec<_> = people().into_iter().filter(|r| !method.access.roles.contains(&(*r as i32))).collect();
             let status = call(&channel, &method.name, &[("authorization", &world().token(&others))]).await.unwrap_err();
             assert_eq!(
@@ -232,7 +247,7 @@ async fn no_rpc_answers_to_a_service_that_is_not_listed() {
         for caller in SERVICES {
             let channel = world().peer(service, caller);
             let role = rpc::token::role_of(&format!("service_{caller}")).unwrap();
-            for method in methods_of(service).into_iter().filter(|m| !m.access.roles.contains(&(role as i32))) {
+            for method in closed(service).into_iter().filter(|m| !m.access.roles.contains(&(role as i32))) {
                 for metadata in [&[][..], &[("authorization", everybody.as_str())]] {
                     let status = call(&channel, &method.name, metadata).await.unwrap_err();
                     assert_eq!(
@@ -271,7 +286,7 @@ async fn a_bound_caller_is_refused_where_nothing_binds_it() {
     );
     for service in SERVICES {
         let channel = world().channel(service);
-        for method in methods_of(service) {
+        for method in closed(service) {
             for (token, field) in [(&vendor, &method.access.vendor_field), (&customer, &method.access.customer_field)] {
                 if !field.is_empty() && method.streaming {
                     continue;
@@ -396,4 +411,38 @@ async fn a_job_that_is_unknown_is_not_found() {
         assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "NOT_FOUND"));
         assert_eq!(status.get_details_resource_info().unwrap().resource_type, "job");
     }
+}
+
+/// Decision 12: a caller is told in its own language why it is refused, at the gate, by the rules of the contract and by a handler;
+/// who asks for none gets English only.
+#[tokio::test]
+async fn decision_12_a_refusal_is_told_in_the_language_of_the_caller() {
+    let token = world().token(&[Role::Operator]);
+    let channel = world().channel("archive");
+    let method = "hearth.job.v1.JobService/GetJob";
+    let unknown = GetJobRequest { job_id: key() }.encode_to_vec();
+    let said = async |metadata: &[(&'static str, &str)], message: Vec<u8>| {
+        let status = send(&channel, method, metadata, message.into()).await.unwrap_err();
+        let field = status.get_details_bad_request().and_then(|b| b.field_violations.into_iter().next());
+        (
+            status.get_details_localized_message().map(|m| (m.locale, m.message)),
+            field.and_then(|f| f.localized_message).map(|m| m.message),
+        )
+    };
+    let (authorization, language) = ("authorization", "accept-language");
+    let chinese = |text: &str| Some(("zh-CN".to_owned(), text.to_owned()));
+    assert_eq!(said(&[(language, "zh-CN,en;q=0.5")], vec![]).await, (chinese("请先登录"), None));
+    assert_eq!(
+        said(&[(authorization, &token), (language, "zh")], vec![]).await,
+        (chinese("填写的内容不符合要求"), Some("不是有效的编号（UUID）".to_owned()))
+    );
+    assert_eq!(
+        said(&[(authorization, &token), (language, "zh")], unknown.clone()).await,
+        (chinese("没有这条记录，或您无权查看"), None)
+    );
+    assert_eq!(
+        said(&[(authorization, &token), (language, "en-GB")], unknown.clone()).await,
+        (Some(("en".to_owned(), "no such job".to_owned())), None)
+    );
+    assert_eq!(said(&[(authorization, &token)], unknown).await, (None, None));
 }

@@ -1,13 +1,10 @@
 //! `hearth import`, as a person calls it, against `hearth up`.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Output, Stdio},
-};
+use std::{fs, path::Path, process::Command};
 
-const HEARTH: &str = env!("CARGO_BIN_EXE_hearth");
+use rust_xlsxwriter::Workbook;
+
+use crate::tool::{HEARTH, Suite, assert_told};
 
 const REGISTER: &str = "\
 户号,name,kind,id_number,phone,address,community_code,branch,use_class,household_persons,low_income,area_m2,supply_from
@@ -35,81 +32,33 @@ M2,2025-02-27 12:00,5441000
 M9,2025-02-28T12:00:00,1000
 ";
 
-/// `hearth up` in a folder of its own, on free ports.
-struct Suite {
-    process: Child,
-    folder: tempfile::TempDir,
-    archive: String,
-    billing: String,
-}
+const PROFILE: &str = r#"
+name = "Trial city"
+source = "供用气合同第七条"
+effective_from = "2030-01-01"
+branches = ["河西区", "和平区"]
 
-impl Suite {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut command = Command::new(HEARTH);
-        command.arg("up").arg("--data").arg(folder.path().join("data"));
-        for service in ["archive", "hall", "billing", "vendor"] {
-            command.args([&format!("--{service}-port"), "0"]);
-        }
-        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
-        // Read to the last line that it prints, so that it never writes to a closed pipe.
-        let lines: Vec<String> = BufReader::new(process.stdout.take().unwrap())
-            .lines()
-            .map(Result::unwrap)
-            .take_while(|line| !line.starts_with("Ctrl-C"))
-            .collect();
-        let address = |service: &str| {
-            let line = lines.iter().find(|line| line.starts_with(service)).unwrap();
-            line.split_whitespace().nth(1).unwrap().to_owned()
-        };
-        let (archive, billing) = (address("archive"), address("billing"));
-        Self {
-            process,
-            folder,
-            archive,
-            billing,
-        }
-    }
+[terms]
+due_days = 15
+late_fee_per_mille = "0.5"
+late_fee_cap_percent = 100
+reminder_days = [-3, 1]
+demand_days = 30
+waiting_days = 30
+notice_days = 15
+restore_hours = 24
+"#;
 
-    fn file(&self, name: &str, content: &[u8]) -> String {
-        let path = self.folder.path().join(name);
-        fs::write(&path, content).unwrap();
-        path.display().to_string()
-    }
+/// The codes are the sample of GB 32100-2015 and the same with a wrong check character.
+const TRADES: &str = "\
+reference,date,company,credit_code,amount,quality_fault,reverses
+T-1,2024-03-01,某燃气有限公司,91350100M000100Y43,1000.00,10.00,
+T-2,2024/4/1,某燃气有限公司,91350100M000100Y43,-100,,T-1
+T-3,2024-04-01,某燃气有限公司,91350100M000100Y43,\"1,000.00\",,
+T-4,2024-04-01,某燃气有限公司,91350100M000100Y44,1,,
+";
 
-    fn import(&self, what: &str, file: &str, further: &[&str]) -> Output {
-        let address = if what == "customers" { &self.archive } else { &self.billing };
-        let data = self.folder.path().join("data");
-        Command::new(HEARTH)
-            .args(["import", what, file, "--address", address, "--data"])
-            .arg(data)
-            .args(further)
-            .output()
-            .unwrap()
-    }
-}
-
-impl Drop for Suite {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// What was printed as one line, with single blanks; and the exit code.
-fn told(output: &Output) -> (String, Option<i32>) {
-    let text = format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    (text.split_whitespace().collect::<Vec<_>>().join(" "), output.status.code())
-}
-
-fn assert_told(output: &Output, code: i32, parts: &[&str]) {
-    let (text, found) = told(output);
-    assert_eq!(found, Some(code), "{text}");
-    for part in parts {
-        assert!(text.contains(part), "{part} is not in: {text}");
-    }
-}
+const TARIFF: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cn_tianjin_gas_2024.toml");
 
 /// Line and reason of every refused row.
 fn refused(path: &str) -> Vec<(String, String)> {
@@ -187,7 +136,7 @@ fn files_are_imported_twice_with_one_effect() {
         assert_eq!(found, pairs(&reasons));
     }
 
-    let tariff = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cn_tianjin_gas_2024.toml");
+    let tariff = TARIFF;
     assert_told(&suite.import("tariffs", tariff, &["--dry-run"]), 0, &["nothing was published"]);
     assert_told(&suite.import("tariffs", tariff, &[]), 0, &["published: Tianjin"]);
     assert_told(&suite.import("tariffs", tariff, &[]), 0, &["already there: Tianjin"]);
@@ -223,4 +172,83 @@ fn a_file_that_cannot_be_used_is_told_apart_from_a_service_that_does_not_answer(
         &["there is no field meter; the fields are meter_no, read_at, index, source"],
     );
     assert_told(&run(&file, &["--columns", "meter_no=表号"]), 1, &["does not answer"]);
+}
+
+/// What another system leaves behind, and what a bank sends: every kind twice, as text and as a workbook.
+#[test]
+fn opening_state_payments_profiles_and_trades_are_imported_twice_with_one_effect() {
+    let suite = Suite::start();
+    let register: Vec<_> = REGISTER.lines().take(3).collect();
+    let register = suite.file("register.csv", register.join("\n").as_bytes());
+    let customers = suite.import("customers", &register, &["--columns", "account_no=户号", "--trial-template"]);
+    assert_told(&customers, 0, &["accepted 2"]);
+    assert_told(&suite.import("tariffs", TARIFF, &[]), 0, &["published"]);
+    let meters = suite.file("meters.csv", METERS.as_bytes());
+    assert_told(&suite.import("meters", &meters, &["--unit", "l"]), 0, &["accepted 2"]);
+
+    // The second row owes two bills, the third is wrong in one of them.
+    let opening = "account_no,as_of,meter_no,index,year_volume,prepayment,open_items\n\
+                   T0000001,2024-12-31,M1,565,350,20.00,\n\
+                   T0000002,2024-12-31,M2,5381.5,,,BL-11 2024-12-15 131.56; BL-12 2025-01-15 60\n\
+                   T0000001,2024-12-31,M1,565,350,20.00,BL-12 60\n";
+    let opening = suite.file("opening.csv", opening.as_bytes());
+    assert_told(
+        &suite.import("opening", &opening, &["--dry-run"]),
+        0,
+        &["would be accepted 2", "nothing was kept"],
+    );
+    for accepted in ["accepted 2 already there 0", "accepted 0 already there 2"] {
+        assert_told(
+            &suite.import("opening", &opening, &[]),
+            0,
+            &["rows read 3", accepted, "refused 1", "OPEN_ITEM 1"],
+        );
+    }
+
+    // A workbook as a bank sends it: a number for an amount, a date for a day, a line that is empty.
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    for (column, name) in (0..).zip(["account_no", "amount", "reference", "paid_on"]) {
+        sheet.write_string(0, column, name).unwrap();
+    }
+    for (row, account, amount, reference) in [(1, "T0000002", 131.56, "B-1"), (3, "T0000009", 10.0, "B-2")] {
+        sheet.write_string(row, 0, account).unwrap();
+        sheet.write_number(row, 1, amount).unwrap();
+        sheet.write_string(row, 2, reference).unwrap();
+        let day = rust_xlsxwriter::ExcelDateTime::from_ymd(2025, 1, 20).unwrap();
+        let form = rust_xlsxwriter::Format::new().set_num_format("yyyy-mm-dd");
+        sheet.write_datetime_with_format(row, 3, &day, &form).unwrap();
+    }
+    let payments = suite.file("payments.xlsx", &book.save_to_buffer().unwrap());
+    for accepted in ["accepted 1 already there 0", "accepted 0 already there 1"] {
+        assert_told(&suite.import("payments", &payments, &[]), 0, &["rows read 2", accepted, "ACCOUNT_UNKNOWN 1"]);
+        assert_eq!(refused(&format!("{payments}.refused.csv")), pairs(&[("4", "ACCOUNT_UNKNOWN")]));
+    }
+    assert_told(
+        &suite.import("payments", &payments, &["--sheet", "May"]),
+        2,
+        &["no sheet May; its sheets are Sheet1"],
+    );
+
+    let profile = suite.file("profile.toml", PROFILE.as_bytes());
+    assert_told(&suite.import("profiles", &profile, &["--dry-run"]), 0, &["nothing was published"]);
+    assert_told(
+        &suite.import("profiles", &profile, &[]),
+        0,
+        &["published: Trial city: 河西区 published: Trial city: 和平区"],
+    );
+    assert_told(
+        &suite.import("profiles", &profile, &[]),
+        0,
+        &["already there: Trial city: 河西区 already there: Trial city: 和平区"],
+    );
+
+    let trades = suite.file("trades.csv", TRADES.as_bytes());
+    for accepted in ["accepted 2 already there 0", "accepted 0 already there 2"] {
+        assert_told(
+            &suite.import("trades", &trades, &[]),
+            0,
+            &["rows read 4", accepted, "AMOUNT 1", "USCC_INVALID 1"],
+        );
+    }
 }

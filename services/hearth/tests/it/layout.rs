@@ -103,11 +103,19 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
             "staff.vendor_person_id",
             "work_order.vendor_id",
             "work_order.vendor_person_id",
+            "complaint.account_id",
+            "complaint.premises_id",
+            "complaint.vendor_id",
+            "call_objection.account_id",
+            "callback_task.vendor_id",
             // an opening, an order or a case
             "deadline.owner_id",
             "move.story_id",
             "step.story_id",
             "callback_task.about_id",
+            "callback_draw.about_id",
+            // a complaint or an order
+            "callback_task.rework_id",
             // a key that an opening makes for its refusal
             "opening.refusal_id",
         ],
@@ -163,6 +171,11 @@ fn keys(migration: &str) -> Vec<String> {
     for line in migration.lines().map(str::trim) {
         if let Some(rest) = line.strip_prefix("CREATE TABLE ") {
             table = rest.trim_end_matches(" (").to_owned();
+        } else if let Some((of, column)) = line.strip_prefix("ALTER TABLE ").and_then(|rest| rest.split_once(" ADD COLUMN ")) {
+            let mut words = column.split_whitespace();
+            if let (Some(column), Some("uuid")) = (words.next(), words.next()) {
+                found.push(format!("{of}.{column}"));
+            }
         } else if let (Some(column), Some("uuid" | "uuid,")) = (line.split_whitespace().next(), line.split_whitespace().nth(1)) {
             found.push(format!("{table}.{column}"));
         }

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use boot::{Running, Service, Settings, Start};
+use boot::{KeySet, Running, Service, Settings, Start};
 use bytes::{Buf, BufMut, Bytes};
 use calendar::Clock;
 use contracts::hearth::options::v1::Role;
@@ -128,7 +128,7 @@ fn settings(folder: &Path, service: Service, addresses: &BTreeMap<&'static str, 
         database: Target::parse(&format!("sqlite://{}", folder.join(format!("{}.db", service.name)).display())).unwrap(),
         listen: addresses[service.name],
         issuer: boot::keys::ISSUER.to_owned(),
-        jwks: std::fs::read_to_string(keys.join("jwks.json")).unwrap(),
+        jwks: KeySet::File(keys.join("jwks.json")),
         tls: TlsFiles::in_folder(&keys, service.name),
         vault_keys: keys.join(format!("{}.vault", service.name)),
         files: folder.join(format!("{}-files", service.name)),

@@ -8,7 +8,6 @@ use contracts::hearth::vendor::v1::{
 };
 use database::Scope;
 use rpc::{Call, Fault, page::Page, wire};
-use tonic::{Request, Response, Status};
 
 use super::{ops, store, wire::contract as view};
 use crate::Desk;
@@ -16,40 +15,19 @@ use crate::Desk;
 /// Serves `hearth.vendor.v1.ContractService`.
 pub struct Api(pub Desk);
 
-#[tonic::async_trait]
-impl ContractService for Api {
-    async fn draft_contract(&self, request: Request<DraftContractRequest>) -> Result<Response<DraftContractResponse>, Status> {
-        rpc::write(&self.0, request, ops::draft).await
-    }
-    async fn revise_contract(&self, request: Request<ReviseContractRequest>) -> Result<Response<ReviseContractResponse>, Status> {
-        rpc::write(&self.0, request, ops::revise).await
-    }
-    async fn review_contract(&self, request: Request<ReviewContractRequest>) -> Result<Response<ReviewContractResponse>, Status> {
-        rpc::write(&self.0, request, ops::review).await
-    }
-    async fn approve_contract(&self, request: Request<ApproveContractRequest>) -> Result<Response<ApproveContractResponse>, Status> {
-        rpc::write(&self.0, request, ops::approve).await
-    }
-    async fn sign_contract(&self, request: Request<SignContractRequest>) -> Result<Response<SignContractResponse>, Status> {
-        rpc::write(&self.0, request, ops::sign).await
-    }
-    async fn start_contract(&self, request: Request<StartContractRequest>) -> Result<Response<StartContractResponse>, Status> {
-        rpc::write(&self.0, request, ops::start).await
-    }
-    async fn suspend_contract(&self, request: Request<SuspendContractRequest>) -> Result<Response<SuspendContractResponse>, Status> {
-        rpc::write(&self.0, request, ops::suspend).await
-    }
-    async fn resume_contract(&self, request: Request<ResumeContractRequest>) -> Result<Response<ResumeContractResponse>, Status> {
-        rpc::write(&self.0, request, ops::resume).await
-    }
-    async fn terminate_contract(&self, request: Request<TerminateContractRequest>) -> Result<Response<TerminateContractResponse>, Status> {
-        rpc::write(&self.0, request, ops::terminate).await
-    }
-    async fn get_contract(&self, request: Request<GetContractRequest>) -> Result<Response<GetContractResponse>, Status> {
-        rpc::read(&self.0, request, get).await
-    }
-    async fn list_contracts(&self, request: Request<ListContractsRequest>) -> Result<Response<ListContractsResponse>, Status> {
-        rpc::read(&self.0, request, list).await
+rpc::service! {
+    ContractService for Api(Desk) {
+        write draft_contract(DraftContractRequest) -> DraftContractResponse = ops::draft;
+        write revise_contract(ReviseContractRequest) -> ReviseContractResponse = ops::revise;
+        write review_contract(ReviewContractRequest) -> ReviewContractResponse = ops::review;
+        write approve_contract(ApproveContractRequest) -> ApproveContractResponse = ops::approve;
+        write sign_contract(SignContractRequest) -> SignContractResponse = ops::sign;
+        write start_contract(StartContractRequest) -> StartContractResponse = ops::start;
+        write suspend_contract(SuspendContractRequest) -> SuspendContractResponse = ops::suspend;
+        write resume_contract(ResumeContractRequest) -> ResumeContractResponse = ops::resume;
+        write terminate_contract(TerminateContractRequest) -> TerminateContractResponse = ops::terminate;
+        read get_contract(GetContractRequest) -> GetContractResponse = get;
+        read list_contracts(ListContractsRequest) -> ListContractsResponse = list;
     }
 }
 

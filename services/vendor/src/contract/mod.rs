@@ -6,4 +6,5 @@ mod ops;
 pub(crate) mod store;
 mod wire;
 
-pub(crate) use model::segregated;
+pub(crate) use model::{Contract, segregated};
+pub(crate) use ops::locked_for;

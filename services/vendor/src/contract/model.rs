@@ -162,6 +162,8 @@ pub struct Contract {
     pub state_reason: String,
     pub terms: Terms,
     pub signed: Option<NaiveDate>,
+    /// Day on which it was ended before its term.
+    pub ended: Option<NaiveDate>,
     pub version: i64,
     pub created: Instant,
 }
@@ -172,9 +174,31 @@ impl Contract {
         on_day(self.state, self.terms.end, today)
     }
 
+    /// Refuses a contract that was never in force: nothing under it can be assessed or paid.
+    pub fn was_in_force(&self, today: NaiveDate) -> Result<(), Refusal> {
+        match self.on(today) {
+            State::InForce | State::Suspended | State::Expiring | State::Expired => Ok(()),
+            State::Terminated if self.signed.is_some() => Ok(()),
+            _ => Err(Refusal::ContractState),
+        }
+    }
+
+    /// Whether a day lies in its term.
+    pub fn covers(&self, day: NaiveDate) -> bool {
+        (self.terms.start..=self.terms.end).contains(&day)
+    }
+
+    /// Whether it runs on a day: in its term, and not ended before.
+    pub fn runs_on(&self, day: NaiveDate) -> bool {
+        self.covers(day) && self.ended.is_none_or(|ended| day <= ended)
+    }
+
     /// Does what the table of F-05 allows.
     pub fn act(&mut self, action: Action, reason: &str, today: NaiveDate) -> Result<(), Refusal> {
         self.state = step(self.on(today), action)?;
+        if action == Action::Terminate {
+            self.ended = Some(today);
+        }
         reason.clone_into(&mut self.state_reason);
         Ok(())
     }

@@ -43,6 +43,7 @@ pub async fn draft(desk: Desk, call: Call, request: DraftContractRequest) -> Res
         state_reason: String::new(),
         terms,
         signed: None,
+        ended: None,
         version: 1,
         created: write.now(),
     };
@@ -203,6 +204,13 @@ async fn locked(write: &Write, call: &Call, id: &str, etag: &str) -> Result<(Ven
     let contract = store::load(&**write, &scope, id).await?;
     rpc::check_etag(etag, contract.id, contract.version)?;
     Ok((vendor, contract))
+}
+
+/// A contract within the caller's scope, under the lock of its vendor.
+pub(crate) async fn locked_for(write: &Write, call: &Call, id: ContractId) -> Result<Contract, Fault> {
+    let vendor = store::load(&**write, &Scope::of(call), id).await?.vendor;
+    vendor::store::lock(&**write, &vendor::store::scope(call), vendor).await?;
+    store::load(&**write, &Scope::of(call), id).await
 }
 
 async fn standing(write: &Write, vendor: &Vendor, contract: &Contract) -> Result<Standing, Fault> {

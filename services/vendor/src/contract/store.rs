@@ -38,6 +38,7 @@ mod contract {
         pub renewal_notice_days: i32,
         pub exit_plan_document: String,
         pub signed_date: Option<chrono::NaiveDate>,
+        pub ended_date: Option<chrono::NaiveDate>,
         pub version: i64,
         pub created_at: i64,
     }
@@ -89,7 +90,7 @@ pub(super) async fn insert(conn: &impl ConnectionTrait, contract: &Contract) -> 
 }
 
 /// A contract within the scope. Writes load it under the lock of its vendor.
-pub(super) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: ContractId) -> Result<Contract, Fault> {
+pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: ContractId) -> Result<Contract, Fault> {
     let found = database::find::<contract::Entity>(scope)
         .filter(contract::Column::Id.eq(id.uuid()))
         .one(conn)
@@ -120,6 +121,15 @@ pub(super) async fn list(conn: &impl ConnectionTrait, scope: &Scope, vendor: Opt
     let rows = select.order_by_asc(contract::Column::Id).limit(page.limit()).all(conn).await?;
     let (rows, next) = page.cut(rows, |row| row.id);
     Ok((rows.into_iter().map(of_row).collect::<Result<_, _>>()?, next))
+}
+
+/// Every contract with a vendor at a branch.
+pub(crate) async fn of_vendor_at(conn: &impl ConnectionTrait, vendor: VendorId, branch: &str) -> Result<Vec<Contract>, Fault> {
+    let select = contract::Entity::find()
+        .filter(contract::Column::VendorId.eq(vendor.uuid()))
+        .filter(contract::Column::Branch.eq(branch));
+    let rows = select.order_by_asc(contract::Column::Id).all(conn).await?;
+    rows.into_iter().map(of_row).collect()
 }
 
 /// Whether a contract with the vendor has not ended by a day (F-15).
@@ -196,6 +206,7 @@ fn row(c: &Contract) -> Result<contract::ActiveModel, Fault> {
         renewal_notice_days: Set(terms.renewal_notice_days),
         exit_plan_document: Set(terms.exit_plan_document.clone()),
         signed_date: Set(c.signed),
+        ended_date: Set(c.ended),
         version: Set(c.version),
         created_at: Set(c.created.micros()),
     })
@@ -225,6 +236,7 @@ fn of_row(row: contract::Model) -> Result<Contract, Fault> {
             exit_plan_document: row.exit_plan_document,
         },
         signed: row.signed_date,
+        ended: row.ended_date,
         version: row.version,
         created: Instant::from_micros(row.created_at),
     })

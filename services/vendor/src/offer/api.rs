@@ -7,7 +7,6 @@ use contracts::hearth::vendor::v1::{
 };
 use database::Scope;
 use rpc::{Call, Fault, page::Page, wire};
-use tonic::{Request, Response, Status};
 
 use super::{
     ops,
@@ -19,28 +18,15 @@ use crate::Desk;
 /// Serves `hearth.vendor.v1.OfferService`.
 pub struct Api(pub Desk);
 
-#[tonic::async_trait]
-impl OfferService for Api {
-    async fn accept_offer(&self, request: Request<AcceptOfferRequest>) -> Result<Response<AcceptOfferResponse>, Status> {
-        rpc::write(&self.0, request, ops::accept).await
-    }
-    async fn decline_offer(&self, request: Request<DeclineOfferRequest>) -> Result<Response<DeclineOfferResponse>, Status> {
-        rpc::write(&self.0, request, ops::decline).await
-    }
-    async fn report_work(&self, request: Request<ReportWorkRequest>) -> Result<Response<ReportWorkResponse>, Status> {
-        rpc::write(&self.0, request, ops::report).await
-    }
-    async fn approve_work(&self, request: Request<ApproveWorkRequest>) -> Result<Response<ApproveWorkResponse>, Status> {
-        rpc::write(&self.0, request, ops::approve).await
-    }
-    async fn refuse_work(&self, request: Request<RefuseWorkRequest>) -> Result<Response<RefuseWorkResponse>, Status> {
-        rpc::write(&self.0, request, ops::refuse).await
-    }
-    async fn get_offer(&self, request: Request<GetOfferRequest>) -> Result<Response<GetOfferResponse>, Status> {
-        rpc::read(&self.0, request, get).await
-    }
-    async fn list_offers(&self, request: Request<ListOffersRequest>) -> Result<Response<ListOffersResponse>, Status> {
-        rpc::read(&self.0, request, list).await
+rpc::service! {
+    OfferService for Api(Desk) {
+        write accept_offer(AcceptOfferRequest) -> AcceptOfferResponse = ops::accept;
+        write decline_offer(DeclineOfferRequest) -> DeclineOfferResponse = ops::decline;
+        write report_work(ReportWorkRequest) -> ReportWorkResponse = ops::report;
+        write approve_work(ApproveWorkRequest) -> ApproveWorkResponse = ops::approve;
+        write refuse_work(RefuseWorkRequest) -> RefuseWorkResponse = ops::refuse;
+        read get_offer(GetOfferRequest) -> GetOfferResponse = get;
+        read list_offers(ListOffersRequest) -> ListOffersResponse = list;
     }
 }
 

@@ -1,7 +1,7 @@
 //! What hall tells about orders that it gives to vendors.
 
 use contracts::hearth::{
-    hall::v1::{WorkOrderCompleted, WorkOrderOffered, WorkOrderWithdrawn},
+    hall::v1::{ComplaintUpheld, WorkOrderCompleted, WorkOrderOffered, WorkOrderWithdrawn},
     journal::v1::Event,
 };
 use database::{Consumer, Scope, Write};
@@ -14,7 +14,7 @@ use super::{
     ops::decide,
     store,
 };
-use crate::{person::CertificateKind, vendor};
+use crate::{assessment, person::CertificateKind, vendor};
 
 /// Takes hall's events; the effect and the move of the cursor are one transaction.
 pub struct HallEvents;
@@ -33,6 +33,7 @@ impl Consumer for HallEvents {
                 let told = WorkOrderCompleted::decode(data).map_err(Fault::internal)?;
                 act(write, &told.order_id, &told.vendor_id, Action::Complete).await
             }
+            kind if kind == ComplaintUpheld::full_name() => assessment::complaint_upheld(write, ComplaintUpheld::decode(data).map_err(Fault::internal)?).await,
             _ => Ok(()),
         }
     }

@@ -8,3 +8,4 @@ pub(crate) mod store;
 mod wire;
 
 pub use events::HallEvents;
+pub(crate) use model::Decided;

@@ -152,6 +152,17 @@ pub struct Report {
     pub decided: Option<(Instant, String)>,
 }
 
+/// Work that was accepted or refused.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// Kind of work, a code of hall.
+    pub kind: String,
+    pub accepted: bool,
+    /// When the vendor reported it.
+    pub reported: Instant,
+    pub by: String,
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {

@@ -6,11 +6,11 @@ use ids::{OfferId, OrderId, PersonId, VendorId};
 use rpc::{Fault, page::Page};
 use sea_orm::{
     ActiveValue::{Set, Unchanged},
-    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, EntityTrait, JoinType, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use uuid::Uuid;
 
-use super::model::{Offer, Report, State};
+use super::model::{Decided, Offer, Outcome, Report, State};
 
 mod offer {
     use sea_orm::entity::prelude::*;
@@ -165,6 +165,38 @@ pub(super) async fn reports(conn: &impl ConnectionTrait, offers: &[OfferId]) -> 
     let select = report::Entity::find().filter(report::Column::OfferId.is_in(offers.iter().map(|id| id.uuid())));
     let rows = select.order_by_asc(report::Column::Round).all(conn).await?;
     rows.into_iter().map(of_report_row).collect()
+}
+
+/// What was accepted and refused of the work of a vendor at a branch between two times, both included, by the time of the decision.
+pub(crate) async fn decided(conn: &impl ConnectionTrait, vendor: VendorId, branch: &str, from: Instant, to: Instant) -> Result<Vec<Decided>, Fault> {
+    let rows = report::Entity::find()
+        .select_only()
+        .column_as(offer::Column::Kind, "kind")
+        .column_as(report::Column::Outcome, "outcome")
+        .column_as(report::Column::ReportedAt, "reported_at")
+        .column_as(report::Column::DecidedBy, "decided_by")
+        .join(
+            JoinType::InnerJoin,
+            report::Entity::belongs_to(offer::Entity)
+                .from(report::Column::OfferId)
+                .to(offer::Column::Id)
+                .into(),
+        )
+        .filter(offer::Column::VendorId.eq(vendor.uuid()))
+        .filter(offer::Column::Branch.eq(branch))
+        .filter(report::Column::Outcome.is_in([Outcome::Approved.code(), Outcome::Refused.code()]))
+        .filter(report::Column::DecidedAt.between(from.micros(), to.micros()))
+        .order_by_asc(report::Column::DecidedAt)
+        .into_tuple::<(String, String, i64, Option<String>)>()
+        .all(conn)
+        .await?;
+    let decided = |(kind, outcome, reported, by): (String, String, i64, Option<String>)| Decided {
+        kind,
+        accepted: outcome == Outcome::Approved.code(),
+        reported: Instant::from_micros(reported),
+        by: by.unwrap_or_default(),
+    };
+    Ok(rows.into_iter().map(decided).collect())
 }
 
 fn row(offer: &Offer) -> offer::ActiveModel {

@@ -9,7 +9,6 @@ use contracts::hearth::vendor::v1::{
 };
 use ids::PersonId;
 use rpc::{Call, Fault, page::Page, wire};
-use tonic::{Request, Response, Status};
 
 use super::{
     ops, store,
@@ -20,43 +19,20 @@ use crate::{Desk, refusal::Refusal, vendor};
 /// Serves `hearth.vendor.v1.PersonService`.
 pub struct Api(pub Desk);
 
-#[tonic::async_trait]
-impl PersonService for Api {
-    async fn register_person(&self, request: Request<RegisterPersonRequest>) -> Result<Response<RegisterPersonResponse>, Status> {
-        rpc::write(&self.0, request, ops::register).await
-    }
-    async fn record_confidentiality(&self, request: Request<RecordConfidentialityRequest>) -> Result<Response<RecordConfidentialityResponse>, Status> {
-        rpc::write(&self.0, request, ops::record_confidentiality).await
-    }
-    async fn record_training(&self, request: Request<RecordTrainingRequest>) -> Result<Response<RecordTrainingResponse>, Status> {
-        rpc::write(&self.0, request, ops::record_training).await
-    }
-    async fn record_certificate(&self, request: Request<RecordCertificateRequest>) -> Result<Response<RecordCertificateResponse>, Status> {
-        rpc::write(&self.0, request, ops::record_certificate).await
-    }
-    async fn revoke_certificate(&self, request: Request<RevokeCertificateRequest>) -> Result<Response<RevokeCertificateResponse>, Status> {
-        rpc::write(&self.0, request, ops::revoke_certificate).await
-    }
-    async fn grant_access(&self, request: Request<GrantAccessRequest>) -> Result<Response<GrantAccessResponse>, Status> {
-        rpc::write(&self.0, request, ops::grant_access).await
-    }
-    async fn revoke_access(&self, request: Request<RevokeAccessRequest>) -> Result<Response<RevokeAccessResponse>, Status> {
-        rpc::write(&self.0, request, ops::revoke_access).await
-    }
-    async fn end_person(&self, request: Request<EndPersonRequest>) -> Result<Response<EndPersonResponse>, Status> {
-        rpc::write(&self.0, request, ops::end).await
-    }
-    async fn get_person(&self, request: Request<GetPersonRequest>) -> Result<Response<GetPersonResponse>, Status> {
-        rpc::read(&self.0, request, get).await
-    }
-    async fn list_persons(&self, request: Request<ListPersonsRequest>) -> Result<Response<ListPersonsResponse>, Status> {
-        rpc::read(&self.0, request, list).await
-    }
-    async fn reveal_person(&self, request: Request<RevealPersonRequest>) -> Result<Response<RevealPersonResponse>, Status> {
-        rpc::write(&self.0, request, ops::reveal).await
-    }
-    async fn check_certified(&self, request: Request<CheckCertifiedRequest>) -> Result<Response<CheckCertifiedResponse>, Status> {
-        rpc::read(&self.0, request, check_certified).await
+rpc::service! {
+    PersonService for Api(Desk) {
+        write register_person(RegisterPersonRequest) -> RegisterPersonResponse = ops::register;
+        write record_confidentiality(RecordConfidentialityRequest) -> RecordConfidentialityResponse = ops::record_confidentiality;
+        write record_training(RecordTrainingRequest) -> RecordTrainingResponse = ops::record_training;
+        write record_certificate(RecordCertificateRequest) -> RecordCertificateResponse = ops::record_certificate;
+        write revoke_certificate(RevokeCertificateRequest) -> RevokeCertificateResponse = ops::revoke_certificate;
+        write grant_access(GrantAccessRequest) -> GrantAccessResponse = ops::grant_access;
+        write revoke_access(RevokeAccessRequest) -> RevokeAccessResponse = ops::revoke_access;
+        write end_person(EndPersonRequest) -> EndPersonResponse = ops::end;
+        read get_person(GetPersonRequest) -> GetPersonResponse = get;
+        read list_persons(ListPersonsRequest) -> ListPersonsResponse = list;
+        write reveal_person(RevealPersonRequest) -> RevealPersonResponse = ops::reveal;
+        read check_certified(CheckCertifiedRequest) -> CheckCertifiedResponse = check_certified;
     }
 }
 

@@ -8,7 +8,6 @@ use contracts::hearth::vendor::v1::{
     VerifyVendorResponse, vendor_service_server::VendorService,
 };
 use rpc::{Call, Fault, page::Page, wire};
-use tonic::{Request, Response, Status};
 
 use super::{
     model::{Category, State},
@@ -20,49 +19,22 @@ use crate::Desk;
 /// Serves `hearth.vendor.v1.VendorService`.
 pub struct Api(pub Desk);
 
-#[tonic::async_trait]
-impl VendorService for Api {
-    async fn register_vendor(&self, request: Request<RegisterVendorRequest>) -> Result<Response<RegisterVendorResponse>, Status> {
-        rpc::write(&self.0, request, ops::register).await
-    }
-    async fn complete_dossier(&self, request: Request<CompleteDossierRequest>) -> Result<Response<CompleteDossierResponse>, Status> {
-        rpc::write(&self.0, request, ops::complete_dossier).await
-    }
-    async fn verify_vendor(&self, request: Request<VerifyVendorRequest>) -> Result<Response<VerifyVendorResponse>, Status> {
-        rpc::write(&self.0, request, ops::verify).await
-    }
-    async fn score_vendor(&self, request: Request<ScoreVendorRequest>) -> Result<Response<ScoreVendorResponse>, Status> {
-        rpc::write(&self.0, request, ops::score).await
-    }
-    async fn rank_vendors(&self, request: Request<RankVendorsRequest>) -> Result<Response<RankVendorsResponse>, Status> {
-        rpc::write(&self.0, request, ops::rank).await
-    }
-    async fn review_site(&self, request: Request<ReviewSiteRequest>) -> Result<Response<ReviewSiteResponse>, Status> {
-        rpc::write(&self.0, request, ops::review_site).await
-    }
-    async fn admit_vendor(&self, request: Request<AdmitVendorRequest>) -> Result<Response<AdmitVendorResponse>, Status> {
-        rpc::write(&self.0, request, ops::admit).await
-    }
-    async fn suspend_vendor(&self, request: Request<SuspendVendorRequest>) -> Result<Response<SuspendVendorResponse>, Status> {
-        rpc::write(&self.0, request, ops::suspend).await
-    }
-    async fn resume_vendor(&self, request: Request<ResumeVendorRequest>) -> Result<Response<ResumeVendorResponse>, Status> {
-        rpc::write(&self.0, request, ops::resume).await
-    }
-    async fn blacklist_vendor(&self, request: Request<BlacklistVendorRequest>) -> Result<Response<BlacklistVendorResponse>, Status> {
-        rpc::write(&self.0, request, ops::blacklist).await
-    }
-    async fn start_exit(&self, request: Request<StartExitRequest>) -> Result<Response<StartExitResponse>, Status> {
-        rpc::write(&self.0, request, ops::start_exit).await
-    }
-    async fn finish_exit(&self, request: Request<FinishExitRequest>) -> Result<Response<FinishExitResponse>, Status> {
-        rpc::write(&self.0, request, ops::finish_exit).await
-    }
-    async fn get_vendor(&self, request: Request<GetVendorRequest>) -> Result<Response<GetVendorResponse>, Status> {
-        rpc::read(&self.0, request, get).await
-    }
-    async fn list_vendors(&self, request: Request<ListVendorsRequest>) -> Result<Response<ListVendorsResponse>, Status> {
-        rpc::read(&self.0, request, list).await
+rpc::service! {
+    VendorService for Api(Desk) {
+        write register_vendor(RegisterVendorRequest) -> RegisterVendorResponse = ops::register;
+        write complete_dossier(CompleteDossierRequest) -> CompleteDossierResponse = ops::complete_dossier;
+        write verify_vendor(VerifyVendorRequest) -> VerifyVendorResponse = ops::verify;
+        write score_vendor(ScoreVendorRequest) -> ScoreVendorResponse = ops::score;
+        write rank_vendors(RankVendorsRequest) -> RankVendorsResponse = ops::rank;
+        write review_site(ReviewSiteRequest) -> ReviewSiteResponse = ops::review_site;
+        write admit_vendor(AdmitVendorRequest) -> AdmitVendorResponse = ops::admit;
+        write suspend_vendor(SuspendVendorRequest) -> SuspendVendorResponse = ops::suspend;
+        write resume_vendor(ResumeVendorRequest) -> ResumeVendorResponse = ops::resume;
+        write blacklist_vendor(BlacklistVendorRequest) -> BlacklistVendorResponse = ops::blacklist;
+        write start_exit(StartExitRequest) -> StartExitResponse = ops::start_exit;
+        write finish_exit(FinishExitRequest) -> FinishExitResponse = ops::finish_exit;
+        read get_vendor(GetVendorRequest) -> GetVendorResponse = get;
+        read list_vendors(ListVendorsRequest) -> ListVendorsResponse = list;
     }
 }
 

@@ -6,4 +6,4 @@ mod ops;
 pub(crate) mod store;
 pub(crate) mod wire;
 
-pub use model::{Category, Stage, State, Vendor};
+pub use model::{Category, Points, Stage, State, Vendor};

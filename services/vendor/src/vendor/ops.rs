@@ -16,7 +16,7 @@ use super::{
     store,
     wire::{category_of, documents_of, scores_of, unknown, vendor as view},
 };
-use crate::{Desk, contract, offer, person, refusal::Refusal};
+use crate::{Desk, contract, offer, person, refusal::Refusal, settlement, vip};
 
 /// Enters a vendor in the register.
 pub async fn register(desk: Desk, call: Call, request: RegisterVendorRequest) -> Result<RegisterVendorResponse, Fault> {
@@ -224,7 +224,7 @@ pub async fn resume(desk: Desk, call: Call, request: ResumeVendorRequest) -> Res
         .await
 }
 
-/// Puts a vendor on the black list and shuts its persons out.
+/// Puts a vendor on the black list: its persons are shut out, its payments held, its standing as a VIP ends.
 pub async fn blacklist(desk: Desk, call: Call, request: BlacklistVendorRequest) -> Result<BlacklistVendorResponse, Fault> {
     let mut write = match desk.db.begin(&call, &request).await? {
         Begun::Fresh(write) => write,
@@ -239,6 +239,8 @@ pub async fn blacklist(desk: Desk, call: Call, request: BlacklistVendorRequest) 
     vendor.blacklisted_until = Some(until);
     store::save(&*write, &mut vendor).await?;
     person::revoke_all(&mut write, vendor.id, "the vendor is on the black list").await?;
+    settlement::hold_blacklisted(&mut write, vendor.id).await?;
+    vip::delist_blacklisted(&mut write, vendor.id).await?;
     write.subject(vendor.id);
     write.event(vendor.id, &barred(&vendor, Cause::Blacklisted));
     let vendor = seen(&write, &call, &vendor).await?;

@@ -105,7 +105,7 @@ pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: VendorI
 }
 
 /// Several vendors, locked in the order of their keys.
-pub(super) async fn lock_all(conn: &impl ConnectionTrait, ids: &[VendorId]) -> Result<Vec<Vendor>, Fault> {
+pub(crate) async fn lock_all(conn: &impl ConnectionTrait, ids: &[VendorId]) -> Result<Vec<Vendor>, Fault> {
     let ids = ids.iter().map(|id| id.uuid());
     let rows = vendor::Entity::find()
         .filter(vendor::Column::Id.is_in(ids))

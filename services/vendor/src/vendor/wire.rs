@@ -95,6 +95,11 @@ pub(crate) fn category_of(number: i32, field: &str) -> Result<Category, Fault> {
     Category::of_number(number).ok_or_else(|| unknown(field))
 }
 
+/// An id that may be left out.
+pub(crate) fn id_if<T: std::str::FromStr>(field: &str, text: &str) -> Result<Option<T>, Fault> {
+    if text.is_empty() { Ok(None) } else { wire::id_of(field, text).map(Some) }
+}
+
 /// For numbers that the contract knows and this service does not: the rules of the contract let none pass.
 pub(crate) fn unknown(field: &str) -> Fault {
     Fault::invalid(field, "ENUM_UNKNOWN", "not a known value")

@@ -3,9 +3,11 @@
 use contracts::hearth::{
     options::v1::Role,
     vendor::v1::{
-        AcceptOfferRequest, CompleteDossierRequest, DeclineOfferRequest, EndPersonRequest, GetContractRequest, GetOfferRequest, GetPersonRequest,
-        GetVendorRequest, GetVendorResponse, ListContractsRequest, ListOffersRequest, ListPersonsRequest, RegisterPersonRequest, ReportWorkRequest,
-        ServiceCategory,
+        AcceptOfferRequest, ApplyVipRequest, CompleteDossierRequest, CultureAttestation, DeclineOfferRequest, EndPersonRequest, GetAssessmentRequest,
+        GetContractRequest, GetOfferRequest, GetPaymentRequest, GetPersonRequest, GetRetentionRequest, GetTenderRequest, GetVendorRequest, GetVendorResponse,
+        GetVipCaseRequest, ListAssessmentsRequest, ListAssetsRequest, ListContractsRequest, ListOffersRequest, ListPaymentsRequest, ListPersonsRequest,
+        ListRatesRequest, ListTendersRequest, ListVipCasesRequest, ObjectToAssessmentRequest, RecordInvoiceRequest, RegisterPersonRequest, ReportWorkRequest,
+        ServiceCategory, SubmitQuoteRequest, WithdrawQuoteRequest, WithdrawVipRequest,
     },
 };
 use guard::GuardedCodec;
@@ -13,7 +15,11 @@ use rpc::{AccessTable, Principal, Routes};
 use testbed::{Bed, Client, each, key, reason};
 use tonic::{Code, Request, Status, client::Grpc};
 
-use crate::world::{Contracts, Offers, Persons, Vendors, admitted, approved, date, dossier, get, id_number, offer, offered, repairer, terms, uuid};
+use crate::{
+    field::{Assessments, Field, Settlements, Tenders, Vips, fen},
+    settlement, tender, vip,
+    world::{Contracts, Offers, Persons, Vendors, admitted, approved, date, dossier, get, id_number, offer, offered, set_day, terms, uuid},
+};
 
 const REPAIR: ServiceCategory = ServiceCategory::FieldRepair;
 
@@ -27,6 +33,15 @@ struct Things {
     person_etag: String,
     offer: String,
     offer_etag: String,
+    assessment: String,
+    assessment_etag: String,
+    payment: String,
+    payment_etag: String,
+    asset: String,
+    case: String,
+    case_etag: String,
+    tender: String,
+    quote: String,
 }
 
 impl Things {
@@ -41,23 +56,54 @@ impl Things {
             person_etag: etag(),
             offer: uuid(),
             offer_etag: etag(),
+            assessment: uuid(),
+            assessment_etag: etag(),
+            payment: uuid(),
+            payment_etag: etag(),
+            asset: uuid(),
+            case: uuid(),
+            case_etag: etag(),
+            tender: uuid(),
+            quote: uuid(),
         }
     }
 }
 
-async fn things(bed: &Bed, hall: &testbed::Feed) -> Things {
-    let vendor = admitted(bed, REPAIR).await.vendor_id;
-    let contract = approved(bed, &vendor, terms(bed, REPAIR)).await;
-    let person = repairer(bed, &vendor).await;
-    let offer = offer(bed, hall, offered(&vendor, &uuid())).await;
+/// What a vendor has after a month of 2025.
+async fn things(bed: &Bed, hall: &testbed::Feed, month: i32) -> Things {
+    let field = Field::with(bed, hall.clone()).await;
+    let asset = settlement::lend(bed, &field, date(2025, 12, 1)).await.unwrap();
+    set_day(bed, &format!("2025-{:02}-06", month + 1));
+    let assessment = field.try_assess(bed, date(2025, month, 1), None).await.unwrap();
+    let payment = settlement::prepare(bed, &field, date(2025, month, 1)).await;
+    let told = contracts::hearth::hall::v1::WorkOrderOffered {
+        planned_date: Some(date(2025, 12, 1)),
+        respond_by: Some(rpc::wire::time(testbed::at("2025-12-01T12:00:00+08:00"))),
+        ..offered(&field.vendor, &uuid())
+    };
+    let offer = offer(bed, hall, told).await;
+    let uscc = get(bed, &field.vendor).await.uscc;
+    vip::import(bed, vec![vip::trade(&uscc, &uscc, vip::ENOUGH)]).await;
+    let case = vip::apply(bed, &field.vendor).await.unwrap();
+    let tender = tender::try_open(bed, false, 400_000).await.unwrap();
+    let quote = tender::quote(bed, &tender, &field.vendor, 100).await.unwrap();
     Things {
-        vendor_etag: get(bed, &vendor).await.etag,
-        vendor,
-        contract: contract.contract_id,
-        person: person.person_id,
-        person_etag: person.etag,
+        vendor_etag: get(bed, &field.vendor).await.etag,
+        vendor: field.vendor,
+        contract: field.contract.contract_id,
+        person: field.worker.person_id,
+        person_etag: field.worker.etag,
         offer: offer.offer_id,
         offer_etag: offer.etag,
+        assessment: assessment.assessment_id,
+        assessment_etag: assessment.etag,
+        payment: payment.payment_request_id,
+        payment_etag: payment.etag,
+        asset: asset.asset_id,
+        case: case.vip_case_id,
+        case_etag: case.etag,
+        tender: tender.tender_id,
+        quote: quote.quote_id,
     }
 }
 
@@ -66,6 +112,8 @@ async fn things(bed: &Bed, hall: &testbed::Feed) -> Things {
 async fn attempt(client: &Client, method: &str, vendor: &str, of: &Things) -> Result<usize, Status> {
     let (vendors, contracts) = (&mut Vendors::new(client.clone()), &mut Contracts::new(client.clone()));
     let (persons, offers) = (&mut Persons::new(client.clone()), &mut Offers::new(client.clone()));
+    let (assessments, settlements) = (&mut Assessments::new(client.clone()), &mut Settlements::new(client.clone()));
+    let (vips, tenders) = (&mut Vips::new(client.clone()), &mut Tenders::new(client.clone()));
     let (request_id, vendor_id) = (key(), vendor.to_owned());
     let (contract_id, person_id, offer_id) = (of.contract.clone(), of.person.clone(), of.offer.clone());
     let reason = || "because".to_owned();
@@ -170,12 +218,146 @@ async fn attempt(client: &Client, method: &str, vendor: &str, of: &Things) -> Re
             };
             offers.report_work(request).await.map(|_| 1)
         }
+        "AssessmentService/ObjectToAssessment" => {
+            let request = ObjectToAssessmentRequest {
+                request_id,
+                vendor_id,
+                assessment_id: of.assessment.clone(),
+                etag: of.assessment_etag.clone(),
+                objection: reason(),
+            };
+            assessments.object_to_assessment(request).await.map(|_| 1)
+        }
+        "AssessmentService/GetAssessment" => {
+            let assessment_id = of.assessment.clone();
+            assessments.get_assessment(GetAssessmentRequest { vendor_id, assessment_id }).await.map(|_| 1)
+        }
+        "AssessmentService/ListAssessments" => {
+            let request = ListAssessmentsRequest {
+                vendor_id,
+                ..Default::default()
+            };
+            let answer = assessments.list_assessments(request).await?.into_inner();
+            Ok(answer.assessments.iter().filter(|a| a.assessment_id == of.assessment).count())
+        }
+        "SettlementService/ListRates" => {
+            let request = ListRatesRequest {
+                vendor_id,
+                contract_id,
+                ..Default::default()
+            };
+            settlements.list_rates(request).await.map(|a| a.into_inner().rates.len())
+        }
+        "SettlementService/ListAssets" => {
+            let request = ListAssetsRequest {
+                vendor_id,
+                ..Default::default()
+            };
+            let answer = settlements.list_assets(request).await?.into_inner();
+            Ok(answer.assets.iter().filter(|a| a.asset_id == of.asset).count())
+        }
+        "SettlementService/RecordInvoice" => {
+            let request = RecordInvoiceRequest {
+                request_id,
+                vendor_id,
+                payment_request_id: of.payment.clone(),
+                etag: of.payment_etag.clone(),
+                invoice_no: "1".into(),
+                invoice_date: Some(date(2025, 1, 2)),
+            };
+            settlements.record_invoice(request).await.map(|_| 1)
+        }
+        "SettlementService/GetPayment" => {
+            let payment_request_id = of.payment.clone();
+            settlements.get_payment(GetPaymentRequest { vendor_id, payment_request_id }).await.map(|_| 1)
+        }
+        "SettlementService/ListPayments" => {
+            let request = ListPaymentsRequest {
+                vendor_id,
+                ..Default::default()
+            };
+            let answer = settlements.list_payments(request).await?.into_inner();
+            Ok(answer.payment_requests.iter().filter(|p| p.payment_request_id == of.payment).count())
+        }
+        "SettlementService/GetRetention" => settlements.get_retention(GetRetentionRequest { vendor_id, contract_id }).await.map(|_| 1),
+        "VipService/ApplyVip" => {
+            let request = ApplyVipRequest {
+                request_id,
+                vendor_id,
+                attestation: Some(CultureAttestation {
+                    document: "C-1".into(),
+                    signed_date: Some(date(2025, 1, 2)),
+                }),
+            };
+            vips.apply_vip(request).await.map(|_| 1)
+        }
+        "VipService/WithdrawVip" => {
+            let request = WithdrawVipRequest {
+                request_id,
+                vendor_id,
+                vip_case_id: of.case.clone(),
+                etag: of.case_etag.clone(),
+                reason: reason(),
+            };
+            vips.withdraw_vip(request).await.map(|_| 1)
+        }
+        "VipService/GetVipCase" => {
+            let vip_case_id = of.case.clone();
+            vips.get_vip_case(GetVipCaseRequest { vendor_id, vip_case_id }).await.map(|_| 1)
+        }
+        "VipService/ListVipCases" => {
+            let request = ListVipCasesRequest {
+                vendor_id,
+                ..Default::default()
+            };
+            let answer = vips.list_vip_cases(request).await?.into_inner();
+            Ok(answer.vip_cases.iter().filter(|c| c.vip_case_id == of.case).count())
+        }
+        "TenderService/SubmitQuote" => {
+            let request = SubmitQuoteRequest {
+                request_id,
+                vendor_id,
+                tender_id: of.tender.clone(),
+                final_price: fen(1),
+            };
+            tenders.submit_quote(request).await.map(|_| 1)
+        }
+        "TenderService/WithdrawQuote" => {
+            let request = WithdrawQuoteRequest {
+                request_id,
+                vendor_id,
+                tender_id: of.tender.clone(),
+                quote_id: of.quote.clone(),
+            };
+            tenders.withdraw_quote(request).await.map(|_| 1)
+        }
+        "TenderService/GetTender" => {
+            let tender_id = of.tender.clone();
+            let answer = tenders.get_tender(GetTenderRequest { vendor_id, tender_id }).await?.into_inner();
+            Ok(answer.tender.unwrap().quotes.iter().filter(|q| q.quote_id == of.quote).count())
+        }
+        "TenderService/ListTenders" => {
+            let request = ListTendersRequest {
+                vendor_id,
+                ..Default::default()
+            };
+            let answer = tenders.list_tenders(request).await?.into_inner();
+            let quotes = answer.tenders.iter().flat_map(|t| &t.quotes);
+            Ok(quotes.filter(|q| q.quote_id == of.quote).count())
+        }
         missing => panic!("{missing} may be called by vendors and is not tried with another vendor's ids"),
     }
 }
 
-/// Methods whose only object is the vendor that they name.
-const NAMES_THE_VENDOR_ONLY: &[&str] = &["VendorService/GetVendor", "VendorService/CompleteDossier", "PersonService/RegisterPerson"];
+/// Methods whose only object is the vendor that they name, or a tender, which is open to all vendors.
+const NAMES_THE_VENDOR_ONLY: &[&str] = &[
+    "VendorService/GetVendor",
+    "VendorService/CompleteDossier",
+    "PersonService/RegisterPerson",
+    "VipService/ApplyVip",
+    "TenderService/SubmitQuote",
+    "TenderService/GetTender",
+];
 
 fn methods() -> (Vec<String>, Vec<String>) {
     let table = AccessTable::read().unwrap();
@@ -197,11 +379,11 @@ fn shape(outcome: Result<usize, Status>) -> Result<usize, (Code, String, String)
 async fn another_vendors_ids_look_like_unknown_ones_in_every_method() {
     each(vendor::SERVICE, async |bed| {
         let hall = bed.fake("hall", Routes::default()).await;
-        let own = things(bed, &hall).await;
-        let foreign = things(bed, &hall).await;
+        let own = things(bed, &hall, 1).await;
+        let foreign = things(bed, &hall, 2).await;
         let client = bed.vendor_user(&own.vendor, &[Role::VendorAdmin, Role::VendorWorker]);
         let (open, _) = methods();
-        assert!(open.len() >= 13);
+        assert!(open.len() >= 30);
         for method in &open {
             // Naming the other vendor is refused before anything is looked at, in the same words as naming one that is not there.
             let named = shape(attempt(&client, method, &foreign.vendor, &foreign).await);
@@ -234,6 +416,8 @@ async fn another_vendors_ids_look_like_unknown_ones_in_every_method() {
             let outcome = shape(attempt(&client, "hearth.vendor.v1.OfferService/AcceptOffer", &own.vendor, &things).await);
             assert_eq!(outcome.unwrap_err().0, Code::NotFound);
         }
+        let seen = attempt(&client, "hearth.vendor.v1.TenderService/GetTender", &own.vendor, &foreign).await;
+        assert_eq!(seen.unwrap(), 0, "the tender is open to all, the other vendor's quote is not");
         // Nothing of the other vendor has changed, and the same calls do work on one's own.
         let after = get(bed, &foreign.vendor).await;
         assert_eq!(after.etag, foreign.vendor_etag);
@@ -247,6 +431,20 @@ async fn another_vendors_ids_look_like_unknown_ones_in_every_method() {
             "OfferService/ListOffers",
             "OfferService/AcceptOffer",
             "PersonService/EndPerson",
+            "AssessmentService/GetAssessment",
+            "AssessmentService/ListAssessments",
+            "SettlementService/ListRates",
+            "SettlementService/ListAssets",
+            "SettlementService/RecordInvoice",
+            "SettlementService/GetPayment",
+            "SettlementService/ListPayments",
+            "SettlementService/GetRetention",
+            "VipService/GetVipCase",
+            "VipService/ListVipCases",
+            "VipService/WithdrawVip",
+            "TenderService/GetTender",
+            "TenderService/ListTenders",
+            "TenderService/WithdrawQuote",
         ] {
             assert_eq!(attempt(&client, method, &own.vendor, &own).await.unwrap(), 1, "{method}");
         }

@@ -2,8 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod admission;
+mod assessment;
 mod contract;
+mod field;
 mod isolation;
 mod offer;
 mod person;
+mod settlement;
+mod tender;
+mod vip;
 mod world;

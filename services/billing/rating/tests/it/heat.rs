@@ -1,7 +1,7 @@
 //! Heat bills of domain.md 11.2.
 
 use money::{Area, Energy, Exact, Mode, Money, Ratio};
-use rating::{HeatSettlement, Ledger, Profile, RatingError, Segment, Settlement, Usage, rate};
+use rating::{HeatFee, HeatSettlement, Ledger, Profile, RatingError, Reason, Segment, Settlement, Usage, rate};
 
 use crate::tariffs::{BEIJING_HEAT, TIANJIN_HEAT, tariff, yuan};
 
@@ -46,17 +46,62 @@ fn h_bj_network_and_boiler() {
 #[test]
 fn h_bj_rooms_above_four_metres() {
     let tariff = tariff(BEIJING_HEAT);
-    let plan = tariff.plan("resident, city network", &Profile::default()).unwrap();
-    let fee = rate(
-        &[Segment::new(&plan, 0, Usage::heat("80.5".parse().unwrap(), Energy::ZERO))],
-        &Ledger::default(),
-    )
-    .unwrap();
-    let surcharge = tariff.height_surcharge.unwrap();
-    for (height, total) in [("3.0", "1932.00"), ("4", "1932.00"), ("5.0", "2173.50"), ("4.8", "2125.20")] {
-        let factor = surcharge.factor(Ratio::parse(height).unwrap()).unwrap();
-        assert_eq!(fee.exact.round_times(factor, Mode::HalfUp, Money::from_fen(1)), Ok(yuan(total)), "{height}");
+    let class = tariff.class("resident, city network").unwrap();
+    for (height, total, surcharge) in [
+        (None, "1932.00", None),
+        (Some("3.0"), "1932.00", None),
+        (Some("4"), "1932.00", None),
+        (Some("5.0"), "2173.50", Some(("3.000000", "241.50"))),
+        (Some("4.8"), "2125.20", Some(("2.400000", "193.20"))),
+    ] {
+        let fee = HeatFee::by_area(
+            class,
+            tariff.rounding,
+            "80.5".parse().unwrap(),
+            tariff.height_surcharge,
+            height.map(|h| Ratio::parse(h).unwrap()),
+        )
+        .unwrap();
+        assert_eq!(fee.total, yuan(total), "{height:?}");
+        assert_eq!(fee.lines[0].amount, yuan("1932.00"));
+        let line = fee.lines.get(1).map(|l| (l.reason, l.unit_price, l.amount));
+        assert_eq!(
+            line,
+            surcharge.map(|(price, amount)| (Reason::HeightSurcharge, price.parse().unwrap(), yuan(amount))),
+            "{height:?}"
+        );
     }
+    // Without a surcharge in the notice the height does not matter.
+    let plain = HeatFee::by_area(class, tariff.rounding, "80.5".parse().unwrap(), None, Some(Ratio::parse("5").unwrap())).unwrap();
+    assert_eq!(plain.total, yuan("1932.00"));
+}
+
+#[test]
+fn a_11_energy_is_corrected_for_the_place_in_the_building() {
+    let tariff = tariff(TIANJIN_HEAT);
+    let class = tariff.class("resident").unwrap();
+    let fee = |correction: &str| {
+        HeatFee::by_meter(
+            class,
+            tariff.rounding,
+            "100".parse().unwrap(),
+            "8100".parse().unwrap(),
+            Ratio::parse(correction).unwrap(),
+        )
+        .unwrap()
+    };
+    assert_eq!(fee("1").total, yuan("1803.00"));
+    // 750 + 8100 × 0.13 × 0.9 = 750 + 947.70.
+    assert_eq!(fee("0.9").total, yuan("1697.70"));
+    assert_eq!(fee("0.9").lines[1].unit_price, "0.117".parse().unwrap());
+    let none = HeatFee::by_meter(
+        crate::tariffs::tariff(BEIJING_HEAT).class("non-resident, inner six districts").unwrap(),
+        tariff.rounding,
+        "100".parse().unwrap(),
+        "1".parse().unwrap(),
+        Ratio::ONE,
+    );
+    assert_eq!(none, Err(RatingError::NoMeteredPrice));
 }
 
 #[test]

@@ -35,7 +35,8 @@ impl Terms {
         self.from.is_some_and(|from| from <= to) && self.end.is_none_or(|end| to <= end)
     }
 
-    pub(super) fn class(&self, day: NaiveDate) -> Option<&str> {
+    /// The class of use of a day.
+    pub fn class(&self, day: NaiveDate) -> Option<&str> {
         // De facto supply is priced by the class that was agreed last.
         self.classes
             .iter()

@@ -1,0 +1,10 @@
+//! The list of dishonest customers (不诚信客户). It bears on credit only: never on basic supply, never on a price.
+
+mod api;
+mod dispute;
+pub mod model;
+mod ops;
+pub(crate) mod store;
+pub(crate) mod sweep;
+
+pub use api::Api;

@@ -1,0 +1,251 @@
+use chrono::NaiveDate;
+use contracts::hearth::archive::v1::{Conduct, DebtDispute, IntegrityCase};
+use database::{Scope, Scoped};
+use rpc::{Fault, page::Page, wire};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+use vault::Vault;
+
+use super::model::{ON_THE_LIST, Severity, State};
+use crate::{
+    credit::store::unpack,
+    table::{table, update},
+    unknown_code, unsealed,
+};
+
+/// Column names as the vault knows them.
+pub(crate) const FACTS: &str = "integrity_case.facts";
+pub(crate) const STATEMENT: &str = "integrity_case.statement";
+
+table!(row, "integrity_case", {
+    #[sea_orm(primary_key, auto_increment = false)]
+    id: Uuid,
+    party_id: Uuid,
+    branch: String,
+    conduct_code: String,
+    act_date: Date,
+    facts_sealed: Vec<u8>,
+    evidence: String,
+    bills: String,
+    state: String,
+    reported_by: String,
+    notice_at: Option<i64>,
+    statement_due: Option<Date>,
+    statement_sealed: Option<Vec<u8>>,
+    decided_by: String,
+    severity: String,
+    term_months: i32,
+    from_date: Option<Date>,
+    until_date: Option<Date>,
+    appeal_due: Option<Date>,
+    appeal_decided_by: String,
+    reason: String,
+    version: i64,
+    created_at: i64,
+    updated_at: i64,
+});
+
+table!(conduct, "conduct", {
+    #[sea_orm(primary_key, auto_increment = false)]
+    code: String,
+    name_zh: String,
+    name_en: String,
+    about_debt: bool,
+    months_after_demand: i32,
+});
+
+table!(dispute, "debt_dispute", {
+    #[sea_orm(primary_key, auto_increment = false)]
+    id: Uuid,
+    party_id: Uuid,
+    branch: String,
+    bill_id: Uuid,
+    reference: String,
+    opened_date: Date,
+    closed_date: Option<Date>,
+    version: i64,
+    created_at: i64,
+    updated_at: i64,
+});
+
+impl Scoped for row::Entity {
+    const BRANCH: Option<row::Column> = Some(row::Column::Branch);
+}
+
+impl Scoped for dispute::Entity {
+    const BRANCH: Option<dispute::Column> = Some(dispute::Column::Branch);
+}
+
+impl row::Model {
+    pub(crate) fn stands(&self) -> Result<State, Fault> {
+        State::of(&self.state).ok_or_else(|| unknown_code("integrity_case.state"))
+    }
+
+    /// Writes what changed and counts the version up.
+    pub(crate) async fn save(&mut self, conn: &impl ConnectionTrait, now: i64) -> Result<(), Fault> {
+        self.version = self.version.saturating_add(1);
+        self.updated_at = now;
+        Ok(update::<row::Entity>(conn, self.clone()).await?)
+    }
+}
+
+pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
+    let found = database::find::<row::Entity>(scope).filter(row::Column::Id.eq(id)).one(conn).await?;
+    found.ok_or_else(|| Fault::not_found("integrity case", id))
+}
+
+/// Loads a case to change it, if the caller has seen this version of it.
+pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid, etag: &str) -> Result<row::Model, Fault> {
+    let found = database::find::<row::Entity>(scope).filter(row::Column::Id.eq(id)).lock_exclusive();
+    let found = found.one(conn).await?.ok_or_else(|| Fault::not_found("integrity case", id))?;
+    rpc::check_etag(etag, found.id, found.version)?;
+    Ok(found)
+}
+
+pub(crate) async fn list(conn: &impl ConnectionTrait, scope: &Scope, party: Option<Uuid>, state: Option<&str>, page: &Page) -> Result<Vec<row::Model>, Fault> {
+    let mut found = database::find::<row::Entity>(scope);
+    if let Some(party) = party {
+        found = found.filter(row::Column::PartyId.eq(party));
+    }
+    if let Some(state) = state {
+        found = found.filter(row::Column::State.eq(state));
+    }
+    if let Some(after) = page.after {
+        found = found.filter(row::Column::Id.gt(after));
+    }
+    Ok(found.order_by_asc(row::Column::Id).limit(page.limit()).all(conn).await?)
+}
+
+fn on_the_list() -> impl Iterator<Item = &'static str> {
+    ON_THE_LIST.into_iter().map(State::code)
+}
+
+/// Listings of parties that hold on a day.
+pub(crate) async fn in_force(conn: &impl ConnectionTrait, parties: &[Uuid], today: NaiveDate) -> Result<Vec<row::Model>, Fault> {
+    let found = row::Entity::find()
+        .filter(row::Column::PartyId.is_in(parties.iter().copied()))
+        .filter(row::Column::State.is_in(on_the_list()))
+        .filter(row::Column::FromDate.lte(today))
+        .filter(row::Column::UntilDate.gt(today))
+        .order_by_asc(row::Column::Id);
+    Ok(found.all(conn).await?)
+}
+
+/// Listings whose term is over.
+pub(crate) async fn over(conn: &impl ConnectionTrait, today: NaiveDate, limit: u64) -> Result<Vec<row::Model>, Fault> {
+    let found = row::Entity::find()
+        .filter(row::Column::State.is_in(on_the_list()))
+        .filter(row::Column::UntilDate.lte(today))
+        .limit(limit);
+    Ok(found.all(conn).await?)
+}
+
+/// Acts of these parties that have a case which was not dropped: the same kind of conduct on the same day.
+pub(crate) async fn same_act(conn: &impl ConnectionTrait, parties: &[Uuid], code: &str, day: NaiveDate) -> Result<bool, Fault> {
+    let dropped = [State::Dismissed.code(), State::Reversed.code()];
+    let found = row::Entity::find()
+        .filter(row::Column::PartyId.is_in(parties.iter().copied()))
+        .filter(row::Column::ConductCode.eq(code))
+        .filter(row::Column::ActDate.eq(day))
+        .filter(row::Column::State.is_not_in(dropped));
+    Ok(found.one(conn).await?.is_some())
+}
+
+pub(crate) async fn conducts(conn: &impl ConnectionTrait) -> Result<Vec<Conduct>, Fault> {
+    let found = conduct::Entity::find().order_by_asc(conduct::Column::Code).all(conn).await?;
+    let show = |row: conduct::Model| Conduct {
+        code: row.code,
+        name_zh: row.name_zh,
+        name_en: row.name_en,
+        about_debt: row.about_debt,
+        months_after_demand: row.months_after_demand,
+    };
+    Ok(found.into_iter().map(show).collect())
+}
+
+pub(crate) async fn conduct(conn: &impl ConnectionTrait, code: &str) -> Result<conduct::Model, Fault> {
+    let found = conduct::Entity::find_by_id(code).one(conn).await?;
+    found.ok_or_else(|| Fault::not_found("conduct", code))
+}
+
+/// Which of these bills are disputed.
+pub(crate) async fn disputed(conn: &impl ConnectionTrait, bills: &[Uuid]) -> Result<Vec<Uuid>, Fault> {
+    let found = dispute::Entity::find()
+        .filter(dispute::Column::BillId.is_in(bills.iter().copied()))
+        .filter(dispute::Column::ClosedDate.is_null());
+    Ok(found.all(conn).await?.into_iter().map(|row| row.bill_id).collect())
+}
+
+/// Loads a dispute to change it, if the caller has seen this version of it.
+pub(crate) async fn lock_dispute(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid, etag: &str) -> Result<dispute::Model, Fault> {
+    let found = database::find::<dispute::Entity>(scope).filter(dispute::Column::Id.eq(id)).lock_exclusive();
+    let found = found.one(conn).await?.ok_or_else(|| Fault::not_found("debt dispute", id))?;
+    rpc::check_etag(etag, found.id, found.version)?;
+    Ok(found)
+}
+
+impl dispute::Model {
+    /// As the contract shows it.
+    pub(crate) fn show(self) -> DebtDispute {
+        DebtDispute {
+            dispute_id: self.id.to_string(),
+            party_id: self.party_id.to_string(),
+            bill_id: self.bill_id.to_string(),
+            opened_date: Some(wire::date(self.opened_date)),
+            closed_date: self.closed_date.map(wire::date),
+            etag: rpc::etag(self.id, self.version),
+            branch: self.branch,
+            reference: self.reference,
+        }
+    }
+}
+
+/// Cases as the contract shows them; the codec hides facts and statements unless the method reveals.
+pub(crate) async fn show(conn: &impl ConnectionTrait, vault: &Vault, rows: Vec<row::Model>) -> Result<Vec<IntegrityCase>, Fault> {
+    let sealed: Vec<_> = rows
+        .iter()
+        .flat_map(|case| {
+            let statement = case.statement_sealed.as_deref().map(|sealed| (case.party_id, STATEMENT, sealed));
+            [Some((case.party_id, FACTS, case.facts_sealed.as_slice())), statement]
+        })
+        .flatten()
+        .collect();
+    let mut clear = vault.open_many(conn, &sealed).await.map_err(unsealed)?.into_iter();
+    let mut next = || clear.next().flatten().unwrap_or_default();
+    let mut shown = Vec::with_capacity(rows.len());
+    for case in rows {
+        let facts = next();
+        let statement = if case.statement_sealed.is_some() { next() } else { String::new() };
+        shown.push(IntegrityCase {
+            case_id: case.id.to_string(),
+            party_id: case.party_id.to_string(),
+            act_date: Some(wire::date(case.act_date)),
+            facts,
+            evidence_ids: unpack(&case.evidence)?,
+            bill_ids: unpack(&case.bills)?,
+            state: case.stands()?.number(),
+            notice_time: case.notice_at.map(|at| wire::time(calendar::Instant::from_micros(at))),
+            statement_due_date: case.statement_due.map(wire::date),
+            statement,
+            severity: Severity::of(&case.severity).map_or(0, Severity::number),
+            term_months: case.term_months,
+            from_date: case.from_date.map(wire::date),
+            until_date: case.until_date.map(wire::date),
+            appeal_due_date: case.appeal_due.map(wire::date),
+            create_time: Some(wire::time(calendar::Instant::from_micros(case.created_at))),
+            etag: rpc::etag(case.id, case.version),
+            branch: case.branch,
+            conduct_code: case.conduct_code,
+            reported_by: case.reported_by,
+            decided_by: case.decided_by,
+            appeal_decided_by: case.appeal_decided_by,
+            reason: case.reason,
+        });
+    }
+    Ok(shown)
+}
+
+/// One case as the contract shows it.
+pub(crate) async fn show_one(conn: &impl ConnectionTrait, vault: &Vault, case: row::Model) -> Result<Option<IntegrityCase>, Fault> {
+    Ok(show(conn, vault, vec![case]).await?.pop())
+}

@@ -1,0 +1,111 @@
+use contracts::hearth::archive::v1::{
+    DecidePolicyConflictRequest, DecidePolicyConflictResponse, ListPolicyConflictsRequest, ListPolicyConflictsResponse, ResolvePolicyConflictRequest,
+    ResolvePolicyConflictResponse,
+};
+use database::Begun;
+use rpc::{Call, Fault, page::Page, wire};
+use sea_orm::ConnectionTrait;
+use uuid::Uuid;
+
+use super::{
+    model::{self, Outcome, Rule, Side},
+    show,
+    store::{self, conflict, row},
+};
+use crate::{
+    Desk,
+    party::model::text,
+    refusal::{Refusal, at},
+};
+
+/// As the table keeps a conflict that waits for its decision.
+const OPEN: &str = "OPEN";
+
+async fn side(conn: &impl ConnectionTrait, version: &row::Model) -> Result<Side, Fault> {
+    let policy = store::document(conn, version.policy_id).await?;
+    Ok(Side {
+        level: policy.level()?,
+        effective: version.live_from.ok_or(Refusal::PolicyState)?,
+    })
+}
+
+pub(crate) async fn resolve(desk: Desk, call: Call, request: ResolvePolicyConflictRequest) -> Result<ResolvePolicyConflictResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let first = store::version(&*write, wire::id_of("first_version_id", &request.first_version_id)?).await?;
+    let second = store::version(&*write, wire::id_of("second_version_id", &request.second_version_id)?).await?;
+    if first.id == second.id {
+        return Err(at("second_version_id")(Refusal::Duplicate));
+    }
+    let (rule, prevailing) = match model::resolve(side(&*write, &first).await?, side(&*write, &second).await?) {
+        Outcome::First(rule) => (rule.code(), Some(first.id)),
+        Outcome::Second(rule) => (rule.code(), Some(second.id)),
+        Outcome::Undecided => (OPEN, None),
+    };
+    let row = conflict::Model {
+        id: Uuid::now_v7(),
+        first_version_id: first.id,
+        second_version_id: second.id,
+        clause: text(&request.clause, 500).map_err(at("clause"))?,
+        rule: rule.to_owned(),
+        prevailing_version_id: prevailing,
+        department: String::new(),
+        decided_by: call.subject().to_owned(),
+        grounds: String::new(),
+        version: 1,
+        created_at: write.now().micros(),
+    };
+    store::insert_conflict(&*write, &row).await?;
+    write.subject(row.id);
+    let policy_conflict = Some(show::conflict(row));
+    write.commit(ResolvePolicyConflictResponse { policy_conflict }).await
+}
+
+pub(crate) async fn decide(desk: Desk, call: Call, request: DecidePolicyConflictRequest) -> Result<DecidePolicyConflictResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let mut row = store::lock_conflict(&*write, wire::id_of("policy_conflict_id", &request.policy_conflict_id)?).await?;
+    rpc::check_etag(&request.etag, row.id, row.version)?;
+    if row.rule != OPEN {
+        return Err(Refusal::PolicyConflictDecided.into());
+    }
+    let prevailing: Uuid = wire::id_of("prevailing_version_id", &request.prevailing_version_id)?;
+    if ![row.first_version_id, row.second_version_id].contains(&prevailing) {
+        return Err(at("prevailing_version_id")(Refusal::PolicyConflictSide));
+    }
+    let department = text(&request.department, 60).map_err(at("department"))?;
+    let mut interprets = false;
+    for id in [row.first_version_id, row.second_version_id] {
+        interprets |= store::version(&*write, id).await?.page()?.interpreting_department == department;
+    }
+    if !interprets {
+        return Err(at("department")(Refusal::PolicyInterpretingDepartment));
+    }
+    Rule::InterpretingDepartment.code().clone_into(&mut row.rule);
+    row.prevailing_version_id = Some(prevailing);
+    row.department = department;
+    row.decided_by = call.subject().to_owned();
+    row.grounds = text(&request.grounds, 500).map_err(at("grounds"))?;
+    store::save_conflict(&*write, &mut row).await?;
+    write.subject(row.id);
+    let policy_conflict = Some(show::conflict(row));
+    write.commit(DecidePolicyConflictResponse { policy_conflict }).await
+}
+
+pub(crate) async fn list(desk: Desk, call: Call, request: ListPolicyConflictsRequest) -> Result<ListPolicyConflictsResponse, Fault> {
+    let page = Page::of(&call, &[&request.policy_id], request.page_size, &request.page_token)?;
+    let policy = match request.policy_id.as_str() {
+        "" => None,
+        id => Some(wire::id_of("policy_id", id)?),
+    };
+    let rows = store::list_conflicts(desk.db.reader(), policy, &page).await?;
+    let (rows, next_page_token) = page.cut(rows, |row| row.id);
+    Ok(ListPolicyConflictsResponse {
+        policy_conflicts: rows.into_iter().map(show::conflict).collect(),
+        next_page_token,
+    })
+}

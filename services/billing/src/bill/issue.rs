@@ -1,0 +1,87 @@
+//! Bills going out: numbered, paid from what was paid ahead, posted, told.
+
+use std::collections::{BTreeMap, HashSet};
+
+use chrono::Datelike;
+use contracts::hearth::billing::v1::BillIssued;
+use database::{Write, numbers};
+use money::Money;
+use rpc::{Fault, wire};
+use uuid::Uuid;
+
+use super::{
+    ops::issued,
+    store::{bill, line},
+};
+use crate::{
+    late_fee::store::Lates,
+    ledger::store::{Book, Posting, post},
+    payment::{ops::use_prepayment, store::allocation},
+    table,
+};
+
+/// Numbers bills in blocks per branch and year; one that was taken over keeps its number.
+async fn number(write: &Write, bills: &mut [bill::Model]) -> Result<(), Fault> {
+    let mut branches: BTreeMap<String, Vec<&mut bill::Model>> = BTreeMap::new();
+    for row in bills.iter_mut().filter(|b| b.bill_no.is_empty()) {
+        branches.entry(row.branch.clone()).or_default().push(row);
+    }
+    let year = write.now().date().year();
+    for (branch, rows) in branches {
+        let first = numbers::next(write, "BL", &branch, year, i64::try_from(rows.len()).unwrap_or(i64::MAX)).await?;
+        for (number, row) in (first..).zip(rows) {
+            row.bill_no = format!("BL-{branch}-{year}-{number:08}");
+        }
+    }
+    Ok(())
+}
+
+/// Sends new bills out with their lines. The caller has locked the accounts.
+pub async fn issue(write: &mut Write, mut bills: Vec<bill::Model>, lines: Vec<line::Model>) -> Result<Vec<bill::Model>, Fault> {
+    number(write, &mut bills).await?;
+    let accounts: HashSet<Uuid> = bills.iter().map(|b| b.account_id).collect();
+    let accounts: Vec<Uuid> = accounts.into_iter().collect();
+    let (used, shares) = use_prepayment(write, &accounts, &mut bills, Lates::new()).await?;
+    for row in &mut bills {
+        row.state = issued(row.amount, row.paid)?.code().to_owned();
+    }
+    let mut postings: Vec<Posting> = bills
+        .iter()
+        .map(|row| {
+            let (book, detail) = row.counter();
+            Posting::new("BILL", row.id, &row.branch)
+                .line(Book::Receivable, "", Some(row.account_id), row.amount)
+                .line(book, detail, None, row.amount.saturating_neg())
+        })
+        .collect();
+    postings.extend(used);
+    table::insert_all::<bill::Entity>(&**write, bills.clone()).await?;
+    table::insert_all::<line::Entity>(&**write, lines).await?;
+    table::insert_all::<allocation::Entity>(&**write, shares).await?;
+    post(write, postings).await?;
+    for row in &bills {
+        told(write, row);
+    }
+    Ok(bills)
+}
+
+/// Tells the others of a bill that went out.
+fn told(write: &mut Write, row: &bill::Model) {
+    write.event(
+        row.account_id,
+        &BillIssued {
+            bill_id: row.id.to_string(),
+            bill_no: row.bill_no.clone(),
+            agreement_id: row.agreement_id.to_string(),
+            account_id: row.account_id.to_string(),
+            party_id: row.party_id.to_string(),
+            branch: row.branch.clone(),
+            year: row.year,
+            month: row.month,
+            amount: Some(wire::money(Money::from_fen(row.amount))),
+            issue_date: Some(wire::date(row.issue_date)),
+            due_date: Some(wire::date(row.due_date)),
+            de_facto: row.de_facto,
+        },
+    );
+}

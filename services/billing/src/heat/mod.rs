@@ -1,0 +1,9 @@
+//! Heat by the season.
+
+pub mod api;
+pub mod batch;
+pub mod model;
+pub mod ops;
+pub mod readings;
+pub mod rows;
+pub mod store;

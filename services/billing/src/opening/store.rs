@@ -1,0 +1,34 @@
+//! Table of openings.
+
+use std::collections::HashMap;
+
+use rpc::Fault;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use uuid::Uuid;
+
+use crate::table::table;
+
+table!(opening, "opening", {
+    #[sea_orm(primary_key, auto_increment = false)] agreement_id: Uuid,
+    account_id: Uuid,
+    branch: String,
+    as_of: Date,
+    installation_id: Option<Uuid>,
+    value: Option<i64>,
+    tier_year: i32,
+    volume: i64,
+    owed: i64,
+    prepaid: i64,
+    content: String,
+    entered_by: String,
+    created_at: i64,
+});
+
+/// What was taken over of agreements.
+pub async fn of_agreements(conn: &impl ConnectionTrait, agreements: &[Uuid]) -> Result<HashMap<Uuid, opening::Model>, Fault> {
+    let rows = opening::Entity::find()
+        .filter(opening::Column::AgreementId.is_in(agreements.iter().copied()))
+        .all(conn)
+        .await?;
+    Ok(rows.into_iter().map(|o| (o.agreement_id, o)).collect())
+}

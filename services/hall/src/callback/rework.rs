@@ -1,0 +1,116 @@
+//! What follows a dissatisfied customer: work is done again, the customer is called again (C-04).
+
+use contracts::hearth::hall::v1::CustomerDissatisfied;
+use database::Write;
+use rpc::Fault;
+use uuid::Uuid;
+
+use super::{
+    model::{Action, Cause, Rework},
+    objection, ops, plan,
+    store::{self, Record, Task},
+};
+use crate::{
+    case::model::Channel,
+    complaint::{self, model::Utility, ops::New},
+    deadline::{self, model::Clock},
+    fields, order,
+};
+
+/// Opens the rework and plans the second call, in the write that records the answer.
+pub async fn open(write: &mut Write, task: &mut Task, record: &Record) -> Result<(), Fault> {
+    task.take(write, Action::Dissatisfy, &format!("score {}", record.score)).await?;
+    let (kind, id) = match (task.cause, record.rework) {
+        (Cause::ComplaintClosed, _) => {
+            complaint::outcome::dissatisfied(write, task.about_id).await?;
+            (Rework::Complaint, task.about_id)
+        }
+        (_, Rework::Complaint) => (Rework::Complaint, complaint(write, task, record).await?),
+        (_, Rework::Order) => (Rework::Order, order(write, task, record).await?),
+    };
+    (task.rework, task.rework_id) = (Some(kind), Some(id));
+    // Until the rework is done, the second call follows what is promised for the rework.
+    let promised = deadline::store::due_of(&**write, id, Clock::Resolution).await?;
+    let from = promised.map_or(write.now(), |due| due.max(write.now()));
+    task.due_at = task.due_from(write, from).await?.micros();
+    task.take(write, Action::OpenRework, &id.to_string()).await?;
+    tell(write, task, record);
+    task.announce(write);
+    Ok(())
+}
+
+/// Tells that a customer is not satisfied.
+pub fn tell(write: &mut Write, task: &Task, record: &Record) {
+    let reworked = task.state == super::model::State::Rework;
+    let event = CustomerDissatisfied {
+        callback_task_id: task.id.to_string(),
+        about_id: task.about_id.to_string(),
+        account_id: fields::text(task.account_id),
+        score: record.score,
+        vendor_id: fields::text(task.vendor_id),
+        rework_id: fields::text(task.rework_id.filter(|_| reworked)),
+    };
+    write.event(task.id, &event);
+}
+
+/// What is to be done again, in words.
+fn words(record: &Record) -> String {
+    let given = [&record.rework_task, &record.verbatim].into_iter().find(|text| !text.trim().is_empty());
+    given.cloned().unwrap_or_else(|| format!("score {}", record.score))
+}
+
+async fn complaint(write: &mut Write, task: &Task, record: &Record) -> Result<Uuid, Fault> {
+    let new = New {
+        channel: Channel::Hotline,
+        // The orders of the hall are those of gas; a complaint on heat is put right when it is looked at.
+        utility: Utility::Gas,
+        branch: task.branch.clone(),
+        account_id: task.account_id,
+        premises_id: None,
+        anonymous: false,
+        no_callback: false,
+        reporter_key: String::new(),
+        detail: words(record),
+        callback_task_id: Some(task.id),
+    };
+    complaint::outcome::file_rework(write, new).await
+}
+
+async fn order(write: &mut Write, task: &Task, record: &Record) -> Result<Uuid, Fault> {
+    let now = write.now();
+    let new = order::ops::New {
+        kind: order::model::Type::Repair,
+        branch: task.branch.clone(),
+        case_id: None,
+        account_id: task.account_id,
+        opening_id: None,
+        planned_on: now.date(),
+        task: words(record),
+        received: now,
+    };
+    Ok(order::ops::file(write, new).await?.id)
+}
+
+/// A complaint or an order is closed: the customers whose rework it was are called again, by nobody of those who did it. Says whether there are any.
+pub async fn done(write: &mut Write, rework: Uuid, handlers: Vec<String>, vendor: Option<Uuid>) -> Result<bool, Fault> {
+    let tasks = store::lock_waiting_for(&**write, rework).await?;
+    let any = !tasks.is_empty();
+    for mut task in tasks {
+        plan::join(&mut task, handlers.clone(), vendor);
+        second(write, &mut task).await?;
+    }
+    Ok(any)
+}
+
+/// The customer is called anew, by whoever is given the task.
+pub async fn second(write: &mut Write, task: &mut Task) -> Result<(), Fault> {
+    task.assignee_staff_id = None;
+    task.round = task.round.saturating_add(1);
+    task.due_at = task.due_from(write, write.now()).await?.micros();
+    task.take(write, Action::ReworkDone, "").await?;
+    task.announce(write);
+    match task.account_id {
+        Some(account) if !task.safety && objection::holds(&**write, account).await? => ops::suppress(write, task).await,
+        _ => Ok(()),
+    }
+}

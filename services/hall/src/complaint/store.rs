@@ -1,0 +1,181 @@
+use contracts::hearth::hall::v1 as proto;
+use database::{Scope, Scoped, find};
+use rpc::{Fault, page::Page};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+use vault::Vault;
+
+use super::model::{Category, Finding, State, Utility};
+use crate::{
+    case::model::Channel,
+    codes::Code,
+    fields,
+    rows::{columns, table},
+};
+
+columns!(State, Utility, Category, Finding);
+
+table! {
+    versioned complaint "complaint" {
+        complaint_no: String,
+        channel: Channel,
+        utility: Utility,
+        category: Option<Category>,
+        branch: String,
+        account_id: Option<Uuid>,
+        premises_id: Option<Uuid>,
+        anonymous: bool,
+        no_callback: bool,
+        reporter_name: Option<Vec<u8>>,
+        reporter_phone: Option<Vec<u8>>,
+        reporter_address: Option<Vec<u8>>,
+        reporter_key: String,
+        detail: String,
+        state: State,
+        owner_staff_id: Option<Uuid>,
+        master_id: Option<Uuid>,
+        callback_task_id: Option<Uuid>,
+        finding: Option<Finding>,
+        summary: String,
+        proposed_by: String,
+        vendor_id: Option<Uuid>,
+        order_id: Option<Uuid>,
+        upheld_told: bool,
+        reply_channel: Option<Channel>,
+        reply_at: Option<i64>,
+        reply_text: String,
+        reopened: i32,
+        received_at: i64,
+    }
+}
+
+pub use complaint::Model as Complaint;
+
+impl Scoped for complaint::Entity {
+    const BRANCH: Option<Self::Column> = Some(complaint::Column::Branch);
+}
+
+/// Names of the sealed columns.
+pub const NAME: &str = "complaint.reporter_name";
+pub const PHONE: &str = "complaint.reporter_phone";
+pub const ADDRESS: &str = "complaint.reporter_address";
+
+/// A complaint that the caller may see.
+pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Complaint, Fault> {
+    let select = find::<complaint::Entity>(scope).filter(complaint::Column::Id.eq(id));
+    select.one(conn).await?.ok_or_else(|| Fault::not_found("complaint", id))
+}
+
+/// The same, held until the write has ended.
+pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Complaint, Fault> {
+    let select = find::<complaint::Entity>(scope).filter(complaint::Column::Id.eq(id)).lock_exclusive();
+    select.one(conn).await?.ok_or_else(|| Fault::not_found("complaint", id))
+}
+
+/// The open complaint of one of the reporter's keys in a category that others are linked to (C-06), held until the write has ended.
+pub async fn master(conn: &impl ConnectionTrait, branch: &str, keys: &[String], category: Category) -> Result<Option<Complaint>, Fault> {
+    let select = complaint::Entity::find()
+        .filter(complaint::Column::Branch.eq(branch))
+        .filter(complaint::Column::ReporterKey.is_in(keys))
+        .filter(complaint::Column::Category.eq(category))
+        .filter(complaint::Column::State.is_not_in([State::Received, State::Linked, State::Closed]));
+    Ok(select.order_by_asc(complaint::Column::Id).lock_exclusive().one(conn).await?)
+}
+
+/// The duplicates of a complaint, oldest first.
+pub async fn duplicates(conn: &impl ConnectionTrait, master: Uuid) -> Result<Vec<Complaint>, Fault> {
+    let select = complaint::Entity::find().filter(complaint::Column::MasterId.eq(master));
+    Ok(select.order_by_asc(complaint::Column::Id).all(conn).await?)
+}
+
+pub async fn list(
+    conn: &impl ConnectionTrait,
+    scope: &Scope,
+    page: &Page,
+    state: Option<State>,
+    account: Option<Uuid>,
+    category: Option<Category>,
+) -> Result<Vec<Complaint>, Fault> {
+    let mut select = find::<complaint::Entity>(scope).order_by_asc(complaint::Column::Id).limit(page.limit());
+    if let Some(after) = page.after {
+        select = select.filter(complaint::Column::Id.gt(after));
+    }
+    if let Some(state) = state {
+        select = select.filter(complaint::Column::State.eq(state));
+    }
+    if let Some(account) = account {
+        select = select.filter(complaint::Column::AccountId.eq(account));
+    }
+    if let Some(category) = category {
+        select = select.filter(complaint::Column::Category.eq(category));
+    }
+    Ok(select.all(conn).await?)
+}
+
+/// Opens sealed personal data of one complaint; nothing where there is none, or where the reporter was erased.
+async fn open(conn: &impl ConnectionTrait, vault: &Vault, complaint: &Complaint) -> Result<[String; 3], Fault> {
+    let columns = [
+        (NAME, &complaint.reporter_name),
+        (PHONE, &complaint.reporter_phone),
+        (ADDRESS, &complaint.reporter_address),
+    ];
+    let mut clear = [String::new(), String::new(), String::new()];
+    for (text, (name, sealed)) in clear.iter_mut().zip(columns) {
+        if let Some(sealed) = sealed {
+            *text = match vault.open(conn, complaint.id, name, sealed).await {
+                Ok(text) => text,
+                Err(vault::Error::Erased(_)) => String::new(),
+                Err(error) => return Err(Fault::internal(error)),
+            };
+        }
+    }
+    Ok(clear)
+}
+
+impl Complaint {
+    /// The complaint with its personal data opened; answers are masked by the frame.
+    pub async fn proto(&self, conn: &impl ConnectionTrait, vault: &Vault) -> Result<proto::Complaint, Fault> {
+        let [reporter_name, reporter_phone, reporter_address] = open(conn, vault, self).await?;
+        let proposal = self.finding.map(|finding| proto::ComplaintProposal {
+            finding: finding.number(),
+            summary: self.summary.clone(),
+            vendor_id: fields::text(self.vendor_id),
+            order_id: fields::text(self.order_id),
+        });
+        let reply = self.reply_at.map(|at| proto::ComplaintReply {
+            reply_channel: fields::number(self.reply_channel),
+            reply_time: Some(fields::instant(at)),
+            text: self.reply_text.clone(),
+        });
+        Ok(proto::Complaint {
+            complaint_id: self.id.to_string(),
+            complaint_no: self.complaint_no.clone(),
+            channel: self.channel.number(),
+            utility: self.utility.number(),
+            category: fields::number(self.category),
+            branch: self.branch.clone(),
+            account_id: fields::text(self.account_id),
+            premises_id: fields::text(self.premises_id),
+            anonymous: self.anonymous,
+            no_callback: self.no_callback,
+            reporter_name,
+            reporter_phone,
+            reporter_address,
+            detail: self.detail.clone(),
+            state: self.state.number(),
+            owner_staff_id: fields::text(self.owner_staff_id),
+            master_complaint_id: fields::text(self.master_id),
+            proposal,
+            reply,
+            reopened: self.reopened,
+            callback_task_id: fields::text(self.callback_task_id),
+            receive_time: Some(fields::instant(self.received_at)),
+            etag: self.etag(),
+        })
+    }
+
+    /// Promises that hold for it.
+    pub fn subject(&self) -> &'static str {
+        super::model::subject(self.utility, self.category)
+    }
+}

@@ -1,0 +1,171 @@
+//! What has to be known about a customer before anything is promised (提示横幅): credit holds and the list of dishonest customers, as archive
+//! tells them. Basic supply is never refused for them.
+
+use calendar::NaiveDate;
+use contracts::hearth::{
+    archive::v1::{AccountOpened, CreditHoldCleared, CreditHoldRaised, PartyListedDishonest, PartyListingEnded},
+    hall::v1::CustomerNotice,
+};
+use database::{Consumer, Event, Write};
+use prost::{Message, Name};
+use rpc::{Fault, wire};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    sea_query::{Expr, OnConflict},
+};
+use uuid::Uuid;
+
+use crate::{
+    codes::{Code, codes},
+    rows::{columns, table},
+};
+
+codes! {
+    /// What a notice is about.
+    pub enum Kind {
+        CreditHold = 1 "CREDIT_HOLD",
+        ListedDishonest = 2 "LISTED_DISHONEST",
+    }
+}
+columns!(Kind);
+
+table! {
+    notice "customer_notice" {
+        party_id: String,
+        kind: Kind,
+        cause: String,
+        since_on: NaiveDate,
+        until_on: Option<NaiveDate>,
+        live: bool,
+    }
+}
+table! {
+    /// Which party an account is of; the id is that of the account.
+    account "customer_account" {
+        party_id: String,
+    }
+}
+
+/// The notices that hold on a day for a party, or for the party of an account.
+pub async fn of(conn: &impl ConnectionTrait, party: &str, account: Option<Uuid>, day: NaiveDate) -> Result<Vec<CustomerNotice>, Fault> {
+    let party = match (party.is_empty(), account) {
+        (false, _) => party.to_owned(),
+        (true, None) => return Ok(vec![]),
+        (true, Some(account)) => match account::Entity::find_by_id(account).one(conn).await? {
+            Some(row) => row.party_id,
+            None => return Ok(vec![]),
+        },
+    };
+    let rows = notice::Entity::find()
+        .filter(notice::Column::PartyId.eq(party))
+        .filter(notice::Column::Live.eq(true))
+        .filter(notice::Column::SinceOn.lte(day))
+        .order_by_asc(notice::Column::Kind)
+        .all(conn)
+        .await?;
+    let holds = rows.into_iter().filter(|row| row.until_on.is_none_or(|until| until > day));
+    Ok(holds
+        .map(|row| CustomerNotice {
+            kind: row.kind.number(),
+            cause: row.cause,
+            since_date: Some(wire::date(row.since_on)),
+            until_date: row.until_on.map(wire::date),
+        })
+        .collect())
+}
+
+/// Takes the events of the archive service.
+pub struct ArchiveEvents;
+
+#[tonic::async_trait]
+impl Consumer for ArchiveEvents {
+    async fn take(&self, write: &mut Write, event: &Event) -> Result<(), Fault> {
+        let kind = event.r#type.as_str();
+        if kind == AccountOpened::full_name() {
+            let opened: AccountOpened = decode(event)?;
+            belongs(write, &opened.account_id, &opened.party_id).await
+        } else if kind == CreditHoldRaised::full_name() {
+            let raised: CreditHoldRaised = decode(event)?;
+            let since = wire::date_of(raised.raised_date.as_ref(), "raised_date")?;
+            for account in &raised.account_ids {
+                belongs(write, account, &raised.party_id).await?;
+            }
+            raise(write, &raised.party_id, Kind::CreditHold, &raised.cause, since, None).await
+        } else if kind == CreditHoldCleared::full_name() {
+            let cleared: CreditHoldCleared = decode(event)?;
+            clear(write, &cleared.party_id, Kind::CreditHold).await
+        } else if kind == PartyListedDishonest::full_name() {
+            let listed: PartyListedDishonest = decode(event)?;
+            let since = wire::date_of(listed.from_date.as_ref(), "from_date")?;
+            let until = wire::date_if(listed.until_date.as_ref(), "until_date")?;
+            raise(write, &listed.party_id, Kind::ListedDishonest, &listed.conduct_code, since, until).await
+        } else if kind == PartyListingEnded::full_name() {
+            let ended: PartyListingEnded = decode(event)?;
+            clear(write, &ended.party_id, Kind::ListedDishonest).await
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn decode<M: Message + Default>(event: &Event) -> Result<M, Fault> {
+    M::decode(event.data.as_slice()).map_err(Fault::internal)
+}
+
+async fn belongs(write: &Write, account: &str, party: &str) -> Result<(), Fault> {
+    let row = account::Model {
+        id: Uuid::try_parse(account).map_err(Fault::internal)?,
+        party_id: party.to_owned(),
+    };
+    let newest = OnConflict::column(account::Column::Id).update_column(account::Column::PartyId).to_owned();
+    account::Entity::insert(row.into_active_model().reset_all())
+        .on_conflict(newest)
+        .exec_without_returning(&**write)
+        .await?;
+    Ok(())
+}
+
+/// Shows a notice of a kind; one that is shown already takes the new cause and days.
+async fn raise(write: &mut Write, party: &str, kind: Kind, cause: &str, since: NaiveDate, until: Option<NaiveDate>) -> Result<(), Fault> {
+    let row = notice::Model {
+        id: Uuid::now_v7(),
+        party_id: party.to_owned(),
+        kind,
+        cause: cause.to_owned(),
+        since_on: since,
+        until_on: until,
+        live: true,
+    };
+    let newest = OnConflict::columns([notice::Column::PartyId, notice::Column::Kind])
+        .update_columns([notice::Column::Cause, notice::Column::SinceOn, notice::Column::UntilOn, notice::Column::Live])
+        .to_owned();
+    notice::Entity::insert(row.into_active_model().reset_all())
+        .on_conflict(newest)
+        .exec_without_returning(&**write)
+        .await?;
+    write.subject(party);
+    Ok(())
+}
+
+async fn clear(write: &mut Write, party: &str, kind: Kind) -> Result<(), Fault> {
+    notice::Entity::update_many()
+        .col_expr(notice::Column::Live, Expr::value(false))
+        .filter(notice::Column::PartyId.eq(party))
+        .filter(notice::Column::Kind.eq(kind))
+        .exec(&**write)
+        .await?;
+    write.subject(party);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::hearth::hall::v1::customer_notice;
+
+    use super::*;
+
+    #[test]
+    fn the_list_is_that_of_the_contract() {
+        crate::codes::assert_contract::<Kind>("KIND_", |n| customer_notice::Kind::try_from(n).ok().map(|v| v.as_str_name()));
+    }
+}

@@ -1,0 +1,877 @@
+use calendar::Clock as RulesClock;
+use contracts::hearth::{
+    hall::v1::{callback_service_client::CallbackServiceClient, order_service_client::OrderServiceClient, *},
+    options::v1::Role,
+};
+use database::{Database, Engine, Target};
+use sea_orm::{ConnectionTrait, Statement};
+use sha2::{Digest, Sha256};
+use testbed::{Bed, Client, at, each, each_of, key, reason};
+use tonic::Code;
+
+use crate::{
+    BRANCH, FILE, OTHER,
+    complaint::{agent as complaint_agent, assign as assign_complaint, classify, complaint_now, new, to_closing, work_off},
+    date,
+    hands::{accept_order, certified, dispatch, dispatcher, events, get_order, member, vendor_member},
+    meta, refusal, time,
+};
+
+fn director(bed: &Bed) -> CallbackServiceClient<Client> {
+    CallbackServiceClient::new(bed.staff_named("director", &[Role::CallbackDirector]))
+}
+fn caller(bed: &Bed, login: &str) -> CallbackServiceClient<Client> {
+    CallbackServiceClient::new(bed.staff_named(login, &[Role::CallbackAgent]))
+}
+fn supervisor(bed: &Bed) -> CallbackServiceClient<Client> {
+    CallbackServiceClient::new(bed.staff(&[Role::AdministrationManager]))
+}
+
+/// The calls about a happening.
+pub async fn tasks(bed: &Bed, about: &str) -> Vec<CallbackTask> {
+    let request = ListCallbackTasksRequest {
+        about_id: about.to_owned(),
+        ..ListCallbackTasksRequest::default()
+    };
+    supervisor(bed).list_callback_tasks(request).await.unwrap().into_inner().tasks
+}
+
+async fn task(bed: &Bed, about: &str) -> CallbackTask {
+    let mut found = tasks(bed, about).await;
+    assert_eq!(found.len(), 1);
+    found.remove(0)
+}
+
+async fn get(bed: &Bed, id: &str) -> CallbackTask {
+    let request = GetCallbackTaskRequest {
+        callback_task_id: id.to_owned(),
+    };
+    supervisor(bed).get_callback_task(request).await.unwrap().into_inner().task.unwrap()
+}
+
+/// What was drawn for a happening.
+pub async fn draws(bed: &Bed, about: &str) -> Vec<CallbackDraw> {
+    let request = ListCallbackDrawsRequest {
+        about_id: about.to_owned(),
+        ..ListCallbackDrawsRequest::default()
+    };
+    supervisor(bed).list_callback_draws(request).await.unwrap().into_inner().draws
+}
+
+fn happening(cause: callback_task::Cause, account: &str) -> ReportCallbackTriggerRequest {
+    ReportCallbackTriggerRequest {
+        request_id: key(),
+        cause: cause.into(),
+        about_id: key(),
+        account_id: account.to_owned(),
+        branch: BRANCH.to_owned(),
+        hazard: false,
+    }
+}
+
+/// Tells of a happening; what was drawn.
+async fn report(bed: &Bed, request: ReportCallbackTriggerRequest) -> CallbackDraw {
+    let mut agent = CallbackServiceClient::new(bed.staff_named("agent", &[Role::Agent]));
+    agent.report_callback_trigger(request).await.unwrap().into_inner().draw.unwrap()
+}
+
+/// A call that every happening of its kind leads to.
+async fn sentiment(bed: &Bed, account: &str) -> CallbackTask {
+    let draw = report(bed, happening(callback_task::Cause::OnlineSentiment, account)).await;
+    task(bed, &draw.about_id).await
+}
+
+fn assignment(task: &CallbackTask, staff: &StaffMember) -> AssignCallbackRequest {
+    AssignCallbackRequest {
+        request_id: key(),
+        callback_task_id: task.callback_task_id.clone(),
+        etag: task.etag.clone(),
+        assignee_staff_id: staff.staff_id.clone(),
+    }
+}
+
+async fn assign(bed: &Bed, task: &CallbackTask, staff: &StaffMember) -> CallbackTask {
+    director(bed).assign_callback(assignment(task, staff)).await.unwrap().into_inner().task.unwrap()
+}
+
+fn attempt(task: &CallbackTask, outcome: callback_attempt::Outcome) -> RecordCallbackAttemptRequest {
+    RecordCallbackAttemptRequest {
+        request_id: key(),
+        callback_task_id: task.callback_task_id.clone(),
+        etag: task.etag.clone(),
+        channel: task.channel,
+        outcome: outcome.into(),
+        number_corrected: false,
+    }
+}
+
+async fn tried(bed: &Bed, login: &str, task: &CallbackTask, outcome: callback_attempt::Outcome) -> CallbackTask {
+    let request = attempt(task, outcome);
+    caller(bed, login).record_callback_attempt(request).await.unwrap().into_inner().task.unwrap()
+}
+
+fn answers(task: &CallbackTask, score: i32, solved: bool) -> RecordCallbackRequest {
+    RecordCallbackRequest {
+        request_id: key(),
+        callback_task_id: task.callback_task_id.clone(),
+        etag: task.etag.clone(),
+        channel: task.channel,
+        score,
+        solved,
+        courtesy: Courtesy::Courteous.into(),
+        reasons: vec!["SLOW".to_owned()],
+        verbatim: "还可以".to_owned(),
+        ..RecordCallbackRequest::default()
+    }
+}
+
+/// Reaches the customer and records the answers.
+async fn called(bed: &Bed, login: &str, task: &CallbackTask, score: i32, solved: bool) -> CallbackTask {
+    let task = tried(bed, login, task, callback_attempt::Outcome::Reached).await;
+    let request = answers(&task, score, solved);
+    caller(bed, login).record_callback(request).await.unwrap().into_inner().task.unwrap()
+}
+
+fn closing(task: &CallbackTask) -> CloseCallbackRequest {
+    CloseCallbackRequest {
+        request_id: key(),
+        callback_task_id: task.callback_task_id.clone(),
+        etag: task.etag.clone(),
+    }
+}
+
+async fn figures(bed: &Bed, cause: callback_task::Cause) -> CallbackFigures {
+    let request = GetCallbackFiguresRequest {
+        from_date: Some(date("2025-03-03")),
+        to_date: Some(date("2025-03-31")),
+        cause: cause.into(),
+    };
+    supervisor(bed).get_callback_figures(request).await.unwrap().into_inner().figures.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_01_a_draw_can_be_worked_out_again_and_nobody_chooses() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let mut drawn = 0;
+        for _ in 0..60 {
+            let request = happening(callback_task::Cause::CounterTransaction, &key());
+            let draw = report(bed, request.clone()).await;
+            // By hand: SHA-256 of the version of the policy and the happening, first 8 bytes, modulo 10000; 5 % are called.
+            let digest = Sha256::digest(format!("COUNTER_TRANSACTION/1:{}", request.about_id));
+            let number = u64::from_be_bytes(digest[..8].try_into().unwrap()) % 10_000;
+            let verdict = if number < 500 {
+                callback_draw::Verdict::Call
+            } else {
+                callback_draw::Verdict::NotDrawn
+            };
+            assert_eq!((u64::try_from(draw.number).unwrap(), draw.rate_bp, draw.verdict()), (number, 500, verdict));
+            // Telling it again draws nothing anew.
+            let again = ReportCallbackTriggerRequest {
+                request_id: key(),
+                ..request.clone()
+            };
+            assert_eq!(report(bed, again).await, draw);
+            let planned = tasks(bed, &request.about_id).await.len();
+            assert_eq!(planned == 1, verdict == callback_draw::Verdict::Call);
+            drawn += planned;
+        }
+        // With a hazard every inspection is called; the draw is kept all the same.
+        let hazard = ReportCallbackTriggerRequest {
+            hazard: true,
+            ..happening(callback_task::Cause::Inspection, &key())
+        };
+        let hazard = report(bed, hazard).await;
+        assert_eq!((hazard.rate_bp, hazard.verdict()), (10_000, callback_draw::Verdict::Call));
+
+        // An agent has what is due first, and nothing else: the inspection is due on day 7, what was drawn before in 2 working days.
+        let me = member(bed, "caller", BRANCH).await;
+        assert_eq!(
+            caller(bed, "caller")
+                .assign_callback(assignment(&task(bed, &hazard.about_id).await, &me))
+                .await
+                .unwrap_err()
+                .code(),
+            Code::PermissionDenied
+        );
+        let urgent = sentiment(bed, "").await;
+        let mut order = vec![];
+        for _ in 0..drawn + 2 {
+            let next = TakeNextCallbackRequest { request_id: key() };
+            let next = caller(bed, "caller").take_next_callback(next).await.unwrap().into_inner().task.unwrap();
+            assert_eq!(
+                (next.state(), next.assignee_staff_id.as_str()),
+                (callback_task::State::Due, me.staff_id.as_str())
+            );
+            order.push((next.due_time.unwrap().seconds, next.about_id));
+        }
+        assert_eq!(order[0].1, urgent.about_id);
+        assert_eq!(order.last().unwrap().1, hazard.about_id);
+        assert!(order.is_sorted_by_key(|(due, _)| *due));
+        let nothing = TakeNextCallbackRequest { request_id: key() };
+        assert_eq!(caller(bed, "caller").take_next_callback(nothing).await.unwrap_err().code(), Code::NotFound);
+        let stranger = TakeNextCallbackRequest { request_id: key() };
+        assert_eq!(refusal(caller(bed, "stranger").take_next_callback(stranger).await).1, "NOT_STAFF");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn policies_of_calls_are_versions_by_day() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let list = ListCallbackPoliciesRequest::default();
+        let shipped = supervisor(bed).list_callback_policies(list).await.unwrap().into_inner().policies;
+        assert_eq!(shipped.len(), 9);
+        let publish = |day: &str| PublishCallbackPolicyRequest {
+            request_id: key(),
+            cause: callback_task::Cause::CounterTransaction.into(),
+            rate_bp: 10_000,
+            hazard_rate_bp: 10_000,
+            unit: TimeUnit::ElapsedMinutes.into(),
+            amount: 60,
+            channel: CallbackChannel::Phone.into(),
+            min_rank: CallbackRank::Agent.into(),
+            max_attempts: 1,
+            attempt_days: 1,
+            effective_date: Some(date(day)),
+            source: "回访中心 2025-3".to_owned(),
+            ..PublishCallbackPolicyRequest::default()
+        };
+        assert_eq!(
+            refusal(director(bed).publish_callback_policy(publish("2025-03-02")).await),
+            (Code::InvalidArgument, "DATE_IN_PAST".to_owned())
+        );
+        let policy = director(bed).publish_callback_policy(publish("2025-03-10")).await.unwrap().into_inner();
+        assert_eq!(policy.policy.as_ref().unwrap().version, 2);
+        assert_eq!(
+            refusal(director(bed).publish_callback_policy(publish("2025-03-10")).await),
+            (Code::AlreadyExists, "CALLBACK_POLICY_DATE_UNIQUE".to_owned())
+        );
+        assert_eq!(
+            caller(bed, "caller").publish_callback_policy(publish("2025-03-11")).await.unwrap_err().code(),
+            Code::PermissionDenied
+        );
+        let before = report(bed, happening(callback_task::Cause::CounterTransaction, &key())).await;
+        assert_eq!((before.rate_bp, before.seed.starts_with("COUNTER_TRANSACTION/1:")), (500, true));
+        bed.clock().set(at("2025-03-10T09:00:00+08:00")).unwrap();
+        let after = report(bed, happening(callback_task::Cause::CounterTransaction, &key())).await;
+        assert_eq!((after.rate_bp, after.seed.starts_with("COUNTER_TRANSACTION/2:")), (10_000, true));
+        let task = task(bed, &after.about_id).await;
+        assert_eq!(
+            (task.policy_id, task.due_time),
+            (policy.policy.unwrap().policy_id, Some(time("2025-03-10T10:00:00+08:00")))
+        );
+        let mut elsewhere = CallbackServiceClient::new(bed.staff_of(OTHER, &[Role::CallbackDirector]));
+        let named = GetCallbackTaskRequest {
+            callback_task_id: task.callback_task_id,
+        };
+        assert_eq!(elsewhere.get_callback_task(named).await.unwrap_err().code(), Code::NotFound);
+        // A happening of another branch under the same id is not told about.
+        let elsewhere = ReportCallbackTriggerRequest {
+            about_id: after.about_id,
+            branch: OTHER.to_owned(),
+            ..happening(callback_task::Cause::CounterTransaction, &key())
+        };
+        let mut agent = CallbackServiceClient::new(bed.staff(&[Role::Agent]));
+        assert_eq!(agent.report_callback_trigger(elsewhere).await.unwrap_err().code(), Code::NotFound);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_02_neither_a_handler_nor_the_vendors_people_call() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let vendor = key();
+        let handler = member(bed, "agent", BRANCH).await;
+        let outsourced = vendor_member(bed, "outsourced", &vendor, &key()).await;
+        let other = vendor_member(bed, "other", &key(), &key()).await;
+        let complaint = to_closing(bed, new(Utility::Gas), &vendor).await;
+        assert_eq!(complaint.state(), complaint::State::Callback);
+        let task = task(bed, &complaint.complaint_id).await;
+        assert_eq!(
+            (task.cause(), task.state(), task.due_time, task.vendor_id.as_str()),
+            (
+                callback_task::Cause::ComplaintClosed,
+                callback_task::State::Planned,
+                Some(time("2025-03-06T09:00:00+08:00")),
+                vendor.as_str()
+            )
+        );
+        assert_eq!(events::<CallbackPlanned>(bed, &task.callback_task_id).await.len(), 1);
+        assert_eq!(
+            refusal(director(bed).assign_callback(assignment(&task, &handler)).await),
+            (Code::PermissionDenied, "CALLER_IS_HANDLER".to_owned())
+        );
+        assert_eq!(
+            refusal(director(bed).assign_callback(assignment(&task, &outsourced)).await),
+            (Code::PermissionDenied, "CALLER_OF_SAME_VENDOR".to_owned())
+        );
+        // Nor do they come by it as the next one.
+        for login in ["agent", "outsourced"] {
+            let next = TakeNextCallbackRequest { request_id: key() };
+            assert_eq!(caller(bed, login).take_next_callback(next).await.unwrap_err().code(), Code::NotFound, "{login}");
+        }
+        let task = assign(bed, &task, &other).await;
+        let foreign = attempt(&task, callback_attempt::Outcome::Reached);
+        assert_eq!(
+            refusal(caller(bed, "caller").record_callback_attempt(foreign).await),
+            (Code::PermissionDenied, "NOT_THE_ASSIGNEE".to_owned())
+        );
+        let task = called(bed, "other", &task, 5, true).await;
+        assert_eq!(task.state(), callback_task::State::Satisfied);
+        let closed = caller(bed, "other").close_callback(closing(&task)).await.unwrap().into_inner().task.unwrap();
+        assert_eq!(closed.state(), callback_task::State::Closed);
+        let told = events::<CallbackCompleted>(bed, &closed.callback_task_id).await;
+        assert_eq!(
+            (told[0].outcome(), told[0].score, told[0].vendor_id.as_str()),
+            (callback_task::Outcome::Reached, 5, vendor.as_str())
+        );
+        // The complaint closes with its call.
+        assert_eq!(complaint_now(bed, &complaint.complaint_id).await.state(), complaint::State::Closed);
+        assert_eq!(events::<ComplaintClosed>(bed, &complaint.complaint_id).await.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_03_three_attempts_on_two_days_and_what_counts_in_which_share() {
+    use callback_attempt::Outcome::{Busy, NoAnswer};
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let me = member(bed, "caller", BRANCH).await;
+        let account = key();
+        let lost = assign(bed, &sentiment(bed, &account).await, &me).await;
+        let lost = tried(bed, "caller", &lost, NoAnswer).await;
+        let lost = tried(bed, "caller", &lost, Busy).await;
+        let lost = tried(bed, "caller", &lost, NoAnswer).await;
+        assert_eq!(lost.state(), callback_task::State::Attempting, "three attempts, one day");
+        assert_eq!(
+            meta(&caller(bed, "caller").close_callback(closing(&lost)).await.unwrap_err(), "state"),
+            "ATTEMPTING"
+        );
+        bed.clock().set(at("2025-03-04T09:00:00+08:00")).unwrap();
+        let lost = tried(bed, "caller", &lost, NoAnswer).await;
+        assert_eq!(
+            (lost.state(), lost.outcome(), lost.attempts.len()),
+            (callback_task::State::Unreachable, callback_task::Outcome::Unreachable, 4)
+        );
+        let lost = caller(bed, "caller").close_callback(closing(&lost)).await.unwrap().into_inner().task.unwrap();
+        assert_eq!(lost.state(), callback_task::State::Closed);
+
+        // Two satisfied, one not, one overdue, one that may wait still, one suppressed.
+        for (score, account) in [(5, ""), (3, ""), (2, "")] {
+            let task = assign(bed, &sentiment(bed, account).await, &me).await;
+            called(bed, "caller", &task, score, true).await;
+        }
+        let open = sentiment(bed, "").await;
+        assert!(!open.overdue);
+        bed.clock().set(at("2025-03-04T11:00:01+08:00")).unwrap();
+        assert!(get(bed, &open.callback_task_id).await.overdue);
+        sentiment(bed, "").await;
+        let unwilling = key();
+        let suppressed = sentiment(bed, &unwilling).await;
+        let wish = RecordCallObjectionRequest {
+            request_id: key(),
+            account_id: unwilling,
+            branch: BRANCH.to_owned(),
+            note: "来电要求".to_owned(),
+        };
+        let wish = caller(bed, "caller").record_call_objection(wish).await.unwrap().into_inner();
+        assert_eq!(wish.suppressed_task_ids, [suppressed.callback_task_id]);
+        let found = figures(bed, callback_task::Cause::OnlineSentiment).await;
+        assert_eq!(
+            (found.tasks, found.suppressed, found.reached, found.unreachable, found.overdue),
+            (7, 1, 3, 1, 1)
+        );
+        assert_eq!((found.satisfied, found.dissatisfied, found.discourteous), (2, 1, 0));
+        // Coverage 3 of 5 (3 reached, 1 unreachable, 1 overdue); satisfaction 2 of 3: the unreachable one is not in it.
+        assert_eq!(found.coverage_percent.unwrap().value, "60.00");
+        assert_eq!(found.satisfaction_percent.unwrap().value, "66.67");
+        let none = figures(bed, callback_task::Cause::KeyAccount).await;
+        assert_eq!((none.tasks, none.coverage_percent, none.satisfaction_percent), (0, None, None));
+        let backwards = GetCallbackFiguresRequest {
+            from_date: Some(date("2025-03-03")),
+            to_date: Some(date("2025-03-02")),
+            cause: 0,
+        };
+        assert_eq!(refusal(supervisor(bed).get_callback_figures(backwards).await).1, "VALIDITY_ORDER");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_04_dissatisfied_means_rework_and_a_second_call() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let me = member(bed, "caller", BRANCH).await;
+        let complaint = to_closing(bed, new(Utility::Gas), "").await;
+        let task = assign(bed, &task(bed, &complaint.complaint_id).await, &me).await;
+        let task = called(bed, "caller", &task, 5, false).await;
+        // Not solved, though the score is the best: rework in the same transaction.
+        assert_eq!(
+            (task.state(), task.rework(), task.rework_id.as_str()),
+            (callback_task::State::Rework, Rework::Complaint, complaint.complaint_id.as_str())
+        );
+        let reopened = complaint_now(bed, &complaint.complaint_id).await;
+        assert_eq!((reopened.state(), reopened.reopened), (complaint::State::Reopened, 1));
+        let told = events::<CustomerDissatisfied>(bed, &task.callback_task_id).await;
+        assert_eq!((told.len(), told[0].rework_id.as_str()), (1, complaint.complaint_id.as_str()));
+        assert_eq!(events::<CallbackPlanned>(bed, &task.callback_task_id).await.len(), 2);
+        // The task cannot be closed until the rework closes.
+        let status = director(bed).close_callback(closing(&task)).await.unwrap_err();
+        assert_eq!(
+            (reason(&status), meta(&status, "rework_id")),
+            ("REWORK_OPEN".to_owned(), complaint.complaint_id.clone())
+        );
+        bed.clock().set(at("2025-03-04T09:00:00+08:00")).unwrap();
+        let done = work_off(bed, &reopened, "").await;
+        assert_eq!(done.state(), complaint::State::Callback);
+        let second = get(bed, &task.callback_task_id).await;
+        assert_eq!(
+            (second.state(), second.round, second.due_time, second.assignee_staff_id.as_str()),
+            (callback_task::State::SecondCallback, 2, Some(time("2025-03-07T09:00:00+08:00")), "")
+        );
+        assert_eq!(refusal(director(bed).close_callback(closing(&second)).await).1, "NOT_REACHED");
+        let second = assign(bed, &second, &me).await;
+        let early = answers(&second, 5, true);
+        assert_eq!(refusal(caller(bed, "caller").record_callback(early).await).1, "NOT_REACHED");
+        let second = called(bed, "caller", &second, 4, true).await;
+        assert_eq!(second.state(), callback_task::State::SecondCallback);
+        assert_eq!(
+            refusal(caller(bed, "caller").close_callback(closing(&second)).await),
+            (Code::PermissionDenied, "DIRECTOR_NEEDED".to_owned())
+        );
+        let closed = director(bed).close_callback(closing(&second)).await.unwrap().into_inner().task.unwrap();
+        assert_eq!((closed.state(), closed.records.len()), (callback_task::State::Closed, 2));
+        assert_eq!(complaint_now(bed, &complaint.complaint_id).await.state(), complaint::State::Closed);
+        // The figures keep the first answer.
+        let found = figures(bed, callback_task::Cause::ComplaintClosed).await;
+        assert_eq!((found.satisfied, found.dissatisfied), (0, 1));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_04_a_customer_who_is_dissatisfied_again_is_escalated() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let me = member(bed, "caller", BRANCH).await;
+        let complaint = to_closing(bed, new(Utility::Heat), "").await;
+        let task = assign(bed, &task(bed, &complaint.complaint_id).await, &me).await;
+        let task = called(bed, "caller", &task, 2, true).await;
+        work_off(bed, &complaint_now(bed, &complaint.complaint_id).await, "").await;
+        let second = assign(bed, &get(bed, &task.callback_task_id).await, &me).await;
+        let second = called(bed, "caller", &second, 1, false).await;
+        assert_eq!(second.state(), callback_task::State::Escalated);
+        let escalated = complaint_now(bed, &complaint.complaint_id).await;
+        assert_eq!(escalated.state(), complaint::State::Escalated);
+        let told = events::<CustomerDissatisfied>(bed, &task.callback_task_id).await;
+        assert_eq!((told.len(), told[1].rework_id.as_str()), (2, ""));
+        assert_eq!(events::<ComplaintEscalated>(bed, &complaint.complaint_id).await.len(), 1);
+        // The manager has it dealt with anew, and the customer is called a third time.
+        let assigned = assign_complaint(bed, &escalated).await;
+        work_off(bed, &assigned, "").await;
+        let third = get(bed, &task.callback_task_id).await;
+        assert_eq!((third.state(), third.round), (callback_task::State::SecondCallback, 3));
+        let third = called(bed, "caller", &assign(bed, &third, &me).await, 4, true).await;
+        director(bed).close_callback(closing(&third)).await.unwrap();
+        assert_eq!(complaint_now(bed, &complaint.complaint_id).await.state(), complaint::State::Closed);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_04_rework_is_a_new_complaint_or_a_work_order() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let me = member(bed, "caller", BRANCH).await;
+        // A complaint about another happening.
+        let account = key();
+        let first = assign(bed, &sentiment(bed, &account).await, &me).await;
+        let first = called(bed, "caller", &first, 1, false).await;
+        assert_eq!((first.state(), first.rework()), (callback_task::State::Rework, Rework::Complaint));
+        let complaint = complaint_now(bed, &first.rework_id).await;
+        assert_eq!(
+            (complaint.state(), complaint.account_id.as_str(), complaint.callback_task_id.as_str()),
+            (complaint::State::Received, account.as_str(), first.callback_task_id.as_str())
+        );
+        let complaint = classify(bed, &complaint, ComplaintCategory::Delay).await;
+        let complaint = assign_complaint(bed, &complaint).await;
+        let closed = work_off(bed, &complaint, "").await;
+        // The customer is asked by the second call of the first task, not by one of the own.
+        assert_eq!(closed.state(), complaint::State::Closed);
+        assert!(tasks(bed, &closed.complaint_id).await.is_empty());
+        assert_eq!(get(bed, &first.callback_task_id).await.state(), callback_task::State::SecondCallback);
+
+        // A work order, done by a crew whose people do not call either (C-02).
+        let second = assign(bed, &sentiment(bed, &account).await, &me).await;
+        let second = tried(bed, "caller", &second, callback_attempt::Outcome::Reached).await;
+        let request = RecordCallbackRequest {
+            rework: Rework::Order.into(),
+            rework_task: "重新更换软管".to_owned(),
+            ..answers(&second, 2, false)
+        };
+        let second = caller(bed, "caller").record_callback(request).await.unwrap().into_inner().task.unwrap();
+        assert_eq!(second.rework(), Rework::Order);
+        // Promised within 4 hours, and 2 more for the call.
+        assert_eq!(second.due_time, Some(time("2025-03-03T15:00:00+08:00")));
+        let order = get_order(bed, &second.rework_id).await.order.unwrap();
+        assert_eq!(
+            (order.r#type(), order.state(), order.account_id.as_str()),
+            (OrderType::Repair, order::State::Pool, account.as_str())
+        );
+        let crew = certified(bed, "han", CertificateKind::Repair, "2026-12-31").await;
+        complete(bed, &order, &crew).await;
+        let waiting = get(bed, &second.callback_task_id).await;
+        assert_eq!((waiting.state(), waiting.round), (callback_task::State::SecondCallback, 2));
+        assert!(tasks(bed, &order.order_id).await.is_empty(), "the repair is asked about by the second call");
+        assert_eq!(refusal(director(bed).assign_callback(assignment(&waiting, &crew)).await).1, "CALLER_IS_HANDLER");
+        let waiting = called(bed, "caller", &assign(bed, &waiting, &me).await, 5, true).await;
+        director(bed).close_callback(closing(&waiting)).await.unwrap();
+    })
+    .await;
+}
+
+/// A repair from the pool to its acceptance.
+async fn complete(bed: &Bed, order: &Order, crew: &StaffMember) {
+    let today = bed.clock().now().date().to_string();
+    dispatcher(bed).dispatch_order(dispatch(order, &[crew], &today)).await.unwrap();
+    let accepted = accept_order(bed, &order.order_id, &crew.login).await.order.unwrap();
+    let mut client = OrderServiceClient::new(bed.staff_named(&crew.login, &[Role::Repairer]));
+    let arrive = ArriveOnSiteRequest {
+        request_id: key(),
+        order_id: accepted.order_id,
+        etag: accepted.etag,
+    };
+    let arrived = client.arrive_on_site(arrive).await.unwrap().into_inner().order.unwrap();
+    let report = ReportOrderRequest {
+        request_id: key(),
+        order_id: arrived.order_id,
+        etag: arrived.etag,
+        report: Some(OrderReport {
+            summary: "已更换".to_owned(),
+            photo_file_ids: vec![FILE.to_owned()],
+            signature_file_id: FILE.to_owned(),
+            ..OrderReport::default()
+        }),
+    };
+    let reported = client.report_order(report).await.unwrap().into_inner().order.unwrap();
+    let mut district = OrderServiceClient::new(bed.staff_named("district", &[Role::DistrictManager]));
+    let done = CompleteOrderRequest {
+        request_id: key(),
+        order_id: reported.order_id,
+        etag: reported.etag,
+    };
+    district.complete_order(done).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repair_is_asked_about_by_message_and_by_phone_where_there_is_no_answer() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let me = member(bed, "caller", BRANCH).await;
+        let crew = certified(bed, "han", CertificateKind::Repair, "2026-12-31").await;
+        let order = crate::hands::order(bed, OrderType::Repair).await;
+        complete(bed, &order, &crew).await;
+        let task = assign(bed, &task(bed, &order.order_id).await, &me).await;
+        assert_eq!((task.channel(), task.fallback_channel()), (CallbackChannel::Sms, CallbackChannel::Phone));
+        let phone = |task: &CallbackTask| RecordCallbackAttemptRequest {
+            channel: CallbackChannel::Phone.into(),
+            ..attempt(task, callback_attempt::Outcome::Reached)
+        };
+        assert_eq!(
+            refusal(caller(bed, "caller").record_callback_attempt(phone(&task)).await),
+            (Code::InvalidArgument, "CHANNEL_NOT_PLANNED".to_owned())
+        );
+        let task = tried(bed, "caller", &task, callback_attempt::Outcome::NoAnswer).await;
+        let reached = phone(&task);
+        let task = caller(bed, "caller").record_callback_attempt(reached).await.unwrap().into_inner().task.unwrap();
+        assert_eq!(task.state(), callback_task::State::Reached);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_08_a_visit_needs_a_signature_and_a_phone_marks_its_channel() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let me = member(bed, "director", BRANCH).await;
+        let agent = member(bed, "caller", BRANCH).await;
+        let mut account_manager = CallbackServiceClient::new(bed.staff(&[Role::KeyAccountManager]));
+        let draw = account_manager
+            .report_callback_trigger(happening(callback_task::Cause::KeyAccount, &key()))
+            .await
+            .unwrap()
+            .into_inner()
+            .draw
+            .unwrap();
+        let visit = task(bed, &draw.about_id).await;
+        // Key accounts are visited by the director.
+        let by_agent = assign(bed, &visit, &agent).await;
+        let request = attempt(&by_agent, callback_attempt::Outcome::Reached);
+        assert_eq!(
+            refusal(caller(bed, "caller").record_callback_attempt(request).await),
+            (Code::PermissionDenied, "RANK_TOO_LOW".to_owned())
+        );
+        let visit = assign(bed, &by_agent, &me).await;
+        let request = attempt(&visit, callback_attempt::Outcome::Reached);
+        let visit = director(bed).record_callback_attempt(request).await.unwrap().into_inner().task.unwrap();
+        // A visit is not written down as a call to do without a signature.
+        let by_phone = RecordCallbackRequest {
+            channel: CallbackChannel::Phone.into(),
+            ..answers(&visit, 5, true)
+        };
+        assert_eq!(refusal(director(bed).record_callback(by_phone).await).1, "CHANNEL_NOT_PLANNED");
+        let visit = director(bed)
+            .record_callback(answers(&visit, 5, true))
+            .await
+            .unwrap()
+            .into_inner()
+            .task
+            .unwrap();
+        assert_eq!(
+            (visit.state(), visit.records[0].state()),
+            (callback_task::State::Reached, callback_record::State::Incomplete)
+        );
+        assert_eq!(figures(bed, callback_task::Cause::KeyAccount).await.satisfied, 0, "it does not count yet");
+        assert_eq!(
+            refusal(director(bed).record_callback(answers(&visit, 5, true)).await),
+            (Code::AlreadyExists, "CALLBACK_RECORD_ONCE".to_owned())
+        );
+        assert_eq!(refusal(director(bed).close_callback(closing(&visit)).await).1, "CALLBACK_STATE");
+        let signed = |task: &CallbackTask| CompleteCallbackRecordRequest {
+            request_id: key(),
+            callback_task_id: task.callback_task_id.clone(),
+            etag: task.etag.clone(),
+            signature_file_id: FILE.to_owned(),
+        };
+        let visit = director(bed).complete_callback_record(signed(&visit)).await.unwrap().into_inner().task.unwrap();
+        assert_eq!(
+            (visit.state(), visit.records[0].state(), visit.records[0].signature_file_id.as_str()),
+            (callback_task::State::Satisfied, callback_record::State::Complete, FILE)
+        );
+
+        // The database keeps to it as well, and draws, attempts and policies are never changed (C-01).
+        for (sql, rule) in [
+            (
+                "UPDATE callback_record SET signature_file_id = '' WHERE channel = 'VISIT'",
+                "callback_record_visit_signed",
+            ),
+            ("UPDATE callback_record SET score = 6", "callback_record_score"),
+            ("UPDATE callback_draw SET verdict = 'CALL'", "append_only"),
+            ("DELETE FROM callback_draw", "append_only"),
+            ("UPDATE callback_attempt SET outcome = 'NO_ANSWER'", "append_only"),
+            ("DELETE FROM callback_attempt", "append_only"),
+            ("UPDATE callback_policy SET rate_bp = 0", "append_only"),
+            ("DELETE FROM callback_policy", "append_only"),
+        ] {
+            let refused = bed.db().writer().execute_unprepared(sql).await.unwrap_err().to_string();
+            assert!(refused.contains(rule), "{sql}: {refused}");
+        }
+
+        // A phone call marks its channel and needs no signature; the words of the customer are masked.
+        let complaint = to_closing(bed, new(Utility::Gas), "").await;
+        let call = assign(bed, &task(bed, &complaint.complaint_id).await, &agent).await;
+        let call = tried(bed, "caller", &call, callback_attempt::Outcome::Reached).await;
+        // S-02: the question about courtesy is part of every questionnaire.
+        let unasked = RecordCallbackRequest {
+            courtesy: 0,
+            ..answers(&call, 5, true)
+        };
+        let status = caller(bed, "caller").record_callback(unasked).await.unwrap_err();
+        assert_eq!((status.code(), testbed::fields(&status)), (Code::InvalidArgument, vec!["courtesy".to_owned()]));
+        let rude = RecordCallbackRequest {
+            courtesy: Courtesy::Discourteous.into(),
+            ..answers(&call, 3, true)
+        };
+        let call = caller(bed, "caller").record_callback(rude).await.unwrap().into_inner().task.unwrap();
+        assert_eq!(
+            (call.records[0].channel(), call.records[0].state()),
+            (CallbackChannel::Phone, callback_record::State::Complete)
+        );
+        assert!(!call.records[0].verbatim.contains("还可以"));
+        assert_eq!(refusal(caller(bed, "caller").complete_callback_record(signed(&call)).await).1, "CALLBACK_STATE");
+        assert_eq!(figures(bed, callback_task::Cause::ComplaintClosed).await.discourteous, 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_e_a_wish_not_to_be_called_suppresses_all_but_safety() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let me = member(bed, "caller", BRANCH).await;
+        let account = key();
+        let hazard = report(bed, happening(callback_task::Cause::HazardNotice, &account)).await;
+        let of_account = || OpenComplaintRequest {
+            account_id: account.clone(),
+            ..new(Utility::Gas)
+        };
+        let complaint = to_closing(bed, of_account(), "").await;
+        let planned = task(bed, &complaint.complaint_id).await;
+        let wish = || RecordCallObjectionRequest {
+            request_id: key(),
+            account_id: account.clone(),
+            branch: BRANCH.to_owned(),
+            note: "来电要求".to_owned(),
+        };
+        let said = caller(bed, "caller").record_call_objection(wish()).await.unwrap().into_inner();
+        assert_eq!(said.suppressed_task_ids, [planned.callback_task_id.clone()]);
+        let ended = get(bed, &planned.callback_task_id).await;
+        assert_eq!(
+            (ended.state(), ended.outcome()),
+            (callback_task::State::Closed, callback_task::Outcome::Suppressed)
+        );
+        assert_eq!(
+            complaint_now(bed, &complaint.complaint_id).await.state(),
+            complaint::State::Closed,
+            "nothing is waited for any more"
+        );
+        assert_eq!(
+            refusal(caller(bed, "caller").record_call_objection(wish()).await),
+            (Code::AlreadyExists, "CALL_OBJECTION_UNIQUE".to_owned())
+        );
+        // Safety is called about all the same, before and after.
+        let safety = assign(bed, &task(bed, &hazard.about_id).await, &me).await;
+        assert_eq!(called(bed, "caller", &safety, 4, true).await.state(), callback_task::State::Satisfied);
+        let hazard = report(bed, happening(callback_task::Cause::HazardNotice, &account)).await;
+        assert_eq!(hazard.verdict(), callback_draw::Verdict::Call);
+        let later = report(bed, happening(callback_task::Cause::OnlineSentiment, &account)).await;
+        assert_eq!(later.verdict(), callback_draw::Verdict::Objected);
+        assert!(tasks(bed, &later.about_id).await.is_empty());
+        let closed = to_closing(bed, of_account(), "").await;
+        assert_eq!(closed.state(), complaint::State::Closed);
+        // So it is for somebody without an account who said so with the complaint.
+        let unwilling = OpenComplaintRequest {
+            no_callback: true,
+            reporter_phone: "13900000002".to_owned(),
+            ..new(Utility::Gas)
+        };
+        let unwilling = to_closing(bed, unwilling, "").await;
+        assert_eq!(draws(bed, &unwilling.complaint_id).await[0].verdict(), callback_draw::Verdict::Objected);
+
+        let lift = || LiftCallObjectionRequest {
+            request_id: key(),
+            account_id: account.clone(),
+            note: "来电同意".to_owned(),
+        };
+        caller(bed, "caller").lift_call_objection(lift()).await.unwrap();
+        assert_eq!(caller(bed, "caller").lift_call_objection(lift()).await.unwrap_err().code(), Code::NotFound);
+        let again = report(bed, happening(callback_task::Cause::OnlineSentiment, &account)).await;
+        assert_eq!(again.verdict(), callback_draw::Verdict::Call);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_e_a_call_that_hits_a_reopened_complaint_waits() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let me = member(bed, "caller", BRANCH).await;
+        let complaint = to_closing(bed, new(Utility::Gas), "").await;
+        let call = assign(bed, &task(bed, &complaint.complaint_id).await, &me).await;
+        let call = tried(bed, "caller", &call, callback_attempt::Outcome::Reached).await;
+        assert_eq!(figures(bed, callback_task::Cause::ComplaintClosed).await.reached, 1);
+        let reopen = ReopenComplaintRequest {
+            request_id: key(),
+            complaint_id: complaint.complaint_id.clone(),
+            etag: complaint.etag.clone(),
+            reason: "投诉人再次来电".to_owned(),
+        };
+        let reopened = complaint_agent(bed).reopen_complaint(reopen).await.unwrap().into_inner().complaint.unwrap();
+        // The answers of the call that was under way would be about something that goes on.
+        let late = answers(&get(bed, &call.callback_task_id).await, 5, true);
+        assert_eq!(
+            refusal(caller(bed, "caller").record_callback(late).await),
+            (Code::FailedPrecondition, "COMPLAINT_REOPENED".to_owned())
+        );
+        let held = get(bed, &call.callback_task_id).await;
+        assert_eq!((held.state(), held.round), (callback_task::State::Planned, 2));
+        assert_eq!(
+            figures(bed, callback_task::Cause::ComplaintClosed).await.reached,
+            0,
+            "nobody was asked about it yet"
+        );
+        let next = TakeNextCallbackRequest { request_id: key() };
+        assert_eq!(caller(bed, "caller").take_next_callback(next).await.unwrap_err().code(), Code::NotFound);
+        let held = assign(bed, &held, &me).await;
+        let request = attempt(&held, callback_attempt::Outcome::Reached);
+        assert_eq!(refusal(caller(bed, "caller").record_callback_attempt(request).await).1, "COMPLAINT_REOPENED");
+        // Answered anew, the same task is due anew.
+        bed.clock().set(at("2025-03-05T09:00:00+08:00")).unwrap();
+        work_off(bed, &reopened, "").await;
+        let again = task(bed, &complaint.complaint_id).await;
+        assert_eq!(again.due_time, Some(time("2025-03-08T09:00:00+08:00")));
+        let again = called(bed, "caller", &again, 4, true).await;
+        caller(bed, "caller").close_callback(closing(&again)).await.unwrap();
+        assert_eq!(complaint_now(bed, &complaint.complaint_id).await.state(), complaint::State::Closed);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_e_a_number_of_a_tenant_before_is_corrected_before_it_is_called_again() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let me = member(bed, "caller", BRANCH).await;
+        let call = assign(bed, &sentiment(bed, &key()).await, &me).await;
+        let call = tried(bed, "caller", &call, callback_attempt::Outcome::NotTheCustomer).await;
+        assert_eq!(call.state(), callback_task::State::Attempting);
+        // What somebody else says is no answer.
+        assert_eq!(
+            refusal(caller(bed, "caller").record_callback(answers(&call, 1, false)).await).1,
+            "CALLBACK_STATE"
+        );
+        let again = attempt(&call, callback_attempt::Outcome::Reached);
+        assert_eq!(
+            refusal(caller(bed, "caller").record_callback_attempt(again.clone()).await),
+            (Code::FailedPrecondition, "NUMBER_NOT_CORRECTED".to_owned())
+        );
+        let corrected = RecordCallbackAttemptRequest {
+            request_id: key(),
+            number_corrected: true,
+            ..again
+        };
+        let call = caller(bed, "caller")
+            .record_callback_attempt(corrected)
+            .await
+            .unwrap()
+            .into_inner()
+            .task
+            .unwrap();
+        assert_eq!(call.state(), callback_task::State::Reached);
+    })
+    .await;
+}
+
+/// A call of the first release is found by the agents of this one.
+#[tokio::test]
+async fn calls_of_the_first_release_are_planned_calls() {
+    each_of(hall::SERVICE, &[Engine::Sqlite], async |bed| {
+        let url = format!("sqlite://{}", bed.file().with_file_name("first.db").display());
+        let target = Target::parse(&url).unwrap();
+        let old = Database::connect("hall", &target, RulesClock::real(), &hall::SERVICE.migrations[..1])
+            .await
+            .unwrap();
+        let row = |id: u8, cause: &str| {
+            format!(
+                "INSERT INTO callback_task (id, cause, about_id, account_id, branch, due_at, created_at)
+                 VALUES (x'0000000000007000800000000000000{id}', '{cause}', x'0000000000007000800000000000000{id}', NULL, '河西区', 1, 0)"
+            )
+        };
+        for sql in [row(1, "LEAK"), row(2, "GAS_OPENED")] {
+            old.writer().execute_unprepared(&sql).await.unwrap();
+        }
+        old.close().await;
+        let new = Database::connect("hall", &target, RulesClock::real(), hall::SERVICE.migrations).await.unwrap();
+        let sql = "SELECT count(*) FROM callback_task WHERE state = 'PLANNED' AND channel = 'PHONE' AND min_rank = 'AGENT' AND handlers = '[]'
+                   AND round = 1 AND version = 1 AND safety = (cause = 'LEAK') AND policy_id IS NULL AND outcome IS NULL";
+        let statement = Statement::from_string(new.reader().get_database_backend(), sql);
+        let found = new.reader().query_one_raw(statement).await.unwrap().unwrap();
+        assert_eq!(found.try_get_by_index::<i64>(0).unwrap(), 2);
+        new.close().await;
+    })
+    .await;
+}

@@ -1,0 +1,57 @@
+//! Readings of meters.
+
+use anyhow::Result;
+use contracts::hearth::billing::v1::{ListReadingsRequest, Reading, reading_service_client::ReadingServiceClient};
+use indicatif::ProgressBar;
+
+use super::{moment, number, word};
+use crate::{
+    client::Client,
+    export::{
+        page::list,
+        sheet::{Column, Sheet, figure, text},
+    },
+};
+
+pub const COLUMNS: &[Column] = &[
+    text("meter_no"),
+    text("read_at"),
+    figure("index", 3),
+    text("source"),
+    text("state"),
+    text("raw_index"),
+    text("rollover"),
+    text("recorded_by"),
+    text("branch"),
+    text("create_time"),
+    text("reading_id"),
+    text("installation_id"),
+    text("agreement_id"),
+];
+
+pub async fn fill(client: Client, sheet: &mut Sheet, bar: &ProgressBar) -> Result<()> {
+    bar.set_message("readings");
+    list!(ReadingServiceClient::new(client), list_readings, ListReadingsRequest, readings, |reading| {
+        bar.inc(1);
+        sheet.row(&row(reading))
+    })
+}
+
+fn row(reading: Reading) -> Vec<String> {
+    let state = reading.state();
+    vec![
+        reading.meter_no,
+        moment(reading.read_time.as_ref()),
+        number(reading.index.as_ref()),
+        reading.source,
+        word(state.as_str_name(), "STATE_").to_owned(),
+        reading.raw_index,
+        reading.rollover.to_string(),
+        reading.recorded_by,
+        reading.branch,
+        moment(reading.create_time.as_ref()),
+        reading.reading_id,
+        reading.installation_id,
+        reading.agreement_id,
+    ]
+}
