@@ -195,7 +195,7 @@ rpc::refusals! {
         /// G-09: the act has a case; the rule of the database has the same name.
         IntegrityCaseActUnique = AlreadyExists "INTEGRITY_CASE_ACT_UNIQUE" "this act has a case already",
         /// G-10: nothing proves it.
-        EvidenceMissing = FailedPrecondition "EVIDENCE_MISSING" "no evidence is named",
+        CaseWithoutEvidence = FailedPrecondition "CASE_WITHOUT_EVIDENCE" "no evidence is named",
         /// The working days of that time are not known.
         CalendarMissing = FailedPrecondition "CALENDAR_MISSING" "the calendar of working days does not reach that far",
         /// G-10: the five working days are over.

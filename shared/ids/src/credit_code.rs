@@ -124,7 +124,9 @@ impl CreditCode {
             .enumerate()
             .position(|(index, c)| value(c).is_none() || (2..8).contains(&index) && !c.is_ascii_digit());
         if let Some(index) = wrong {
-            return fails(CreditCodeError::Charset { position: index.saturating_add(1) });
+            return fails(CreditCodeError::Charset {
+                position: index.saturating_add(1),
+            });
         }
         let expected = check_char(text);
         let error = (!text.ends_with(expected)).then_some(CreditCodeError::CheckChar { expected });

@@ -92,7 +92,9 @@ impl IdNumber {
         }
         for (index, character) in text.chars().enumerate() {
             if !(character.is_ascii_digit() || index == 17 && matches!(character, 'X' | 'x')) {
-                return Err(IdNumberError::Charset { position: index.saturating_add(1) });
+                return Err(IdNumberError::Charset {
+                    position: index.saturating_add(1),
+                });
             }
         }
         let birth = birth_of(text).ok_or(IdNumberError::BirthDate)?;
@@ -113,7 +115,9 @@ impl IdNumber {
             return Err(IdNumberError::Length { characters });
         }
         if let Some(index) = text.chars().position(|c| !c.is_ascii_digit()) {
-            return Err(IdNumberError::Charset { position: index.saturating_add(1) });
+            return Err(IdNumberError::Charset {
+                position: index.saturating_add(1),
+            });
         }
         let region: String = text.chars().take(6).collect();
         let rest: String = text.chars().skip(6).collect();

@@ -129,7 +129,11 @@ fn digits_of(text: &str) -> Result<(bool, String), PhoneError> {
             '+' if !plus && digits.is_empty() => plus = true,
             '-' | '(' | ')' => {}
             blank if blank.is_whitespace() => {}
-            _ => return Err(PhoneError::Charset { position: index.saturating_add(1) }),
+            _ => {
+                return Err(PhoneError::Charset {
+                    position: index.saturating_add(1),
+                });
+            }
         }
     }
     Ok((plus, digits))

@@ -90,7 +90,10 @@ fn parts(text: &str) -> Result<(bool, &str, &str), DecimalError> {
 }
 
 /// `places` is where the count's last digit stands, counted from the point; it may be negative after a large negative exponent.
-#[expect(clippy::arithmetic_side_effects, reason = "a byte that is a digit, a count of characters, and an i128 that push keeps small")]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "a byte that is a digit, a count of characters, and an i128 that push keeps small"
+)]
 fn count(negative: bool, whole: &str, fraction: &str, places: i64, excess: Excess) -> Result<i64, DecimalError> {
     let start = i64::try_from(whole.len()).map_err(|_| DecimalError::Range)?;
     // How many digits of the text, counted from its left end, belong to the count.

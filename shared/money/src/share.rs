@@ -24,7 +24,10 @@ pub fn split(whole: i64, parts: usize) -> Result<Vec<i64>, ShareError> {
 ///
 /// # Errors
 /// [`ShareError`].
-#[expect(clippy::arithmetic_side_effects, reason = "the product of 2^63 and 2^64 stays below 2^128, and parts lie below the whole")]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "the product of 2^63 and 2^64 stays below 2^128, and parts lie below the whole"
+)]
 pub fn allocate(whole: i64, weights: &[u64]) -> Result<Vec<i64>, ShareError> {
     let total = weights
         .iter()

@@ -124,7 +124,7 @@ pub(crate) async fn notify(desk: Desk, call: Call, request: NotifyPartyRequest) 
     row.state = step(row.stands()?, Action::Notify)?.code().to_owned();
     let evidence: Vec<String> = unpack(&row.evidence)?;
     if evidence.is_empty() {
-        return Err(Refusal::EvidenceMissing.into());
+        return Err(Refusal::CaseWithoutEvidence.into());
     }
     let facts = text(&request.facts, 2000).map_err(at("facts"))?;
     row.facts_sealed = desk.vault.seal(&*write, row.party_id, store::FACTS, &facts).await.map_err(unsealed)?;

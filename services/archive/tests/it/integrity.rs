@@ -286,7 +286,7 @@ async fn g_10_notice_five_working_days_and_a_decision_by_another_person() {
         let mut nothing = investigate(&case);
         nothing.evidence_ids.clear();
         let case = people.analyst.investigate_conduct(nothing).await.unwrap().into_inner().case.unwrap();
-        assert_eq!(reason(&people.analyst.notify_party(notify(&case)).await.unwrap_err()), "EVIDENCE_MISSING");
+        assert_eq!(reason(&people.analyst.notify_party(notify(&case)).await.unwrap_err()), "CASE_WITHOUT_EVIDENCE");
         let unproved = "UPDATE integrity_case SET state = 'LISTED' WHERE id = $1";
         assert!(raw(bed, unproved, vec![uuid(&case.case_id)]).await.is_err());
         let case = people.investigate(&case).await;

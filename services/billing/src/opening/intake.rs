@@ -12,7 +12,8 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::{
-    model::{Item, Opening, Wrong, read},
+    model::{Item, Opening, Wrong},
+    row::read,
     store::{self, opening},
 };
 use crate::{

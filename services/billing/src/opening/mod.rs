@@ -3,4 +3,5 @@
 pub mod api;
 pub mod intake;
 pub mod model;
+mod row;
 pub mod store;

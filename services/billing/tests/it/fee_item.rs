@@ -302,7 +302,7 @@ async fn edge_46_withdrawn_item_takes_later_charges_back_and_leaves_earlier_ones
             "DATE_ORDER"
         );
         let answer = fees(&world).withdraw_fee_item(withdraw("2025-03-05", &visit)).await.unwrap().into_inner();
-        assert_eq!(answer.reversed_bill_ids, [late.bill_id.clone()]);
+        assert_eq!(answer.reversed_bill_ids, std::slice::from_ref(&late.bill_id));
         let ended = answer.fee_item.unwrap();
         assert_eq!((ended.state(), &ended.until_date), (fee_item::State::Ended, &day("2025-03-05")));
         assert_eq!(

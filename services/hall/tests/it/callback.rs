@@ -718,7 +718,7 @@ async fn c_e_a_wish_not_to_be_called_suppresses_all_but_safety() {
             note: "来电要求".to_owned(),
         };
         let said = caller(bed, "caller").record_call_objection(wish()).await.unwrap().into_inner();
-        assert_eq!(said.suppressed_task_ids, [planned.callback_task_id.clone()]);
+        assert_eq!(said.suppressed_task_ids, std::slice::from_ref(&planned.callback_task_id));
         let ended = get(bed, &planned.callback_task_id).await;
         assert_eq!(
             (ended.state(), ended.outcome()),

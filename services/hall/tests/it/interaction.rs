@@ -257,7 +257,7 @@ async fn a_08_every_channel_is_recorded_with_the_caller_sealed() {
             ..ListInteractionsRequest::default()
         };
         let listed = agent(bed).list_interactions(wanted).await.unwrap().into_inner().interactions;
-        assert_eq!(listed, [entry.clone()]);
+        assert_eq!(listed, std::slice::from_ref(&entry));
         // Another branch sees nothing of it.
         let mut elsewhere = InteractionServiceClient::new(bed.staff_of(OTHER, &[Role::Agent]));
         let get = GetInteractionRequest {
@@ -326,7 +326,10 @@ async fn a_08_what_is_passed_on_goes_on_as_a_case_or_a_complaint() {
             case_id: case.case_id.clone(),
             ..ListInteractionsRequest::default()
         };
-        assert_eq!(agent(bed).list_interactions(of_case).await.unwrap().into_inner().interactions, [linked.clone()]);
+        assert_eq!(
+            agent(bed).list_interactions(of_case).await.unwrap().into_inner().interactions,
+            std::slice::from_ref(&linked)
+        );
 
         let complaint = OpenComplaintRequest {
             request_id: key(),

@@ -335,7 +335,7 @@ async fn s_04_kept_and_broken_promises_are_told_with_the_six_matters() {
             figures.iter().map(row).collect::<Vec<_>>()
         };
         let january = (2025, 1, "COMPLAINT".to_owned(), Clock::FirstResponse, 2, 1);
-        assert_eq!(figure(&figures), [january.clone()]);
+        assert_eq!(figure(&figures), std::slice::from_ref(&january));
         // Answered at last, it stays broken, and is not told again.
         respond(&late, "2025-02-03T09:00:00+08:00").await;
         bed.clock().set(at("2025-03-01T00:00:00+08:00")).unwrap();

@@ -442,7 +442,8 @@ mod tests {
     fn f_07_two_fails_in_a_row_or_three_a_year_lead_to_the_exit() {
         use Consequence::{ExitCandidate, SuspensionCandidate};
         use Grade::{Fail, Good, NotAssessed};
-        let cases: [(&[(&str, Grade)], Option<Consequence>); 7] = [
+        type Months = &'static [(&'static str, Grade)];
+        let cases: [(Months, Option<Consequence>); 7] = [
             (&[("2025-01", Good)], None),
             (&[("2025-01", Fail)], Some(SuspensionCandidate)),
             (&[("2025-01", Fail), ("2025-02", Fail)], Some(ExitCandidate)),

@@ -316,7 +316,7 @@ async fn quotes_are_sealed_until_the_deadline_and_vendors_see_their_own() {
             tender_id: tender.tender_id.clone(),
         };
         let shown = user.get_tender(request.clone()).await.unwrap().into_inner().tender.unwrap();
-        assert_eq!(shown.quotes, [mine.clone()]);
+        assert_eq!(shown.quotes, std::slice::from_ref(&mine));
         let stolen = WithdrawQuoteRequest {
             request_id: key(),
             vendor_id: own.clone(),

@@ -370,7 +370,8 @@ mod tests {
     #[test]
     fn b_01_a_model_needs_seven_factors_and_a_sum_of_100() {
         assert_eq!(shipped().check(), Ok(()));
-        let weights = |change: &dyn Fn(&mut Vec<(Factor, i32)>)| {
+        type Change<'a> = &'a dyn Fn(&mut Vec<(Factor, i32)>);
+        let weights = |change: Change<'_>| {
             let mut model = shipped();
             change(&mut model.weights);
             model.check()
