@@ -5,10 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use guard::{
     CALL, Call, Kind, LANGUAGE, Language, Principal,
     status::{self, Details},
 };
+use http_body_util::BodyExt;
 use opentelemetry::{KeyValue, metrics::Histogram};
 use tokio_util::sync::CancellationToken;
 use tonic::{
@@ -33,6 +35,9 @@ const LARGEST_METADATA: usize = 8 * 1024;
 const READ: Duration = Duration::from_secs(5);
 const WRITE: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(60);
+/// How much of a refused request is read, and for how long.
+const REFUSED_BODY: usize = 64 * 1024;
+const REFUSED_TIME: Duration = Duration::from_millis(250);
 
 /// Tells a stream that its server stops.
 #[derive(Clone)]
@@ -104,14 +109,17 @@ where
                 request.extensions_mut().insert(Draining(self.gate.draining.clone()));
                 Ok(LANGUAGE.scope(language, CALL.scope(call, self.inner.call(request))))
             }
-            Err(status) => Err(status),
+            Err(status) => Err((status, request.into_body())),
         };
         let record = span.clone();
         Box::pin(
             async move {
                 let response = match answer {
                     Ok(answer) => answer.await?,
-                    Err(status) => status.into_http(),
+                    Err((status, body)) => {
+                        drain(body).await;
+                        status.into_http()
+                    }
                 };
                 let code = response.headers().get(Status::GRPC_STATUS).map_or(Code::Ok, |v| Code::from_bytes(v.as_bytes()));
                 let name = code_name(code);
@@ -127,6 +135,22 @@ where
             .instrument(span),
         )
     }
+}
+
+/// Reads what a refused caller has sent, within bounds. A request that is answered unread ends in a reset of its stream, and a
+/// connection that sees many of those is closed: a client that is refused often would lose its other calls with it.
+async fn drain(mut body: Body) {
+    let read = async {
+        let mut left = REFUSED_BODY;
+        while let Some(Ok(frame)) = body.frame().await {
+            match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
+                Some(rest) => left = rest,
+                None => break,
+            }
+        }
+    };
+    // Who sends for longer is cut off.
+    let _ = tokio::time::timeout(REFUSED_TIME, read).await;
 }
 
 impl Gate {

@@ -1,20 +1,15 @@
-//! `docs/reference/`: every RPC, message and enum, in the words of the contracts.
+//! Writes the reference of every RPC, message and enum, in the words of the contracts: `reference [FOLDER]`, one page a package.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{collections::BTreeMap, env, error::Error, fmt::Write, fs, path::PathBuf};
 
 use prost_reflect::{Cardinality, DescriptorPool, EnumDescriptor, FieldDescriptor, FileDescriptor, Kind, MessageDescriptor, MethodDescriptor};
-
-use super::{TITLES, head, keep};
-
-/// What the packages share, beside those that serve.
-const TYPES: (&str, &str) = ("type", "types that all packages share");
 
 /// Comments of a file by the path of what they stand before.
 struct Comments(BTreeMap<Vec<i32>, String>);
 
 impl Comments {
     fn of(file: &FileDescriptor) -> Self {
-        let info = file.file_descriptor_proto().source_code_info.as_ref().unwrap();
+        let info = file.file_descriptor_proto().source_code_info.clone().unwrap_or_default();
         let text = |raw: &str| raw.lines().map(str::trim).collect::<Vec<_>>().join("\n").trim().replace('<', "\\<");
         let found = info
             .location
@@ -108,40 +103,48 @@ fn message(page: &mut String, comments: &Comments, descriptor: &MessageDescripto
     }
 }
 
-#[test]
-fn reference_is_current() {
-    let pool = DescriptorPool::decode(contracts::DESCRIPTORS).unwrap();
-    for (name, title) in TITLES.into_iter().chain([TYPES]) {
-        let package = format!("hearth.{name}.v1");
-        let files: Vec<_> = pool.files().filter(|f| f.package_name() == package).collect();
-        let mut page = head(
-            &format!("Reference: {title}"),
-            &format!(
-                "Package `{package}`. Who may call what stands in [access.md](../access.md), what a refusal looks like in [errors.md](../errors.md). A request that breaks a limit of the contract is refused\n\
-                 with `INVALID_ARGUMENT` and the field; the limits stand beside the fields in `proto/hearth/{name}/v1`."
-            ),
-        );
-        let mut own = vec![];
-        for file in &files {
-            let comments = Comments::of(file);
-            for service in file.services() {
-                let _ = write!(page, "\n## {}\n\n{}\n", service.name(), comments.at(service.path()));
-                for method in service.methods() {
-                    rpc(&mut page, &comments, &method, &package);
-                    own.extend([method.input(), method.output()].map(|m| m.full_name().to_owned()));
-                }
+fn page(pool: &DescriptorPool, name: &str) -> String {
+    let package = format!("hearth.{name}.v1");
+    let files: Vec<_> = pool.files().filter(|f| f.package_name() == package).collect();
+    let mut page = format!(
+        "# Package {package}\n\nWho may call what stands in `docs/access.md`, what a refusal looks like in `docs/errors.md`. A request that breaks a limit of the contract is refused with\n\
+         `INVALID_ARGUMENT` and the field; the limits stand beside the fields in `proto/hearth/{name}/v1`.\n"
+    );
+    let mut own = vec![];
+    for file in &files {
+        let comments = Comments::of(file);
+        for service in file.services() {
+            let _ = write!(page, "\n## {}\n\n{}\n", service.name(), comments.at(service.path()));
+            for method in service.methods() {
+                rpc(&mut page, &comments, &method, &package);
+                own.extend([method.input(), method.output()].map(|m| m.full_name().to_owned()));
             }
         }
-        page.push_str("\n## Messages\n");
-        for file in &files {
-            let comments = Comments::of(file);
-            for descriptor in file.messages().filter(|m| !own.iter().any(|name| name == m.full_name())) {
-                message(&mut page, &comments, &descriptor, &package);
-            }
-            for descriptor in file.enums() {
-                values(&mut page, &comments, &descriptor, &package);
-            }
-        }
-        keep(&format!("reference/{name}.md"), &page);
     }
+    page.push_str("\n## Messages\n");
+    for file in &files {
+        let comments = Comments::of(file);
+        for descriptor in file.messages().filter(|m| !own.iter().any(|name| name == m.full_name())) {
+            message(&mut page, &comments, &descriptor, &package);
+        }
+        for descriptor in file.enums() {
+            values(&mut page, &comments, &descriptor, &package);
+        }
+    }
+    page
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = env::args_os().nth(1).map_or_else(|| PathBuf::from("target/reference"), PathBuf::from);
+    fs::create_dir_all(&folder)?;
+    let pool = DescriptorPool::decode(contracts::DESCRIPTORS)?;
+    let names: BTreeMap<_, _> = pool
+        .files()
+        .filter_map(|f| Some((f.package_name().strip_prefix("hearth.")?.strip_suffix(".v1")?.to_owned(), ())))
+        .collect();
+    for name in names.into_keys().filter(|name| name != "options") {
+        fs::write(folder.join(format!("{name}.md")), page(&pool, &name))?;
+    }
+    println!("the reference is in {}", folder.display());
+    Ok(())
 }
