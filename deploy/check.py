@@ -102,7 +102,8 @@ class Postgres:
         self.control = [f"{binaries}/pg_ctl", "-D", f"{self.data}/db", "-s", "-w", "-l", f"{self.data}/log"]
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
         subprocess.run([*self.control, "-o", options, "start"], **quiet)
-        command = ["psql", "--host", "127.0.0.1", "--port", str(port), "--username", "postgres", "--set", "ON_ERROR_STOP=1", "--quiet"]
+        client = shutil.which("psql") or f"{binaries}/psql"
+        command = [client, "--host", "127.0.0.1", "--port", str(port), "--username", "postgres", "--set", "ON_ERROR_STOP=1", "--quiet"]
         subprocess.run([*command, "--file", script], check=True, cwd=ROOT)
 
     def stop(self):
