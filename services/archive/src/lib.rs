@@ -16,9 +16,7 @@ pub mod policy;
 pub mod premises;
 mod refusal;
 mod standing;
-mod table;
 pub mod template;
-mod words;
 
 use std::time::Duration;
 
@@ -30,6 +28,8 @@ use contracts::hearth::archive::v1::{
     standing_service_server::StandingServiceServer, template_service_server::TemplateServiceServer,
 };
 use database::Database;
+pub(crate) use database::table;
+pub(crate) use rpc::words;
 use rpc::{Fault, Peer};
 use vault::Vault;
 

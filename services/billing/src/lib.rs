@@ -15,7 +15,6 @@ mod reading;
 mod refusal;
 mod run;
 mod supply;
-mod table;
 mod tariff;
 mod words;
 
@@ -30,6 +29,7 @@ use contracts::hearth::billing::v1::{
     reading_service_server::ReadingServiceServer, supply_service_server::SupplyServiceServer, tariff_service_server::TariffServiceServer,
 };
 use database::Database;
+pub(crate) use database::table;
 
 pub use refusal::Refusal;
 

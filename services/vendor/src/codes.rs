@@ -1,6 +1,6 @@
 /// Declares a closed list of words of the trade: each with its number in the contract and its code in the database.
 ///
-/// The names and numbers are those of the contract's enum; [`assert_contract`](crate::codes::assert_contract) holds them together.
+/// The names and numbers are those of the contract's enum; a unit test holds them together.
 macro_rules! codes {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $number:literal $code:literal),+ $(,)? }) => {
         $(#[$meta])*
@@ -45,13 +45,3 @@ pub(crate) use codes;
 #[derive(Debug, thiserror::Error)]
 #[error("unknown code of {0}")]
 pub struct UnknownCode(pub(crate) &'static str);
-
-/// Fails where a list and the enum of the contract differ in a name or a number.
-#[cfg(test)]
-pub(crate) fn assert_contract(words: &[(i32, &str)], prefix: &str, name_of: impl Fn(i32) -> Option<&'static str>) {
-    for (number, code) in words {
-        assert_eq!(name_of(*number), Some(format!("{prefix}{code}").as_str()));
-    }
-    let known = (1..200).filter(|n| name_of(*n).is_some()).count();
-    assert_eq!(words.len(), known, "the contract has another number of values than the list of {prefix}");
-}

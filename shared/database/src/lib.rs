@@ -12,6 +12,7 @@ pub mod journal;
 mod migrate;
 pub mod numbers;
 mod scope;
+pub mod table;
 mod write;
 
 pub use connect::{Database, Engine, Target};

@@ -13,8 +13,6 @@ pub struct Method {
     pub kind: Kind,
     /// Whether requests or answers are a stream.
     pub streaming: bool,
-    /// Full name of the request's message.
-    pub input: String,
 }
 
 /// Who may call what, read from the descriptors; what is not in it is not served.
@@ -45,16 +43,7 @@ impl AccessTable {
             };
             let name = format!("{}/{}", method.parent_service().full_name(), method.name());
             let streaming = method.is_client_streaming() || method.is_server_streaming();
-            table.insert(
-                name.clone(),
-                Method {
-                    name,
-                    access,
-                    kind,
-                    streaming,
-                    input: method.input().full_name().to_owned(),
-                },
-            );
+            table.insert(name.clone(), Method { name, access, kind, streaming });
         }
         Ok(Self(Arc::new(table)))
     }

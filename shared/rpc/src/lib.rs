@@ -18,6 +18,7 @@ mod serve;
 mod service;
 pub mod token;
 pub mod wire;
+mod words;
 
 pub use access::{AccessTable, Method};
 pub use etag::{check_etag, etag};

@@ -48,3 +48,15 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
     }
     panic!("{what} did not come about within ten seconds");
 }
+
+/// Fails where a list and the enum of the contract differ in a name or a number.
+pub fn assert_contract(words: &[(i32, &str)], prefix: &str, name_of: impl Fn(i32) -> Option<&'static str>) {
+    for (number, code) in words {
+        assert_eq!(name_of(*number), Some(format!("{prefix}{code}").as_str()));
+    }
+    assert_eq!(
+        words.len(),
+        (1..200).filter(|n| name_of(*n).is_some()).count(),
+        "the contract has another number of values than the list of {prefix}"
+    );
+}

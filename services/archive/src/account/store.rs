@@ -5,7 +5,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, Pagin
 use uuid::Uuid;
 
 use super::model::State;
-use crate::{table::table, unknown_code};
+use crate::{table, unknown_code};
 
 table!(row, "account", {
     #[sea_orm(primary_key, auto_increment = false)]

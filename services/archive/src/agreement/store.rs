@@ -6,7 +6,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityT
 use uuid::Uuid;
 
 use super::model::{SignMethod, State};
-use crate::{premises::model::Service, table::table, unknown_code};
+use crate::{premises::model::Service, table, unknown_code};
 
 table!(row, "agreement", {
     #[sea_orm(primary_key, auto_increment = false)]

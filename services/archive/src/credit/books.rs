@@ -10,7 +10,7 @@ use super::{
     model::exposure::{Bill, Books, Guarantee, Payment},
     store,
 };
-use crate::table::table;
+use crate::table;
 
 table!(bill, "credit_bill", {
     #[sea_orm(primary_key, auto_increment = false)]

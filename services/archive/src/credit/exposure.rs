@@ -32,7 +32,8 @@ use crate::{
         store::{self as parties, row as party},
     },
     refusal::{Refusal, at},
-    table::{insert, table},
+    table,
+    table::insert,
 };
 
 // How far the events of another service have been taken: a row of the frame, which the rebuild must not run past.

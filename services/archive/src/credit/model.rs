@@ -5,7 +5,7 @@ pub mod score;
 
 use chrono::{Months, NaiveDate};
 
-use crate::{refusal::Refusal, words::words};
+use crate::{refusal::Refusal, words};
 
 words! {
     /// Where a rating stands (section B of the credit policy).
@@ -359,7 +359,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::words::assert_contract;
+    use testbed::assert_contract;
 
     fn day(text: &str) -> NaiveDate {
         text.parse().unwrap()

@@ -13,10 +13,7 @@ use super::model::{
     exposure::average,
     score::{Band, Factor, Model, points_text},
 };
-use crate::{
-    table::{table, update},
-    unknown_code,
-};
+use crate::{table, table::update, unknown_code};
 
 table!(key_account, "key_account", {
     #[sea_orm(primary_key, auto_increment = false)]

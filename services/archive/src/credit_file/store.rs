@@ -10,11 +10,7 @@ use uuid::Uuid;
 use vault::Vault;
 
 use super::model::{self, Capital, Content, FactKind, State, Validity};
-use crate::{
-    party::model::Kind as PartyKind,
-    table::{self, table},
-    unknown_code, unsealed,
-};
+use crate::{party::model::Kind as PartyKind, table, unknown_code, unsealed};
 
 /// Column name as the vault knows it.
 pub(crate) const CONTENT: &str = "credit_fact.content";

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use vault::Vault;
 
 use super::model::{Days, Kind, State};
-use crate::{table::table, unknown_code, unsealed};
+use crate::{table, unknown_code, unsealed};
 
 /// Column name as the vault knows it.
 pub(crate) const PROOF: &str = "entitlement.proof";

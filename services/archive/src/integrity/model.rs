@@ -2,7 +2,7 @@
 
 use chrono::{Days, Months, NaiveDate};
 
-use crate::{refusal::Refusal, words::words};
+use crate::{refusal::Refusal, words};
 
 words! {
     /// Where a case stands.
@@ -171,7 +171,7 @@ mod tests {
     use contracts::hearth::archive::v1 as proto;
 
     use super::*;
-    use crate::words::assert_contract;
+    use testbed::assert_contract;
 
     fn day(text: &str) -> NaiveDate {
         text.parse().unwrap()

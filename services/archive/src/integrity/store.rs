@@ -7,11 +7,7 @@ use uuid::Uuid;
 use vault::Vault;
 
 use super::model::{ON_THE_LIST, Severity, State};
-use crate::{
-    credit::store::unpack,
-    table::{table, update},
-    unknown_code, unsealed,
-};
+use crate::{credit::store::unpack, table, table::update, unknown_code, unsealed};
 
 /// Column names as the vault knows them.
 pub(crate) const FACTS: &str = "integrity_case.facts";

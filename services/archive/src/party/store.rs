@@ -10,7 +10,7 @@ use uuid::Uuid;
 use vault::Vault;
 
 use super::model::{self, Kind, State};
-use crate::{table::table, unknown_code, unsealed};
+use crate::{table, unknown_code, unsealed};
 
 /// Column names as the vault knows them.
 pub(crate) const ID_NUMBER: &str = "party.id_number";

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::{refusal::Refusal, words::words};
+use crate::{refusal::Refusal, words};
 
 words! {
     /// What a section is.

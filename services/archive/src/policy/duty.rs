@@ -3,7 +3,7 @@
 use chrono::{Days, NaiveDate};
 
 use super::control::ControlPage;
-use crate::{refusal::Refusal, words::words};
+use crate::{refusal::Refusal, words};
 
 words! {
     /// What is to be done.

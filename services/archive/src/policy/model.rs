@@ -3,7 +3,7 @@
 use chrono::{Days, Months, NaiveDate};
 use serde::{Deserialize, Serialize};
 
-use crate::{refusal::Refusal, words::words};
+use crate::{refusal::Refusal, words};
 
 words! {
     /// Type of a document (标准类型).
@@ -538,7 +538,7 @@ mod tests {
     fn lists_are_those_of_the_contract() {
         use contracts::hearth::archive::v1 as proto;
 
-        use crate::words::assert_contract;
+        use testbed::assert_contract;
         let pairs = |words: &[(i32, &'static str)]| words.to_vec();
         macro_rules! same {
             ($list:ty, $contract:ty, $prefix:literal) => {

@@ -12,10 +12,7 @@ use super::{
     label::Label,
     model::{Countersigner, Hands, IN_WORK, Level, Live, Secrecy, State, Type},
 };
-use crate::{
-    table::{self, table},
-    unknown_code,
-};
+use crate::{table, unknown_code};
 
 table!(requirement, "policy_requirement", {
     #[sea_orm(primary_key, auto_increment = false)]

@@ -10,7 +10,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::model::Service;
-use crate::{party::model::contains, table::table, unknown_code};
+use crate::{party::model::contains, table, unknown_code};
 
 table!(row, "premises", {
     #[sea_orm(primary_key, auto_increment = false)]

@@ -5,7 +5,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, Query
 use uuid::Uuid;
 
 use super::model::{Clause, Latest};
-use crate::{premises::model::Service, table::table, unknown_code};
+use crate::{premises::model::Service, table, unknown_code};
 
 table!(row, "template", {
     #[sea_orm(primary_key, auto_increment = false)]

@@ -100,9 +100,9 @@ mod tests {
     #[test]
     fn words_are_those_of_the_contract() {
         let words: Vec<_> = BillState::ALL.iter().map(|w| (w.number(), w.code())).collect();
-        crate::words::assert_contract(&words, "STATE_", |n| proto::bill::State::try_from(n).ok().map(|v| v.as_str_name()));
+        testbed::assert_contract(&words, "STATE_", |n| proto::bill::State::try_from(n).ok().map(|v| v.as_str_name()));
         let words: Vec<_> = BillKind::ALL.iter().map(|w| (w.number(), w.code())).collect();
-        crate::words::assert_contract(&words, "KIND_", |n| proto::bill::Kind::try_from(n).ok().map(|v| v.as_str_name()));
+        testbed::assert_contract(&words, "KIND_", |n| proto::bill::Kind::try_from(n).ok().map(|v| v.as_str_name()));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{
     ledger::store::{Book, instant},
     meter::store::metres,
     supply::model::{Service, service_of},
-    table::table,
+    table,
     words::known,
 };
 

@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 use uuid::Uuid;
 
 use super::model::{DisputeState, Pause, pause};
-use crate::{ledger::store::instant, table::table, words::known};
+use crate::{ledger::store::instant, table, words::known};
 
 table!(dispute, "dispute", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,

@@ -179,9 +179,9 @@ mod tests {
     #[test]
     fn words_are_those_of_the_contract() {
         let words: Vec<_> = Kind::ALL.iter().map(|w| (w.number(), w.code())).collect();
-        crate::words::assert_contract(&words, "KIND_", |n| proto::dunning_step::Kind::try_from(n).ok().map(|v| v.as_str_name()));
+        testbed::assert_contract(&words, "KIND_", |n| proto::dunning_step::Kind::try_from(n).ok().map(|v| v.as_str_name()));
         let words: Vec<_> = RequestState::ALL.iter().map(|w| (w.number(), w.code())).collect();
-        crate::words::assert_contract(&words, "STATE_", |n| {
+        testbed::assert_contract(&words, "STATE_", |n| {
             proto::suspension_request::State::try_from(n).ok().map(|v| v.as_str_name())
         });
     }

@@ -20,7 +20,7 @@ use crate::{
         store::bill,
     },
     ledger::store::instant,
-    table::table,
+    table,
     words::known,
 };
 

@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn words_are_those_of_the_contract() {
         let words: Vec<_> = ItemState::ALL.iter().map(|w| (w.number(), w.code())).collect();
-        crate::words::assert_contract(&words, "STATE_", |n| proto::fee_item::State::try_from(n).ok().map(|v| v.as_str_name()));
+        testbed::assert_contract(&words, "STATE_", |n| proto::fee_item::State::try_from(n).ok().map(|v| v.as_str_name()));
     }
 
     #[test]

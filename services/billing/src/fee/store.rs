@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
 use uuid::Uuid;
 
 use super::model::state_on;
-use crate::{ledger::store::instant, table::table};
+use crate::{ledger::store::instant, table};
 
 table!(fee_item, "fee_item", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,

@@ -444,11 +444,11 @@ mod tests {
     #[test]
     fn words_are_those_of_the_contract() {
         let words: Vec<_> = HeatState::ALL.iter().map(|w| (w.number(), w.code())).collect();
-        crate::words::assert_contract(&words, "STATE_", |n| proto::heat_account::State::try_from(n).ok().map(|v| v.as_str_name()));
+        testbed::assert_contract(&words, "STATE_", |n| proto::heat_account::State::try_from(n).ok().map(|v| v.as_str_name()));
         let words: Vec<_> = HeatMethod::ALL.iter().map(|w| (w.number(), w.code())).collect();
-        crate::words::assert_contract(&words, "METHOD_", |n| proto::heat_account::Method::try_from(n).ok().map(|v| v.as_str_name()));
+        testbed::assert_contract(&words, "METHOD_", |n| proto::heat_account::Method::try_from(n).ok().map(|v| v.as_str_name()));
         let words: Vec<_> = Moment::ALL.iter().map(|w| (w.number(), w.code())).collect();
-        crate::words::assert_contract(&words, "MOMENT_", |n| proto::season_reading::Moment::try_from(n).ok().map(|v| v.as_str_name()));
+        testbed::assert_contract(&words, "MOMENT_", |n| proto::season_reading::Moment::try_from(n).ok().map(|v| v.as_str_name()));
     }
 
     #[test]

@@ -29,10 +29,7 @@ use crate::{
         ops::{settle_others, take_back},
         store as bills,
     },
-    run::{
-        model::{Purpose, RunState},
-        store::run,
-    },
+    run::{model::Purpose, store::run},
     supply::{
         model::{Service, SupplyState},
         store as supplies,
@@ -134,11 +131,7 @@ pub async fn correct(desk: Desk, call: Call, request: CorrectHeatAreaRequest) ->
         Begun::Replay(answer) => return Ok(answer),
     };
     let scope = Scope::of(&call);
-    let id: Uuid = wire::id_of("heat_account_id", &request.heat_account_id)?;
-    let seen = account(&*write, &scope, id).await?;
-    supplies::lock_accounts(&write, &[seen.account_id]).await?;
-    let mut row = account(&*write, &scope, id).await?;
-    rpc::check_etag(&request.etag, row.id, row.version)?;
+    let mut row = store::locked(&write, &scope, &request.heat_account_id, &request.etag).await?;
     if row.entered_by == call.subject() {
         return Err(Refusal::OwnEnrolment.into());
     }
@@ -265,27 +258,12 @@ async fn start(write: &Write, season: &season::Model, purpose: Purpose, due_days
     let job_id = jobs::start(write, KIND, id.as_bytes()).await?;
     let month = |n: u32| i32::try_from(n).unwrap_or(0);
     let row = run::Model {
-        id,
-        job_id,
         year: season.start_date.year(),
         month: month(season.start_date.month()),
-        branch: season.branch.clone(),
         due_days,
-        state: RunState::Running.code().to_owned(),
-        reached: None,
-        expected: i64::try_from(expected).unwrap_or(i64::MAX),
-        produced: 0,
-        already: 0,
-        held: 0,
-        missing: 0,
-        parked: 0,
-        skipped: 0,
-        not_due: 0,
-        amount: 0,
-        created_at: write.now().micros(),
-        finished_at: None,
         purpose: Some(purpose.code().to_owned()),
         season: Some(season.season.clone()),
+        ..run::Model::begun(id, job_id, &season.branch, expected, write.now())
     };
     table::insert::<run::Entity>(&**write, row).await?;
     Ok((id.to_string(), job_id.to_string()))

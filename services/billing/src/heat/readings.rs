@@ -115,11 +115,7 @@ pub async fn report_fault(desk: Desk, call: Call, request: ReportHeatMeterFaultR
         Begun::Replay(answer) => return Ok(answer),
     };
     let scope = Scope::of(&call);
-    let id: Uuid = wire::id_of("heat_account_id", &request.heat_account_id)?;
-    let seen = account(&*write, &scope, id).await?;
-    supplies::lock_accounts(&write, &[seen.account_id]).await?;
-    let mut row = account(&*write, &scope, id).await?;
-    rpc::check_etag(&request.etag, row.id, row.version)?;
+    let mut row = store::locked(&write, &scope, &request.heat_account_id, &request.etag).await?;
     if row.basis()?.method != HeatMethod::Meter {
         return Err(Refusal::HeatByArea.into());
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use calendar::NaiveDate;
 use contracts::hearth::billing::v1 as proto;
-use database::{Scope, Scoped, find};
+use database::{Scope, Scoped, Write, find};
 use money::{Area, Money};
 use rpc::{Fault, page::Page, wire};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -12,7 +12,13 @@ use uuid::Uuid;
 
 use super::model::{Asked, Basis, HeatMethod, HeatState, Moment, Season, days, standing};
 use crate::{
-    bill::store::bill, ledger::store::instant, meter::store::metres, payment::store::with_rest, supply::model::Service, table::table, tariff::heat::EnergyUnit,
+    bill::store::bill,
+    ledger::store::instant,
+    meter::store::metres,
+    payment::store::with_rest,
+    supply::{model::Service, store as supplies},
+    table,
+    tariff::heat::EnergyUnit,
     words::known,
 };
 
@@ -149,6 +155,16 @@ pub async fn account(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Re
         .one(conn)
         .await?
         .ok_or_else(|| Fault::not_found("heat account", id))
+}
+
+/// The same to change it: the account's money is locked, and the version is the one that was read.
+pub async fn locked(write: &Write, scope: &Scope, id: &str, etag: &str) -> Result<account::Model, Fault> {
+    let id: Uuid = wire::id_of("heat_account_id", id)?;
+    let seen = account(&**write, scope, id).await?;
+    supplies::lock_accounts(write, &[seen.account_id]).await?;
+    let row = account(&**write, scope, id).await?;
+    rpc::check_etag(etag, row.id, row.version)?;
+    Ok(row)
 }
 
 /// Agreements in a season.

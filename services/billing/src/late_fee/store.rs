@@ -24,7 +24,7 @@ use crate::{
     },
     profile::store::book,
     supply::model::Service,
-    table::{self, table},
+    table,
     words::known,
 };
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     late_fee,
     supply::{self, store::account},
-    table::{self, table},
+    table,
 };
 
 table!(transaction, "ledger_transaction", {

@@ -100,9 +100,9 @@ mod tests {
     #[test]
     fn words_are_those_of_the_contract() {
         let kinds: Vec<_> = MeterKind::ALL.iter().map(|w| (w.number(), w.code())).collect();
-        crate::words::assert_contract(&kinds, "KIND_", |n| proto::meter::Kind::try_from(n).ok().map(|v| v.as_str_name()));
+        testbed::assert_contract(&kinds, "KIND_", |n| proto::meter::Kind::try_from(n).ok().map(|v| v.as_str_name()));
         let states: Vec<_> = MeterState::ALL.iter().map(|w| (w.number(), w.code())).collect();
-        crate::words::assert_contract(&states, "STATE_", |n| proto::meter::State::try_from(n).ok().map(|v| v.as_str_name()));
+        testbed::assert_contract(&states, "STATE_", |n| proto::meter::State::try_from(n).ok().map(|v| v.as_str_name()));
     }
 
     #[test]

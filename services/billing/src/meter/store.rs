@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 use uuid::Uuid;
 
 use super::model::{MeterKind, MeterState};
-use crate::{reading::model::Register, table::table, words::known};
+use crate::{reading::model::Register, table, words::known};
 
 table!(meter, "meter", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,

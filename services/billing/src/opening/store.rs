@@ -6,7 +6,7 @@ use rpc::Fault;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
-use crate::table::table;
+use crate::table;
 
 table!(opening, "opening", {
     #[sea_orm(primary_key, auto_increment = false)] agreement_id: Uuid,

@@ -166,9 +166,9 @@ mod tests {
     #[test]
     fn words_are_those_of_the_contract() {
         let words: Vec<_> = PaymentState::ALL.iter().map(|w| (w.number(), w.code())).collect();
-        crate::words::assert_contract(&words, "STATE_", |n| proto::payment::State::try_from(n).ok().map(|v| v.as_str_name()));
+        testbed::assert_contract(&words, "STATE_", |n| proto::payment::State::try_from(n).ok().map(|v| v.as_str_name()));
         let words: Vec<_> = Part::ALL.iter().map(|w| (w.number(), w.code())).collect();
-        crate::words::assert_contract(&words, "PART_", |n| proto::allocation::Part::try_from(n).ok().map(|v| v.as_str_name()));
+        testbed::assert_contract(&words, "PART_", |n| proto::allocation::Part::try_from(n).ok().map(|v| v.as_str_name()));
     }
 
     #[test]

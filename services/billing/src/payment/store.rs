@@ -12,7 +12,7 @@ use super::model::{Part, PaymentState};
 use crate::{
     ledger::store::instant,
     supply::model::{Service, service_of},
-    table::table,
+    table,
     words::known,
 };
 

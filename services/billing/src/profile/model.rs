@@ -154,11 +154,11 @@ mod tests {
     #[test]
     fn words_are_those_of_the_contract() {
         let words: Vec<_> = AllocationOrder::ALL.iter().map(|w| (w.number(), w.code())).collect();
-        crate::words::assert_contract(&words, "ALLOCATION_ORDER_", |n| {
+        testbed::assert_contract(&words, "ALLOCATION_ORDER_", |n| {
             proto::AllocationOrder::try_from(n).ok().map(|v| v.as_str_name())
         });
         let words: Vec<_> = Disputed::ALL.iter().map(|w| (w.number(), w.code())).collect();
-        crate::words::assert_contract(&words, "DISPUTED_", |n| proto::Disputed::try_from(n).ok().map(|v| v.as_str_name()));
+        testbed::assert_contract(&words, "DISPUTED_", |n| proto::Disputed::try_from(n).ok().map(|v| v.as_str_name()));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use rpc::{Fault, page::Page, wire};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::model::{AllocationOrder, Book, Dated, Disputed, Terms};
-use crate::{ledger::store::instant, table::table};
+use crate::{ledger::store::instant, table};
 
 table!(profile, "profile", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,

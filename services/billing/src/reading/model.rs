@@ -387,13 +387,13 @@ mod tests {
     #[test]
     fn words_are_those_of_the_contract() {
         let list = |words: Vec<(i32, &'static str)>| words;
-        crate::words::assert_contract(&list(Code::ALL.iter().map(|w| (w.number(), w.code())).collect()), "CODE_", |n| {
+        testbed::assert_contract(&list(Code::ALL.iter().map(|w| (w.number(), w.code())).collect()), "CODE_", |n| {
             proto::reading_exception::Code::try_from(n).ok().map(|v| v.as_str_name())
         });
-        crate::words::assert_contract(&list(ExceptionState::ALL.iter().map(|w| (w.number(), w.code())).collect()), "STATE_", |n| {
+        testbed::assert_contract(&list(ExceptionState::ALL.iter().map(|w| (w.number(), w.code())).collect()), "STATE_", |n| {
             proto::reading_exception::State::try_from(n).ok().map(|v| v.as_str_name())
         });
-        crate::words::assert_contract(&list(ReadingState::ALL.iter().map(|w| (w.number(), w.code())).collect()), "STATE_", |n| {
+        testbed::assert_contract(&list(ReadingState::ALL.iter().map(|w| (w.number(), w.code())).collect()), "STATE_", |n| {
             proto::reading::State::try_from(n).ok().map(|v| v.as_str_name())
         });
     }

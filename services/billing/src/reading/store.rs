@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
 use uuid::Uuid;
 
 use super::model::{Code, ExceptionState, ReadingState, codes_of};
-use crate::{meter::store::metres, table::table, words::known};
+use crate::{meter::store::metres, table, words::known};
 
 table!(reading, "reading", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,

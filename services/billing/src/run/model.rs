@@ -388,11 +388,11 @@ pub(crate) mod tests {
     #[test]
     fn words_are_those_of_the_contract() {
         let words: Vec<_> = Outcome::ALL.iter().map(|w| (w.number(), w.code())).collect();
-        crate::words::assert_contract(&words, "OUTCOME_", |n| proto::bill_run_item::Outcome::try_from(n).ok().map(|v| v.as_str_name()));
+        testbed::assert_contract(&words, "OUTCOME_", |n| proto::bill_run_item::Outcome::try_from(n).ok().map(|v| v.as_str_name()));
         let words: Vec<_> = Purpose::ALL.iter().map(|w| (w.number(), w.code())).collect();
-        crate::words::assert_contract(&words, "PURPOSE_", |n| proto::bill_run::Purpose::try_from(n).ok().map(|v| v.as_str_name()));
+        testbed::assert_contract(&words, "PURPOSE_", |n| proto::bill_run::Purpose::try_from(n).ok().map(|v| v.as_str_name()));
         let words: Vec<_> = RunState::ALL.iter().map(|w| (w.number(), w.code())).collect();
-        crate::words::assert_contract(&words, "STATE_", |n| proto::bill_run::State::try_from(n).ok().map(|v| v.as_str_name()));
+        testbed::assert_contract(&words, "STATE_", |n| proto::bill_run::State::try_from(n).ok().map(|v| v.as_str_name()));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     batch::KIND,
-    model::{Period, RunState},
+    model::Period,
     store::{self, run},
 };
 use crate::{Desk, Refusal, table};
@@ -30,27 +30,10 @@ pub async fn start(desk: Desk, call: Call, request: StartBillRunRequest) -> Resu
     let id = Uuid::now_v7();
     let job_id = jobs::start(&write, KIND, id.as_bytes()).await?;
     let row = run::Model {
-        id,
-        job_id,
         year: request.year,
         month: request.month,
-        branch: request.branch.clone(),
         due_days: request.due_days,
-        state: RunState::Running.code().to_owned(),
-        reached: None,
-        expected: i64::try_from(expected).unwrap_or(i64::MAX),
-        produced: 0,
-        already: 0,
-        held: 0,
-        missing: 0,
-        parked: 0,
-        skipped: 0,
-        not_due: 0,
-        amount: 0,
-        created_at: write.now().micros(),
-        finished_at: None,
-        purpose: None,
-        season: None,
+        ..run::Model::begun(id, job_id, &request.branch, expected, write.now())
     };
     table::insert::<run::Entity>(&*write, row).await?;
     write.subject(id);

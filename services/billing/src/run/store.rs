@@ -1,5 +1,6 @@
 //! Tables of runs.
 
+use calendar::Instant;
 use contracts::hearth::billing::v1 as proto;
 use database::{Scope, Scoped, find};
 use money::Money;
@@ -11,7 +12,7 @@ use super::model::{Outcome, Period, Purpose, RunState};
 use crate::{
     ledger::store::instant,
     supply::{model::SupplyState, store::supply},
-    table::table,
+    table,
     words::known,
 };
 
@@ -57,6 +58,33 @@ impl Scoped for item::Entity {
 }
 
 impl run::Model {
+    /// A run of a branch that begins now, for so many agreements; its period and its purpose are its starter's to say.
+    pub fn begun(id: Uuid, job_id: Uuid, branch: &str, expected: u64, now: Instant) -> Self {
+        Self {
+            id,
+            job_id,
+            year: 0,
+            month: 0,
+            branch: branch.to_owned(),
+            due_days: 0,
+            state: RunState::Running.code().to_owned(),
+            reached: None,
+            expected: i64::try_from(expected).unwrap_or(i64::MAX),
+            produced: 0,
+            already: 0,
+            held: 0,
+            missing: 0,
+            parked: 0,
+            skipped: 0,
+            not_due: 0,
+            amount: 0,
+            created_at: now.micros(),
+            finished_at: None,
+            purpose: None,
+            season: None,
+        }
+    }
+
     /// Agreements that have an outcome.
     pub fn done(&self) -> i64 {
         [self.produced, self.already, self.held, self.missing, self.parked, self.skipped, self.not_due]

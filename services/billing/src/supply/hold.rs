@@ -5,7 +5,7 @@ use rpc::Fault;
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, sea_query::OnConflict};
 use uuid::Uuid;
 
-use crate::table::table;
+use crate::table;
 
 table!(credit_hold, "credit_hold", {
     #[sea_orm(primary_key, auto_increment = false)] party_id: String,

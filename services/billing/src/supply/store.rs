@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::model::{Change, Service, Span, SupplyState, TermKind, replaced};
 use crate::{
     run::model::{Term, Terms},
-    table::{self, table},
+    table,
     words::known,
 };
 

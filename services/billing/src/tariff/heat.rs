@@ -177,9 +177,9 @@ mod tests {
     #[test]
     fn words_are_those_of_the_contract() {
         let words: Vec<_> = EnergyUnit::ALL.iter().map(|w| (w.number(), w.code())).collect();
-        crate::words::assert_contract(&words, "UNIT_", |n| proto::heat_metered_price::Unit::try_from(n).ok().map(|v| v.as_str_name()));
+        testbed::assert_contract(&words, "UNIT_", |n| proto::heat_metered_price::Unit::try_from(n).ok().map(|v| v.as_str_name()));
         let words: Vec<_> = SettlementRule::ALL.iter().map(|w| (w.number(), w.code())).collect();
-        crate::words::assert_contract(&words, "SETTLEMENT_", |n| {
+        testbed::assert_contract(&words, "SETTLEMENT_", |n| {
             proto::heat_metered_price::Settlement::try_from(n).ok().map(|v| v.as_str_name())
         });
     }

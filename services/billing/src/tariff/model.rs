@@ -208,9 +208,9 @@ mod tests {
     #[test]
     fn words_are_those_of_the_contract() {
         let words: Vec<_> = BoundaryWord::ALL.iter().map(|w| (w.number(), w.code())).collect();
-        crate::words::assert_contract(&words, "BOUNDARY_", |n| proto::tariff::Boundary::try_from(n).ok().map(|v| v.as_str_name()));
+        testbed::assert_contract(&words, "BOUNDARY_", |n| proto::tariff::Boundary::try_from(n).ok().map(|v| v.as_str_name()));
         let words: Vec<_> = LowIncomeWord::ALL.iter().map(|w| (w.number(), w.code())).collect();
-        crate::words::assert_contract(&words, "LOW_INCOME_", |n| {
+        testbed::assert_contract(&words, "LOW_INCOME_", |n| {
             proto::tariff_class::LowIncome::try_from(n).ok().map(|v| v.as_str_name())
         });
     }

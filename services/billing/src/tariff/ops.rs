@@ -3,8 +3,12 @@
 use std::collections::HashSet;
 
 use calendar::NaiveDate;
-use contracts::hearth::billing::v1::{
-    HeatClass, HeatMeteredPrice, HouseholdUplift, PublishHeatTariffRequest, PublishHeatTariffResponse, PublishTariffRequest, PublishTariffResponse, TariffClass,
+use contracts::hearth::{
+    billing::v1::{
+        HeatClass, HeatMeteredPrice, HouseholdUplift, PublishHeatTariffRequest, PublishHeatTariffResponse, PublishTariffRequest, PublishTariffResponse,
+        TariffClass,
+    },
+    r#type::v1::Date,
 };
 use database::{Begun, Write};
 use rpc::{Call, Fault, wire};
@@ -24,11 +28,7 @@ pub async fn publish(desk: Desk, call: Call, request: PublishTariffRequest) -> R
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let from = wire::date_of(request.from_date.as_ref(), "from_date")?;
-    let until = wire::date_if(request.until_date.as_ref(), "until_date")?;
-    if until.is_some_and(|until| until <= from) {
-        return Err(Fault::from(Refusal::DateOrder).field("until_date"));
-    }
+    let (from, until) = range(request.from_date.as_ref(), request.until_date.as_ref())?;
     let published = wire::date_if(request.published_date.as_ref(), "published_date")?;
     let published = rests_on_notice(&request.legal_basis, &request.approved_by, published).map_err(|r| Fault::from(r).field("legal_basis"))?;
     let row = tariff::Model {
@@ -62,17 +62,23 @@ pub async fn publish(desk: Desk, call: Call, request: PublishTariffRequest) -> R
         .await
 }
 
+/// First day, and the first day that is not covered any more.
+fn range(from: Option<&Date>, until: Option<&Date>) -> Result<(NaiveDate, Option<NaiveDate>), Fault> {
+    let from = wire::date_of(from, "from_date")?;
+    let until = wire::date_if(until, "until_date")?;
+    if until.is_some_and(|until| until <= from) {
+        return Err(Fault::from(Refusal::DateOrder).field("until_date"));
+    }
+    Ok((from, until))
+}
+
 /// PublishHeatTariff.
 pub async fn publish_heat(desk: Desk, call: Call, request: PublishHeatTariffRequest) -> Result<PublishHeatTariffResponse, Fault> {
     let mut write = match desk.db.begin(&call, &request).await? {
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let from = wire::date_of(request.from_date.as_ref(), "from_date")?;
-    let until = wire::date_if(request.until_date.as_ref(), "until_date")?;
-    if until.is_some_and(|until| until <= from) {
-        return Err(Fault::from(Refusal::DateOrder).field("until_date"));
-    }
+    let (from, until) = range(request.from_date.as_ref(), request.until_date.as_ref())?;
     let published = wire::date_if(request.published_date.as_ref(), "published_date")?;
     let published = rests_on_notice(&request.legal_basis, &request.approved_by, published).map_err(|r| Fault::from(r).field("legal_basis"))?;
     let row = tariff::Model {

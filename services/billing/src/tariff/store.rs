@@ -12,7 +12,7 @@ use super::{
     heat::{EnergyUnit, HeatBook, HeatPrice, HeatTerms, SettlementRule},
     model::{Book, BoundaryWord, LowIncomeWord, Price, Terms, Version},
 };
-use crate::{table::table, words::known};
+use crate::{table, words::known};
 
 table!(tariff, "tariff", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,

@@ -86,11 +86,10 @@ pub(super) fn scores_of(scores: &proto::AssessmentScores) -> Result<Scores, Faul
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
+    use testbed::assert_contract;
+
     use super::*;
-    use crate::{
-        assessment::model::{Grade, State},
-        codes::assert_contract,
-    };
+    use crate::assessment::model::{Grade, State};
 
     #[test]
     fn lists_are_those_of_the_contract() {

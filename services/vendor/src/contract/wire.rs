@@ -103,7 +103,9 @@ pub(super) fn terms_of(terms: Option<proto::ContractTerms>) -> Result<Terms, Fau
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::{codes::assert_contract, contract::model::State};
+    use testbed::assert_contract;
+
+    use crate::contract::model::State;
 
     #[test]
     fn lists_are_those_of_the_contract() {

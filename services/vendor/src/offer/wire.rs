@@ -45,7 +45,9 @@ fn report(report: &Report) -> proto::WorkReport {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::{codes::assert_contract, offer::model};
+    use testbed::assert_contract;
+
+    use crate::offer::model;
 
     #[test]
     fn lists_are_those_of_the_contract() {

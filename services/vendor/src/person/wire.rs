@@ -67,7 +67,9 @@ pub(super) fn certificate_kind_of(number: i32, field: &str) -> Result<Certificat
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::{codes::assert_contract, person::model};
+    use testbed::assert_contract;
+
+    use crate::person::model;
 
     #[test]
     fn lists_are_those_of_the_contract() {

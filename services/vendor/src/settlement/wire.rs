@@ -133,13 +133,12 @@ pub(super) fn retention((retained, claimed): (i64, i64)) -> proto::GetRetentionR
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
+    use testbed::assert_contract;
+
     use contracts::hearth::options::v1::Role;
 
     use super::*;
-    use crate::{
-        codes::assert_contract,
-        settlement::model::{Basis, Cause, Owner, State},
-    };
+    use crate::settlement::model::{Basis, Cause, Owner, State};
 
     #[test]
     fn lists_are_those_of_the_contract() {

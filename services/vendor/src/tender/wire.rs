@@ -65,7 +65,7 @@ fn evaluation(t: &Tender, o: &Outcome, quotes: &[&Quote]) -> proto::BidEvaluatio
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::codes::assert_contract;
+    use testbed::assert_contract;
 
     #[test]
     fn lists_are_those_of_the_contract() {

@@ -109,7 +109,9 @@ pub(crate) fn unknown(field: &str) -> Fault {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::{codes::assert_contract, vendor::model};
+    use testbed::assert_contract;
+
+    use crate::vendor::model;
 
     #[test]
     fn lists_are_those_of_the_contract() {

@@ -70,13 +70,12 @@ pub(super) fn attestation_of(given: Option<proto::CultureAttestation>) -> Result
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
+    use testbed::assert_contract;
+
     use contracts::hearth::options::v1::Role;
 
     use super::*;
-    use crate::{
-        codes::assert_contract,
-        vip::model::{Moment, Route, State},
-    };
+    use crate::vip::model::{Moment, Route, State};
 
     #[test]
     fn lists_are_those_of_the_contract() {

@@ -1,7 +1,7 @@
 //! The scoring model: weights and bands are data, sums are exact fractions, and grades are decided before anything is rounded.
 
 use super::Grade;
-use crate::{refusal::Refusal, words::words};
+use crate::{refusal::Refusal, words};
 
 words! {
     /// What is scored.

@@ -1,8 +1,12 @@
-//! Short form of an entity: the columns and nothing else.
+//! The short form of an entity, and how its rows are written.
 
-/// Declares a sea-orm entity without relations.
+use sea_orm::{ActiveModelBehavior, ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, Iterable};
+
+/// Declares the entity of a table: a module with the row, its columns and the active model.
+#[macro_export]
 macro_rules! table {
-    ($module:ident, $name:literal, { $($(#[$meta:meta])* $field:ident: $type:ty),+ $(,)? }) => {
+    ($(#[$doc:meta])* $module:ident, $name:literal, { $($(#[$meta:meta])* $field:ident: $type:ty),+ $(,)? }) => {
+        $(#[$doc])*
         pub(crate) mod $module {
             use sea_orm::entity::prelude::*;
 
@@ -19,15 +23,12 @@ macro_rules! table {
         }
     };
 }
-pub(crate) use table;
-
-use sea_orm::{ActiveModelBehavior, ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, Iterable};
 
 /// Values that one statement binds: SQLite takes at most 32,766.
 const BINDS: usize = 30_000;
 
 /// Writes rows in sets, every column of each.
-pub(crate) async fn insert_all<E>(conn: &impl ConnectionTrait, rows: Vec<E::Model>) -> Result<(), DbErr>
+pub async fn insert_all<E>(conn: &impl ConnectionTrait, rows: Vec<E::Model>) -> Result<(), DbErr>
 where
     E: EntityTrait,
     E::Model: IntoActiveModel<E::ActiveModel>,
@@ -42,8 +43,8 @@ where
     Ok(())
 }
 
-/// Writes one row.
-pub(crate) async fn insert<E>(conn: &impl ConnectionTrait, row: E::Model) -> Result<(), DbErr>
+/// Writes one new row, every column of it.
+pub async fn insert<E>(conn: &impl ConnectionTrait, row: E::Model) -> Result<(), DbErr>
 where
     E: EntityTrait,
     E::Model: IntoActiveModel<E::ActiveModel>,
@@ -53,8 +54,8 @@ where
     Ok(())
 }
 
-/// Writes all columns of a row that is there.
-pub(crate) async fn update<E>(conn: &impl ConnectionTrait, row: E::Model) -> Result<(), DbErr>
+/// Writes every column of a row that is there.
+pub async fn update<E>(conn: &impl ConnectionTrait, row: E::Model) -> Result<(), DbErr>
 where
     E: EntityTrait,
     E::Model: IntoActiveModel<E::ActiveModel>,
