@@ -5,7 +5,7 @@ FROM rust:1.95-slim-trixie AS build
 WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
-    cargo build --release --locked --workspace --bins \
+    cargo build --release --locked --workspace --exclude lab --bins \
     && install -D -t /out target/release/hearth target/release/hearth-archive target/release/hearth-hall \
         target/release/hearth-billing target/release/hearth-vendor
 

@@ -37,6 +37,11 @@ need_postgres() {
     echo "PostgreSQL: $( (command -v initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb') | tail -n 1)"
 }
 
+# Some tests watch the system calls of a service.
+need_strace() {
+    command -v strace >/dev/null || debian strace
+}
+
 # buf, from the npm registry, pinned with its hash by .ci/tools/package-lock.json.
 need_buf() {
     buf="$tools/node_modules/.bin/buf"

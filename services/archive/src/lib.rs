@@ -43,6 +43,7 @@ pub const SERVICE: boot::Service = boot::Service {
         include_str!("../migrations/0001_initial.sql"),
         include_str!("../migrations/0002_policy.sql"),
         include_str!("../migrations/0003_credit.sql"),
+        include_str!("../migrations/0004_late_fee.sql"),
     ],
     build,
     references: &[
@@ -106,6 +107,8 @@ fn build(host: boot::Host) -> boot::Built {
             vault: host.vault,
         };
         Ok(boot::Parts::new()
+            .index(party::store::BY_ID_NUMBER)
+            .index(party::store::BY_PHONE)
             .serve(PartyServiceServer::new(party::Api(desk.clone())))
             .serve(PremisesServiceServer::new(premises::Api(desk.clone())))
             .serve(AccountServiceServer::new(account::Api(desk.clone())))
@@ -135,6 +138,10 @@ const SWEEP: Duration = Duration::from_millis(500);
 /// ratings, lines and terms, listings that are over.
 async fn sweep(desk: Desk) {
     loop {
+        if desk.db.clock().is_held() {
+            tokio::time::sleep(SWEEP).await;
+            continue;
+        }
         for (what, outcome) in [
             ("policies", policy::sweep::run(&desk).await),
             ("credit files", credit_file::sweep::run(&desk).await),

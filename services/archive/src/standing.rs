@@ -36,7 +36,8 @@ async fn check(desk: Desk, call: Call, request: CheckStandingRequest) -> Result<
     })
 }
 
-/// What limits the credit of a party: its own holds, and the listings of the legal person, under whichever registration.
+/// What limits the credit of a party: its own holds, the listings of the legal person under whichever registration, and those that its legal
+/// representative would leave behind by a new one.
 async fn listings(desk: &Desk, party: &parties::row::Model) -> Result<Vec<Listing>, Fault> {
     let (conn, today) = (desk.db.reader(), desk.db.clock().now().date());
     let mut listings: Vec<_> = credit::store::open_holds(conn, party.id)
@@ -51,12 +52,19 @@ async fn listings(desk: &Desk, party: &parties::row::Model) -> Result<Vec<Listin
         })
         .collect();
     let same = parties::one_person(conn, &desk.vault, party).await?;
-    let listed = integrity::store::in_force(conn, &same, today).await?.into_iter().map(|case| Listing {
-        code: "LISTED_DISHONEST".to_owned(),
-        detail: case.conduct_code,
-        from_date: case.from_date.map(wire::date),
-        until_date: case.until_date.map(wire::date),
-    });
-    listings.extend(listed);
+    for (code, cases) in [
+        ("LISTED_DISHONEST", integrity::store::in_force(conn, &same, today).await?),
+        (
+            "LISTED_LEGAL_REPRESENTATIVE",
+            integrity::store::of_representative(conn, &desk.vault, party, &same, today).await?,
+        ),
+    ] {
+        listings.extend(cases.into_iter().map(|case| Listing {
+            code: code.to_owned(),
+            detail: case.conduct_code,
+            from_date: case.from_date.map(wire::date),
+            until_date: case.until_date.map(wire::date),
+        }));
+    }
     Ok(listings)
 }

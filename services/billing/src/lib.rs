@@ -153,6 +153,10 @@ const AGAIN: Duration = Duration::from_secs(3);
 async fn sweep(desk: Desk) {
     let mut last = None;
     loop {
+        if desk.clock.is_held() {
+            tokio::time::sleep(LOOK).await;
+            continue;
+        }
         let today = desk.clock.now().date();
         if last.is_none_or(|(day, at): (_, Instant)| day != today || at.elapsed() >= AGAIN) {
             last = Some((today, Instant::now()));

@@ -10,7 +10,7 @@ rpc::refusals! {
         /// E2-02: the register cannot show the index.
         IndexDigits = InvalidArgument "INDEX_DIGITS" "the index has more digits than the register",
         /// E2-02: a reading from the future.
-        FutureReading = InvalidArgument "FUTURE_READING" "the reading lies in the future",
+        FutureReading = InvalidArgument "TIME_RANGE" "the reading lies in the future",
         /// The time of a reading cannot be read.
         ReadTime = InvalidArgument "READ_TIME" "the time of the reading is no RFC 3339 time with an offset",
         /// The source of a reading is unknown.
@@ -18,7 +18,7 @@ rpc::refusals! {
         /// There is no such meter for the caller.
         MeterUnknown = NotFound "METER_UNKNOWN" "there is no such meter",
         /// The meter was nowhere installed at that moment.
-        MeterNotInstalled = FailedPrecondition "METER_NOT_INSTALLED" "the meter was not installed at that moment",
+        MeterNotInstalled = FailedPrecondition "METER_INACTIVE" "the meter was not installed at that moment",
         /// E2-02, decision 3: another value stands for the same moment.
         ReadingConflict = AlreadyExists "READING_CONFLICT" "another index stands for the same moment",
         /// The exception is decided already.
@@ -61,10 +61,12 @@ rpc::refusals! {
         PeriodNotOver = FailedPrecondition "PERIOD_NOT_OVER" "the month is not over",
         /// The bill is reversed.
         BillReversed = FailedPrecondition "BILL_REVERSED" "the bill is reversed",
+        /// Only an open bill is paid.
+        BillState = FailedPrecondition "BILL_STATE" "the bill is paid or reversed",
         /// A later bill stands.
         BillNotLatest = FailedPrecondition "BILL_NOT_LATEST" "a later bill of the agreement stands; reverse that one first",
         /// A payment is more than nothing.
-        AmountNotPositive = InvalidArgument "AMOUNT_NOT_POSITIVE" "a payment must be more than 0",
+        AmountNotPositive = InvalidArgument "AMOUNT_RANGE" "the amount must be more than 0",
         /// Edge 22: the reference stands for another payment.
         PaymentReferenceUnique = AlreadyExists "PAYMENT_REFERENCE_UNIQUE" "the reference stands for a payment of another account or amount",
         /// The payment is reversed.

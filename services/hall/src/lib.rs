@@ -34,7 +34,7 @@ use contracts::hearth::hall::v1::{
 };
 use database::Database;
 use rpc::{Fault, Peer};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use vault::Vault;
 
 pub use refusal::Refusal;
@@ -98,6 +98,8 @@ struct Desk {
     vendor: Peer,
     /// Rung when a step in another service was added.
     bell: Arc<Notify>,
+    /// Whether the duty to publish is met.
+    complies: watch::Sender<bool>,
 }
 
 fn build(host: boot::Host) -> boot::Built {
@@ -110,11 +112,14 @@ fn build(host: boot::Host) -> boot::Built {
             clock: host.clock,
             vault: host.vault,
             bell: Arc::new(Notify::new()),
+            complies: watch::Sender::new(false),
         };
         deadline::store::seed(&desk.db).await?;
         acceptance::store::seed(&desk.db).await?;
         callback::store::seed(&desk.db).await?;
         Ok(boot::Parts::new()
+            .index(complaint::store::BY_PHONE)
+            .condition("hearth.hall.compliance", desk.complies.subscribe())
             .serve(StaffServiceServer::new(staff::api::Api(desk.clone())))
             .serve(CaseServiceServer::new(case::api::Api(desk.clone())))
             .serve(OrderServiceServer::new(order::api::Api(desk.clone())))
@@ -153,10 +158,15 @@ const SWEEP: Duration = Duration::from_millis(500);
 /// told, offers without an answer.
 async fn sweep(desk: Desk) {
     loop {
+        if desk.clock.is_held() {
+            tokio::time::sleep(SWEEP).await;
+            continue;
+        }
         for (what, outcome) in [
             ("certificates", staff::sweep::run(&desk).await),
             ("deadlines", deadline::sweep::run(&desk).await),
             ("figures", matter::figures::run(&desk).await),
+            ("compliance", matter::ops::look(&desk).await),
             ("offers", order::vendor::sweep(&desk).await),
         ] {
             if let Err(fault) = outcome {

@@ -1,6 +1,12 @@
 //! Checks of a data folder: everything that was begun is let finish, then each service is asked for its own verification.
 
-use std::{collections::BTreeMap, fmt::Display, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt::Display,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, anyhow};
 use calendar::{Clock, Instant};
@@ -12,6 +18,8 @@ use contracts::hearth::{
 };
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use tonic::Request;
+
+mod history;
 
 use crate::{
     client::{self, Client, Desk},
@@ -36,6 +44,10 @@ pub struct Check {
     /// Data folder of `hearth up` or `hearth demo`.
     #[arg(long, value_name = "DIR", default_value = "hearth-data")]
     data: PathBuf,
+    /// File that keeps where each journal stood; it is compared with them and then added to. Keep it away from the databases: it shows a journal that was
+    /// cut off or made anew.
+    #[arg(long, value_name = "FILE")]
+    anchors: Option<PathBuf>,
 }
 
 impl Check {
@@ -48,7 +60,7 @@ impl Check {
         };
         let free = boot::PORTS.iter().map(|(name, _)| (*name, 0)).collect();
         let suite = Suite::start(&folder, clock, &free, Taken::Move).await?;
-        let report = inspect(&folder, &suite).await;
+        let report = inspect(&folder, &suite, self.anchors.as_deref()).await;
         suite.stop().await?;
         let report = report?;
         say(report.faults_told())?;
@@ -145,7 +157,7 @@ impl Standing {
     }
 }
 
-async fn inspect(folder: &Folder, suite: &Suite) -> Result<Report> {
+async fn inspect(folder: &Folder, suite: &Suite, anchors: Option<&Path>) -> Result<Report> {
     let desk = Desk::new(&folder.keys())?;
     let mut clients = BTreeMap::new();
     for (name, _) in boot::PORTS {
@@ -176,6 +188,16 @@ async fn inspect(folder: &Folder, suite: &Suite) -> Result<Report> {
     for (name, journal) in &standing.journals {
         let waits = before.journals.get(name).and_then(|b| b.oldest_unsealed_time);
         report.line(&format!("journal {name}"), chain(journal, waits.as_ref()))?;
+    }
+    for (name, journal) in &standing.journals {
+        for witness in &journal.witnesses {
+            report.line(&format!("history {}", witness.source), history::kept(&clients, name, witness).await?)?;
+        }
+    }
+    if let Some(file) = anchors {
+        for (name, outcome) in history::file(&clients, file).await? {
+            report.line(&format!("anchors {name}"), outcome)?;
+        }
     }
     for (name, journal) in &standing.journals {
         for cursor in &journal.cursors {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod backup;
 mod check;
 mod client;
 mod demo;
@@ -12,6 +13,7 @@ mod formula;
 mod import;
 mod keys;
 mod rate;
+mod rotate;
 mod say;
 mod suite;
 mod token;
@@ -36,8 +38,14 @@ enum Tool {
     Token(token::Token),
     /// Make certificates, a token-signing key and key rings for a trial or for compose.
     Keys(keys::Keys),
+    /// Change the key under which a service seals personal data, while it serves.
+    Rotate(rotate::Rotate),
     /// Check ledger, journals, event cursors, references and database settings of a data folder.
     Check(check::Check),
+    /// Copy databases and files of the services, which may run meanwhile; without the keys.
+    Backup(backup::Backup),
+    /// Put a backup back where nothing is, and verify it.
+    Restore(backup::Restore),
 }
 
 fn main() -> ExitCode {
@@ -58,7 +66,10 @@ fn main() -> ExitCode {
             Tool::Rate(rate) => rate.run(),
             Tool::Token(token) => token.run(),
             Tool::Keys(keys) => keys.run(),
+            Tool::Rotate(rotate) => rotate.run().await,
             Tool::Check(check) => check.run().await,
+            Tool::Backup(backup) => backup.run().await,
+            Tool::Restore(restore) => restore.run().await,
         }
     });
     // Services that still hold a connection must not keep a finished command alive.

@@ -12,13 +12,14 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use boot::{KeySet, PORTS, Running, Service, Settings, Start};
 use calendar::Clock;
 use database::Target;
-use rpc::TlsFiles;
+use rpc::{Load, TlsFiles};
 use tokio::net::TcpListener;
 
 /// Every service of the suite.
 pub const SERVICES: [Service; 4] = [archive::SERVICE, hall::SERVICE, billing::SERVICE, vendor::SERVICE];
 
-const MARKER: &str = ".hearth";
+/// File of a data folder that says what use it belongs to.
+pub const MARKER: &str = ".hearth";
 
 /// A folder that belongs to one use of the suite.
 pub struct Folder {
@@ -84,12 +85,20 @@ impl Folder {
             listen,
             issuer: boot::keys::ISSUER.to_owned(),
             jwks: KeySet::File(keys.join("jwks.json")),
+            deny_list: None,
             tls: TlsFiles::in_folder(&keys, service),
             vault_keys: keys.join(format!("{service}.vault")),
             files: self.path.join(format!("{service}-files")),
             peers: addresses.iter().map(|(name, address)| (*name, format!("https://{address}"))).collect(),
             reflection,
             origins: vec![],
+            connections_per_address: 2_048,
+            // One person plays all parts.
+            load: Load {
+                quota: 100_000,
+                of_one: 128,
+                in_hand: 512,
+            },
             otlp_endpoint: None,
             log: String::new(),
         })

@@ -35,6 +35,14 @@ pub struct Token {
 impl Token {
     pub fn run(self) -> Result<ExitCode> {
         let roles = self.roles.iter().map(|name| role(name)).collect::<Result<Vec<_>>>()?;
+        let needs = |role: &Role| match role {
+            Role::Customer if self.customer.is_none() => Some("--customer"),
+            Role::VendorAdmin | Role::VendorWorker if self.vendor.is_none() => Some("--vendor"),
+            _ => None,
+        };
+        if let Some(flag) = roles.iter().find_map(needs) {
+            bail!("a role of a customer or a vendor counts only for one of them; name it with {flag}");
+        }
         let own = self.data.join("keys");
         let folder = if own.is_dir() { own } else { self.data };
         let issuer = Issuer::from_folder(&folder)

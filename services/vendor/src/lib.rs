@@ -35,6 +35,7 @@ pub const SERVICE: Service = Service {
     migrations: &[
         include_str!("../migrations/0001_initial.sql"),
         include_str!("../migrations/0002_settlement.sql"),
+        include_str!("../migrations/0003_tax.sql"),
     ],
     build,
     references: &[
@@ -88,6 +89,7 @@ fn build(host: Host) -> Built {
             vault: host.vault.clone(),
         };
         Ok(Parts::new()
+            .index(person::store::BY_ID_NUMBER)
             .serve(VendorServiceServer::new(vendor::api::Api(desk.clone())))
             .serve(ContractServiceServer::new(contract::api::Api(desk.clone())))
             .serve(PersonServiceServer::new(person::api::Api(desk.clone())))

@@ -111,6 +111,8 @@ rpc::refusals! {
         RateMissing = FailedPrecondition "RATE_MISSING" "accepted work has no rate",
         /// The asset came back before.
         AssetReturned = FailedPrecondition "ASSET_RETURNED" "the asset was returned already",
+        /// F-09: tax is that of the day of the work.
+        InvoiceTaxRate = InvalidArgument "INVOICE_TAX_RATE" "the invoice does not show the rates of tax of the days of the work",
         /// F-09: the verb does not fit the payment request's state.
         PaymentState = FailedPrecondition "PAYMENT_STATE" "the payment request is in a state that does not allow this",
         /// F-09.
@@ -130,7 +132,7 @@ rpc::refusals! {
         /// The hold was released before.
         HoldReleased = FailedPrecondition "HOLD_RELEASED" "the hold was released already",
         /// An amount above what a payment may come to.
-        PaymentRange = FailedPrecondition "PAYMENT_RANGE" "the payment would be above what one may come to",
+        PaymentRange = OutOfRange "TOTAL_RANGE" "the payment would be above what one may come to",
 
         /// G-04.
         VipCaseOpen = FailedPrecondition "VIP_CASE_OPEN" "a case of the vendor is open",

@@ -1,17 +1,21 @@
 use std::{collections::BTreeMap, convert::Infallible, net::SocketAddr, time::Duration};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use calendar::Clock;
 use database::{Database, jobs, journal};
 use futures::future::BoxFuture;
-use rpc::{Peer, Routes, Server, token::Verifier};
-use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
+use rpc::{Limits, Peer, Routes, Server, Tls, token::Verifier};
+use tokio::{
+    net::TcpListener,
+    sync::{oneshot, watch},
+    task::JoinSet,
+};
 use tonic::{body::Body, codegen::http, server::NamedService};
-use vault::{Files, Keyring, Vault};
+use vault::{Files, Index, Vault};
 
-use crate::Settings;
+use crate::{Settings, key_set, rotate};
 
-/// Longest time that calls in hand get when a service stops.
+/// Longest time that calls in hand get when a service stops taking new ones.
 const GRACE: Duration = Duration::from_secs(20);
 
 /// A service of the suite, as its crate declares it.
@@ -55,6 +59,7 @@ pub struct Parts {
     routes: Routes,
     tasks: Vec<(&'static str, BoxFuture<'static, ()>)>,
     work: Vec<std::sync::Arc<dyn jobs::Work>>,
+    indexes: Vec<Index>,
 }
 
 impl Parts {
@@ -80,6 +85,20 @@ impl Parts {
         self
     }
 
+    /// Adds a condition that is told under its name by the health service, NOT_SERVING while it does not hold.
+    #[must_use]
+    pub fn condition(mut self, name: &'static str, holds: watch::Receiver<bool>) -> Self {
+        self.routes.condition(name, holds);
+        self
+    }
+
+    /// Adds a blind index of the service's tables, which is made anew when the key of the vault changes.
+    #[must_use]
+    pub fn index(mut self, index: Index) -> Self {
+        self.indexes.push(index);
+        self
+    }
+
     /// Adds a kind of job.
     #[must_use]
     pub fn job(mut self, work: impl jobs::Work) -> Self {
@@ -101,7 +120,7 @@ pub struct Running {
     pub name: &'static str,
     pub address: SocketAddr,
     pub db: Database,
-    stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<Duration>,
     served: tokio::task::JoinHandle<Result<()>>,
 }
 
@@ -113,19 +132,24 @@ pub async fn start(service: Service, start: Start) -> Result<Running> {
     let db = Database::connect(service.name, &settings.database, clock.clone(), service.migrations)
         .await
         .map_err(|f| anyhow!("the database of {} cannot be used: {f}", service.name))?;
-    let vault = Vault::new(
-        Keyring::load(&settings.vault_keys).map_err(|e| anyhow!("the key ring of {} cannot be used: {e}", service.name))?,
+    let vault = Vault::of_file(&settings.vault_keys, service.name).map_err(|e| anyhow!("the key ring of {} cannot be used: {e}", service.name))?;
+    let missing = vault.missing(db.reader()).await.map_err(|e| anyhow!("the keys in use cannot be read: {e}"))?;
+    ensure!(
+        missing.is_empty(),
+        "the key ring of {} lacks keys that are in use: {}",
         service.name,
+        missing.join(", ")
     );
     let files = Files::new(&settings.files, vault.clone()).map_err(|e| anyhow!("the file store of {} cannot be used: {e}", service.name))?;
     let mut peers = BTreeMap::new();
+    let tls = Tls::new(settings.tls.clone()).map_err(|e| anyhow!(e))?;
     for (name, address) in &settings.peers {
-        peers.insert(*name, Peer::lazy(name, address, Some(&settings.tls)).map_err(|e| anyhow!(e))?);
+        peers.insert(*name, Peer::lazy(name, address, Some(&tls)).map_err(|e| anyhow!(e))?);
     }
     let host = Host {
         db: db.clone(),
         clock: clock.clone(),
-        vault,
+        vault: vault.clone(),
         files,
         peers,
     };
@@ -137,7 +161,14 @@ pub async fn start(service: Service, start: Start) -> Result<Running> {
     }
 
     let mut tasks = JoinSet::new();
+    let (tell, ready) = watch::channel(true);
+    let target = settings.database.clone();
+    tasks.spawn(async move {
+        database::pulse(target, tell).await;
+    });
+    parts.routes.ready(ready);
     tasks.spawn(journal::seal_forever(db.clone()));
+    tasks.spawn(rotate::follow(db.clone(), vault, parts.indexes));
     if !parts.work.is_empty() {
         tasks.spawn(jobs::work_forever(db.clone(), parts.work));
     }
@@ -149,6 +180,11 @@ pub async fn start(service: Service, start: Start) -> Result<Running> {
     }
     let verifier = Verifier::new(&settings.issuer, &settings.jwks.load().await?).map_err(|e| anyhow!(e))?;
     tasks.spawn(settings.jwks.follow(verifier.clone()));
+    if let Some(path) = settings.deny_list {
+        // Before the first call: nobody slips in between.
+        key_set::deny(&path, &verifier).await?;
+        tasks.spawn(key_set::follow_denied(path, verifier.clone()));
+    }
     let server = Server {
         service: service.name,
         routes: parts.routes,
@@ -157,6 +193,11 @@ pub async fn start(service: Service, start: Start) -> Result<Running> {
         reflection: settings.reflection,
         origins: settings.origins,
         development,
+        limits: Limits {
+            connections_per_address: settings.connections_per_address,
+            load: settings.load,
+            ..Limits::default()
+        },
     };
     let (stop, stopped) = oneshot::channel();
     let closing = db.clone();
@@ -164,12 +205,13 @@ pub async fn start(service: Service, start: Start) -> Result<Running> {
         let (quiet, told) = oneshot::channel();
         let stopping = async move {
             // A dropped handle stops the service as well.
-            let _ = stopped.await;
-            let _ = quiet.send(());
+            let pause = stopped.await.unwrap_or_default();
+            let _ = quiet.send(pause);
+            pause
         };
         let limit = async move {
-            let _ = told.await;
-            tokio::time::sleep(GRACE).await;
+            let pause: Duration = told.await.unwrap_or_default();
+            tokio::time::sleep(pause.saturating_add(GRACE)).await;
         };
         let outcome = tokio::select! {
             outcome = server.serve(listener, stopping) => outcome.map_err(|e| anyhow!(e)),
@@ -192,7 +234,7 @@ impl Running {
     /// Lets the calls in hand finish and closes the database.
     pub async fn stop(self) -> Result<()> {
         // The service may have ended by itself; its outcome tells.
-        let _ = self.stop.send(());
+        let _ = self.stop.send(Duration::ZERO);
         self.served.await?
     }
 
@@ -203,11 +245,15 @@ impl Running {
         let _ = self.served.await;
     }
 
-    /// Runs until the service ends by itself or `until` ends.
-    pub async fn run(mut self, until: impl Future<Output = ()>) -> Result<()> {
-        tokio::select! {
-            outcome = &mut self.served => outcome?,
-            () = until => self.stop().await,
-        }
+    /// Runs until the service ends by itself or `until` ends: then it says that it does not serve, and goes on for the pause that
+    /// `until` gives before it stops.
+    pub async fn run(mut self, until: impl Future<Output = Duration>) -> Result<()> {
+        let pause = tokio::select! {
+            outcome = &mut self.served => return outcome?,
+            pause = until => pause,
+        };
+        // As above.
+        let _ = self.stop.send(pause);
+        self.served.await?
     }
 }

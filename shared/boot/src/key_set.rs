@@ -1,13 +1,18 @@
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, anyhow};
-use rpc::token::Verifier;
+use rpc::token::{DenyList, Verifier};
 use ureq::tls::{RootCerts, TlsConfig};
 
-/// How often the keys are looked at again without a cause.
-const EVERY: Duration = Duration::from_secs(600);
-/// Shortest time between two looks, however many tokens name a key that is not known.
-const AT_MOST_EVERY: Duration = Duration::from_secs(10);
+/// How often the keys are looked at: a new one is known, and one that was withdrawn is refused, after this time at the latest. What
+/// tokens name makes no difference to it.
+const KEYS: Duration = Duration::from_secs(30);
+/// How often the deny list is looked at.
+const DENIED: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A key set is a few kilobytes.
 const LARGEST: u64 = 256 * 1024;
@@ -54,13 +59,10 @@ impl KeySet {
         }
     }
 
-    /// Keeps a verifier up to date for ever: from time to time, and soon after a token named a key that is not known. When the
-    /// issuer does not answer, the keys known so far stay good.
+    /// Keeps a verifier up to date for ever. When the issuer does not answer, the keys known so far stay good.
     pub async fn follow(self, verifier: Verifier) {
         loop {
-            tokio::time::sleep(AT_MOST_EVERY).await;
-            // Either way it is time to look.
-            let _ = tokio::time::timeout(EVERY, verifier.key_missed()).await;
+            tokio::time::sleep(KEYS).await;
             if let Err(error) = self.renew(&verifier).await {
                 tracing::warn!(error = format!("{error:#}"), "the issuer's keys stay as they were");
             }
@@ -70,6 +72,35 @@ impl KeySet {
     /// Gives a verifier the keys as they are now.
     pub async fn renew(&self, verifier: &Verifier) -> Result<()> {
         verifier.replace(&self.load().await?).map_err(|e| anyhow!(e))
+    }
+}
+
+/// Reads a deny list and gives it to a verifier; a line that is none of its entries is logged.
+pub(crate) async fn deny(path: &Path, verifier: &Verifier) -> Result<()> {
+    let text = tokio::fs::read_to_string(path)
+        .await
+        .with_context(|| format!("the deny list {} cannot be read", path.display()))?;
+    let (list, bad) = DenyList::parse(&text);
+    if !bad.is_empty() {
+        tracing::error!(lines = ?bad, "lines of the deny list are neither jti:, sub: nor vendor: and refuse nobody");
+    }
+    verifier.deny(list);
+    Ok(())
+}
+
+/// Keeps a verifier's deny list up to date for ever: looks at the file and, when it has changed, reads it. What was refused stays
+/// refused while it cannot be read.
+pub(crate) async fn follow_denied(path: PathBuf, verifier: Verifier) {
+    let mut seen = None;
+    loop {
+        let now = tokio::fs::metadata(&path).await.and_then(|m| Ok((m.modified()?, m.len()))).ok();
+        if now != seen {
+            seen = now;
+            if let Err(error) = deny(&path, &verifier).await {
+                tracing::error!(error = format!("{error:#}"), "who is refused stays as it was");
+            }
+        }
+        tokio::time::sleep(DENIED).await;
     }
 }
 

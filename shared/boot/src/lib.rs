@@ -4,6 +4,7 @@ mod clock;
 mod host;
 mod key_set;
 pub mod keys;
+mod rotate;
 mod run;
 mod settings;
 pub mod telemetry;

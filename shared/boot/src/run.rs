@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, process::ExitCode};
+use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result};
 use calendar::Clock;
@@ -6,6 +6,11 @@ use clap::{Arg, ArgAction, Command};
 use tokio::net::TcpListener;
 
 use crate::{SETTINGS, Service, Settings, Start, host, telemetry};
+
+/// How long a service that is told to end still serves, for whoever chooses between servers to see that it is going.
+const PAUSE: Duration = Duration::from_secs(2);
+/// After this a service that was told to end is ended, whatever it waits for.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// The whole of a service's `main`.
 pub fn run(service: Service) -> ExitCode {
@@ -103,22 +108,31 @@ async fn serve(service: Service, settings: Settings) -> Result<()> {
     outcome
 }
 
-/// Ends at SIGTERM or Ctrl-C.
-async fn signal() {
+/// Ends at SIGTERM or Ctrl-C, with the time for which the service goes on: a person at a terminal does not wait.
+async fn signal() -> Duration {
     let interrupt = async {
         // Without a handler the process simply ends at the signal.
         let _ = tokio::signal::ctrl_c().await;
+        Duration::ZERO
     };
     #[cfg(unix)]
-    {
+    let pause = {
         let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
             return interrupt.await;
         };
         tokio::select! {
-            () = interrupt => {}
-            _ = terminate.recv() => {}
+            pause = interrupt => pause,
+            _ = terminate.recv() => PAUSE,
         }
-    }
+    };
     #[cfg(not(unix))]
-    interrupt.await;
+    let pause = interrupt.await;
+    // A thread, since what does not end may be the runtime itself.
+    #[allow(clippy::disallowed_methods, reason = "it blocks no thread but its own")]
+    std::thread::spawn(|| {
+        std::thread::sleep(LONGEST);
+        eprintln!("the service does not end by itself");
+        std::process::exit(1);
+    });
+    pause
 }

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use database::Target;
-use rpc::TlsFiles;
+use rpc::{Load, TlsFiles};
 
 use crate::KeySet;
 
@@ -32,6 +32,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("issuer", "HEARTH_ISSUER", None, "issuer of the access tokens (claim iss)"),
     setting("jwks", "HEARTH_JWKS", None, "the issuer's key set (JWKS): a file, or a URL by https"),
     setting(
+        "deny_list",
+        "HEARTH_DENY_LIST",
+        Some(""),
+        "file of what is refused before its token runs out, looked at every 5 s: a line for each token (jti:ID), person (sub:SUBJECT) or vendor (vendor:ID)",
+    ),
+    setting(
         "tls_ca",
         "HEARTH_TLS_CA",
         None,
@@ -58,6 +64,30 @@ pub const SETTINGS: &[Setting] = &[
         "origins of browsers that may call by gRPC-Web, with commas between",
     ),
     setting(
+        "connections_per_address",
+        "HEARTH_CONNECTIONS_PER_ADDRESS",
+        Some("2048"),
+        "connections that one address may hold open; more where a proxy stands in front and all come from its address",
+    ),
+    setting(
+        "quota",
+        "HEARTH_QUOTA",
+        Some("1000"),
+        "calls a second that one caller may make on average; the people of a vendor count together as well, a service may ten times as much",
+    ),
+    setting(
+        "calls_of_one",
+        "HEARTH_CALLS_OF_ONE",
+        Some("32"),
+        "calls that one caller may have in hand at once; a service ten times as many",
+    ),
+    setting(
+        "calls_in_hand",
+        "HEARTH_CALLS_IN_HAND",
+        Some("64"),
+        "calls that the service works on at once, to begin with; it finds its own number from there",
+    ),
+    setting(
         "otlp_endpoint",
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         Some(""),
@@ -73,6 +103,7 @@ pub struct Settings {
     pub listen: SocketAddr,
     pub issuer: String,
     pub jwks: KeySet,
+    pub deny_list: Option<PathBuf>,
     pub tls: TlsFiles,
     pub vault_keys: PathBuf,
     pub files: PathBuf,
@@ -80,6 +111,8 @@ pub struct Settings {
     pub peers: BTreeMap<&'static str, String>,
     pub reflection: bool,
     pub origins: Vec<String>,
+    pub connections_per_address: usize,
+    pub load: Load,
     pub otlp_endpoint: Option<String>,
     pub log: String,
 }
@@ -140,6 +173,7 @@ impl Settings {
             key: exists("tls_key"),
         };
         let vault_keys = exists("vault_keys");
+        let deny_list = if get("deny_list").is_empty() { None } else { Some(exists("deny_list")) };
         let jwks = KeySet::parse(&get("jwks"));
         if let (true, Err(mistake)) = (given("jwks"), &jwks) {
             mistakes.push(format!("jwks: {mistake}"));
@@ -152,6 +186,22 @@ impl Settings {
                 false
             }
         };
+        let connections = get("connections_per_address").parse().ok().filter(|n| *n > 0_usize);
+        if connections.is_none() {
+            mistakes.push(format!("connections_per_address: {} is no number above zero", get("connections_per_address")));
+        }
+        let mut number = |name: &str| match get(name).parse() {
+            Ok(n) if n > 0_u32 => n,
+            _ => {
+                mistakes.push(format!("{name}: {} is no number above zero", get(name)));
+                1
+            }
+        };
+        let load = Load {
+            quota: number("quota"),
+            of_one: number("calls_of_one"),
+            in_hand: number("calls_in_hand"),
+        };
         let peers = crate::PORTS.iter().map(|(name, _)| (*name, get(name))).collect();
         let origins = get("origins").split(',').map(str::trim).filter(|o| !o.is_empty()).map(str::to_owned).collect();
         match (database, listen, jwks) {
@@ -160,12 +210,15 @@ impl Settings {
                 listen,
                 issuer: get("issuer"),
                 jwks,
+                deny_list,
                 tls,
                 vault_keys,
                 files: get("files").into(),
                 peers,
                 reflection,
                 origins,
+                connections_per_address: connections.unwrap_or_default(),
+                load,
                 otlp_endpoint: Some(get("otlp_endpoint")).filter(|e| !e.is_empty()),
                 log: get("log"),
             }),

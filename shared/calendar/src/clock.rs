@@ -1,7 +1,7 @@
 //! The one clock that rules read.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use thiserror::Error;
@@ -12,7 +12,13 @@ use crate::Instant;
 ///
 /// Tokens, deadlines, leases and telemetry do not use it; they live in real time.
 #[derive(Clone, Debug)]
-pub struct Clock(Option<Arc<AtomicI64>>);
+pub struct Clock(Option<Arc<Simulated>>);
+
+#[derive(Debug)]
+struct Simulated {
+    micros: AtomicI64,
+    held: AtomicBool,
+}
 
 /// Why a clock was not set.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -40,7 +46,10 @@ impl Clock {
     /// A clock that stands at `start` until it is set.
     #[must_use]
     pub fn simulated(start: Instant) -> Self {
-        Self(Some(Arc::new(AtomicI64::new(start.micros()))))
+        Self(Some(Arc::new(Simulated {
+            micros: AtomicI64::new(start.micros()),
+            held: AtomicBool::new(false),
+        })))
     }
 
     /// The time, to the microsecond.
@@ -48,7 +57,7 @@ impl Clock {
     #[allow(clippy::disallowed_methods, reason = "the one place where the machine's time enters")]
     pub fn now(&self) -> Instant {
         match &self.0 {
-            Some(time) => Instant::from_micros(time.load(Ordering::SeqCst)),
+            Some(time) => Instant::from_micros(time.micros.load(Ordering::SeqCst)),
             None => {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_micros());
                 Instant::from_micros(i64::try_from(since).unwrap_or(i64::MAX))
@@ -62,7 +71,7 @@ impl Clock {
     /// [`SetRefused`] for an earlier time and for the real clock.
     pub fn set(&self, to: Instant) -> Result<(), SetRefused> {
         let time = self.0.as_ref().ok_or(SetRefused::RealClock)?;
-        let before = time.fetch_max(to.micros(), Ordering::SeqCst);
+        let before = time.micros.fetch_max(to.micros(), Ordering::SeqCst);
         if before > to.micros() {
             return Err(SetRefused::Backwards {
                 now: Instant::from_micros(before),
@@ -70,6 +79,20 @@ impl Clock {
             });
         }
         Ok(())
+    }
+
+    /// Keeps sweeps of the calendar from looking while a simulated clock is held: a script that is to go the same way twice says itself when
+    /// the calendar takes effect. The real clock cannot be held.
+    pub fn hold(&self, held: bool) {
+        if let Some(time) = &self.0 {
+            time.held.store(held, Ordering::SeqCst);
+        }
+    }
+
+    /// Must sweeps wait?
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.0.as_ref().is_some_and(|time| time.held.load(Ordering::SeqCst))
     }
 
     /// Does it move only when told?
@@ -98,12 +121,18 @@ mod tests {
         assert_eq!(clock.set(later), Ok(()));
         assert_eq!(clock.set(start), Err(SetRefused::Backwards { now: later, asked: start }));
         assert_eq!(clock.now(), later);
+        other.hold(true);
+        assert!(clock.is_held());
+        clock.hold(false);
+        assert!(!other.is_held());
     }
 
     #[test]
     fn the_real_clock_shows_the_machines_time_and_is_not_set() {
         let clock = Clock::real();
         assert!(!clock.is_simulated());
+        clock.hold(true);
+        assert!(!clock.is_held());
         assert!(clock.now() > Instant::parse_rfc3339("2025-01-01T00:00:00Z").unwrap());
         assert_eq!(clock.set(Instant::LAST), Err(SetRefused::RealClock));
     }

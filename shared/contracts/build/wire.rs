@@ -41,7 +41,9 @@ fn wires(pool: &DescriptorPool, code: &mut String) -> Result<(), Box<dyn Error>>
     for (name, body) in impls {
         writeln!(
             code,
-            "impl Wire for {} {{\n    {body}    fn rules(&self) -> Result<(), ValidationError> {{ self.validate() }}\n}}",
+            "impl Wire for {} {{\n    {body}    fn read(bytes: &[u8]) -> Result<Self, DecodeError> {{ Message::decode(bytes) }}\n    \
+             fn bytes(&self) -> Vec<u8> {{ self.encode_to_vec() }}\n    \
+             fn rules(&self) -> Result<(), ValidationError> {{ self.validate() }}\n}}",
             rust_path(&name)
         )?;
     }

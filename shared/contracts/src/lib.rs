@@ -11,6 +11,7 @@ mod rules {
 
 mod wire {
     use guard::{NoRules, Texts, Validate, ValidationError, Visit, Wire};
+    use prost::{DecodeError, Message};
 
     use crate::hearth;
     include!(concat!(env!("OUT_DIR"), "/wire.rs"));

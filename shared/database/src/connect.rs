@@ -5,7 +5,10 @@ use rpc::Fault;
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, SqliteTransactionMode, Statement,
     TransactionOptions, TransactionTrait,
-    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+    sqlx::{
+        Connection, Executor, Row,
+        sqlite::{SqliteJournalMode, SqliteSynchronous},
+    },
 };
 use tokio::sync::watch;
 
@@ -157,11 +160,27 @@ async fn pool(target: &Target, connections: u32) -> Result<DatabaseConnection, D
     });
     options.map_sqlx_postgres_opts(|o| {
         o.application_name("hearth").options([
-            ("idle_in_transaction_session_timeout", "60s"),
+            ("idle_in_transaction_session_timeout", "10s"),
             ("lock_timeout", "5s"),
             ("statement_timeout", "60s"),
             ("timezone", "UTC"),
         ])
+    });
+    // A full disk makes SQLite roll back by itself. sqlx 0.9.0 does not notice and goes on counting a transaction, in which every later one
+    // would be a savepoint that is released and never committed: such a connection is closed and not used again.
+    options.map_sqlx_sqlite_before_acquire(|connection, _| {
+        let free = !connection.is_in_transaction();
+        Box::pin(async move { Ok(free) })
+    });
+    // In place of the ping, since it tells more. A BEGIN whose caller left before the answer came leaves an open transaction behind a
+    // connection that looks free to sqlx 0.9.0 (launchbadge/sqlx#4385); the next one to write would commit into it. Outside of a transaction
+    // the two times are one; a connection where they differ is closed, which rolls back.
+    options.test_before_acquire(target.engine == Engine::Sqlite);
+    options.map_sqlx_postgres_before_acquire(|connection, _| {
+        Box::pin(async move {
+            let row = connection.fetch_one("SELECT now() = statement_timestamp()").await?;
+            row.try_get(0)
+        })
     });
     sea_orm::Database::connect(options).await
 }
@@ -199,8 +218,7 @@ async fn refuse_unsafe(connection: &DatabaseConnection, engine: Engine) -> Resul
             .query_one_raw(Statement::from_string(DbBackend::Sqlite, "SELECT sqlite_version()"))
             .await?;
         let version: String = row.ok_or_else(|| Fault::internal("no version"))?.try_get_by_index(0)?;
-        let parts: Vec<u32> = version.split('.').filter_map(|p| p.parse().ok()).collect();
-        if parts < vec![3, 51, 3] {
+        if !keeps_wal_whole(&version) {
             return Err(Fault::precondition(
                 "DATABASE_UNSAFE",
                 format!("SQLite {version} can corrupt a database in WAL mode; 3.51.3 or newer is needed"),
@@ -208,6 +226,12 @@ async fn refuse_unsafe(connection: &DatabaseConnection, engine: Engine) -> Resul
         }
     }
     Ok(())
+}
+
+/// Before 3.51.3, two connections that write and checkpoint at once may corrupt a database in WAL mode (<https://sqlite.org/wal.html#walresetbug>).
+fn keeps_wal_whole(version: &str) -> bool {
+    let parts: Vec<u32> = version.split('.').filter_map(|p| p.parse().ok()).collect();
+    parts >= vec![3, 51, 3]
 }
 
 /// Tells the faults which unique rule stands behind which columns, since SQLite names only those.
@@ -236,4 +260,23 @@ async fn name_unique_rules(connection: &DatabaseConnection) -> Result<(), DbErr>
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::keeps_wal_whole;
+
+    #[test]
+    fn r_d7_sqlite_before_3_51_3_is_refused() {
+        for (version, safe) in [
+            ("3.7.0", false),
+            ("3.40.1", false),
+            ("3.51.2", false),
+            ("3.51.3", true),
+            ("3.52.0", true),
+            ("4.0.0", true),
+        ] {
+            assert_eq!(keeps_wal_whole(version), safe, "{version}");
+        }
+    }
 }

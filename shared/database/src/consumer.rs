@@ -4,14 +4,20 @@ use contracts::hearth::journal::v1::{Event, WatchEventsRequest, journal_service_
 use futures::StreamExt;
 use rpc::{Call, Fault, Peer};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use tokio::time::{Instant, timeout};
 use tonic::Request;
 
 use crate::{
     Database, Write,
     entity::{cursor, parked_event},
+    history,
+    point::point,
 };
 
 const BATCH: usize = 200;
+/// A source is asked for its history at least so often while it is followed, and so many events apart.
+const COMPARED: Duration = Duration::from_secs(5 * 60);
+const COMPARED_EVENTS: usize = 1000;
 
 /// Takes the events of another service. Each event's effect and the move of the cursor are one transaction, so that every effect
 /// happens once, in order, whatever crashes in between.
@@ -29,6 +35,10 @@ pub async fn consume(db: Database, peer: Peer, consumer: impl Consumer) {
         match follow(&db, &peer, &consumer).await {
             Ok(taken) if taken > 0 => pause = Duration::from_millis(100),
             Ok(_) => pause = (pause * 2).min(Duration::from_secs(5)),
+            Err(fault) if fault.reason() == "HISTORY_DIFFERS" => {
+                tracing::error!(%fault, source = peer.name(), "nothing is taken from a peer whose history differs from what was kept of it");
+                pause = Duration::from_secs(5);
+            }
             Err(fault) => {
                 tracing::debug!(%fault, source = peer.name(), "the events of a peer cannot be followed; it is tried again");
                 pause = (pause * 2).min(Duration::from_secs(5));
@@ -46,19 +56,30 @@ async fn follow(db: &Database, peer: &Peer, consumer: &impl Consumer) -> Result<
             let row = cursor::ActiveModel {
                 source: Set(peer.name().to_owned()),
                 position: Set(0),
+                event_id: Set(None),
             };
             cursor::Entity::insert(row).on_conflict_do_nothing().exec_without_returning(db.writer()).await?;
             0
         }
     };
+    history::ask(db, peer).await?;
     let mut client = JournalServiceClient::new(peer.channel());
     let answer = client
         .watch_events(Request::new(WatchEventsRequest { after_position: position }))
         .await
         .map_err(|s| peer.fault(s))?;
     let mut batches = answer.into_inner().ready_chunks(BATCH);
-    let mut taken = 0;
-    while let Some(batch) = batches.next().await {
+    let (mut taken, mut compared, mut since) = (0, Instant::now(), 0);
+    loop {
+        if since >= COMPARED_EVENTS || compared.elapsed() >= COMPARED {
+            history::ask(db, peer).await?;
+            (compared, since) = (Instant::now(), 0);
+        }
+        let batch = match timeout(COMPARED, batches.next()).await {
+            Ok(Some(batch)) => batch,
+            Ok(None) => break,
+            Err(_) => continue,
+        };
         let mut events = vec![];
         for answer in batch {
             events.extend(answer.map_err(|s| peer.fault(s))?.event);
@@ -67,6 +88,7 @@ async fn follow(db: &Database, peer: &Peer, consumer: &impl Consumer) -> Result<
             continue;
         }
         taken += 1;
+        since += events.len();
         // One transaction for all; where that fails, one by one, so that only the culprit is held.
         if apply(db, peer.name(), consumer, &events).await.is_err() {
             for event in &events {
@@ -95,7 +117,7 @@ async fn one(db: &Database, source: &'static str, consumer: &impl Consumer, even
                 .on_conflict_do_nothing()
                 .exec_without_returning(&*write)
                 .await?;
-            advance(&write, source, event.position).await?;
+            advance(&write, source, event).await?;
             write.close().await
         }
         other => other,
@@ -108,6 +130,7 @@ async fn apply(db: &Database, source: &'static str, consumer: &impl Consumer, ev
     let row = cursor::ActiveModel {
         source: Set(source.to_owned()),
         position: Set(0),
+        event_id: Set(None),
     };
     cursor::Entity::insert(row).on_conflict_do_nothing().exec_without_returning(&*write).await?;
     let at = sea_orm::QuerySelect::lock_exclusive(cursor::Entity::find_by_id(source))
@@ -116,22 +139,26 @@ async fn apply(db: &Database, source: &'static str, consumer: &impl Consumer, ev
         .map_or(0, |c| c.position);
     for event in events.iter().filter(|e| e.position > at) {
         write.subject(&event.id);
+        point("effect.before");
         consumer.take(&mut write, event).await?;
     }
     match events.last() {
         Some(last) if last.position > at => {
-            advance(&write, source, last.position).await?;
+            advance(&write, source, last).await?;
             write.close().await
         }
         _ => Ok(()),
     }
 }
 
-async fn advance(write: &Write, source: &str, position: i64) -> Result<(), Fault> {
+async fn advance(write: &Write, source: &str, last: &Event) -> Result<(), Fault> {
+    point("cursor.before");
     cursor::Entity::update_many()
-        .col_expr(cursor::Column::Position, position.into())
+        .col_expr(cursor::Column::Position, last.position.into())
+        .col_expr(cursor::Column::EventId, last.id.as_str().into())
         .filter(cursor::Column::Source.eq(source))
         .exec(&**write)
         .await?;
+    point("cursor.after");
     Ok(())
 }

@@ -61,6 +61,13 @@ table!(seal, "seal", {
 table!(cursor, "cursor", {
     #[sea_orm(primary_key, auto_increment = false)] source: String,
     position: i64,
+    event_id: Option<String>,
+});
+table!(anchor, "anchor", {
+    #[sea_orm(primary_key, auto_increment = false)] source: String,
+    #[sea_orm(primary_key, auto_increment = false)] position: i64,
+    hash: String,
+    kept_at: i64,
 });
 table!(parked_event, "parked_event", {
     #[sea_orm(primary_key, auto_increment = false)] source: String,

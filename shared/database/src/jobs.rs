@@ -8,13 +8,14 @@ use contracts::hearth::job::v1::{
 };
 use futures::Stream;
 use rpc::{Call, Fault, Outflow};
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::{
     Begun, Database, Write,
     entity::{job as row, lease},
+    point::point,
 };
 
 const LEASE: i64 = 10_000_000;
@@ -122,6 +123,7 @@ async fn advance(db: &Database, holder: &str, kind: &dyn Work, found: row::Model
             done: now.done,
             total: now.total,
         };
+        point("chunk.before");
         let (state, done, total, note, failures, over) = match kind.step(&job).await {
             Ok(Step::More { done, total }) => ("RUNNING", done, total, String::new(), 0, false),
             Ok(Step::Done { done, total, note }) => ("SUCCEEDED", done, total, note, 0, true),
@@ -132,9 +134,11 @@ async fn advance(db: &Database, holder: &str, kind: &dyn Work, found: row::Model
                 (state, now.done, now.total, format!("{}: {}", fault.reason(), fault.message()), failures, true)
             }
         };
+        point("chunk.after");
         let write = db.open(&Call::background(db.service(), "job")).await?;
         write_progress(&write, id, state, done, total, note, failures).await?;
         write.close_quietly().await?;
+        point("progress.after");
         if over || !hold(db, &format!("job/{id}"), holder).await? {
             return Ok(failures == 0);
         }
@@ -177,12 +181,18 @@ pub async fn hold(db: &Database, name: &str, holder: &str) -> Result<bool, Fault
     Ok(taken.rows_affected == 1)
 }
 
-async fn get(db: &Database, id: &str) -> Result<Message, Fault> {
+/// A job has no branch: who is bound to one finds the jobs that he asked for.
+fn of(call: &Call, id: Uuid) -> Select<row::Entity> {
+    let select = row::Entity::find_by_id(id);
+    match call.branch() {
+        None => select,
+        Some(_) => select.filter(row::Column::RequestedBy.eq(call.subject())),
+    }
+}
+
+async fn get(db: &Database, call: &Call, id: &str) -> Result<Message, Fault> {
     let key: Uuid = rpc::wire::id_of("job_id", id)?;
-    let row = row::Entity::find_by_id(key)
-        .one(db.reader())
-        .await?
-        .ok_or_else(|| Fault::not_found("job", id))?;
+    let row = of(call, key).one(db.reader()).await?.ok_or_else(|| Fault::not_found("job", id))?;
     Ok(message(row))
 }
 
@@ -208,17 +218,17 @@ fn message(row: row::Model) -> Message {
     }
 }
 
-fn watch(db: Database, id: String) -> impl Stream<Item = Result<WatchJobResponse, Fault>> {
-    futures::stream::try_unfold((db, id, None::<Message>), |(db, id, seen)| async move {
+fn watch(db: Database, call: Call, id: String) -> impl Stream<Item = Result<WatchJobResponse, Fault>> {
+    futures::stream::try_unfold((db, call, id, None::<Message>), |(db, call, id, seen)| async move {
         if seen.as_ref().is_some_and(|j| !matches!(j.state(), job::State::Queued | job::State::Running)) {
             return Ok(None);
         }
         let mut bell = db.written().subscribe();
         loop {
             bell.mark_unchanged();
-            let now = get(&db, &id).await?;
+            let now = get(&db, &call, &id).await?;
             if seen.as_ref() != Some(&now) {
-                return Ok(Some((WatchJobResponse { job: Some(now.clone()) }, (db, id, Some(now)))));
+                return Ok(Some((WatchJobResponse { job: Some(now.clone()) }, (db, call, id, Some(now)))));
             }
             tokio::select! {
                 _ = bell.changed() => {}
@@ -234,7 +244,7 @@ async fn cancel(db: Database, call: Call, request: CancelJobRequest) -> Result<C
         Begun::Replay(answer) => return Ok(answer),
     };
     let key: Uuid = rpc::wire::id_of("job_id", &request.job_id)?;
-    let mut row = row::Entity::find_by_id(key)
+    let mut row = of(&call, key)
         .lock_exclusive()
         .one(&*write)
         .await?
@@ -266,9 +276,9 @@ pub fn server(db: Database) -> JobServiceServer<Api> {
 #[tonic::async_trait]
 impl JobService for Api {
     async fn get_job(&self, request: Request<GetJobRequest>) -> Result<Response<GetJobResponse>, Status> {
-        rpc::read(&self.0, request, |db: Database, _: Call, request: GetJobRequest| async move {
+        rpc::read(&self.0, request, |db: Database, call: Call, request: GetJobRequest| async move {
             Ok(GetJobResponse {
-                job: Some(get(&db, &request.job_id).await?),
+                job: Some(get(&db, &call, &request.job_id).await?),
             })
         })
         .await
@@ -277,8 +287,8 @@ impl JobService for Api {
     type WatchJobStream = Outflow<WatchJobResponse>;
 
     async fn watch_job(&self, request: Request<WatchJobRequest>) -> Result<Response<Self::WatchJobStream>, Status> {
-        rpc::stream(&self.0, request, |db: Database, _: Call, request: WatchJobRequest| {
-            Ok(watch(db, request.job_id))
+        rpc::stream(&self.0, request, |db: Database, call: Call, request: WatchJobRequest| {
+            Ok(watch(db, call, request.job_id))
         })
         .await
     }

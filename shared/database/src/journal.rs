@@ -3,24 +3,32 @@
 use std::{collections::HashMap, time::Duration};
 
 use contracts::hearth::journal::v1::{
-    Cursor, Event, Orphan, VerifyJournalRequest, VerifyJournalResponse, WatchEventsRequest, WatchEventsResponse,
+    CompareHistoryRequest, CompareHistoryResponse, Event, ListRecordsRequest, ListRecordsResponse, Orphan, VerifyJournalRequest, VerifyJournalResponse,
+    WatchEventsRequest, WatchEventsResponse,
     journal_service_server::{JournalService, JournalServiceServer},
 };
 use futures::Stream;
 use rpc::{Call, Fault, Outflow};
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Statement, Value};
-use sha2::{Digest, Sha256};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::{
     Database, Engine,
-    entity::{cursor, event, job, journal, parked_event, seal},
+    chain::chain,
+    entity::{event, journal, seal},
+    history,
+    point::point,
+    record,
 };
+
+pub use crate::chain::verify;
 
 /// A column whose values are keys of another table: `("bill.agreement_id", "supply.id")`.
 pub type Reference = (&'static str, &'static str);
 
+/// An event without its row would never be told, and stand outside the chain.
+const EVENTS: &[Reference] = &[("event.journal_id", "journal.id")];
 const BATCH: u64 = 500;
 const PAUSE: Duration = Duration::from_millis(10);
 /// Other replicas ring no bell here.
@@ -86,19 +94,22 @@ pub async fn seal(db: &Database) -> Result<u64, Fault> {
     let (mut position, mut event_position, mut hash) = (head.position, head.event_position, head.hash);
     let (mut sealed_rows, mut sealed_events) = (vec![], vec![]);
     for row in &rows {
-        let own = events.remove(&row.id).unwrap_or_default();
+        let mut own = events.remove(&row.id).unwrap_or_default();
+        for event in &mut own {
+            event_position += 1;
+            let sequence = sequences.entry(event.subject.clone()).or_insert(0);
+            *sequence += 1;
+            (event.position, event.sequence) = (Some(event_position), Some(*sequence));
+            sealed_events.push([Value::from(event.id), event_position.into(), (*sequence).into()]);
+        }
         position += 1;
         hash = chain(&hash, position, row, &own);
         sealed_rows.push([Value::from(row.id), position.into(), hash.clone().into()]);
-        for event in own {
-            event_position += 1;
-            let sequence = sequences.entry(event.subject).or_insert(0);
-            *sequence += 1;
-            sealed_events.push([Value::from(event.id), event_position.into(), (*sequence).into()]);
-        }
     }
+    point("seal.before");
     set(&tx, db.engine(), "journal", ("position", "bigint"), ("hash", "bytea"), sealed_rows).await?;
     set(&tx, db.engine(), "event", ("position", "bigint"), ("sequence", "bigint"), sealed_events).await?;
+    point("seal.rows");
     seal::Entity::update_many()
         .col_expr(seal::Column::Position, position.into())
         .col_expr(seal::Column::EventPosition, event_position.into())
@@ -106,7 +117,9 @@ pub async fn seal(db: &Database) -> Result<u64, Fault> {
         .filter(seal::Column::Id.eq(1))
         .exec(&tx)
         .await?;
+    point("seal.moved");
     tx.commit().await?;
+    point("seal.after");
     db.sealed().send_modify(|n| *n += 1);
     Ok(u64::try_from(rows.len()).unwrap_or(BATCH))
 }
@@ -150,117 +163,6 @@ async fn set(tx: &DatabaseTransaction, engine: Engine, table: &str, a: (&str, &s
         tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await?;
     }
     Ok(())
-}
-
-/// Hash of a row and its events over that of the row before.
-fn chain(before: &[u8], position: i64, row: &journal::Model, events: &[event::Model]) -> Vec<u8> {
-    let mut digest = Sha256::new()
-        .chain_update(before)
-        .chain_update(position.to_be_bytes())
-        .chain_update(row.id)
-        .chain_update(row.written_at.to_be_bytes());
-    let empty = String::new();
-    let texts = [
-        &row.actor,
-        row.service.as_ref().unwrap_or(&empty),
-        &row.method,
-        row.request_id.as_ref().unwrap_or(&empty),
-        row.purpose.as_ref().unwrap_or(&empty),
-        &row.subjects,
-    ];
-    let texts = texts.into_iter().map(String::as_bytes).chain([row.digest.as_slice()]);
-    let told = events
-        .iter()
-        .flat_map(|e| [e.id.as_bytes().as_slice(), e.kind.as_bytes(), e.subject.as_bytes(), e.data.as_slice()]);
-    for part in texts.chain(told) {
-        digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-        digest.update(part);
-    }
-    digest.finalize().to_vec()
-}
-
-/// Recomputes the chain up to where the seal stands now. Rows may be written and sealed meanwhile: the tail is counted first and the seal read next,
-/// so that nothing is counted in neither.
-pub async fn verify(db: &Database) -> Result<VerifyJournalResponse, Fault> {
-    let reader = db.reader();
-    let unsealed = journal::Entity::find().filter(journal::Column::Position.is_null());
-    let oldest = unsealed.clone().order_by_asc(journal::Column::WrittenAt).one(reader).await?;
-    let unsealed = unsealed.count(reader).await?;
-    let head = seal::Entity::find_by_id(1)
-        .one(reader)
-        .await?
-        .ok_or_else(|| Fault::internal("the seal is missing"))?;
-    let (mut hash, mut last, mut events, mut broken) = (vec![], 0_i64, 0_i64, 0_i64);
-    'pages: loop {
-        let rows = journal::Entity::find()
-            .filter(journal::Column::Position.gt(last))
-            .filter(journal::Column::Position.lte(head.position))
-            .order_by_asc(journal::Column::Position)
-            .limit(BATCH)
-            .all(reader)
-            .await?;
-        if rows.is_empty() {
-            break;
-        }
-        let ids: Vec<_> = rows.iter().map(|r| r.id).collect();
-        let mut told: HashMap<Uuid, Vec<event::Model>> = HashMap::new();
-        for found in event::Entity::find()
-            .filter(event::Column::JournalId.is_in(ids))
-            .order_by_asc(event::Column::Ordinal)
-            .all(reader)
-            .await?
-        {
-            told.entry(found.journal_id).or_default().push(found);
-        }
-        for row in rows {
-            let own = told.remove(&row.id).unwrap_or_default();
-            hash = chain(&hash, last + 1, &row, &own);
-            let numbered = (0..).zip(&own).all(|(n, e)| e.position == Some(events + n + 1));
-            if row.position != Some(last + 1) || row.hash.as_deref() != Some(hash.as_slice()) || !numbered {
-                broken = row.position.unwrap_or(last + 1);
-                break 'pages;
-            }
-            last += 1;
-            events += i64::try_from(own.len()).unwrap_or(i64::MAX);
-        }
-    }
-    if broken == 0 && (head.position != last || head.hash != hash || head.event_position != events) {
-        broken = last + 1;
-    }
-    let parked: Vec<(String, i64)> = parked_event::Entity::find()
-        .select_only()
-        .column(parked_event::Column::Source)
-        .column_as(parked_event::Column::Position.count(), "n")
-        .group_by(parked_event::Column::Source)
-        .into_tuple()
-        .all(reader)
-        .await?;
-    let parked: HashMap<_, _> = parked.into_iter().collect();
-    let cursors = cursor::Entity::find().order_by_asc(cursor::Column::Source).all(reader).await?;
-    Ok(VerifyJournalResponse {
-        intact: broken == 0,
-        broken_position: broken,
-        sealed_rows: head.position,
-        events: head.event_position,
-        unsealed_rows: i64::try_from(unsealed).unwrap_or(i64::MAX),
-        oldest_unsealed_time: oldest.map(|row| rpc::wire::time(calendar::Instant::from_micros(row.written_at))),
-        cursors: cursors
-            .into_iter()
-            .map(|c| Cursor {
-                parked: parked.get(&c.source).copied().unwrap_or(0),
-                source: c.source,
-                position: c.position,
-            })
-            .collect(),
-        open_jobs: i64::try_from(
-            job::Entity::find()
-                .filter(job::Column::State.is_in(["QUEUED", "RUNNING"]))
-                .count(reader)
-                .await?,
-        )
-        .unwrap_or(i64::MAX),
-        orphans: vec![],
-    })
 }
 
 /// Rows whose reference leads nowhere. The database refuses some of them by itself; bulk lines and ledger entries stand without foreign
@@ -359,12 +261,21 @@ pub fn server(db: Database, references: &'static [Reference]) -> JournalServiceS
     JournalServiceServer::new(Api { db, references })
 }
 
+/// The journal belongs to no branch: who is bound to one is told nothing of it.
+fn undivided(call: &Call) -> Result<(), Fault> {
+    match call.branch() {
+        None => Ok(()),
+        Some(_) => Err(Fault::denied("METHOD_NOT_ALLOWED", "not allowed")),
+    }
+}
+
 #[tonic::async_trait]
 impl JournalService for Api {
     type WatchEventsStream = Outflow<WatchEventsResponse>;
 
     async fn watch_events(&self, request: Request<WatchEventsRequest>) -> Result<Response<Self::WatchEventsStream>, Status> {
-        rpc::stream(&self.db, request, |db: Database, _: Call, request: WatchEventsRequest| {
+        rpc::stream(&self.db, request, |db: Database, call: Call, request: WatchEventsRequest| {
+            undivided(&call)?;
             Ok(watch(db, request.after_position))
         })
         .await
@@ -374,8 +285,21 @@ impl JournalService for Api {
         let references = self.references;
         let work = |db: Database, _: Call, _: VerifyJournalRequest| async move {
             let mut answer = verify(&db).await?;
-            answer.orphans = orphans(&db, references).await?;
+            answer.orphans = orphans(&db, EVENTS).await?;
+            answer.orphans.extend(orphans(&db, references).await?);
             Ok(answer)
+        };
+        rpc::read(&self.db, request, work).await
+    }
+
+    async fn compare_history(&self, request: Request<CompareHistoryRequest>) -> Result<Response<CompareHistoryResponse>, Status> {
+        rpc::read(&self.db, request, history::compare).await
+    }
+
+    async fn list_records(&self, request: Request<ListRecordsRequest>) -> Result<Response<ListRecordsResponse>, Status> {
+        let work = |db: Database, call: Call, request: ListRecordsRequest| async move {
+            undivided(&call)?;
+            record::list(db, call, request).await
         };
         rpc::read(&self.db, request, work).await
     }

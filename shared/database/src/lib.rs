@@ -4,13 +4,18 @@
 //! and chains committed journal rows and numbers their events; [`watch`](crate::journal) streams them; a [`Consumer`] takes the
 //! events of another service and moves its cursor in the transaction of the effect. [`jobs`] holds work that outlives a call.
 
+mod chain;
 mod connect;
 mod consumer;
 mod entity;
+mod history;
 pub mod jobs;
 pub mod journal;
 mod migrate;
 pub mod numbers;
+mod point;
+mod pulse;
+mod record;
 mod scope;
 pub mod table;
 mod write;
@@ -19,5 +24,7 @@ pub use connect::{Database, Engine, Target};
 pub use consumer::{Consumer, consume};
 pub use contracts::hearth::journal::v1::Event;
 pub use migrate::migrate;
+pub use point::POINTS;
+pub use pulse::pulse;
 pub use scope::{Scope, Scoped, find};
 pub use write::{Begun, Write};

@@ -4,21 +4,34 @@ use sha2::{Digest, Sha256};
 
 use crate::{Engine, connect::begin};
 
-const MACHINERY: &str = include_str!("machinery.sql");
+/// Steps of the tables that every service has. They run before those of the service and are numbered downwards from 0, so that both can grow.
+const MACHINERY: [&str; 2] = [include_str!("machinery.sql"), include_str!("machinery_2.sql")];
+/// A table that refuses deletions refuses TRUNCATE as well, which PostgreSQL's triggers on rows do not see.
+const NO_TRUNCATE: &str = include_str!("no_truncate.sql");
+/// Any number that no other advisory lock of the database has.
+const TABLE_LOCK: i64 = 0x6865_6172_7468;
 
 /// Brings a database to the newest form. Each step is one transaction and leaves a row with its digest; a step that was changed
-/// after it ran is refused. Safe to run from several replicas at once.
+/// after it ran is refused. Safe to run from several replicas at once, and again after it was cut off anywhere.
 ///
 /// A step is one text for both engines. Sections start with a line `-- both`, `-- sqlite` or `-- postgres`; statements are parted
 /// by a line `--;`.
 pub async fn migrate(connection: &DatabaseConnection, engine: Engine, steps: &[&str]) -> Result<(), Fault> {
-    connection
-        .execute_unprepared("CREATE TABLE IF NOT EXISTS migration (step integer NOT NULL PRIMARY KEY, digest text NOT NULL)")
+    let tx = begin(connection, engine).await?;
+    if engine == Engine::Postgres {
+        // Of two who make the same table at once PostgreSQL refuses one, IF NOT EXISTS or not.
+        tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({TABLE_LOCK})")).await?;
+    }
+    tx.execute_unprepared("CREATE TABLE IF NOT EXISTS migration (step integer NOT NULL PRIMARY KEY, digest text NOT NULL)")
         .await?;
-    for (step, text) in (0_i32..).zip(std::iter::once(&MACHINERY).chain(steps)) {
+    tx.commit().await?;
+    let machinery = MACHINERY.iter().zip(0_i32..).map(|(text, n)| (-n, text));
+    for (step, text) in machinery.chain((1..).zip(steps)) {
         let digest: String = Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect();
         let tx = begin(connection, engine).await?;
         if engine == Engine::Postgres {
+            // A large table may take its time; who cannot get a lock still gives up, and is started again.
+            tx.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
             tx.execute_unprepared("LOCK TABLE migration IN EXCLUSIVE MODE").await?;
         }
         let backend = tx.get_database_backend();
@@ -36,11 +49,18 @@ pub async fn migrate(connection: &DatabaseConnection, engine: Engine, steps: &[&
             tx.rollback().await?;
             continue;
         }
-        for statement in statements(text, engine) {
+        for (ordinal, statement) in (1_u32..).zip(statements(text, engine)) {
             tx.execute_unprepared(&statement).await?;
+            tracing::debug!(step, ordinal, "a statement of a step of the database is done");
         }
         tx.execute_unprepared(&format!("INSERT INTO migration (step, digest) VALUES ({step}, '{digest}')"))
             .await?;
+        tx.commit().await?;
+    }
+    if engine == Engine::Postgres {
+        let tx = begin(connection, engine).await?;
+        tx.execute_unprepared("LOCK TABLE migration IN EXCLUSIVE MODE").await?;
+        tx.execute_unprepared(NO_TRUNCATE).await?;
         tx.commit().await?;
     }
     Ok(())

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::{
     Database,
     entity::{event, journal, replay},
+    point::point,
 };
 
 /// What comes of the start of a write.
@@ -84,8 +85,10 @@ impl Database {
             response: Set(vec![]),
             created_at: Set(write.now.micros()),
         };
+        point("claim.before");
         let taken = replay::Entity::insert(row).on_conflict_do_nothing().exec_without_returning(&write.tx).await?;
         if matches!(taken, TryInsertResult::Inserted(n) if n > 0) {
+            point("claim.after");
             return Ok(Begun::Fresh(write));
         }
         let before = replay::Entity::find_by_id((caller, request_id)).one(&write.tx).await?;
@@ -165,12 +168,14 @@ impl Write {
 
     async fn keep(self, answer: Option<Vec<u8>>) -> Result<(), Fault> {
         if let (Some(request_id), Some(answer)) = (self.request_id.clone(), answer) {
+            point("answer.before");
             replay::Entity::update_many()
                 .col_expr(replay::Column::Response, answer.into())
                 .filter(replay::Column::Caller.eq(caller(&self.call)))
                 .filter(replay::Column::RequestId.eq(request_id))
                 .exec(&self.tx)
                 .await?;
+            point("answer.after");
         }
         self.close().await
     }
@@ -199,7 +204,9 @@ impl Write {
             position: Set(None),
             hash: Set(None),
         };
+        point("journal.before");
         journal::Entity::insert(row).exec_without_returning(&self.tx).await?;
+        point("journal.after");
         let rows: Vec<_> = (0..)
             .zip(self.events)
             .map(|(ordinal, pending)| event::ActiveModel {
@@ -217,7 +224,9 @@ impl Write {
         for chunk in rows.chunks(1000) {
             event::Entity::insert_many(chunk.to_vec()).exec_without_returning(&self.tx).await?;
         }
+        point("commit.before");
         self.tx.commit().await?;
+        point("commit.after");
         self.db.written().send_modify(|n| *n += 1);
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::sync::{
 use boot::{Parts, Service};
 use contracts::hearth::{
     job::v1::{CancelJobRequest, CancelJobResponse, GetJobRequest, WatchJobRequest, job, job_service_client::JobServiceClient},
-    journal::v1::{Cursor, WatchEventsRequest, journal_service_client::JournalServiceClient},
+    journal::v1::{Cursor, ListRecordsRequest, Record, WatchEventsRequest, journal_service_client::JournalServiceClient},
     options::v1::Role,
 };
 use database::{Begun, Database, Target, jobs, journal, numbers};
@@ -355,6 +355,112 @@ async fn a_changed_step_of_the_database_is_refused() {
             again(&["-- both\nCREATE TABLE other (id bigint)"]).await.unwrap_err().reason(),
             "MIGRATION_CHANGED"
         );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_auditor_reads_who_called_what_for_whom_and_why() {
+    testbed::each(NOTED, async |bed| {
+        let db = bed.db();
+        let relayed = Call::new(
+            "hearth.job.v1.JobService/GetJob",
+            Kind::Write,
+            Principal {
+                subject: "wang".to_owned(),
+                service: Some("hall".to_owned()),
+                ..Principal::default()
+            },
+        )
+        .with(Some("callback after a repair".to_owned()), Some("00-trace".to_owned()), None, None);
+        for n in 1..=10 {
+            note(&db, &call("li"), &request("x"), &format!("{n}")).await.unwrap();
+        }
+        let asked = request("y");
+        note(&db, &relayed, &asked, "11").await.unwrap();
+        eventually("sealing", async || Some(journal::verify(&db).await.unwrap()).filter(|s| s.sealed_rows == 11)).await;
+
+        let list = async |role: Role, request: ListRecordsRequest| {
+            let answer = JournalServiceClient::new(bed.staff(&[role])).list_records(request).await?;
+            Ok::<_, tonic::Status>(answer.into_inner())
+        };
+        let refused = list(Role::Cashier, ListRecordsRequest::default()).await.unwrap_err();
+        assert_eq!(testbed::reason(&refused), "METHOD_NOT_ALLOWED");
+
+        // Page by page, in the order of the positions.
+        let (mut all, mut token) = (vec![], String::new());
+        loop {
+            let page = ListRecordsRequest {
+                page_size: 4,
+                page_token: token,
+                ..Default::default()
+            };
+            let page = list(Role::Auditor, page).await.unwrap();
+            assert!(page.records.len() <= 4);
+            all.extend(page.records);
+            token = page.next_page_token;
+            if token.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(all.iter().map(|r| r.position).collect::<Vec<_>>(), (1..=11).collect::<Vec<_>>());
+        let last = &all[10];
+        assert_eq!(
+            [&last.actor, &last.service, &last.method, &last.purpose, &last.request_id, &last.traceparent],
+            [
+                "wang",
+                "hall",
+                "hearth.job.v1.JobService/GetJob",
+                "callback after a repair",
+                &asked.request_id,
+                "00-trace"
+            ]
+        );
+        assert_eq!(last.subjects, ["11"]);
+        assert!(last.digest.len() == 64 && last.hash.len() == 64 && last.time.is_some(), "{last:?}");
+        assert_eq!((all[0].actor.as_str(), all[0].service.as_str(), all[0].purpose.as_str()), ("li", "", ""));
+
+        let positions = async |request: ListRecordsRequest| {
+            let page = list(Role::PrivacyOfficer, request).await.unwrap();
+            page.records.iter().map(|r| r.position).collect::<Vec<_>>()
+        };
+        let any = ListRecordsRequest::default;
+        let of = |actor: &str| ListRecordsRequest {
+            actor: actor.to_owned(),
+            ..any()
+        };
+        assert_eq!(positions(of("wang")).await, [11]);
+        let about = |subject: &str| ListRecordsRequest {
+            subject: subject.to_owned(),
+            ..any()
+        };
+        // 1 is neither 10 nor 11, and a sign of a pattern is a sign.
+        assert_eq!(positions(about("1")).await, [1]);
+        assert_eq!(positions(about("1%")).await, [0_i64; 0]);
+        assert_eq!(positions(about("_")).await, [0_i64; 0]);
+        let by = |method: &str| ListRecordsRequest {
+            method: method.to_owned(),
+            ..any()
+        };
+        assert_eq!(positions(by("hearth.job.v1.JobService/GetJob")).await, [11]);
+        // From a time on, and before a time.
+        let time = all[4].time;
+        let since = positions(ListRecordsRequest { from_time: time, ..any() }).await;
+        let before = positions(ListRecordsRequest { until_time: time, ..any() }).await;
+        let key = |t: &Option<prost_types::Timestamp>| t.map(|t| (t.seconds, t.nanos));
+        let late = |r: &&Record| key(&r.time) >= key(&time);
+        assert_eq!(since, all.iter().filter(late).map(|r| r.position).collect::<Vec<_>>());
+        assert_eq!(before, all.iter().filter(|r| !late(r)).map(|r| r.position).collect::<Vec<_>>());
+
+        // A token is good for the same question only.
+        let first = ListRecordsRequest { page_size: 1, ..of("li") };
+        let token = list(Role::Operator, first).await.unwrap().next_page_token;
+        let other = ListRecordsRequest {
+            page_size: 1,
+            page_token: token,
+            ..of("wang")
+        };
+        assert_eq!(testbed::reason(&list(Role::Operator, other).await.unwrap_err()), "PAGE_TOKEN_INVALID");
     })
     .await;
 }

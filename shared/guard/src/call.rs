@@ -69,6 +69,12 @@ impl Call {
         Self::new(format!("{service}/{work}"), Kind::Write, principal)
     }
 
+    /// What the service asks in its own name while it serves this call: its user's rights do not matter to it.
+    #[must_use]
+    pub fn in_own_name(&self, work: &str) -> Self {
+        Self::background(self.service(), work).with(None, self.traceparent().map(str::to_owned), None, self.deadline())
+    }
+
     /// Adds what came along with the request.
     pub fn with(self, purpose: Option<String>, traceparent: Option<String>, token: Option<String>, deadline: Option<Instant>) -> Self {
         let Inner { method, kind, principal, .. } = &*self.0;

@@ -1,15 +1,18 @@
 use std::marker::PhantomData;
 
-use prost::Message;
+use prost::{
+    DecodeError, Message,
+    bytes::{Buf, BufMut},
+};
 use prost_protovalidate::ValidationError;
 use tonic::{
     Code, Status,
-    codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
-use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
 
 use crate::{
     call::{CALL, Call, Kind},
+    rules,
     status::{self, Details},
     text::{Texts, Visit},
 };
@@ -19,7 +22,7 @@ use crate::{
 pub struct Violation {
     /// Path of the field, such as `rows[3].name`.
     pub field: String,
-    /// Stable reason, such as `STRING_MAX_LEN`.
+    /// Stable reason, such as `TOO_LONG`.
     pub reason: String,
     /// Short English text; never the value.
     pub description: String,
@@ -45,6 +48,12 @@ pub trait Wire: Message + Visit {
     fn request_id(&self) -> Option<&str> {
         None
     }
+    /// A message from its bytes. Written out for each message, as `bytes` is, so that this is compiled once, beside the message.
+    fn read(bytes: &[u8]) -> Result<Self, DecodeError>
+    where
+        Self: Sized;
+    /// The bytes of the message.
+    fn bytes(&self) -> Vec<u8>;
     /// The rules that stand in the contract.
     fn rules(&self) -> Result<(), ValidationError>;
 }
@@ -69,76 +78,91 @@ impl<T, U> Default for GuardedCodec<T, U> {
 impl<T, U> Codec for GuardedCodec<T, U>
 where
     T: Wire + Send + 'static,
-    U: Wire + Default + Send + 'static,
+    U: Wire + Send + 'static,
 {
     type Encode = T;
     type Decode = U;
     type Encoder = GuardedEncoder<T>;
     type Decoder = GuardedDecoder<U>;
 
-    // Both are made inside the scope of the call; a stream may later be polled from any task.
     fn encoder(&mut self) -> Self::Encoder {
-        let clear = CALL.try_with(|call| call.kind() == Kind::Reveal).unwrap_or(false);
-        GuardedEncoder {
-            inner: ProstCodec::<T, U>::raw_encoder(BufferSettings::default()),
-            mask: !T::REQUEST && !clear,
-        }
+        GuardedEncoder(Door::here(), PhantomData)
     }
     fn decoder(&mut self) -> Self::Decoder {
-        GuardedDecoder {
-            inner: ProstCodec::<T, U>::raw_decoder(BufferSettings::default()),
-            call: CALL.try_with(Call::clone).ok(),
-        }
+        GuardedDecoder(Door::here(), PhantomData)
     }
 }
 
-pub struct GuardedEncoder<T> {
-    inner: ProstEncoder<T>,
-    mask: bool,
+/// The call that messages belong to. Taken inside the scope of the call; a stream may later be polled from any task.
+#[derive(Clone)]
+pub(crate) struct Door(Option<Call>);
+
+impl Door {
+    pub fn here() -> Self {
+        Self(CALL.try_with(Call::clone).ok())
+    }
+
+    /// A message from its bytes; a request is held against the call.
+    pub fn open<U: Wire>(&self, bytes: &[u8]) -> Result<U, Status> {
+        let mut message = U::read(bytes).map_err(|e| Status::internal(e.to_string()))?;
+        if U::REQUEST {
+            let call = self
+                .0
+                .as_ref()
+                .ok_or_else(|| refuse("hearth", Code::PermissionDenied, "METHOD_NOT_ALLOWED", "not allowed", vec![]))?;
+            check(call, &mut message)?;
+        }
+        Ok(message)
+    }
+
+    /// The bytes of a message; an answer is masked unless the call is a reveal.
+    pub fn close<T: Wire>(&self, mut message: T) -> Vec<u8> {
+        let clear = self.0.as_ref().is_some_and(|call| call.kind() == Kind::Reveal);
+        if !T::REQUEST && !clear {
+            Texts::mask(&mut message);
+        }
+        message.bytes()
+    }
 }
+
+pub struct GuardedEncoder<T>(Door, PhantomData<T>);
 
 impl<T: Wire> Encoder for GuardedEncoder<T> {
     type Item = T;
     type Error = Status;
 
-    fn encode(&mut self, mut message: T, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        if self.mask {
-            Texts::mask(&mut message);
-        }
-        self.inner.encode(message, buffer)
+    fn encode(&mut self, message: T, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put_slice(&self.0.close(message));
+        Ok(())
     }
 }
 
-pub struct GuardedDecoder<U> {
-    inner: ProstDecoder<U>,
-    call: Option<Call>,
-}
+pub struct GuardedDecoder<U>(Door, PhantomData<U>);
 
-impl<U: Wire + Default> Decoder for GuardedDecoder<U> {
+impl<U: Wire> Decoder for GuardedDecoder<U> {
     type Item = U;
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        let Some(mut message) = self.inner.decode(buffer)? else { return Ok(None) };
-        if U::REQUEST {
-            let call = self
-                .call
-                .as_ref()
-                .ok_or_else(|| refuse("hearth", Code::PermissionDenied, "METHOD_NOT_ALLOWED", "not allowed", vec![]))?;
-            check(call, &mut message)?;
-        }
-        Ok(Some(message))
+        let bytes = buffer.copy_to_bytes(buffer.remaining());
+        self.0.open(&bytes).map(Some)
     }
 }
 
 fn check<U: Wire>(call: &Call, message: &mut U) -> Result<(), Status> {
     bound(call, [message.vendor(), message.customer(), message.branch()])?;
-    let mut found = message.rules().err().map(|e| broken(&e)).unwrap_or_default();
-    found.extend(Texts::check(message));
+    let rules = message.rules();
+    let texts = Texts::check(message);
+    verdict(call, message.request_id(), rules, texts)
+}
+
+fn verdict(call: &Call, request_id: Option<&str>, rules: Result<(), ValidationError>, texts: Vec<Violation>) -> Result<(), Status> {
+    let mut found = rules.err().map(|e| broken(&e)).unwrap_or_default();
+    found.extend(texts);
     if found.is_empty() {
         Ok(())
     } else {
-        Err(faulty(call.service(), message.request_id(), found))
+        Err(faulty(call.service(), request_id, found))
     }
 }
 
@@ -192,11 +216,7 @@ fn broken(error: &ValidationError) -> Vec<Violation> {
     violations
         .map(|v| Violation {
             field: v.field_path(),
-            reason: if v.rule_id().is_empty() {
-                "INVALID".to_owned()
-            } else {
-                v.rule_id().replace('.', "_").to_uppercase()
-            },
+            reason: rules::reason(&v.field_path(), v.rule_id()),
             description: v.message().to_owned(),
         })
         .collect()

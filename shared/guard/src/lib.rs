@@ -8,11 +8,14 @@ mod call;
 mod codec;
 pub mod language;
 pub mod mask;
+mod rules;
 pub mod status;
 mod text;
+mod unary;
 
 pub use call::{CALL, Call, Kind, Principal};
 pub use codec::{GuardedCodec, NoRules, Violation, Wire, masked};
 pub use language::{LANGUAGE, Language};
 pub use prost_protovalidate::{Validate, ValidationError};
 pub use text::{Texts, Visit};
+pub use unary::{Grpc, ask};

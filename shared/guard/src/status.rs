@@ -18,6 +18,8 @@ pub struct Details {
     pub retry: Option<Duration>,
     /// Kind and id of what was not found, as the caller gave it; stands in `ResourceInfo`.
     pub resource: Option<(String, String)>,
+    /// Whose quota is used up, and what it is; stands in `QuotaFailure`.
+    pub quota: Option<(String, String)>,
 }
 
 /// Builds the status, with a text in the language of the call where it asked for one. `service` is the name of the service that refuses; the domain of the reason is `<service>.hearth`.
@@ -44,6 +46,9 @@ pub fn build(code: Code, service: &str, reason: &str, message: impl Into<String>
     }
     if let Some((kind, id)) = details.resource {
         all.set_resource_info(kind, id, "", "");
+    }
+    if let Some((whose, what)) = details.quota {
+        all.add_quota_failure_violation(whose, what);
     }
     if let Some(language) = language {
         let said = language.say(reason, &message);

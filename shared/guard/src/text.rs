@@ -82,13 +82,13 @@ fn path(parts: &[(&'static str, Option<usize>)]) -> String {
     text
 }
 
-/// NUL is refused by PostgreSQL and stored by SQLite; the other control characters forge log lines; bidi controls and zero-width
-/// characters make two names look alike.
+/// NUL is refused by PostgreSQL and stored by SQLite; the other control characters and the separators of lines forge log lines; bidi
+/// controls and zero-width characters make two names look alike.
 fn unsafe_text(value: &str, multiline: bool) -> Option<&'static str> {
     value.chars().find_map(|c| match c {
         '\n' | '\t' | '\r' if multiline => None,
         c if c.is_control() => Some("CONTROL_CHARACTER"),
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => Some("UNSAFE_CHARACTER"),
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => Some("UNSAFE_CHARACTER"),
         _ => None,
     })
 }
@@ -114,6 +114,8 @@ mod tests {
         assert_eq!(reason("a\u{1b}[31m").as_deref(), Some("name[1] CONTROL_CHARACTER"));
         assert_eq!(reason("a\u{202e}b").as_deref(), Some("name[1] UNSAFE_CHARACTER"));
         assert_eq!(reason("a\u{200d}b").as_deref(), Some("name[1] UNSAFE_CHARACTER"));
+        assert_eq!(reason("a\u{61c}b").as_deref(), Some("name[1] UNSAFE_CHARACTER"));
+        assert_eq!(reason("a\u{2028}b").as_deref(), Some("name[1] UNSAFE_CHARACTER"));
     }
 
     #[test]

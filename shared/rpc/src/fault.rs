@@ -51,7 +51,11 @@ impl Fault {
     }
     /// Somebody else was faster; reading again and trying anew may help.
     pub fn aborted(reason: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(Code::Aborted, reason, text)
+        let mut fault = Self::new(Code::Aborted, reason, text);
+        if fault.is_contention() {
+            fault.0.details.retry = Some(Duration::from_millis(50));
+        }
+        fault
     }
     /// It works again later.
     pub fn unavailable(reason: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
@@ -197,7 +201,11 @@ fn of_sqlx(error: &SqlxError) -> Option<Fault> {
         ),
         "40001" | "40P01" | "55P03" => Fault::aborted("CONTENTION", "others are writing the same rows; try again"),
         "53100" => Fault::unavailable("STORAGE_FULL", "the disk of the database is full"),
-        c if c.starts_with("08") || c.starts_with("57P") => Fault::unavailable("STORAGE_UNAVAILABLE", "the database cannot be reached"),
+        // PostgreSQL: no connection, shut down, out of connections or memory, a session that was idle for too long, a disk that fails. SQLite: a
+        // file that cannot be opened.
+        c if ["08", "57P", "53", "25P03", "58"].iter().any(|class| c.len() == 5 && c.starts_with(class)) || c == "14" => {
+            Fault::unavailable("STORAGE_UNAVAILABLE", "the database cannot be reached")
+        }
         // SQLite extended codes: unique and primary key, check, trigger, busy, full.
         "2067" | "1555" => {
             let columns = message.strip_prefix("UNIQUE constraint failed: ").unwrap_or(message);
@@ -219,7 +227,10 @@ fn of_sqlx(error: &SqlxError) -> Option<Fault> {
         "1811" if message.ends_with("_overlap") || message.ends_with("_unique") => Fault::new(Code::AlreadyExists, rule(message), "it exists already"),
         "1811" => Fault::new(Code::FailedPrecondition, rule(message), "a rule of the database forbids it"),
         "5" | "261" | "517" => Fault::aborted("CONTENTION", "others are writing; try again"),
-        "13" => Fault::unavailable("STORAGE_FULL", "the disk of the database is full"),
+        // 4874: the shared memory beside the file cannot grow.
+        "13" | "4874" => Fault::unavailable("STORAGE_FULL", "the disk of the database is full"),
+        // SQLite: an error of the disk is the low byte 10, whatever was tried.
+        c if c.len() < 5 && c.parse::<u16>().is_ok_and(|n| n % 256 == 10) => Fault::unavailable("STORAGE_UNAVAILABLE", "the database cannot be reached"),
         _ => return None,
     })
 }

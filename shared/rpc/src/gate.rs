@@ -5,12 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use guard::{
     CALL, Call, Kind, LANGUAGE, Language, Principal,
     status::{self, Details},
 };
-use http_body_util::BodyExt;
 use opentelemetry::{KeyValue, metrics::Histogram};
 use tokio_util::sync::CancellationToken;
 use tonic::{
@@ -35,13 +33,13 @@ const LARGEST_METADATA: usize = 8 * 1024;
 const READ: Duration = Duration::from_secs(5);
 const WRITE: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(60);
-/// How much of a refused request is read, and for how long.
-const REFUSED_BODY: usize = 64 * 1024;
-const REFUSED_TIME: Duration = Duration::from_millis(250);
 
-/// Tells a stream that its server stops.
+/// What ends a stream before its end: its server stops, or its caller's token is taken no more.
 #[derive(Clone)]
-pub(crate) struct Draining(pub CancellationToken);
+pub(crate) struct Ending {
+    pub draining: CancellationToken,
+    pub verifier: Verifier,
+}
 
 /// Health and reflection answer without a token.
 pub(crate) fn is_open(path: &str) -> bool {
@@ -106,20 +104,20 @@ where
         let answer = match decided {
             Ok(call) => {
                 request.extensions_mut().insert(call.clone());
-                request.extensions_mut().insert(Draining(self.gate.draining.clone()));
+                request.extensions_mut().insert(Ending {
+                    draining: self.gate.draining.clone(),
+                    verifier: self.gate.verifier.clone(),
+                });
                 Ok(LANGUAGE.scope(language, CALL.scope(call, self.inner.call(request))))
             }
-            Err(status) => Err((status, request.into_body())),
+            Err(status) => Err(status),
         };
         let record = span.clone();
         Box::pin(
             async move {
                 let response = match answer {
                     Ok(answer) => answer.await?,
-                    Err((status, body)) => {
-                        drain(body).await;
-                        status.into_http()
-                    }
+                    Err(status) => status.into_http(),
                 };
                 let code = response.headers().get(Status::GRPC_STATUS).map_or(Code::Ok, |v| Code::from_bytes(v.as_bytes()));
                 let name = code_name(code);
@@ -135,22 +133,6 @@ where
             .instrument(span),
         )
     }
-}
-
-/// Reads what a refused caller has sent, within bounds. A request that is answered unread ends in a reset of its stream, and a
-/// connection that sees many of those is closed: a client that is refused often would lose its other calls with it.
-async fn drain(mut body: Body) {
-    let read = async {
-        let mut left = REFUSED_BODY;
-        while let Some(Ok(frame)) = body.frame().await {
-            match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
-                Some(rest) => left = rest,
-                None => break,
-            }
-        }
-    };
-    // Who sends for longer is cut off.
-    let _ = tokio::time::timeout(REFUSED_TIME, read).await;
 }
 
 impl Gate {
@@ -173,7 +155,7 @@ impl Gate {
             .and_then(TlsConnectInfo::peer_certs);
         let service = service.and_then(|chain| chain.first().and_then(|c| keys::service_of(c)));
         let (principal, token) = self.authenticate(method, headers, service)?;
-        self.authorise(method, &principal, token.is_some())?;
+        self.authorise(method, &principal)?;
         // What is public belongs to nobody, so that nobody is too bound for it.
         let principal = if method.access.public {
             Principal {
@@ -230,39 +212,24 @@ impl Gate {
             .and_then(|v| v.strip_prefix("Bearer "))
             .filter(|t| !t.is_empty())
             .ok_or_else(|| unauthenticated("TOKEN_INVALID"))?;
-        let user = self.verifier.verify(token).map_err(|e| unauthenticated(e.reason()))?;
-        let principal = match service {
-            // The service answers for what it asks; the user's binding was held where the user called.
-            Some(name) => Principal {
-                roles: service_role(&name),
-                service: Some(name),
-                subject: user.subject,
-                ..Principal::default()
-            },
-            None => user,
-        };
-        Ok((principal, Some(token.to_owned())))
+        let user = self.verifier.verify(token).map_err(|e| e.status(self.service))?;
+        Ok((Principal { service, ..user }, Some(token.to_owned())))
     }
 
-    /// Both count: the service that calls and, where it relays a token, the user behind it. A service that relays may call only
-    /// what it may call by itself; the user's own rights were checked where the user called.
-    fn authorise(&self, method: &Method, principal: &Principal, has_token: bool) -> Result<(), Status> {
+    /// Both count: the service that calls and, where it relays a token, the user behind it, with the user's roles and bindings. What
+    /// a service needs to know beyond the rights of its user it asks in its own name, without a token.
+    fn authorise(&self, method: &Method, principal: &Principal) -> Result<(), Status> {
         let access = &method.access;
         if access.public {
             return Ok(());
         }
         let lists = |role: &i32| access.roles.contains(role);
-        let allowed = match &principal.service {
-            Some(name) => service_role(name).iter().any(lists),
-            None => has_token && principal.roles.iter().any(lists),
-        };
-        if !allowed {
-            let reason = if principal.service.is_some() {
-                "CALLER_NOT_ALLOWED"
-            } else {
-                "METHOD_NOT_ALLOWED"
-            };
-            return Err(self.refuse(Code::PermissionDenied, reason, "not allowed"));
+        if principal.service.as_deref().is_some_and(|name| !service_role(name).iter().any(lists)) {
+            return Err(self.refuse(Code::PermissionDenied, "CALLER_NOT_ALLOWED", "not allowed"));
+        }
+        // A service that relays nothing has its own role alone.
+        if !principal.roles.iter().any(lists) {
+            return Err(self.refuse(Code::PermissionDenied, "METHOD_NOT_ALLOWED", "not allowed"));
         }
         // A bound caller has no business on a method that does not say how it is bound.
         if (principal.vendor.is_some() && access.vendor_field.is_empty()) || (principal.customer.is_some() && access.customer_field.is_empty()) {
@@ -348,7 +315,7 @@ fn unspeakable(request: &http::Request<Body>) -> Option<http::Response<Body>> {
 }
 
 /// At most eight digits and a unit; anything else is an error, since ignoring it would mean no deadline at all.
-fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, ()> {
+pub(crate) fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, ()> {
     let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
     let text = value.to_str().map_err(|_| ())?;
     let split = text.len().checked_sub(1).ok_or(())?;

@@ -7,7 +7,7 @@ use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument;
 
-use crate::{Fault, gate::Draining};
+use crate::{Fault, admission::Held, gate::Ending};
 
 static WRITES: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
 
@@ -105,8 +105,13 @@ where
         .map_err(|f| f.into_status(&service))
 }
 
-/// Boxed, so that the runtime's task is compiled once and not for each RPC.
+/// Boxed, so that the runtime's task is compiled once and not for each RPC. The work keeps its place when its caller has left.
 fn begin(work: BoxFuture<'static, ()>) {
+    let held = Held::current();
+    let work = async move {
+        work.await;
+        drop(held);
+    };
     WRITES.spawn(work.in_current_span());
 }
 
@@ -114,22 +119,48 @@ fn begin(work: BoxFuture<'static, ()>) {
 pub async fn stream<D, Q, R, F, S>(desk: &D, request: Request<Q>, op: F) -> Result<Response<Outflow<R>>, Status>
 where
     D: Clone,
+    R: Send + 'static,
     F: FnOnce(D, Call, Q) -> Result<S, Fault>,
     S: Stream<Item = Result<R, Fault>> + Send + 'static,
 {
-    let draining = request.extensions().get::<Draining>().cloned();
+    let ending = request.extensions().get::<Ending>().cloned();
     let (call, message) = entry(request)?;
     let service = call.service().to_owned();
+    let refusal = refusal(ending.clone(), &call);
     let answers = op(desk.clone(), call, message).map_err(|f| f.into_status(&service))?;
     let answers = answers.map(move |answer| answer.map_err(|f| f.into_status(&service)));
     // The reader comes back with its position; until then the server may stop.
     let stopped = async move {
-        match draining {
-            Some(Draining(token)) => token.cancelled_owned().await,
+        match ending {
+            Some(ending) => ending.draining.cancelled_owned().await,
             None => std::future::pending().await,
         }
     };
-    Ok(Response::new(Box::pin(answers.take_until(Box::pin(stopped)))))
+    Ok(Response::new(while_welcome(answers.take_until(Box::pin(stopped)), refusal)))
+}
+
+/// Comes when the caller's token is taken no more; a service without one is known by its connection.
+fn refusal(ending: Option<Ending>, call: &Call) -> BoxFuture<'static, Status> {
+    match (ending, call.token()) {
+        (Some(ending), Some(token)) => {
+            let (token, service) = (token.to_owned(), call.service().to_owned());
+            Box::pin(async move { ending.verifier.refusal(&token).await.status(&service) })
+        }
+        _ => Box::pin(std::future::pending()),
+    }
+}
+
+/// The answers, and the refusal as the last of them should it come.
+fn while_welcome<R: Send + 'static>(answers: impl Stream<Item = Result<R, Status>> + Send + 'static, refusal: BoxFuture<'static, Status>) -> Outflow<R> {
+    let state = Some((Box::pin(answers), refusal));
+    Box::pin(futures::stream::unfold(state, |state| async move {
+        let (mut answers, mut refusal) = state?;
+        tokio::select! {
+            biased;
+            status = &mut refusal => Some((Err(status), None)),
+            answer = answers.next() => answer.map(|answer| (answer, Some((answers, refusal)))),
+        }
+    }))
 }
 
 /// A stream of writes, each with its own answer in the same order; one that fails ends the stream.
@@ -141,15 +172,20 @@ where
     F: Fn(D, Call, Q) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<R, Fault>> + Send + 'static,
 {
+    let ending = request.extensions().get::<Ending>().cloned();
     let (call, inflow) = entry(request)?;
-    let desk = desk.clone();
+    let (desk, refusal, held) = (desk.clone(), refusal(ending, &call), Held::current());
     let answers = futures::stream::try_unfold(inflow, move |mut inflow| {
-        let (desk, call, op) = (desk.clone(), call.clone(), op.clone());
+        let (desk, call, op, held) = (desk.clone(), call.clone(), op.clone(), held.clone());
         async move {
             let Some(message) = inflow.message().await? else { return Ok(None) };
-            let answer = detached(desk, call, message, op).await?;
+            let work = detached(desk, call, message, op);
+            let answer = match held {
+                Some(held) => held.again(work).await?,
+                None => work.await?,
+            };
             Ok(Some((answer, inflow)))
         }
     });
-    Ok(Response::new(Box::pin(answers)))
+    Ok(Response::new(while_welcome(answers, refusal)))
 }

@@ -8,29 +8,39 @@ use tonic::{
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 use tonic_types::StatusExt;
 
-use crate::{Fault, TlsFiles};
+use crate::{
+    AccessTable, Fault, Tls, keys,
+    outbound::{Outbound, PATIENCE},
+};
 
-const DEFAULT: Duration = Duration::from_secs(3);
+/// What is kept back for the way of an answer: so much at least, or a tenth of what is left.
 const MARGIN: Duration = Duration::from_millis(10);
 
 /// Another service: a channel that connects when it is first used and whenever it has to.
 #[derive(Clone)]
 pub struct Peer {
     name: &'static str,
-    channel: Channel,
+    way: Outbound,
 }
 
 impl Peer {
-    /// `address` is `https://127.0.0.1:7701`, or `http://…` where no certificates are used.
-    pub fn lazy(name: &'static str, address: &str, tls: Option<&TlsFiles>) -> Result<Self, String> {
+    /// `name` is the service that is called; `address` is `https://127.0.0.1:7701`, or `http://…` where no certificates are used.
+    pub fn lazy(name: &'static str, address: &str, tls: Option<&Tls>) -> Result<Self, String> {
+        let table = AccessTable::read().map_err(|e| format!("the contracts cannot be read: {e}"))?;
         Ok(Self {
             name,
-            channel: endpoint(address, tls)?.connect_lazy(),
+            way: Outbound::new(connect(name, address, tls)?, table),
         })
     }
 
-    pub fn channel(&self) -> Channel {
-        self.channel.clone()
+    /// For clients of its services: calls go through the breaker and are tried again.
+    pub fn channel(&self) -> Outbound {
+        self.way.clone()
+    }
+
+    /// The channel alone, for who wants to see what a single call comes to.
+    pub fn bare(&self) -> Channel {
+        self.way.bare()
     }
 
     pub fn name(&self) -> &'static str {
@@ -40,10 +50,7 @@ impl Peer {
     /// The request with what has to go along: the rest of the deadline less a margin, the trace, the user's token.
     pub fn request<T>(&self, call: &Call, message: T) -> Request<T> {
         let mut request = Request::new(message);
-        let left = call
-            .deadline()
-            .map_or(DEFAULT, |d| d.saturating_duration_since(Instant::now()).saturating_sub(MARGIN).min(DEFAULT));
-        request.set_timeout(left);
+        request.set_timeout(call.deadline().map_or(PATIENCE, |d| rest(d.saturating_duration_since(Instant::now()))));
         let mut put = |key: &'static str, value: Option<String>| {
             if let Some(value) = value.and_then(|v| v.parse().ok()) {
                 request.metadata_mut().insert(key, value);
@@ -76,7 +83,7 @@ impl Peer {
 pub fn user_channel(address: &str, ca: &std::path::Path) -> Result<Channel, String> {
     let ca = std::fs::read(ca).map_err(|e| format!("{}: {e}", ca.display()))?;
     let tls = ClientTlsConfig::new().ca_certificate(tonic::transport::Certificate::from_pem(ca));
-    let endpoint = endpoint(address, None)?
+    let endpoint = endpoint(address)?
         .tls_config(tls)
         .map_err(|e| format!("the certificates cannot be used: {e}"))?;
     Ok(endpoint.connect_lazy())
@@ -94,22 +101,41 @@ pub async fn healthy(address: &str, ca: &std::path::Path) -> Result<(), String> 
     }
 }
 
+/// What a call may take that is made while another one has so much left.
+fn rest(left: Duration) -> Duration {
+    left.saturating_sub(MARGIN.max(left / 10)).min(PATIENCE)
+}
+
+fn connect(name: &'static str, address: &str, tls: Option<&Tls>) -> Result<Channel, String> {
+    let Some(tls) = tls else { return Ok(endpoint(address)?.connect_lazy()) };
+    // The connector does TLS by itself; tonic must not look for its own.
+    let origin = address.parse().map_err(|e| format!("{address} is no address: {e}"))?;
+    let endpoint = endpoint(&address.replacen("https://", "http://", 1))?.origin(origin);
+    Ok(endpoint.connect_with_connector_lazy(keys::connector(tls.clone(), name)))
+}
+
 /// An endpoint with the windows and timers that the suite's servers expect.
-pub(crate) fn endpoint(address: &str, tls: Option<&TlsFiles>) -> Result<Endpoint, String> {
+fn endpoint(address: &str) -> Result<Endpoint, String> {
     let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|e| format!("{address} is no address: {e}"))?;
-    let endpoint = endpoint
+    Ok(endpoint
         .connect_timeout(Duration::from_secs(1))
         .http2_keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(10))
+        .http2_max_local_error_reset_streams(Some(64))
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(8 << 20)
-        .tcp_nodelay(true);
-    match tls {
-        None => Ok(endpoint),
-        Some(files) => {
-            let (ca, identity) = files.load()?;
-            let tls = ClientTlsConfig::new().ca_certificate(ca).identity(identity);
-            endpoint.tls_config(tls).map_err(|e| format!("the certificates cannot be used: {e}"))
-        }
+        .tcp_nodelay(true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r_o5_a_call_that_is_made_for_another_has_less_time_than_it() {
+        let rest = |ms| rest(Duration::from_millis(ms)).as_millis();
+        // 10 ms or a tenth, whichever is more; three seconds at most.
+        assert_eq!([2000, 200, 50, 10, 3].map(rest), [1800, 180, 40, 0, 0]);
+        assert_eq!(rest(60_000), 3000);
     }
 }

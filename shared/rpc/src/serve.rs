@@ -1,20 +1,20 @@
 use std::{convert::Infallible, future::Future, time::Duration};
 
 use http::{HeaderName, Method};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use tonic::{
-    body::Body,
-    server::NamedService,
-    service::RoutesBuilder,
-    transport::{ServerTlsConfig, server::TcpIncoming},
-};
-use tower::Service;
+use tonic::{body::Body, server::NamedService, service::RoutesBuilder};
+use tonic_health::{ServingStatus, server::HealthReporter};
+use tower::{Service, ServiceBuilder};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{
     AccessTable, TlsFiles,
+    accept::{self, Limits},
+    admission::Admission,
+    bounds::Bounds,
     gate::{Gate, Speech},
+    keys::Tls,
     normalise::Normalise,
     token::Verifier,
 };
@@ -24,6 +24,8 @@ use crate::{
 pub struct Routes {
     builder: RoutesBuilder,
     names: Vec<&'static str>,
+    conditions: Vec<(&'static str, watch::Receiver<bool>)>,
+    ready: Option<watch::Receiver<bool>>,
 }
 
 impl Routes {
@@ -34,6 +36,17 @@ impl Routes {
     {
         self.builder.add_service(service);
         self.names.push(S::NAME);
+    }
+
+    /// A condition with a name of its own at the health service: NOT_SERVING while it does not hold. The service itself stays healthy.
+    pub fn condition(&mut self, name: &'static str, holds: watch::Receiver<bool>) {
+        self.conditions.push((name, holds));
+    }
+
+    /// Whether the services can do their work. While they cannot, the health service tells NOT_SERVING under their names; the process as
+    /// a whole, which has no name there, stays SERVING.
+    pub fn ready(&mut self, ready: watch::Receiver<bool>) {
+        self.ready = Some(ready);
     }
 }
 
@@ -50,14 +63,23 @@ pub struct Server {
     pub origins: Vec<String>,
     /// Whether methods for a simulated clock are served.
     pub development: bool,
+    pub limits: Limits,
 }
 
 impl Server {
-    /// Serves until `stop` ends, then lets the calls in hand finish.
-    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()> + Send) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// Serves until `stop` ends. From then on it tells that it does not serve; after the pause that `stop` gives, which is for whoever
+    /// chooses between servers to notice, it takes no more calls and lets those in hand finish.
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = Duration> + Send) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let (health, health_service) = tonic_health::server::health_reporter();
+        let mut told = JoinSet::new();
         for name in &self.routes.names {
-            health.set_service_status(*name, tonic_health::ServingStatus::Serving).await;
+            health.set_service_status(*name, ServingStatus::Serving).await;
+            if let Some(ready) = &self.routes.ready {
+                told.spawn(follow(health.clone(), name, ready.clone()));
+            }
+        }
+        for (name, holds) in self.routes.conditions {
+            told.spawn(follow(health.clone(), name, holds));
         }
         let mut routes = self.routes.builder.clone();
         routes.add_service(health_service);
@@ -74,52 +96,58 @@ impl Server {
             let v1alpha = described("grpc.reflection.v1alpha.ServerReflection").build_v1alpha()?;
             routes.add_service(v1).add_service(v1alpha);
         }
-        let mut server = tonic::transport::Server::builder()
-            .accept_http1(true)
-            .max_concurrent_streams(Some(100))
-            .http2_max_local_error_reset_streams(Some(64))
-            .http2_max_header_list_size(Some(16 * 1024))
-            .initial_stream_window_size(Some(1 << 20))
-            .initial_connection_window_size(Some(4 << 20))
-            .http2_keepalive_interval(Some(Duration::from_secs(20)))
-            .http2_keepalive_timeout(Some(Duration::from_secs(10)));
-        if let Some(files) = &self.tls {
-            let (ca, identity) = files.load()?;
-            server = server.tls_config(ServerTlsConfig::new().identity(identity).client_ca_root(ca).client_auth_optional(true))?;
-        }
         let duration = opentelemetry::global::meter("hearth")
             .f64_histogram("rpc.server.call.duration")
             .with_unit("s")
             .with_boundaries(vec![0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0])
             .build();
         let draining = CancellationToken::new();
+        let table = AccessTable::read()?;
         let gate = Gate {
             service: self.service,
-            table: AccessTable::read()?,
+            table: table.clone(),
             verifier: self.verifier,
             development: self.development,
             duration,
             draining: draining.clone(),
         };
-        let names = self.routes.names;
+        let (names, leave) = (self.routes.names, draining.clone());
         let stopping = async move {
-            stop.await;
-            for name in names {
-                health.set_service_status(name, tonic_health::ServingStatus::NotServing).await;
+            let pause = stop.await;
+            told.shutdown().await;
+            for name in names.into_iter().chain([""]) {
+                health.set_service_status(name, ServingStatus::NotServing).await;
             }
-            health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+            tokio::time::sleep(pause).await;
             draining.cancel();
         };
-        server
+        let service = ServiceBuilder::new()
             .layer(cors(&self.origins)?)
             .layer(Speech)
             .layer(tonic_web::GrpcWebLayer::new())
             .layer(Normalise { service: self.service })
             .layer(gate)
-            .add_routes(routes.routes())
-            .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), stopping)
-            .await?;
+            .layer(Admission::new(self.service, table.clone(), &self.limits.load))
+            .layer(Bounds { table })
+            .service(routes.routes().prepare());
+        let tls = self.tls.map(Tls::new).transpose()?;
+        tokio::join!(accept::serve(self.service, listener, tls, self.limits, service, leave), stopping);
         Ok(())
+    }
+}
+
+/// Tells the health service how a condition stands, until nobody looks at it any more.
+async fn follow(health: HealthReporter, name: &'static str, mut holds: watch::Receiver<bool>) {
+    loop {
+        let status = if *holds.borrow_and_update() {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
+        };
+        health.set_service_status(name, status).await;
+        if holds.changed().await.is_err() {
+            return;
+        }
     }
 }
 

@@ -8,10 +8,16 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use contracts::hearth::options::v1::Role;
-use guard::Principal;
+use guard::{
+    Principal,
+    status::{self, Details},
+};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::JwkSet};
-use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
+use serde::{Deserialize, Deserializer, Serialize};
+use tokio::sync::watch;
+use tonic::{Code, Status};
+
+pub use crate::revocation::DenyList;
 
 /// The audience of every token of the suite.
 pub const AUDIENCE: &str = "hearth";
@@ -28,7 +34,9 @@ const LEEWAY: u64 = 30;
 pub struct Claims {
     pub iss: String,
     pub sub: String,
-    pub aud: String,
+    /// One audience may stand without a list around it.
+    #[serde(deserialize_with = "one_or_more")]
+    pub aud: Vec<String>,
     pub iat: u64,
     pub nbf: u64,
     pub exp: u64,
@@ -44,6 +52,19 @@ pub struct Claims {
     pub customer: Option<String>,
 }
 
+fn one_or_more<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Audience {
+        One(String),
+        More(Vec<String>),
+    }
+    Ok(match Audience::deserialize(from)? {
+        Audience::One(name) => vec![name],
+        Audience::More(names) => names,
+    })
+}
+
 /// Why a token is not taken: the reason that the caller gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejected {
@@ -51,15 +72,30 @@ pub enum Rejected {
     Expired,
     NotYetValid,
     WrongType,
+    /// This token is on the deny list.
+    Revoked,
+    /// Its holder, or the vendor of its holder, is on the deny list.
+    Suspended,
 }
 
 impl Rejected {
+    /// The refusal. Its text is the same whatever is wrong with the token, but for a holder who has to be told.
+    pub(crate) fn status(self, service: &str) -> Status {
+        let (code, text) = match self {
+            Self::Suspended => (Code::PermissionDenied, "the account is suspended"),
+            _ => (Code::Unauthenticated, "the access token is missing or not valid"),
+        };
+        status::build(code, service, self.reason(), text, Details::default())
+    }
+
     pub fn reason(self) -> &'static str {
         match self {
             Self::Invalid => "TOKEN_INVALID",
             Self::Expired => "TOKEN_EXPIRED",
             Self::NotYetValid => "TOKEN_NOT_YET_VALID",
             Self::WrongType => "TOKEN_WRONG_TYPE",
+            Self::Revoked => "TOKEN_REVOKED",
+            Self::Suspended => "ACCOUNT_SUSPENDED",
         }
     }
 }
@@ -81,7 +117,7 @@ pub struct Verifier(Arc<Keys>);
 struct Keys {
     issuer: String,
     keys: RwLock<HashMap<String, Arc<DecodingKey>>>,
-    missed: Notify,
+    denied: watch::Sender<DenyList>,
 }
 
 impl Verifier {
@@ -90,7 +126,7 @@ impl Verifier {
         Ok(Self(Arc::new(Keys {
             issuer: issuer.to_owned(),
             keys: RwLock::new(keys_of(jwks)?),
-            missed: Notify::new(),
+            denied: watch::Sender::default(),
         })))
     }
 
@@ -98,68 +134,92 @@ impl Verifier {
     pub fn replace(&self, jwks: &str) -> Result<(), String> {
         let keys = keys_of(jwks)?;
         *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        self.0.denied.send_modify(|_| ());
         Ok(())
     }
 
-    /// Waits until a token names a key that is not known.
-    pub async fn key_missed(&self) {
-        self.0.missed.notified().await;
+    /// Takes another deny list from now on.
+    pub fn deny(&self, list: DenyList) {
+        self.0.denied.send_replace(list);
+    }
+
+    /// Waits until a token that was good is taken no more for another reason than its age.
+    pub(crate) async fn refusal(&self, token: &str) -> Rejected {
+        let mut changes = self.0.denied.subscribe();
+        loop {
+            match self.verify(token) {
+                Err(why) if why != Rejected::Expired => return why,
+                _ => {}
+            }
+            if changes.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
     }
 
     fn key(&self, id: &str) -> Option<Arc<DecodingKey>> {
-        let key = self.0.keys.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
-        if key.is_none() {
-            self.0.missed.notify_one();
-        }
-        key
+        self.0.keys.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
-    /// Verifies with the wall clock.
+    /// Verifies with the wall clock. Every rule stands here: of the library only the signature is asked for.
     pub fn verify(&self, token: &str) -> Result<Principal, Rejected> {
         if token.len() > LARGEST || token.split('.').count() != 3 {
             return Err(Rejected::Invalid);
         }
         let header = jsonwebtoken::decode_header(token).map_err(|_| Rejected::Invalid)?;
-        if header.alg != Algorithm::EdDSA {
+        // Keys come from the key set alone, and what a token calls critical is not understood here.
+        let elsewhere = header.jku.is_some() || header.jwk.is_some() || header.x5u.is_some() || header.x5c.is_some();
+        if header.alg != Algorithm::EdDSA || elsewhere || header.crit.is_some() {
             return Err(Rejected::Invalid);
         }
         let key = header.kid.and_then(|id| self.key(&id)).ok_or(Rejected::Invalid)?;
-        let mut validation = Validation::new(Algorithm::EdDSA);
-        validation.leeway = LEEWAY;
-        validation.validate_nbf = true;
-        validation.set_issuer(&[&self.0.issuer]);
-        validation.set_audience(&[AUDIENCE]);
-        validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
-        let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation).map_err(|e| match e.kind() {
-            jsonwebtoken::errors::ErrorKind::ExpiredSignature => Rejected::Expired,
-            jsonwebtoken::errors::ErrorKind::ImmatureSignature => Rejected::NotYetValid,
-            _ => Rejected::Invalid,
-        })?;
+        let mut signature = Validation::new(Algorithm::EdDSA);
+        signature.required_spec_claims.clear();
+        (signature.validate_exp, signature.validate_aud) = (false, false);
+        let claims = jsonwebtoken::decode::<Claims>(token, &key, &signature).map_err(|_| Rejected::Invalid)?.claims;
         if !header.typ.is_some_and(|t| t.eq_ignore_ascii_case(TYPE)) {
             return Err(Rejected::WrongType);
         }
-        let claims = claims.claims;
-        if claims.exp.saturating_sub(claims.iat) > LONGEST {
+        let Claims {
+            iss,
+            sub,
+            aud,
+            iat,
+            nbf,
+            exp,
+            jti,
+            roles,
+            branch,
+            vendor,
+            customer,
+        } = claims;
+        let ours = iss == self.0.issuer && aud.iter().any(|a| a == AUDIENCE) && !sub.is_empty();
+        // A token that is good at no time, or for too long a time, is not good at any.
+        if !ours || exp <= nbf.max(iat) || exp - iat > LONGEST {
             return Err(Rejected::Invalid);
         }
-        if claims.iat > jsonwebtoken::get_current_timestamp() + LEEWAY {
+        self.0.denied.borrow().verdict(&jti, &sub, vendor.as_deref())?;
+        let now = jsonwebtoken::get_current_timestamp();
+        if exp.saturating_add(LEEWAY) < now {
+            return Err(Rejected::Expired);
+        }
+        if nbf.max(iat) > now + LEEWAY {
             return Err(Rejected::NotYetValid);
         }
-        // A role that only a certificate proves counts for nothing in a token.
-        let roles = claims
-            .roles
-            .iter()
-            .filter_map(|n| role_of(n))
-            .filter(|r| (*r as i32) < Role::ServiceArchive as i32)
-            .map(|r| r as i32)
-            .collect();
+        // Whose role says that he is somebody's, without saying whose, is nobody; and only a certificate proves a service.
+        let counts = |role: &Role| match role {
+            Role::Customer => customer.is_some(),
+            Role::VendorAdmin | Role::VendorWorker => vendor.is_some(),
+            other => (*other as i32) < Role::ServiceArchive as i32,
+        };
+        let roles = roles.iter().filter_map(|n| role_of(n)).filter(counts).map(|r| r as i32).collect();
         Ok(Principal {
-            subject: claims.sub,
+            subject: sub,
             roles,
             service: None,
-            branch: claims.branch,
-            vendor: claims.vendor,
-            customer: claims.customer,
+            branch,
+            vendor,
+            customer,
         })
     }
 }
@@ -214,7 +274,7 @@ impl Issuer {
         let claims = Claims {
             iss: self.name.clone(),
             sub: principal.subject.clone(),
-            aud: AUDIENCE.to_owned(),
+            aud: vec![AUDIENCE.to_owned()],
             iat: now,
             nbf: now,
             exp: now + LONGEST,

@@ -2,6 +2,7 @@
 
 use calendar::Instant;
 use contracts::hearth::r#type::v1 as proto;
+use money::DecimalError;
 use prost_types::Timestamp;
 
 use crate::Fault;
@@ -84,12 +85,13 @@ pub fn decimal(text: impl std::fmt::Display) -> proto::Decimal {
 }
 
 /// Any quantity of `money` from a decimal that must be there.
-pub fn decimal_of<T: std::str::FromStr>(value: Option<&proto::Decimal>, field: &str) -> Result<T, Fault> {
+pub fn decimal_of<T: std::str::FromStr<Err = DecimalError>>(value: Option<&proto::Decimal>, field: &str) -> Result<T, Fault> {
     let value = value.ok_or_else(|| Fault::invalid(field, "REQUIRED", "a value is required"))?;
-    value
-        .value
-        .parse()
-        .map_err(|_| Fault::invalid(field, "DECIMAL_FORMAT", "not a decimal number of the scale that the field keeps"))
+    value.value.parse().map_err(|error| match error {
+        DecimalError::Format => Fault::invalid(field, "DECIMAL_FORMAT", "not a plain decimal number"),
+        DecimalError::Scale => Fault::invalid(field, "SCALE", "the number has more places than the field keeps"),
+        DecimalError::Range => Fault::invalid(field, "DECIMAL_RANGE", "the number is out of range"),
+    })
 }
 
 /// A typed id.

@@ -3,13 +3,14 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{Mutex, OnceLock},
+    time::Duration,
 };
 
 use boot::{KeySet, PORTS, Running, Service, Settings, Start};
 use calendar::Clock;
 use contracts::hearth::{journal::v1::journal_service_server::JournalServiceServer, options::v1::Role};
 use database::{Database, Engine, Target};
-use rpc::{Peer, Principal, Routes, Server, TlsFiles, token::Issuer, token::Verifier};
+use rpc::{Limits, Load, Peer, Principal, Routes, Server, Tls, TlsFiles, token::Issuer, token::Verifier};
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::oneshot,
@@ -159,6 +160,7 @@ impl Bed {
             listen: self.address,
             issuer: boot::keys::ISSUER.to_owned(),
             jwks: KeySet::File(keys.join("jwks.json")),
+            deny_list: None,
             tls: TlsFiles::in_folder(keys, self.service.name),
             vault_keys: keys.join(format!("{}.vault", self.service.name)),
             files: self.folder.path().join("files"),
@@ -171,6 +173,13 @@ impl Bed {
                 .collect(),
             reflection: true,
             origins: vec!["http://portal.test".to_owned()],
+            connections_per_address: 2_048,
+            // A hundred racers are not refused for their number.
+            load: Load {
+                quota: 1_000_000,
+                of_one: 1_000,
+                in_hand: 1_000,
+            },
             otlp_endpoint: None,
             log: "warn".to_owned(),
         }
@@ -194,6 +203,10 @@ impl Bed {
     /// The database file, on SQLite.
     pub fn file(&self) -> PathBuf {
         self.folder.path().join("test.db")
+    }
+    /// Where the service's database is, for a second process on it.
+    pub fn target(&self) -> Target {
+        Target::parse(&self.url).unwrap()
     }
     /// The authority that the service's certificate is signed by.
     pub fn ca(&self) -> PathBuf {
@@ -241,9 +254,9 @@ impl Bed {
     }
     /// Another service, by its certificate.
     pub fn peer(&self, name: &'static str) -> Channel {
-        Peer::lazy(name, &format!("https://{}", self.address), Some(&TlsFiles::in_folder(keys(), name)))
-            .unwrap()
-            .channel()
+        let tls = Tls::new(TlsFiles::in_folder(keys(), name)).unwrap();
+        let peer = Peer::lazy(self.service.name, &format!("https://{}", self.address), Some(&tls));
+        peer.unwrap().bare()
     }
     /// Nobody.
     pub fn anonymous(&self) -> Client {
@@ -266,11 +279,13 @@ impl Bed {
             reflection: false,
             origins: vec![],
             development: false,
+            limits: Limits::default(),
         };
         let (stop, stopped) = oneshot::channel::<()>();
         self.fakes.lock().unwrap().insert(name, stop);
         tokio::spawn(server.serve(listener, async move {
             let _ = stopped.await;
+            Duration::ZERO
         }));
         feed
     }

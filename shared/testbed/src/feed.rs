@@ -4,7 +4,8 @@ use std::{
 };
 
 use contracts::hearth::journal::v1::{
-    Event, VerifyJournalRequest, VerifyJournalResponse, WatchEventsRequest, WatchEventsResponse, journal_service_server::JournalService,
+    CompareHistoryRequest, CompareHistoryResponse, Event, ListRecordsRequest, ListRecordsResponse, VerifyJournalRequest, VerifyJournalResponse,
+    WatchEventsRequest, WatchEventsResponse, journal_service_server::JournalService,
 };
 use futures::StreamExt;
 use prost::{Message, Name};
@@ -91,5 +92,13 @@ impl JournalService for Feed {
 
     async fn verify_journal(&self, _: Request<VerifyJournalRequest>) -> Result<Response<VerifyJournalResponse>, Status> {
         Ok(Response::new(VerifyJournalResponse::default()))
+    }
+
+    async fn compare_history(&self, _: Request<CompareHistoryRequest>) -> Result<Response<CompareHistoryResponse>, Status> {
+        Ok(Response::new(CompareHistoryResponse::default()))
+    }
+
+    async fn list_records(&self, _: Request<ListRecordsRequest>) -> Result<Response<ListRecordsResponse>, Status> {
+        Ok(Response::new(ListRecordsResponse::default()))
     }
 }

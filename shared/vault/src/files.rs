@@ -14,7 +14,6 @@ use crate::{
     Error, Vault,
     cipher::{self, FORMAT, Secret},
     keyring::{sync_folder, write_private},
-    subject,
 };
 
 /// The largest file that is taken, in bytes: 16 MiB.
@@ -93,7 +92,7 @@ impl Files {
         let key = match class {
             Class::Open => None,
             Class::Sealed { subject } => {
-                let keys = subject::load_or_create(self.vault.keyring(), conn, &BTreeSet::from([subject])).await?;
+                let keys = self.vault.keys_or_new(conn, &BTreeSet::from([subject])).await?;
                 Some((subject, keys.get(subject)?.clone()))
             }
         };
@@ -116,7 +115,7 @@ impl Files {
             };
         }
         let subject = subject_of(&bytes)?;
-        let keys = subject::load(self.vault.keyring(), conn, &BTreeSet::from([subject])).await?;
+        let keys = self.vault.keys(conn, &BTreeSet::from([subject])).await?;
         let (vault, key) = (self.vault.clone(), keys.get(subject)?.clone());
         blocking(move || unseal(&vault, &key, subject, id, &bytes)).await
     }

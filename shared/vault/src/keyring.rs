@@ -50,11 +50,16 @@ impl Key {
 }
 
 /// The keys of an installation, newest first. Lives in one text file, lines of `key-id base64(32 bytes)`; the first line is the
-/// current key, the others still open what they wrapped. Wiped from memory when dropped; its `Debug` shows ids only.
+/// current key, the others still open what they wrapped. A key whose line ends in `next` waits: it opens and searches, and nothing is
+/// made with it yet. Wiped from memory when dropped; its `Debug` shows ids only.
 pub struct Keyring {
     current: Key,
     older: Vec<Key>,
+    next: Option<Key>,
 }
+
+/// What a line of the key file ends in when its key waits.
+const NEXT: &str = "next";
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,20 +76,45 @@ impl Keyring {
         Ok(Self {
             current: Key::random()?,
             older: vec![],
+            next: None,
         })
     }
 
-    /// The same ring with a new random key as the current one. Save it, restart the services, then call [`crate::Vault::rewrap`].
+    /// The first step of a change of keys: the same ring with a new random key that waits, or with the one that waits already. Every process has
+    /// to have read it before the second step, or it could not open what another one seals.
+    ///
+    /// # Errors
+    /// [`Error::Random`].
+    pub fn announced(mut self) -> Result<Self, Error> {
+        if self.next.is_none() {
+            self.next = Some(Key::random()?);
+        }
+        Ok(self)
+    }
+
+    /// The second step: the key that waits becomes the current one. Without one that waits nothing changes.
+    #[must_use]
+    pub fn promoted(mut self) -> Self {
+        if let Some(next) = self.next.take() {
+            self.older.insert(0, std::mem::replace(&mut self.current, next));
+        }
+        self
+    }
+
+    /// Both steps at once, for a ring that one process uses.
     ///
     /// # Errors
     /// [`Error::Random`].
     pub fn rotated(self) -> Result<Self, Error> {
-        let mut older = self.older;
-        older.insert(0, self.current);
-        Ok(Self {
-            current: Key::random()?,
-            older,
-        })
+        self.announced().map(Self::promoted)
+    }
+
+    /// The last step: the older keys go. What they wrapped and was not wrapped anew is lost, and what is found by their blind indexes is not
+    /// found any more.
+    #[must_use]
+    pub fn retired(mut self) -> Self {
+        self.older.clear();
+        self
     }
 
     /// Reads a key file.
@@ -102,18 +132,23 @@ impl Keyring {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let mut keys: Vec<Key> = vec![];
+        let (mut keys, mut next): (Vec<Key>, Option<Key>) = (vec![], None);
         for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
             let (id, key) = line.trim().split_once(' ').ok_or(format!("line {number} is not an id and a key"))?;
             let good = (1..=32).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
             if !good {
                 return Err(format!("line {number}: an id is up to 32 letters, digits, - and _"));
             }
-            if keys.iter().any(|k| k.id == id) {
+            let (key, waits) = match key.trim().split_once(' ') {
+                None => (key.trim(), false),
+                Some((key, NEXT)) if next.is_none() => (key, true),
+                Some(_) => return Err(format!("line {number}: after the key there may be the word {NEXT}, on one line")),
+            };
+            if keys.iter().chain(&next).any(|k| k.id == id) {
                 return Err(format!("line {number} repeats the id {id}"));
             }
             let bytes = STANDARD
-                .decode(key.trim())
+                .decode(key)
                 .map(Zeroizing::new)
                 .map_err(|_| format!("line {number}: the key is not base64"))?;
             let mut master = Secret::default();
@@ -121,13 +156,15 @@ impl Keyring {
                 return Err(format!("line {number}: a key is 32 bytes"));
             }
             master.copy_from_slice(&bytes);
-            keys.push(Key::new(id.to_owned(), master).map_err(|e| e.to_string())?);
+            let key = Key::new(id.to_owned(), master).map_err(|e| e.to_string())?;
+            if waits { next = Some(key) } else { keys.push(key) }
         }
         let mut keys = keys.into_iter();
         let current = keys.next().ok_or("holds no key")?;
         Ok(Self {
             current,
             older: keys.collect(),
+            next,
         })
     }
 
@@ -151,11 +188,37 @@ impl Keyring {
             }
             Err(e) => return Err(problem(e.to_string())),
         }
+        self.write(path)
+    }
+
+    /// Writes the key file as [`Keyring::save`] does, also where older keys go.
+    ///
+    /// # Errors
+    /// [`Error::KeyFile`] when the current key of the file there is another one than this ring's.
+    pub fn save_retired(&self, path: &Path) -> Result<(), Error> {
+        if Self::load(path)?.current.id == self.current.id {
+            return self.write(path);
+        }
+        Err(Error::KeyFile {
+            path: path.to_owned(),
+            problem: format!("has another current key than {}", self.current.id),
+        })
+    }
+
+    fn write(&self, path: &Path) -> Result<(), Error> {
+        let problem = |problem: String| Error::KeyFile {
+            path: path.to_owned(),
+            problem,
+        };
         let mut text = Zeroizing::new(String::new());
         for key in self.keys() {
             text.push_str(&key.id);
             text.push(' ');
             text.push_str(&Zeroizing::new(STANDARD.encode(key.master.as_slice())));
+            if self.next.as_ref().is_some_and(|next| next.id == key.id) {
+                text.push(' ');
+                text.push_str(NEXT);
+            }
             text.push('\n');
         }
         let temporary = path.with_extension(format!("{}.new", Uuid::now_v7()));
@@ -173,7 +236,22 @@ impl Keyring {
 
     /// All keys, the current one first.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
-        std::iter::once(&self.current).chain(&self.older)
+        std::iter::once(&self.current).chain(&self.older).chain(&self.next)
+    }
+
+    /// Id of the key that everything new is made with.
+    pub fn current_id(&self) -> &str {
+        &self.current.id
+    }
+
+    /// Ids of the keys before the current one.
+    pub fn older_ids(&self) -> impl Iterator<Item = &str> {
+        self.older.iter().map(|key| key.id.as_str())
+    }
+
+    /// Id of the key that waits.
+    pub fn next_id(&self) -> Option<&str> {
+        self.next.as_ref().map(|key| key.id.as_str())
     }
 
     /// The key that wraps and searches from now on.

@@ -8,11 +8,13 @@
 mod cipher;
 mod error;
 mod files;
+mod index;
 mod keyring;
 mod seal;
 mod subject;
 
 pub use error::Error;
 pub use files::{Class, FileId, Files, MAX_FILE};
+pub use index::Index;
 pub use keyring::Keyring;
 pub use seal::Vault;

@@ -121,6 +121,19 @@ pub(crate) async fn erase(conn: &impl ConnectionTrait, subject: Uuid) -> Result<
     Ok(())
 }
 
+/// Keys that are in use and not on the ring.
+pub(crate) async fn unknown(keyring: &Keyring, conn: &impl ConnectionTrait) -> Result<Vec<String>, Error> {
+    let known = keyring.ids().chain([ERASED]);
+    Ok(row::Entity::find()
+        .select_only()
+        .column(row::Column::KeyId)
+        .distinct()
+        .filter(row::Column::KeyId.is_not_in(known))
+        .into_tuple()
+        .all(conn)
+        .await?)
+}
+
 /// Wraps up to `limit` subject keys anew with the current key; answers how many.
 pub(crate) async fn rewrap(keyring: &Keyring, conn: &impl ConnectionTrait, limit: u64) -> Result<u64, Error> {
     let behind = row::Entity::find()

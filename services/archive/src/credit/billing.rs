@@ -1,10 +1,11 @@
 //! What billing tells of bills and payments, and how the books are made anew from it.
 
 use contracts::hearth::{
-    billing::v1::{BillIssued, BillReversed, PaymentReceived, PaymentReversed},
+    billing::v1::{BillIssued, BillReversed, LateFeePaid, PaymentReceived, PaymentReversed},
     journal::v1::{WatchEventsRequest, journal_service_client::JournalServiceClient},
 };
 use database::{Consumer, Event, Write};
+use money::Money;
 use prost::{Message, Name};
 use rpc::{Fault, wire};
 use uuid::Uuid;
@@ -63,8 +64,17 @@ async fn enter(write: &Write, event: &Event, only: Option<&[Uuid]>) -> Result<Op
             amount: wire::money_of(told.amount.as_ref(), "amount")?.fen(),
             reversed: 0,
             paid_date: wire::date_of(told.date.as_ref(), "date")?,
+            late_fee: told
+                .late_fee
+                .as_ref()
+                .map_or(Ok(0), |fee| wire::money_of(Some(fee), "late_fee").map(Money::fen))?,
         };
         books::paid(&**write, row, ids("settled_bill_ids", &told.settled_bill_ids)?).await?;
+        Ok(Some(party_id))
+    } else if let Some(told) = read::<LateFeePaid>(event)? {
+        let Some(party_id) = wanted(&told.party_id)? else { return Ok(None) };
+        let fen = wire::money_of(told.late_fee.as_ref(), "late_fee")?.fen();
+        books::late_fee(&**write, wire::id_of("payment_id", &told.payment_id)?, fen).await?;
         Ok(Some(party_id))
     } else if let Some(told) = read::<PaymentReversed>(event)? {
         let Some(party_id) = wanted(&told.party_id)? else { return Ok(None) };
@@ -108,6 +118,7 @@ pub(crate) async fn told(desk: &Desk, position: i64) -> Result<Vec<Event>, Fault
             BillIssued::full_name(),
             BillReversed::full_name(),
             PaymentReceived::full_name(),
+            LateFeePaid::full_name(),
             PaymentReversed::full_name(),
         ];
         if kinds.contains(&event.r#type) {

@@ -35,6 +35,7 @@ table!(payment, "credit_payment", {
     amount: i64,
     reversed: i64,
     paid_date: Date,
+    late_fee: i64,
 });
 
 /// Enters a bill that was issued.
@@ -77,6 +78,7 @@ pub(crate) async fn paid(conn: &impl ConnectionTrait, row: payment::Model, settl
         amount: Set(row.amount),
         reversed: Set(row.reversed),
         paid_date: Set(day),
+        late_fee: Set(row.late_fee),
     };
     payment::Entity::insert(row).on_conflict_do_nothing().exec_without_returning(conn).await?;
     bill::Entity::update_many()
@@ -87,10 +89,21 @@ pub(crate) async fn paid(conn: &impl ConnectionTrait, row: payment::Model, settl
     Ok(())
 }
 
+/// Enters what a payment pays of late fees: no bill is paid by that, and nothing is paid ahead.
+pub(crate) async fn late_fee(conn: &impl ConnectionTrait, payment: Uuid, fen: i64) -> Result<(), Fault> {
+    payment::Entity::update_many()
+        .col_expr(payment::Column::LateFee, fen.into())
+        .filter(payment::Column::Id.eq(payment))
+        .exec(conn)
+        .await?;
+    Ok(())
+}
+
 /// Enters that a payment bounced: its money is gone, and the bills that it had paid off are unpaid, as if it had never come.
 pub(crate) async fn bounced(conn: &impl ConnectionTrait, payment: Uuid, fen: i64, reopened: Vec<Uuid>) -> Result<(), Fault> {
     payment::Entity::update_many()
         .col_expr(payment::Column::Reversed, fen.into())
+        .col_expr(payment::Column::LateFee, 0_i64.into())
         .filter(payment::Column::Id.eq(payment))
         .exec(conn)
         .await?;
@@ -140,7 +153,7 @@ pub(crate) async fn load(conn: &impl ConnectionTrait, parties: &[Uuid]) -> Resul
             .into_iter()
             .map(|row| Payment {
                 account: row.account_id,
-                amount: row.amount.saturating_sub(row.reversed),
+                amount: row.amount.saturating_sub(row.reversed).saturating_sub(row.late_fee),
                 day: row.paid_date,
                 receipt_no: row.receipt_no,
             })

@@ -6,11 +6,11 @@ use contracts::hearth::archive::v1::{
     ListGuaranteesRequest, ListGuaranteesResponse, RebuildExposureRequest, RebuildExposureResponse, RegisterGuaranteeRequest, RegisterGuaranteeResponse,
     ReleaseGuaranteeRequest, ReleaseGuaranteeResponse, exposure,
 };
-use database::{Begun, Scope};
+use database::{Begun, Engine, Scope};
 use ids::PartyId;
 use money::Money;
 use rpc::{Call, Fault, page::Page, wire};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{AccessMode, ColumnTrait, ConnectionTrait, EntityTrait, IsolationLevel, QueryFilter, QuerySelect, TransactionTrait};
 use uuid::Uuid;
 use vault::Vault;
 
@@ -45,11 +45,15 @@ table!(taken, "cursor", {
 
 pub(crate) async fn get(desk: Desk, call: Call, request: GetExposureRequest) -> Result<GetExposureResponse, Fault> {
     let id: PartyId = wire::id_of("party_id", &request.party_id)?;
-    let party = parties::load(desk.db.reader(), &Scope::of(&call), id.uuid()).await?;
-    let today = desk.db.clock().now().date();
-    Ok(GetExposureResponse {
-        exposure: Some(show(desk.db.reader(), &desk.vault, &party, today).await?),
-    })
+    // Of one moment: bills from before an event and payments from after it come to a sum that never was owed. SQLite reads so by itself.
+    let isolation = (desk.db.engine() == Engine::Postgres)
+        .then_some((IsolationLevel::RepeatableRead, AccessMode::ReadOnly))
+        .unzip();
+    let read = desk.db.reader().begin_with_config(isolation.0, isolation.1).await?;
+    let party = parties::load(&read, &Scope::of(&call), id.uuid()).await?;
+    let exposure = Some(show(&read, &desk.vault, &party, desk.db.clock().now().date()).await?);
+    read.rollback().await?;
+    Ok(GetExposureResponse { exposure })
 }
 
 async fn show(conn: &impl ConnectionTrait, vault: &Vault, party: &party::Model, today: NaiveDate) -> Result<Exposure, Fault> {

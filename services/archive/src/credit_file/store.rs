@@ -196,6 +196,20 @@ pub(crate) async fn facts(conn: &impl ConnectionTrait, files: &[Uuid]) -> Result
     Ok(found.order_by_asc(fact::Column::Id).all(conn).await?)
 }
 
+/// The legal representatives of parties as their files name them now; parties without are left out.
+pub(crate) async fn representatives(conn: &impl ConnectionTrait, vault: &Vault, parties: &[Uuid]) -> Result<BTreeMap<Uuid, String>, Fault> {
+    let found = fact::Entity::find()
+        .filter(fact::Column::PartyId.is_in(parties.iter().copied()))
+        .filter(fact::Column::Kind.eq(FactKind::LegalRepresentative.code()))
+        .order_by_asc(fact::Column::AsOf)
+        .order_by_asc(fact::Column::Id);
+    // H-05: of each party the last one holds.
+    let held: BTreeMap<Uuid, fact::Model> = found.all(conn).await?.into_iter().map(|fact| (fact.party_id, fact)).collect();
+    let mut contents = contents(conn, vault, &held.values().collect::<Vec<_>>()).await?;
+    let named = held.into_iter().filter_map(|(party, fact)| Some((party, contents.remove(&fact.id)?.name)));
+    Ok(named.filter(|(_, name)| !name.is_empty()).collect())
+}
+
 pub(crate) async fn list_facts(conn: &impl ConnectionTrait, file: Uuid, kind: Option<FactKind>, page: &Page) -> Result<Vec<fact::Model>, Fault> {
     let mut found = fact::Entity::find().filter(fact::Column::FileId.eq(file));
     if let Some(kind) = kind {

@@ -2,12 +2,19 @@ use chrono::NaiveDate;
 use contracts::hearth::archive::v1::{Conduct, DebtDispute, IntegrityCase};
 use database::{Scope, Scoped};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
 use uuid::Uuid;
 use vault::Vault;
 
 use super::model::{ON_THE_LIST, Severity, State};
-use crate::{credit::store::unpack, table, table::update, unknown_code, unsealed};
+use crate::{
+    credit::store::unpack,
+    credit_file,
+    party::{model::Kind, store::row as party},
+    table,
+    table::update,
+    unknown_code, unsealed,
+};
 
 /// Column names as the vault knows them.
 pub(crate) const FACTS: &str = "integrity_case.facts";
@@ -116,15 +123,48 @@ fn on_the_list() -> impl Iterator<Item = &'static str> {
     ON_THE_LIST.into_iter().map(State::code)
 }
 
-/// Listings of parties that hold on a day.
-pub(crate) async fn in_force(conn: &impl ConnectionTrait, parties: &[Uuid], today: NaiveDate) -> Result<Vec<row::Model>, Fault> {
-    let found = row::Entity::find()
-        .filter(row::Column::PartyId.is_in(parties.iter().copied()))
+fn holding(today: NaiveDate) -> Select<row::Entity> {
+    row::Entity::find()
         .filter(row::Column::State.is_in(on_the_list()))
         .filter(row::Column::FromDate.lte(today))
         .filter(row::Column::UntilDate.gt(today))
-        .order_by_asc(row::Column::Id);
+        .order_by_asc(row::Column::Id)
+}
+
+/// Listings of parties that hold on a day.
+pub(crate) async fn in_force(conn: &impl ConnectionTrait, parties: &[Uuid], today: NaiveDate) -> Result<Vec<row::Model>, Fault> {
+    let found = holding(today).filter(row::Column::PartyId.is_in(parties.iter().copied()));
     Ok(found.all(conn).await?)
+}
+
+/// Listings of other organisations that hold on a day and whose legal representative is this one's too, where this one was registered since the
+/// act: who is registered anew under another number takes the list along. Who was there before answers for itself.
+pub(crate) async fn of_representative(
+    conn: &impl ConnectionTrait,
+    vault: &Vault,
+    party: &party::Model,
+    same: &[Uuid],
+    today: NaiveDate,
+) -> Result<Vec<row::Model>, Fault> {
+    let own = credit_file::store::representatives(conn, vault, &[party.id]).await?;
+    let Some(name) = own.get(&party.id) else {
+        return Ok(vec![]);
+    };
+    let organisations = party::Entity::find()
+        .select_only()
+        .column(party::Column::Id)
+        .filter(party::Column::Kind.eq(Kind::Organisation.code()));
+    let registered = calendar::Instant::from_micros(party.created_at).date();
+    let mut listed = holding(today)
+        .filter(row::Column::PartyId.in_subquery(organisations.into_query()))
+        .filter(row::Column::PartyId.is_not_in(same.iter().copied()))
+        .filter(row::Column::ActDate.lte(registered))
+        .all(conn)
+        .await?;
+    let parties: Vec<Uuid> = listed.iter().map(|case| case.party_id).collect();
+    let names = credit_file::store::representatives(conn, vault, &parties).await?;
+    listed.retain(|case| names.get(&case.party_id) == Some(name));
+    Ok(listed)
 }
 
 /// Listings whose term is over.

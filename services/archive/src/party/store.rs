@@ -7,7 +7,7 @@ use sea_orm::{
     sea_query::{Expr, LikeExpr},
 };
 use uuid::Uuid;
-use vault::Vault;
+use vault::{Index, Vault};
 
 use super::model::{self, Kind, State};
 use crate::{table, unknown_code, unsealed};
@@ -15,6 +15,20 @@ use crate::{table, unknown_code, unsealed};
 /// Column names as the vault knows them.
 pub(crate) const ID_NUMBER: &str = "party.id_number";
 pub(crate) const PHONE: &str = "party.phone";
+
+/// The blind indexes.
+pub(crate) const BY_ID_NUMBER: Index = Index {
+    table: "party",
+    sealed: ("id_number_sealed", ID_NUMBER),
+    blind: ("id_number_blind", ID_NUMBER),
+    text: false,
+};
+pub(crate) const BY_PHONE: Index = Index {
+    table: "party",
+    sealed: ("phone_sealed", PHONE),
+    blind: ("phone_blind", PHONE),
+    text: false,
+};
 
 table!(row, "party", {
     #[sea_orm(primary_key, auto_increment = false)]

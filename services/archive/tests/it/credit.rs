@@ -9,7 +9,7 @@ use contracts::hearth::{
         UnfreezeCreditLineRequest, WithdrawKeyAccountRequest, credit_file_service_client::CreditFileServiceClient, credit_hold, credit_line, credit_model,
         credit_rating, credit_service_client::CreditServiceClient, guarantee, key_account, standing_service_client::StandingServiceClient,
     },
-    billing::v1::{BillIssued, BillReversed, PaymentReceived, PaymentReversed},
+    billing::v1::{BillIssued, BillReversed, LateFeePaid, PaymentReceived, PaymentReversed},
     options::v1::Role,
     r#type::v1::{Date, Money},
 };
@@ -117,6 +117,11 @@ impl<'a> World<'a> {
 
     /// A payment that settles bills.
     pub fn pay(&self, party: &Party, account: &str, fen: i64, day: &str, bills: &[&str]) -> PaymentReceived {
+        self.pay_with_late_fee(party, account, fen, 0, day, bills)
+    }
+
+    /// A payment that settles bills and, with a part of it, late fees.
+    pub fn pay_with_late_fee(&self, party: &Party, account: &str, fen: i64, late_fee: i64, day: &str, bills: &[&str]) -> PaymentReceived {
         let told = PaymentReceived {
             payment_id: key(),
             receipt_no: format!("RC-{}", key()),
@@ -127,9 +132,22 @@ impl<'a> World<'a> {
             channel: "BANK".to_owned(),
             date: date(day),
             settled_bill_ids: bills.iter().map(|id| (*id).to_owned()).collect(),
+            late_fee: if late_fee > 0 { yuan(late_fee) } else { None },
         };
         self.billing.tell(account, &told);
         told
+    }
+
+    /// What a payment pays of late fees is another sum now.
+    pub fn late_fee_paid(&self, paid: &PaymentReceived, fen: i64) {
+        let told = LateFeePaid {
+            payment_id: paid.payment_id.clone(),
+            account_id: paid.account_id.clone(),
+            party_id: paid.party_id.clone(),
+            branch: paid.branch.clone(),
+            late_fee: yuan(fen),
+        };
+        self.billing.tell(&paid.account_id, &told);
     }
 
     /// It bounces.
@@ -642,7 +660,7 @@ async fn b_02_and_b_03_the_credit_file_and_the_years_of_supply_count() {
 }
 
 /// Opens a credit file with one fact.
-async fn record(files: &mut CreditFileServiceClient<Client>, party_id: &str, kind: FactKind, content: FactContent, until: Option<Date>) {
+pub async fn record(files: &mut CreditFileServiceClient<Client>, party_id: &str, kind: FactKind, content: FactContent, until: Option<Date>) {
     let open = OpenCreditFileRequest {
         request_id: key(),
         party_id: party_id.to_owned(),
@@ -986,7 +1004,7 @@ async fn b_09_events_count_once_and_the_books_can_be_made_anew() {
                 amount: yuan(4000),
                 channel: "BANK".to_owned(),
                 date: date("2025-01-02"),
-                settled_bill_ids: vec![],
+                ..PaymentReceived::default()
             },
         );
         world.until(&party, |e| fen(&e.exposure) == 6000).await;
@@ -1040,6 +1058,38 @@ async fn b_e_accounts_of_one_legal_person_count_together() {
         let account = world.desk.open(&new).await.account_id;
         world.bill(&new, &account, 300, "2025-01-02");
         world.until(&new, |e| fen(&e.exposure) == 1000).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b_05_what_paid_a_late_fee_is_not_paid_ahead() {
+    each(archive::SERVICE, async |bed| {
+        let mut world = World::new(bed).await;
+        let (party, account) = world.customer(1).await;
+        let (late, told) = world.bill(&party, &account, 10_000, "2025-01-02");
+        // 100.00 for the bill and 5.00 for its late fee.
+        let paid = world.pay_with_late_fee(&party, &account, 10_500, 500, "2025-02-10", &[&late]);
+        world.bill(&party, &account, 3000, "2025-02-10");
+        let before = world.until(&party, |e| fen(&e.billed) == 13_000).await;
+        assert_eq!((fen(&before.paid), fen(&before.exposure)), (10_000, 3000));
+        // The books that are made anew say the same.
+        let rebuild = RebuildExposureRequest {
+            request_id: key(),
+            party_id: party.party_id.clone(),
+        };
+        let anew = world.rater.rebuild_exposure(rebuild).await.unwrap().into_inner().exposure.unwrap();
+        assert_eq!((fen(&anew.paid), fen(&anew.exposure)), (10_000, 3000));
+        // The bill is taken back with its late fee: all of the payment is there for the other one, 2.00 of it for a late fee again.
+        world.late_fee_paid(&paid, 0);
+        world.credit_note(&told);
+        world.late_fee_paid(&paid, 200);
+        let after = world.until(&party, |e| (fen(&e.billed), fen(&e.paid)) == (3000, 10_300)).await;
+        assert_eq!(fen(&after.exposure), 0);
+        // It bounces with all that it had paid.
+        world.bounce(&paid);
+        let bounced = world.until(&party, |e| fen(&e.paid) == 0).await;
+        assert_eq!(fen(&bounced.exposure), 3000);
     })
     .await;
 }

@@ -596,7 +596,7 @@ async fn s_10_a_fact_has_the_form_of_its_kind_and_a_refused_sheet_leaves_nothing
             ),
             (
                 fact(FactKind::PaidInCapital, capital("1.005", "CNY")),
-                "DECIMAL_FORMAT",
+                "SCALE",
                 "facts[1].content.capital.amount",
             ),
             (

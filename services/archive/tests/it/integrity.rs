@@ -1,8 +1,11 @@
 use contracts::hearth::{
     archive::v1::{
-        AppealListingRequest, CloseDebtDisputeRequest, ClosePartyRequest, DecideAppealRequest, DismissCaseRequest, GetIntegrityCaseRequest, IntegrityCase,
-        InvestigateConductRequest, ListConductsRequest, ListIntegrityCasesRequest, ListPartyRequest, NotifyPartyRequest, OpenDebtDisputeRequest, Party,
-        RecordStatementRequest, RemoveListingRequest, ReportConductRequest, RevealIntegrityCaseRequest, UnfreezeCreditLineRequest, credit_line,
+        AppealListingRequest, CloseDebtDisputeRequest, ClosePartyRequest, DecideAppealRequest, DismissCaseRequest, FactContent, FactKind,
+        GetIntegrityCaseRequest, IntegrityCase, InvestigateConductRequest, ListConductsRequest, ListIntegrityCasesRequest, ListPartyRequest,
+        NotifyPartyRequest, OpenDebtDisputeRequest, Party, RecordStatementRequest, RemoveListingRequest, ReportConductRequest, RevealIntegrityCaseRequest,
+        UnfreezeCreditLineRequest,
+        credit_file_service_client::CreditFileServiceClient,
+        credit_line,
         integrity_case::{Severity, State},
         integrity_service_client::IntegrityServiceClient,
     },
@@ -12,7 +15,7 @@ use testbed::{Bed, Client, each, eventually, key, reason};
 use tonic::Code;
 
 use crate::{
-    credit::{World, propose, score},
+    credit::{World, propose, record, score},
     world::{HEPING, date, events, raw, uuid},
 };
 
@@ -523,6 +526,47 @@ async fn g_e_who_is_registered_anew_stays_on_the_list() {
         assert_eq!(reason(&again), "INTEGRITY_CASE_ACT_UNIQUE");
         let other = world.organisation(2).await;
         assert!(world.standing(&other).await.listings.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g_e_a_firm_registered_since_with_the_same_legal_representative_takes_the_list_along() {
+    each(archive::SERVICE, async |bed| {
+        let mut world = World::new(bed).await;
+        let mut people = People::of(bed);
+        let (old, sister) = (world.organisation(1).await, world.organisation(2).await);
+        world.clock("2025-01-06T09:00:00+08:00");
+        let act = ReportConductRequest {
+            act_date: date("2025-01-05"),
+            ..theft(&old)
+        };
+        let case = people.reporter.report_conduct(act).await.unwrap().into_inner().case.unwrap();
+        let case = people.heard(&case).await;
+        people.list(&case, Severity::Ordinary, 12).await;
+        let (new, other, bare) = (world.organisation(3).await, world.organisation(4).await, world.organisation(5).await);
+        let mut files = CreditFileServiceClient::new(bed.staff_named("filer", &[Role::CreditAnalyst]));
+        for (party, name) in [(&old, "李强"), (&sister, "李强"), (&new, "李强"), (&other, "王芳")] {
+            let content = FactContent {
+                name: name.to_owned(),
+                ..FactContent::default()
+            };
+            record(&mut files, &party.party_id, FactKind::LegalRepresentative, content, None).await;
+        }
+
+        let standing = world.standing(&new).await;
+        let told: Vec<_> = standing.listings.iter().map(|l| (l.code.as_str(), l.detail.as_str())).collect();
+        assert_eq!(told, [("LISTED_LEGAL_REPRESENTATIVE", "GAS_THEFT")]);
+        assert!(standing.prepayment_required && standing.basic_supply && standing.may_deal, "credit only");
+        let told: Vec<_> = world.standing(&old).await.listings.into_iter().map(|l| l.code).collect();
+        assert_eq!(told, ["LISTED_DISHONEST"]);
+        // Who was there before the act, is led by somebody else, or has no file is not drawn into it.
+        for party in [&sister, &other, &bare] {
+            assert_eq!(world.standing(party).await.listings, []);
+        }
+        // It ends with the listing.
+        world.clock("2026-01-06T00:00:00+08:00");
+        assert_eq!(world.standing(&new).await.listings, []);
     })
     .await;
 }

@@ -117,7 +117,7 @@ async fn bad_input_90_and_100_of_premises() {
             ("0", "DECIMAL_RANGE"),
             ("-1", "DECIMAL_RANGE"),
             ("1000000", "DECIMAL_RANGE"),
-            ("1.005", "DECIMAL_FORMAT"),
+            ("1.005", "SCALE"),
         ] {
             let mut wrong = premises(1, HEXI);
             wrong.area_m2 = Some(Decimal { value: area.to_owned() });

@@ -19,7 +19,7 @@ use crate::{
     meter::store as meters,
     payment::{
         model::Part,
-        ops::use_prepayment,
+        ops::{tell_late_fees, use_prepayment},
         store::{allocation, part_code, payment},
     },
     reading::{chain::Chains, model::ReadingState, store::reading},
@@ -118,7 +118,7 @@ pub async fn take_back(write: &mut Write, mut row: bill::Model, reason: &str) ->
 }
 
 /// Takes back what was paid on a bill and its late fee: it becomes prepayment of the same payments. Gives both sums.
-async fn free(write: &Write, row: &bill::Model) -> Result<(i64, i64), Fault> {
+async fn free(write: &mut Write, row: &bill::Model) -> Result<(i64, i64), Fault> {
     let shares = allocation::Entity::find()
         .filter(allocation::Column::BillId.eq(row.id))
         .order_by_asc(allocation::Column::Id)
@@ -153,7 +153,8 @@ async fn free(write: &Write, row: &bill::Model) -> Result<(i64, i64), Fault> {
             .exec(&**write)
             .await?;
     }
-    table::insert_all::<allocation::Entity>(&**write, rows).await?;
+    table::insert_all::<allocation::Entity>(&**write, rows.clone()).await?;
+    tell_late_fees(write, &rows).await?;
     Ok((principal, late))
 }
 
@@ -184,7 +185,8 @@ pub async fn settle_others(write: &mut Write, account: Uuid) -> Result<(), Fault
     for (bill, _) in bills.iter_mut().zip(before).filter(|(b, before)| b.paid != *before) {
         store::set_paid(write, bill).await?;
     }
-    table::insert_all::<allocation::Entity>(&**write, rows).await?;
+    table::insert_all::<allocation::Entity>(&**write, rows.clone()).await?;
+    tell_late_fees(write, &rows).await?;
     post(write, postings).await
 }
 

@@ -60,7 +60,7 @@ pub enum Move {
 /// Moves a meter.
 ///
 /// # Errors
-/// METER_NOT_IN_STORE, METER_NOT_INSTALLED.
+/// METER_NOT_IN_STORE, METER_INACTIVE.
 pub fn step(state: MeterState, action: Move) -> Result<MeterState, Refusal> {
     match (state, action) {
         (MeterState::InStore, Move::Install) => Ok(MeterState::Installed),

@@ -197,7 +197,7 @@ impl Batch {
 
     /// The meter, where it hangs, and the index that it showed.
     fn place(&self, supply: &supply::Model, row: &OpeningRow, day: NaiveDate) -> Result<(meter::Model, installation::Model, i64), Wrong> {
-        let missing = Wrong("meter_no", "METER_NOT_INSTALLED", "the meter was not installed there on that day");
+        let missing = Wrong("meter_no", "METER_INACTIVE", "the meter was not installed there on that day");
         let meter = self.meters.get(&row.meter_no).ok_or(missing)?;
         let kind = meter.kind().ok().filter(|kind| kind.energy().is_none()).ok_or(missing)?;
         let of_row = |i: &&installation::Model| i.meter_id == meter.id && i.agreement_id == supply.id && i.covers(day);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use calendar::Instant;
 use chrono::Datelike;
 use contracts::hearth::{
-    billing::v1::{PaymentReceived, PaymentReversed, ReversePaymentRequest, ReversePaymentResponse, TakePaymentRequest, TakePaymentResponse},
+    billing::v1::{LateFeePaid, PaymentReceived, PaymentReversed, ReversePaymentRequest, ReversePaymentResponse, TakePaymentRequest, TakePaymentResponse},
     options::v1::Role,
 };
 use database::{Begun, Scope, Write, numbers};
@@ -77,7 +77,10 @@ pub async fn take(desk: Desk, call: Call, request: TakePaymentRequest) -> Result
     for id in &named {
         match open.iter().find(|b| b.id == *id) {
             Some(bill) => services.push(bill.service()),
-            None => return Err(Fault::not_found("open bill", id)),
+            None if bills::by_ids(&*write, &[*id]).await?.iter().any(|b| b.account_id == account.id) => {
+                return Err(Fault::from(Refusal::BillState).field("bill_ids"));
+            }
+            None => return Err(Fault::not_found("bill", id)),
         }
     }
     let service = match services.split_first() {
@@ -157,6 +160,7 @@ pub async fn enter(write: &mut Write, entry: Entry<'_>, open: &mut [bill::Model]
         .line(Book::Prepayment, "", Some(account.id), -rest);
     post(write, vec![posting]).await?;
     write.subject(row.id);
+    let late_fee = sum(&shares, Part::LateFee);
     write.event(
         row.account_id,
         &PaymentReceived {
@@ -173,9 +177,40 @@ pub async fn enter(write: &mut Write, entry: Entry<'_>, open: &mut [bill::Model]
                 .filter(|b| shares.iter().any(|s| s.bill == b.id && s.part == Part::Principal) && b.paid == b.amount)
                 .map(|b| b.id.to_string())
                 .collect(),
+            late_fee: (late_fee > 0).then(|| wire::money(Money::from_fen(late_fee))),
         },
     );
     Ok((row, rows))
+}
+
+/// Tells what payments pay of late fees now, of those among `moved` that pay more or less of them than before.
+pub async fn tell_late_fees(write: &mut Write, moved: &[allocation::Model]) -> Result<(), Fault> {
+    let mut ids = vec![];
+    for share in moved {
+        if share.part()? == Part::LateFee && !ids.contains(&share.payment_id) {
+            ids.push(share.payment_id);
+        }
+    }
+    for id in ids {
+        let mut late_fee = 0_i64;
+        for share in store::shares(&**write, id).await? {
+            if share.part()? == Part::LateFee {
+                late_fee = late_fee.saturating_add(share.amount);
+            }
+        }
+        let row = store::one(&**write, &Scope::everything(), id).await?;
+        write.event(
+            row.account_id,
+            &LateFeePaid {
+                payment_id: id.to_string(),
+                account_id: row.account_id.to_string(),
+                party_id: row.party_id.to_string(),
+                branch: row.branch,
+                late_fee: Some(wire::money(Money::from_fen(late_fee))),
+            },
+        );
+    }
+    Ok(())
 }
 
 /// ReversePayment (9.5): the last share first.

@@ -270,7 +270,7 @@ async fn play(world: &World<'_>, monthly: bool, part: impl Fn(&str) -> bool) {
     assert_eq!(open, BTreeMap::new(), "nothing else is open");
     assert_eq!(taken.repeats as usize, count("exact_duplicate"));
     let refused: BTreeMap<_, _> = [
-        ("FUTURE_READING", "future_date"),
+        ("TIME_RANGE", "future_date"),
         ("INDEX_DIGITS", "too_many_digits"),
         ("INDEX_NOT_PLAIN_DIGITS", "not_plain_digits"),
         ("METER_UNKNOWN", "unknown_meter"),

@@ -846,7 +846,7 @@ async fn p_9_3_units_are_never_converted_and_season_readings_are_kept_in_order()
         let refused = async |request: RecordSeasonReadingRequest| reason(&asking.clone().record_season_reading(request).await.unwrap_err());
         assert_eq!(refused(index(&home, Start, "2025-11-15", "13")).await, "READING_CONFLICT");
         assert_eq!(refused(index(&home, End, "2026-03-15", "12")).await, "FINAL_INDEX_LOWER");
-        assert_eq!(refused(index(&home, End, "2026-03-21", "20")).await, "FUTURE_READING");
+        assert_eq!(refused(index(&home, End, "2026-03-21", "20")).await, "TIME_RANGE");
         assert_eq!(refused(index(&home, Start, "2025-09-01", "20")).await, "SEASON_READING_DAY");
         assert_eq!(refused(index(&home, End, "2026-03-15", "1e3")).await, "INDEX_NOT_PLAIN_DIGITS");
         li.record_season_reading(index(&home, End, "2026-03-15", "42.5")).await.unwrap();
@@ -900,7 +900,7 @@ async fn p_9_3_units_are_never_converted_and_season_readings_are_kept_in_order()
             meter_no: gas.meter_no.clone(),
             ..index(&home, End, "2026-03-15", "5")
         };
-        assert_eq!(refused(wrong).await, "METER_NOT_INSTALLED");
+        assert_eq!(refused(wrong).await, "METER_INACTIVE");
         assert_eq!(refused(index(&gas, End, "2026-03-15", "5")).await, "SUPPLY_NOT_HEAT");
         assert_eq!(
             reason(

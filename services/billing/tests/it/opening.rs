@@ -210,7 +210,7 @@ async fn an_opening_that_does_not_fit_is_refused_alone() {
             (with(&|r| r.account_no = "T9".to_owned()), "ACCOUNT_UNKNOWN"),
             (with(&|r| r.service = "HEAT".to_owned()), "SERVICE"),
             (with(&|r| r.as_of = "2025-07-02".to_owned()), "FUTURE_DATE"),
-            (with(&|r| r.meter_no = "M-T2".to_owned()), "METER_NOT_INSTALLED"),
+            (with(&|r| r.meter_no = "M-T2".to_owned()), "METER_INACTIVE"),
             (with(&|r| r.index = "1e3".to_owned()), "INDEX_NOT_PLAIN_DIGITS"),
             (with(&|r| r.index = "200".to_owned()), "INDEX_OUT_OF_LINE"),
             (

@@ -225,7 +225,7 @@ async fn payments_are_checked_replayed_and_bound() {
         let foreign = world.home_in("T2", HEPING).await;
         let mut cashier = PaymentServiceClient::new(bed.staff_named("qian", &[Role::Cashier]));
         for amount in ["0.00", "-1.00"] {
-            assert_eq!(reason(&cashier.take_payment(take(&home, amount, "1")).await.unwrap_err()), "AMOUNT_NOT_POSITIVE");
+            assert_eq!(reason(&cashier.take_payment(take(&home, amount, "1")).await.unwrap_err()), "AMOUNT_RANGE");
         }
         let mut both = PaymentServiceClient::new(bed.staff(&[Role::Cashier, Role::Reader]));
         let refused = both.take_payment(take(&home, "1.00", "1")).await.unwrap_err();
@@ -246,6 +246,30 @@ async fn payments_are_checked_replayed_and_bound() {
         assert_eq!(other.code(), tonic::Code::PermissionDenied);
         let twice = format!("INSERT INTO payment SELECT {}, 'RC-X', account_id, account_no, party_id, branch, amount, unallocated, channel, channel_reference, state, taken_by, taken_at, reversal_reason, version, service FROM payment WHERE channel_reference = '1'", world.uuid(&key()));
         assert!(world.sql(&twice).await.unwrap_err().to_string().to_lowercase().contains("unique"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn bad_input_118_a_bill_that_is_paid_is_not_paid_again() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let (home, other) = (billed(&world, "T1").await, world.home("T2").await);
+        let bill = world.bills_of(&home).await[0].bill_id.clone();
+        let named = |home: &Home, amount: &str, reference: &str, bill: &str| TakePaymentRequest {
+            bill_ids: vec![bill.to_owned()],
+            ..take(home, amount, reference)
+        };
+        world.cashier().take_payment(named(&home, "131.56", "1", &bill)).await.unwrap();
+        let again = world.cashier().take_payment(named(&home, "131.56", "2", &bill)).await.unwrap_err();
+        assert_eq!((again.code(), reason(&again).as_str()), (tonic::Code::FailedPrecondition, "BILL_STATE"));
+        // A bill of somebody else looks like one that is not there.
+        for unknown in [bill, key()] {
+            let status = world.cashier().take_payment(named(&other, "1.00", "3", &unknown)).await.unwrap_err();
+            assert_eq!((status.code(), reason(&status).as_str()), (tonic::Code::NotFound, "NOT_FOUND"));
+        }
+        assert_eq!(standing(&world, &home).await[1].0, "0.00", "nothing of the refused payments was kept");
     })
     .await;
 }

@@ -6,7 +6,7 @@ use contracts::hearth::{
 };
 use testbed::{each, fields, key, reason};
 
-use crate::world::{Home, World, metres, reading, reading_row};
+use crate::world::{HEPING, HEXI, Home, World, metres, reading, reading_row};
 
 async fn year(world: &World<'_>) {
     world.clock("2025-12-31T20:00:00+08:00");
@@ -20,7 +20,7 @@ async fn e_2_02_single_readings_are_refused_held_or_taken() {
         year(&world).await;
         let mut readings = world.readings();
         for (request, wanted, field) in [
-            (reading(&home, "2026-01-01", "46"), "FUTURE_READING", "read_time"),
+            (reading(&home, "2026-01-01", "46"), "TIME_RANGE", "read_time"),
             (reading(&home, "2025-01-31", "8e+03"), "INDEX_NOT_PLAIN_DIGITS", "index"),
             (reading(&home, "2025-01-31", "1040760"), "INDEX_DIGITS", "index"),
             (reading(&home, "2025-01-31", "1.2345"), "INDEX_PLACES", "index"),
@@ -41,7 +41,7 @@ async fn e_2_02_single_readings_are_refused_held_or_taken() {
             .unwrap_err();
         assert_eq!(reason(&unknown), "NOT_FOUND");
         let early = readings.record_reading(reading(&home, "2024-12-30", "0")).await.unwrap_err();
-        assert_eq!(reason(&early), "METER_NOT_INSTALLED");
+        assert_eq!(reason(&early), "METER_INACTIVE");
         let good = world.read(&home, "2025-01-31", "046.50").await;
         let taken = good.reading.unwrap();
         assert_eq!(
@@ -70,7 +70,7 @@ async fn e_2_02_single_readings_are_refused_held_or_taken() {
 async fn edge_03_passing_99999_is_flagged_and_taken() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
-        let home = world.tell("T1", crate::world::HEXI, "living", "2024-12-31");
+        let home = world.tell("T1", HEXI, "living", "2024-12-31");
         world.supply(&home, |s| s.state() == supply::State::InForce).await;
         world.install(&home, "2024-12-31", "99930").await;
         world.publish_tianjin().await;
@@ -161,6 +161,36 @@ async fn e_2_02_two_values_at_one_moment_are_both_held_whichever_came_first() {
         let run = world.run(1).await;
         assert_eq!((run.produced, run.missing), (1, 1));
         assert_eq!(world.bills_of(&one).await[0].volume, metres("46"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn bad_input_67_a_batch_with_one_foreign_id_has_no_effect() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let (own, foreign) = (world.home_in("T1", HEXI).await, world.home_in("T2", HEPING).await);
+        year(&world).await;
+        let mut ids = vec![];
+        for home in [&own, &foreign] {
+            world.read(home, "2025-01-31", "100").await;
+            let held = world.read(home, "2025-02-28", "360").await.exceptions.remove(0);
+            assert_eq!(held.codes, [Code::Spike50 as i32]);
+            ids.push(held.exception_id);
+        }
+        let mut local = ReadingServiceClient::new(bed.staff_of(HEXI, &[Role::DistrictManager]));
+        let release = |ids: &[&str]| ReleaseExceptionsRequest {
+            request_id: key(),
+            exception_ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+            grounds: "cold month".to_owned(),
+        };
+        let unknown = key();
+        for other in [ids[1].as_str(), unknown.as_str()] {
+            let status = local.release_exceptions(release(&[&ids[0], other])).await.unwrap_err();
+            assert_eq!((status.code(), reason(&status).as_str()), (tonic::Code::NotFound, "NOT_FOUND"));
+        }
+        assert_eq!(world.exceptions(State::Open, Code::Spike50).await.len(), 2);
+        assert_eq!(local.release_exceptions(release(&[&ids[0]])).await.unwrap().into_inner().released, 1);
     })
     .await;
 }
@@ -388,8 +418,8 @@ async fn import_is_replayed_by_key_repeated_by_row_and_dry_when_asked() {
                 (3, "meter_no", "METER_UNKNOWN"),
                 (4, "read_at", "READ_TIME"),
                 (5, "source", "SOURCE"),
-                (6, "read_at", "FUTURE_READING"),
-                (7, "read_at", "METER_NOT_INSTALLED"),
+                (6, "read_at", "TIME_RANGE"),
+                (7, "read_at", "METER_INACTIVE"),
                 (8, "index", "INDEX_NOT_PLAIN_DIGITS"),
             ]
         );

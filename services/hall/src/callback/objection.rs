@@ -55,7 +55,7 @@ pub async fn record(desk: Desk, call: Call, request: RecordCallObjectionRequest)
     write.subject(row.id);
     row.insert(&*write).await?;
     let mut suppressed_task_ids = vec![];
-    for mut task in store::lock_suppressible(&*write, account).await? {
+    for mut task in store::lock_suppressible(&*write, &Scope::of(&call), account).await? {
         ops::suppress(&mut write, &mut task).await?;
         suppressed_task_ids.push(task.id.to_string());
     }

@@ -240,8 +240,8 @@ pub async fn lock_waiting_for(conn: &impl ConnectionTrait, rework: Uuid) -> Resu
 }
 
 /// The open tasks of an account that the customer's wish ends, held until the write has ended.
-pub async fn lock_suppressible(conn: &impl ConnectionTrait, account: Uuid) -> Result<Vec<Task>, Fault> {
-    let select = task::Entity::find()
+pub async fn lock_suppressible(conn: &impl ConnectionTrait, scope: &Scope, account: Uuid) -> Result<Vec<Task>, Fault> {
+    let select = find::<task::Entity>(scope)
         .filter(task::Column::AccountId.eq(account))
         .filter(task::Column::Safety.eq(false))
         .filter(task::Column::State.is_in(WAITING));

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     model::{Action, COMPLAINTS, Category, Channel, Outcome, State, allowed, cites_rightly, step},
-    store::{self, PHONE},
+    store::{self, ADDRESS, DETAIL, NAME, PHONE, REPLY},
 };
 use crate::{Desk, codes::Code, deadline, deadline::model::Clock, fields, notice, order, refusal::Refusal, staff, story};
 
@@ -28,6 +28,8 @@ pub async fn open(desk: Desk, call: Call, request: OpenCaseRequest) -> Result<Op
         let phone = Phone::parse(&request.caller_phone).map_err(|_| Fault::from(Refusal::PhoneInvalid).field("caller_phone"))?;
         Some(desk.vault.seal(&*write, id, PHONE, phone.as_str()).await.map_err(Fault::internal)?)
     };
+    let clear = [(NAME, request.caller_name.as_str()), (ADDRESS, &request.address), (DETAIL, &request.detail)];
+    let [caller_name, address, detail] = desk.vault.seal_texts(&*write, id, clear).await.map_err(Fault::internal)?;
     let year = write.now().date().year();
     let number = numbers::next(&write, "CS", &request.branch, year, 1).await?;
     let case = store::Case {
@@ -37,10 +39,10 @@ pub async fn open(desk: Desk, call: Call, request: OpenCaseRequest) -> Result<Op
         category: fields::pick("category", request.category)?,
         branch: request.branch,
         account_id,
-        caller_name: request.caller_name,
+        caller_name,
         caller_phone,
-        address: request.address,
-        detail: request.detail,
+        address,
+        detail,
         state: State::Received,
         owner_staff_id: None,
         outcome: None,
@@ -122,7 +124,11 @@ pub async fn answer(desk: Desk, call: Call, request: AnswerCaseRequest) -> Resul
     case.outcome = Some(outcome);
     case.reply_channel = Some(fields::pick("reply_channel", request.reply_channel)?);
     case.reply_at = Some(reply_at.micros());
-    case.reply_text = request.text;
+    [case.reply_text] = desk
+        .vault
+        .seal_texts(&*write, case.id, [(REPLY, request.text.as_str())])
+        .await
+        .map_err(Fault::internal)?;
     case.rule_cited = request.rule_cited;
     take(&mut write, &mut case, Action::Answer, outcome.code()).await?;
     deadline::store::meet(&write, case.id, &[Clock::FirstResponse, Clock::Resolution]).await?;

@@ -39,8 +39,12 @@ table! {
 
 pub use case::Model as Case;
 
-/// Name of the sealed column.
+/// Names of the sealed columns. The texts stand in columns of texts, where older rows hold clear ones.
 pub const PHONE: &str = "service_case.caller_phone";
+pub const NAME: &str = "service_case.caller_name";
+pub const ADDRESS: &str = "service_case.address";
+pub const DETAIL: &str = "service_case.detail";
+pub const REPLY: &str = "service_case.reply_text";
 
 impl Scoped for case::Entity {
     const BRANCH: Option<Self::Column> = Some(case::Column::Branch);
@@ -80,17 +84,24 @@ pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, state
 }
 
 impl Case {
-    /// The case with its phone opened; answers are masked by the frame.
+    /// The case with what is sealed of it opened; answers are masked by the frame.
     pub async fn proto(&self, conn: &impl ConnectionTrait, vault: &Vault) -> Result<proto::Case, Fault> {
         let phone = match &self.caller_phone {
             Some(sealed) => vault.open(conn, self.id, PHONE, sealed).await.map_err(Fault::internal)?,
             None => String::new(),
         };
+        let held = [
+            (NAME, self.caller_name.as_str()),
+            (ADDRESS, &self.address),
+            (DETAIL, &self.detail),
+            (REPLY, &self.reply_text),
+        ];
+        let [caller_name, address, detail, reply_text] = vault.open_texts(conn, self.id, held).await.map_err(Fault::internal)?;
         let answer = self.outcome.map(|outcome| proto::CaseAnswer {
             outcome: outcome.number(),
             reply_channel: fields::number(self.reply_channel),
             reply_time: self.reply_at.map(fields::instant),
-            text: self.reply_text.clone(),
+            text: reply_text,
             rule_cited: self.rule_cited.clone(),
         });
         Ok(proto::Case {
@@ -100,10 +111,10 @@ impl Case {
             category: self.category.number(),
             branch: self.branch.clone(),
             account_id: fields::text(self.account_id),
-            caller_name: self.caller_name.clone(),
+            caller_name,
             caller_phone: phone,
-            address: self.address.clone(),
-            detail: self.detail.clone(),
+            address,
+            detail,
             state: self.state.number(),
             owner_staff_id: fields::text(self.owner_staff_id),
             answer,

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     model::{self, Action, Category, State, Utility, allowed, reporter_key, step},
-    store::{self, ADDRESS, Complaint, NAME, PHONE},
+    store::{self, ADDRESS, Complaint, DETAIL, NAME, PHONE},
 };
 use crate::{Desk, case::model::Channel, codes::Code, deadline, deadline::model::Clock, fields, refusal::Refusal, staff, story};
 
@@ -46,6 +46,11 @@ pub async fn open(desk: Desk, call: Call, request: OpenComplaintRequest) -> Resu
         }
     }
     let [reporter_name, reporter_phone, reporter_address] = sealed;
+    let [detail] = desk
+        .vault
+        .seal_texts(&*write, id, [(DETAIL, request.detail.as_str())])
+        .await
+        .map_err(Fault::internal)?;
     let new = New {
         channel: fields::pick("channel", request.channel)?,
         utility: fields::pick("utility", request.utility)?,
@@ -55,7 +60,7 @@ pub async fn open(desk: Desk, call: Call, request: OpenComplaintRequest) -> Resu
         anonymous: request.anonymous,
         no_callback: request.no_callback,
         reporter_key: reporter_key(account_id, index.as_deref(), premises_id),
-        detail: request.detail,
+        detail,
         callback_task_id: None,
     };
     let complaint = Complaint {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     model::{Action, Finding, State},
     ops::{check_step, handlers, load, take},
-    store::{self, Complaint},
+    store::{self, Complaint, REPLY, SUMMARY},
 };
 use crate::{
     Desk,
@@ -46,7 +46,8 @@ pub async fn propose(desk: Desk, call: Call, request: ProposeReplyRequest) -> Re
         vendor = order.vendor_id;
     }
     complaint.finding = Some(finding);
-    complaint.summary = request.summary;
+    let clear = [(SUMMARY, request.summary.as_str())];
+    [complaint.summary] = desk.vault.seal_texts(&*write, complaint.id, clear).await.map_err(Fault::internal)?;
     complaint.proposed_by = call.subject().to_owned();
     (complaint.vendor_id, complaint.order_id) = (vendor, order_id);
     take(&mut write, &mut complaint, Action::Propose, finding.code()).await?;
@@ -77,7 +78,8 @@ pub async fn reply(desk: Desk, call: Call, request: ReplyToComplaintRequest) -> 
     }
     complaint.reply_channel = channel;
     complaint.reply_at = Some(reply_at.micros());
-    complaint.reply_text = request.text;
+    let clear = [(REPLY, request.text.as_str())];
+    [complaint.reply_text] = desk.vault.seal_texts(&*write, complaint.id, clear).await.map_err(Fault::internal)?;
     let told = upheld(&complaint);
     complaint.upheld_told |= told.is_some();
     take(&mut write, &mut complaint, Action::Reply, channel.map_or("FILED", Code::code)).await?;

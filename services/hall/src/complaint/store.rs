@@ -3,7 +3,7 @@ use database::{Scope, Scoped, find};
 use rpc::{Fault, page::Page};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
-use vault::Vault;
+use vault::{Index, Vault};
 
 use super::model::{Category, Finding, State, Utility};
 use crate::{
@@ -59,6 +59,18 @@ impl Scoped for complaint::Entity {
 pub const NAME: &str = "complaint.reporter_name";
 pub const PHONE: &str = "complaint.reporter_phone";
 pub const ADDRESS: &str = "complaint.reporter_address";
+/// Those that stand in columns of texts, where older rows, and what a call back asks to be done again, are clear.
+pub const DETAIL: &str = "complaint.detail";
+pub const SUMMARY: &str = "complaint.summary";
+pub const REPLY: &str = "complaint.reply_text";
+
+/// The blind index of the phone, which stands in the key that finds duplicates.
+pub const BY_PHONE: Index = Index {
+    table: "complaint",
+    sealed: ("reporter_phone", PHONE),
+    blind: ("reporter_key", PHONE),
+    text: true,
+};
 
 /// A complaint that the caller may see.
 pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Complaint, Fault> {
@@ -113,13 +125,23 @@ pub async fn list(
 }
 
 /// Opens sealed personal data of one complaint; nothing where there is none, or where the reporter was erased.
-async fn open(conn: &impl ConnectionTrait, vault: &Vault, complaint: &Complaint) -> Result<[String; 3], Fault> {
+async fn open(conn: &impl ConnectionTrait, vault: &Vault, complaint: &Complaint) -> Result<[String; 6], Fault> {
     let columns = [
         (NAME, &complaint.reporter_name),
         (PHONE, &complaint.reporter_phone),
         (ADDRESS, &complaint.reporter_address),
     ];
-    let mut clear = [String::new(), String::new(), String::new()];
+    let texts = [
+        (DETAIL, complaint.detail.as_str()),
+        (SUMMARY, &complaint.summary),
+        (REPLY, &complaint.reply_text),
+    ];
+    let [detail, summary, reply] = match vault.open_texts(conn, complaint.id, texts).await {
+        Ok(texts) => texts,
+        Err(vault::Error::Erased(_)) => Default::default(),
+        Err(error) => return Err(Fault::internal(error)),
+    };
+    let mut clear = [String::new(), String::new(), String::new(), detail, summary, reply];
     for (text, (name, sealed)) in clear.iter_mut().zip(columns) {
         if let Some(sealed) = sealed {
             *text = match vault.open(conn, complaint.id, name, sealed).await {
@@ -135,17 +157,17 @@ async fn open(conn: &impl ConnectionTrait, vault: &Vault, complaint: &Complaint)
 impl Complaint {
     /// The complaint with its personal data opened; answers are masked by the frame.
     pub async fn proto(&self, conn: &impl ConnectionTrait, vault: &Vault) -> Result<proto::Complaint, Fault> {
-        let [reporter_name, reporter_phone, reporter_address] = open(conn, vault, self).await?;
+        let [reporter_name, reporter_phone, reporter_address, detail, summary, reply_text] = open(conn, vault, self).await?;
         let proposal = self.finding.map(|finding| proto::ComplaintProposal {
             finding: finding.number(),
-            summary: self.summary.clone(),
+            summary,
             vendor_id: fields::text(self.vendor_id),
             order_id: fields::text(self.order_id),
         });
         let reply = self.reply_at.map(|at| proto::ComplaintReply {
             reply_channel: fields::number(self.reply_channel),
             reply_time: Some(fields::instant(at)),
-            text: self.reply_text.clone(),
+            text: reply_text,
         });
         Ok(proto::Complaint {
             complaint_id: self.id.to_string(),
@@ -161,7 +183,7 @@ impl Complaint {
             reporter_name,
             reporter_phone,
             reporter_address,
-            detail: self.detail.clone(),
+            detail,
             state: self.state.number(),
             owner_staff_id: fields::text(self.owner_staff_id),
             master_complaint_id: fields::text(self.master_id),

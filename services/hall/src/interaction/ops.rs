@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     model::{self, Action, Channel, Lacks, Outcome, Reply, State, allowed, starts_clock, step},
-    store::{self, Interaction as Row, NAME, PHONE, Wanted},
+    store::{self, DETAIL, Interaction as Row, NAME, OPINION, PHONE, REPLY, Wanted},
 };
 use crate::{
     Desk, case,
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The promise of A-09.
-const OPINION: &str = "HEAT_STATION_OPINION";
+const PROMISE: &str = "HEAT_STATION_OPINION";
 
 pub async fn receive(desk: Desk, call: Call, request: ReceiveInteractionRequest) -> Result<ReceiveInteractionResponse, Fault> {
     let mut write = match desk.db.begin(&call, &request).await? {
@@ -95,7 +95,8 @@ pub async fn record(desk: Desk, call: Call, request: RecordInteractionRequest) -
     row.handler = call.subject().to_owned();
     row.badge_no = request.badge_no;
     row.category = Some(fields::pick("category", request.category)?);
-    row.detail = request.detail;
+    let clear = [(DETAIL, request.detail.as_str())];
+    [row.detail] = desk.vault.seal_texts(&*write, row.id, clear).await.map_err(Fault::internal)?;
     take(&mut write, &mut row, Action::Record, "").await?;
     let notices = notices(&*write, &row, write.now().date()).await?;
     let interaction = proto(&*write, &desk, row).await?;
@@ -116,7 +117,7 @@ pub async fn assign(desk: Desk, call: Call, request: AssignInteractionRequest) -
     take(&mut write, &mut row, Action::Assign, &request.station).await?;
     if fresh {
         let now = write.now();
-        deadline::store::start(&write, row.id, &row.branch, OPINION, |_| now).await?;
+        deadline::store::start(&write, row.id, &row.branch, PROMISE, |_| now).await?;
     }
     let interaction = proto(&*write, &desk, row).await?;
     write.commit(AssignInteractionResponse { interaction }).await
@@ -128,7 +129,8 @@ pub async fn give_opinion(desk: Desk, call: Call, request: GiveOpinionRequest) -
         Begun::Replay(answer) => return Ok(answer),
     };
     let mut row = load(&write, &call, &request.interaction_id, &request.etag).await?;
-    row.opinion = request.opinion;
+    let clear = [(OPINION, request.opinion.as_str())];
+    [row.opinion] = desk.vault.seal_texts(&*write, row.id, clear).await.map_err(Fault::internal)?;
     row.opinion_at = Some(write.now().micros());
     take(&mut write, &mut row, Action::GiveOpinion, "").await?;
     deadline::store::meet(&write, row.id, &[Clock::FirstResponse]).await?;
@@ -187,7 +189,8 @@ pub async fn close(desk: Desk, call: Call, request: CloseInteractionRequest) -> 
     row.outcome = Some(outcome);
     row.reply_channel = Some(fields::pick("reply_channel", request.reply_channel)?);
     row.reply_at = Some(reply.at.micros());
-    row.reply_text = request.text;
+    let clear = [(REPLY, request.text.as_str())];
+    [row.reply_text] = desk.vault.seal_texts(&*write, row.id, clear).await.map_err(Fault::internal)?;
     row.rule_cited = request.rule_cited;
     take(&mut write, &mut row, Action::Close, outcome.code()).await?;
     let interaction = proto(&*write, &desk, row).await?;

@@ -48,6 +48,10 @@ pub use interaction::Model as Interaction;
 /// Names of the sealed columns.
 pub const NAME: &str = "interaction.caller_name";
 pub const PHONE: &str = "interaction.caller_phone";
+/// Those that stand in columns of texts, where older rows are clear.
+pub const DETAIL: &str = "interaction.detail";
+pub const OPINION: &str = "interaction.opinion";
+pub const REPLY: &str = "interaction.reply_text";
 
 impl Scoped for interaction::Entity {
     const BRANCH: Option<Self::Column> = Some(interaction::Column::Branch);
@@ -113,7 +117,7 @@ impl Interaction {
             outcome: outcome.number(),
             reply_channel: fields::number(self.reply_channel),
             reply_time: self.reply_at.map(fields::instant),
-            text: self.reply_text.clone(),
+            text: String::new(),
             rule_cited: self.rule_cited.clone(),
         });
         proto::Interaction {
@@ -129,12 +133,12 @@ impl Interaction {
             caller_name: String::new(),
             caller_phone: String::new(),
             category: fields::number(self.category),
-            detail: self.detail.clone(),
+            detail: String::new(),
             state: self.state.number(),
             case_id: fields::text(self.case_id),
             complaint_id: fields::text(self.complaint_id),
             station: self.station.clone(),
-            opinion: self.opinion.clone(),
+            opinion: String::new(),
             opinion_time: self.opinion_at.map(fields::instant),
             reply,
             etag: self.etag(),
@@ -142,7 +146,7 @@ impl Interaction {
     }
 }
 
-/// Entries with name and phone opened, empty where they were erased; answers are masked by the frame.
+/// Entries with what is sealed opened, empty where they were erased; answers are masked by the frame.
 pub async fn opened(conn: &impl ConnectionTrait, vault: &Vault, rows: &[Interaction]) -> Result<Vec<proto::Interaction>, Fault> {
     let names = sealed(rows, NAME, |row| row.caller_name.as_deref());
     let phones = sealed(rows, PHONE, |row| row.caller_phone.as_deref());
@@ -155,6 +159,17 @@ pub async fn opened(conn: &impl ConnectionTrait, vault: &Vault, rows: &[Interact
             };
             let field = if is_name { &mut row.caller_name } else { &mut row.caller_phone };
             *field = text.unwrap_or_default();
+        }
+    }
+    for (row, told) in rows.iter().zip(&mut found) {
+        let held = [(DETAIL, row.detail.as_str()), (OPINION, &row.opinion), (REPLY, &row.reply_text)];
+        let [detail, opinion, text] = match vault.open_texts(conn, row.id, held).await {
+            Err(vault::Error::Erased(_)) => Default::default(),
+            texts => texts.map_err(Fault::internal)?,
+        };
+        (told.detail, told.opinion) = (detail, opinion);
+        if let Some(reply) = &mut told.reply {
+            reply.text = text;
         }
     }
     Ok(found)

@@ -159,6 +159,14 @@ pub async fn compliance(desk: Desk, _: Call, _: GetComplianceRequest) -> Result<
     })
 }
 
+/// Looks whether the duty to publish is met, for those who ask the health service.
+pub async fn look(desk: &Desk) -> Result<usize, Fault> {
+    let stand = Told::on(desk.db.reader(), desk.clock.now().date()).await?.stand();
+    let complies = model::compliance(&stand) == model::Compliance::Met;
+    let changed = desk.complies.send_if_modified(|before| std::mem::replace(before, complies) != complies);
+    Ok(usize::from(changed))
+}
+
 /// What is in force on a day.
 struct Told {
     matters: Vec<Row>,

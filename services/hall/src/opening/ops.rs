@@ -123,7 +123,8 @@ async fn ask_archive(desk: &Desk, call: &Call, request: &ApplyForOpeningRequest)
         party_id: account.party_id.clone(),
     };
     let answer = StandingServiceClient::new(peer.channel())
-        .check_standing(peer.request(call, question))
+        // In hall's own name: the party may have been registered by another branch than that of its account.
+        .check_standing(peer.request(&call.in_own_name("opening-standing"), question))
         .await
         .map_err(|s| peer.fault(s))?;
     // Basic supply is refused to nobody: how the party stands is shown, and decides nothing.

@@ -56,7 +56,7 @@ pub async fn pass(desk: Desk, call: Call, request: PassReviewRequest) -> Result<
 
 async fn ask(desk: &Desk, call: &Call, request: &PassReviewRequest) -> Result<Known, Fault> {
     // As the service itself: inspectors may pass the review and need no rights to agreements or meters for it.
-    let own = Call::background("hall", "pre-opening-review").with(None, call.traceparent().map(str::to_owned), None, call.deadline());
+    let own = call.in_own_name("pre-opening-review");
     let id = fields::id("opening_id", &request.opening_id)?;
     let Ok(opening) = store::get(desk.db.reader(), &Scope::of(call), id).await else {
         return Ok(Known { agreement: None, meter: None });

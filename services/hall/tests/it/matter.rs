@@ -6,6 +6,7 @@ use contracts::hearth::{
 use rpc::Routes;
 use testbed::{Bed, Client, Feed, at, each, eventually, key, reason};
 use tonic::Code;
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 use crate::{BRANCH, OTHER, date, decimal, meta, refusal};
 
@@ -93,6 +94,19 @@ async fn fees(bed: &Bed) -> Vec<(String, i32, String)> {
     told(bed).await.fees.into_iter().map(price).collect()
 }
 
+/// Name of the duty to publish at the health service, which needs no token.
+const COMPLIANCE: &str = "hearth.hall.compliance";
+
+async fn health(bed: &Bed, service: &str, expected: ServingStatus) {
+    let mut client = HealthClient::new(bed.anonymous());
+    let ask = HealthCheckRequest { service: service.to_owned() };
+    eventually("the health", async || {
+        let answer = client.check(ask.clone()).await.unwrap().into_inner();
+        (answer.status() == expected).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_03_all_six_matters_are_told_without_a_login_or_the_service_is_degraded() {
     each(hall::SERVICE, async |bed| {
@@ -100,6 +114,8 @@ async fn a_03_all_six_matters_are_told_without_a_login_or_the_service_is_degrade
         let billing = bed.fake("billing", Routes::default()).await;
         let nothing = told(bed).await;
         assert_eq!((nothing.compliance(), unpublished(&nothing.standings).len()), (Compliance::Degraded, 6));
+        health(bed, COMPLIANCE, ServingStatus::NotServing).await;
+        health(bed, "hearth.hall.v1.MatterService", ServingStatus::Serving).await;
 
         let mut matters = vec![];
         for kind in WRITTEN {
@@ -129,6 +145,7 @@ async fn a_03_all_six_matters_are_told_without_a_login_or_the_service_is_degrade
         let mut watch = MatterServiceClient::new(bed.staff(&[Role::Operator]));
         let compliance = watch.get_compliance(GetComplianceRequest {}).await.unwrap().into_inner();
         assert_eq!((compliance.compliance(), compliance.standings), (Compliance::Met, today.standings));
+        health(bed, COMPLIANCE, ServingStatus::Serving).await;
 
         // One taken back: the duty is not met any more.
         let answer = manager(bed).withdraw_matter(withdraw(&matters[2])).await.unwrap().into_inner();
@@ -138,6 +155,7 @@ async fn a_03_all_six_matters_are_told_without_a_login_or_the_service_is_degrade
             (today.compliance(), unpublished(&today.standings)),
             (Compliance::Degraded, vec![MatterKind::Scope])
         );
+        health(bed, COMPLIANCE, ServingStatus::NotServing).await;
 
         // Decision 24: nothing else is told without a token; a token does not stand in the way.
         let mut anybody = MatterServiceClient::new(bed.anonymous());

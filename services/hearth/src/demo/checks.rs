@@ -256,7 +256,7 @@ const KINDS: [(&str, Found); 10] = [
     ("conflict", Found::Exception(Code::Conflict)),
     ("vacant", Found::Exception(Code::Zero2)),
     ("exact_duplicate", Found::Dropped),
-    ("future_date", Found::Refused("FUTURE_READING")),
+    ("future_date", Found::Refused("TIME_RANGE")),
     ("too_many_digits", Found::Refused("INDEX_DIGITS")),
     ("not_plain_digits", Found::Refused("INDEX_NOT_PLAIN_DIGITS")),
     ("unknown_meter", Found::Refused("METER_UNKNOWN")),

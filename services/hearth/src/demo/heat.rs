@@ -8,10 +8,9 @@ use contracts::hearth::{
         template_service_client::TemplateServiceClient,
     },
     billing::v1::{
-        AssessHeatRequest, Bill, EnrolHeatRequest, HeatAccount, HeatClass, HeatMeteredPrice, InstallMeterRequest, ListHeatAccountsRequest,
-        OpenHeatSeasonRequest, PublishHeatTariffRequest, RecordSeasonReadingRequest, RegisterMeterRequest, SettleHeatRequest, TakePaymentRequest,
+        AssessHeatRequest, Bill, EnrolHeatRequest, HeatAccount, InstallMeterRequest, ListHeatAccountsRequest, OpenHeatSeasonRequest,
+        RecordSeasonReadingRequest, RegisterMeterRequest, SettleHeatRequest, TakePaymentRequest,
         heat_account::{self, Method},
-        heat_metered_price::{Settlement, Unit},
         heat_service_client::HeatServiceClient,
         meter,
         meter_service_client::MeterServiceClient,
@@ -20,7 +19,6 @@ use contracts::hearth::{
         tariff_service_client::TariffServiceClient,
     },
 };
-use serde::Deserialize;
 
 use super::{
     cast::{ACCOUNTANT, AGENT, CASHIER, CONTRACT_OFFICER, Cast, DISTRICT_MANAGER, READER, date, decimal, held, key, said, until},
@@ -30,7 +28,7 @@ use super::{
     vendor::BRANCH,
     year::{YEAR, job},
 };
-use crate::import::figures::yuan;
+use crate::import::{HeatSettlement, figures::yuan, heat_tariff_request, tariff_file};
 
 const TARIFF: &str = include_str!("../../data/cn_tianjin_heat.toml");
 /// The season that is played.
@@ -40,24 +38,6 @@ const METER: &str = "H101000001";
 const AREAS: [&str; 3] = ["100", "70.27", "101.78"];
 /// 8 100 kWh on 100 m² are 750 + 1053 yuan (the press example of the tariff).
 const INDEXES: [&str; 2] = ["0", "8100"];
-
-#[derive(Deserialize)]
-struct Tariff {
-    name: String,
-    currency: String,
-    effective_from: String,
-    legal_basis: String,
-    approved_by: String,
-    class: Vec<Class>,
-}
-
-#[derive(Deserialize)]
-struct Class {
-    name: String,
-    area_per_m2: String,
-    metered_base_per_m2: String,
-    metered_per_kwh: String,
-}
 
 /// Homes that are heated.
 pub struct Homes {
@@ -85,8 +65,9 @@ pub async fn begin(cast: &Cast, stage: &Stage) -> Result<Homes> {
     let chapter = stage.chapter("heat", 0);
     cast.set_clock("2025-10-13T09:00").await?;
     chapter.doing("tariff and season");
+    let tariff = heat_tariff_request(TARIFF, tariff_file(TARIFF)?, HeatSettlement::Refund, None)?;
     let mut tariffs = TariffServiceClient::new(cast.ask("billing", ACCOUNTANT)?);
-    said("the heat tariff", tariffs.publish_heat_tariff(tariff()?)).await?;
+    said("the heat tariff", tariffs.publish_heat_tariff(tariff)).await?;
     let mut heat = HeatServiceClient::new(cast.ask("billing", ACCOUNTANT)?);
     let open = OpenHeatSeasonRequest {
         request_id: key("heat season"),
@@ -227,35 +208,6 @@ pub async fn settle(cast: &Cast, stage: &Stage, homes: &Homes) -> Result<Season>
         yuan(season.refund)
     ));
     Ok(season)
-}
-
-fn tariff() -> Result<PublishHeatTariffRequest> {
-    let tariff: Tariff = toml::from_str(TARIFF)?;
-    let class = |c: Class| HeatClass {
-        use_class: c.name,
-        area_price: Some(decimal(&c.area_per_m2)),
-        months: 0,
-        metered: Some(HeatMeteredPrice {
-            base_price: Some(decimal(&c.metered_base_per_m2)),
-            energy_price: Some(decimal(&c.metered_per_kwh)),
-            unit: Unit::Kwh.into(),
-            settlement: Settlement::RefundAndSupplement.into(),
-        }),
-        height_surcharge: None,
-    };
-    let from = Some(date(&tariff.effective_from)?);
-    Ok(PublishHeatTariffRequest {
-        request_id: key("heat tariff"),
-        name: tariff.name,
-        from_date: from,
-        until_date: None,
-        legal_basis: tariff.legal_basis,
-        approved_by: tariff.approved_by,
-        published_date: from,
-        currency_code: tariff.currency,
-        classes: tariff.class.into_iter().map(class).collect(),
-        follows_tariff_id: None,
-    })
 }
 
 async fn template(cast: &Cast) -> Result<Template> {

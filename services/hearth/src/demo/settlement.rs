@@ -43,6 +43,7 @@ pub async fn agree(cast: &Cast, vendor: &Admitted) -> Result<()> {
         work_kind: "REPAIR".to_owned(),
         unit_price: Some(wire::money(Money::from_fen(REPAIR))),
         from_date: Some(date("2025-01-20")?),
+        tax_basis_points: 600,
     };
     said("the rate", settlements(cast, CONTRACT_OFFICER)?.set_rate(rate)).await?;
     Ok(())
@@ -128,6 +129,7 @@ pub async fn settle(cast: &Cast, stage: &Stage, vendor: &Admitted, repair: &Repa
         etag: p.etag,
         invoice_no: "25122000000007000001".to_owned(),
         invoice_date: Some(date("2025-07-21")?),
+        tax_basis_points: vec![600],
     };
     let mut portal = SettlementServiceClient::new(cast.ask_as_vendor("vendor", "jinran-office", &vendor.vendor_id)?);
     let p = payment(said("the invoice", portal.record_invoice(invoice)).await?.payment_request)?;

@@ -1,5 +1,6 @@
 //! `hearth export`: what the services hold, as a file for a spreadsheet, through the RPCs that any client may use.
 
+mod filter;
 mod page;
 mod place;
 mod sheet;
@@ -15,6 +16,7 @@ use contracts::hearth::options::v1::Role;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use self::{
+    filter::Filter,
     place::Place,
     sheet::{Column, Sheet},
 };
@@ -27,12 +29,14 @@ const HELP: &str = "\
 Examples:
   hearth export bills -o bills.xlsx
   hearth export customers > customers.csv
-  hearth export audit --address hall=https://127.0.0.1:8702 -o audit.csv
+  hearth export payments --from 2025-01-01 --to 2025-01-31 --branch 河西区 -o january.csv
+  hearth export audit --from 2025-01-01 --address hall=https://127.0.0.1:8702 -o audit.csv
 
 customers: one row for each contract, or account without one; names, numbers, phones and addresses are masked
 readings, bills, payments: one row for each
 ledger: one row for each side of a transaction; debit is positive, credit negative, and each transaction sums up to 0
-audit: the events of the four services in the order of their journals, with what each says as JSON
+audit: one row for each write and each reveal of the four services, in the order of their journals: who called which method, on whose behalf, why, about
+what, and the digest of it; a journal whose chain is broken is not written
 
 A text that begins with = + - @ or a tab gets an apostrophe before it, so that no spreadsheet takes it for a formula; figures stay figures.
 Days and times are ISO 8601. CSV is UTF-8 with a byte order mark, which spreadsheets need to read Chinese.
@@ -60,6 +64,8 @@ pub struct Export {
     /// where it is not given.
     #[arg(long = "address", value_name = "[SERVICE=]URL")]
     addresses: Vec<Address>,
+    #[command(flatten)]
+    filter: Filter,
     /// Who is on record as the one who reads.
     #[arg(long, value_name = "NAME", default_value = "export")]
     subject: String,
@@ -78,7 +84,7 @@ enum What {
     Payments,
     /// Transactions of the ledger, of billing.
     Ledger,
-    /// Events of the journals of all four.
+    /// Rows of the journals of all four.
     Audit,
 }
 
@@ -156,6 +162,7 @@ impl std::str::FromStr for Address {
 
 impl Export {
     pub async fn run(self) -> Result<ExitCode> {
+        self.filter.check(self.what)?;
         let format = self.format.or(self.output.as_deref().map(Format::by_name)).unwrap_or(Format::Csv);
         ensure!(
             format == Format::Csv || self.output.is_some(),
@@ -190,13 +197,14 @@ impl Export {
 
     async fn fill(&self, clients: &[(&'static str, Client)], sheet: &mut Sheet, bar: &ProgressBar) -> Result<()> {
         let one = || clients.first().map(|(_, client)| client.clone()).context("no service is asked");
+        let filter = &self.filter;
         match self.what {
-            What::Customers => tables::customers::fill(&one()?, sheet, bar).await,
-            What::Readings => tables::readings::fill(one()?, sheet, bar).await,
-            What::Bills => tables::bills::fill(one()?, sheet, bar).await,
-            What::Payments => tables::payments::fill(one()?, sheet, bar).await,
-            What::Ledger => tables::ledger::fill(one()?, sheet, bar).await,
-            What::Audit => tables::audit::fill(clients, sheet, bar).await,
+            What::Customers => tables::customers::fill(&one()?, filter, sheet, bar).await,
+            What::Readings => tables::readings::fill(one()?, filter, sheet, bar).await,
+            What::Bills => tables::bills::fill(one()?, filter, sheet, bar).await,
+            What::Payments => tables::payments::fill(one()?, filter, sheet, bar).await,
+            What::Ledger => tables::ledger::fill(one()?, filter, sheet, bar).await,
+            What::Audit => tables::audit::fill(clients, filter, sheet, bar).await,
         }
     }
 

@@ -1,16 +1,14 @@
 //! Lists, page by page.
 
-/// Goes through a list of a service: the client, its method, the request of it, the field of the answer that holds the rows, and what takes a row.
+/// Goes through a list of a service: the client, its method, the request with its filters, the field of the answer that holds the rows, and what takes a
+/// row.
 macro_rules! list {
-    ($client:expr, $method:ident, $request:ident, $rows:ident, $take:expr) => {{
-        let mut client = $client;
+    ($client:expr, $method:ident, $request:expr, $rows:ident, $take:expr) => {{
+        let (mut client, mut request) = ($client, $request);
+        request.page_size = $crate::export::page::PAGE;
         let ask = async |page_token: String| {
-            let request = $request {
-                page_size: $crate::export::page::PAGE,
-                page_token,
-                ..$request::default()
-            };
-            let page = client.$method(request).await?.into_inner();
+            request.page_token = page_token;
+            let page = client.$method(request.clone()).await?.into_inner();
             Ok((page.$rows, page.next_page_token))
         };
         $crate::export::page::pages(ask, $take).await

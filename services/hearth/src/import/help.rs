@@ -144,7 +144,8 @@ A tariff file names the notice that orders the prices, the authority, the first 
   tiers = [{ up_to = \"300\", price = \"2.86\" }, { up_to = \"600\", price = \"3.36\" }, { price = \"4.11\" }]
   low_income = \"all_at_tier_1\"
 
-Prices and bounds are texts, in yuan and cubic metres. Safe to run twice.
+Prices and bounds are texts, in yuan and cubic metres. A tariff of heat has commodity and model \"heat\", no tier year, and for each class
+area_per_m2 and, where meters are billed, metered_base_per_m2 and metered_per_kwh. Safe to run twice.
 
 Exit code: 0 when it is published or there already; 2 when the file cannot be used; 1 when the service refuses it or does not answer.";
 
@@ -164,6 +165,6 @@ mod tests {
     #[test]
     fn the_examples_are_what_they_show() {
         assert_eq!(profile::read(&example(PROFILES)).unwrap().len(), 2);
-        assert_eq!(tariff::read(&example(TARIFFS), None).unwrap().classes.len(), 1);
+        assert_eq!(tariff::parse(&example(TARIFFS)).unwrap().classes.len(), 1);
     }
 }

@@ -3,6 +3,7 @@
 mod columns;
 pub mod convert;
 pub mod figures;
+mod heat_tariff;
 mod help;
 mod layout;
 mod profile;
@@ -32,10 +33,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 pub use self::{
     columns::{Cells, Columns, Field},
     convert::Unit,
+    heat_tariff::{Settlement as HeatSettlement, request as heat_tariff_request},
     layout::{Layout, Opened},
     pump::{Answer as Taken, CHUNK, Feed as Rows, Kind as FileKind, Notice as Refused, pump as send, told},
     rows::{Customers, Meters, Opening, Payments, Readings, Trades},
-    tariff::read as tariff_request,
+    tariff::{parse as tariff_file, request as tariff_request},
 };
 use self::{
     pump::{Answer, Feed, Kind, Notice, check},

@@ -6,15 +6,23 @@ use contracts::hearth::billing::v1::{HouseholdUplift, PublishTariffRequest, Tari
 use rating::{Boundary, Class, Commodity, Component, ReliefRule, Span, Tariff};
 use rpc::wire;
 
-/// Reads a file; `published` is the day on which the prices were made public, the first day in force where it is not known.
+/// Reads a file.
 ///
 /// # Errors
-/// A text that is no tariff, and what billing cannot price yet: heat, prices by bill, a choice of a flat price, several meters of one household.
-pub fn read(text: &str, published: Option<NaiveDate>) -> Result<PublishTariffRequest> {
-    let read = match Tariff::from_toml(text) {
-        Ok(read) => read,
+/// A text that is no tariff.
+pub fn parse(text: &str) -> Result<Tariff> {
+    match Tariff::from_toml(text) {
+        Ok(read) => Ok(read),
         Err(error) => bail!("{error} ({})", error.reason),
-    };
+    }
+}
+
+/// The request for a tariff of gas that was read from `text`; `published` is the day on which the prices were made public, the first day in force
+/// where it is not known.
+///
+/// # Errors
+/// What billing cannot price yet: prices by bill, a choice of a flat price, several meters of one household.
+pub fn request(text: &str, read: Tariff, published: Option<NaiveDate>) -> Result<PublishTariffRequest> {
     let Some(year) = read.tier_year.filter(|_| read.commodity == Commodity::NaturalGas && read.tax.is_none()) else {
         bail!("only tariffs of piped gas by annual tiers are taken: commodity natural_gas, model graduated_annual, no tax");
     };
@@ -114,6 +122,10 @@ fn class_of(class: &Class) -> Result<TariffClass> {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use super::*;
+
+    fn read(text: &str, published: Option<NaiveDate>) -> Result<PublishTariffRequest> {
+        request(text, parse(text)?, published)
+    }
 
     const TIANJIN: &str = include_str!("../../data/cn_tianjin_gas_2024.toml");
 

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::TcpListener,
     process::{Command, Output},
 };
 
@@ -42,6 +43,8 @@ fn decision_25_a_demo_that_runs_keeps_another_one_out() {
 
 #[test]
 fn the_year_is_played_for_the_first_customers_and_played_anew() {
+    // Decision 25: where the default ports are taken, by this test or by somebody else, the demo takes free ones.
+    let _taken = [7701, 7702, 7703, 7704].map(|port| TcpListener::bind(("127.0.0.1", port)));
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     for _ in 0..2 {

@@ -44,7 +44,7 @@ fn access_md_is_current() {
          by their certificate. Whoever is not listed gets `PERMISSION_DENIED`, whoever is nobody `UNAUTHENTICATED`. Health and reflection need no token.\n\n\
          *Kind*: a read is masked; a write carries a `request_id`; a reveal shows personal data in clear text, needs a purpose and leaves a journal row.\n\
          *Bound by*: the field of the request that must equal the vendor or customer in the caller's token; such a caller may call nothing else. A caller with a branch sees the rows of that branch in\n\
-         every method. *Audit*: what an auditor looks for beyond the journal row.",
+         every method. A service that sends its user's token along may do what the user may as well, no more. *Audit*: what an auditor looks for beyond the journal row.",
     );
     let table = AccessTable::read().unwrap();
     let mut packages: BTreeMap<&str, Vec<&Method>> = BTreeMap::new();
@@ -130,18 +130,40 @@ const FRAME: &[(&str, &[Row])] = &[
                 "TOKEN_WRONG_TYPE",
                 "not an access token (`typ` is not `at+jwt`), such as an identity token",
             ),
+            ("UNAUTHENTICATED", "TOKEN_REVOKED", "the token has been revoked"),
+            (
+                "PERMISSION_DENIED",
+                "ACCOUNT_SUSPENDED",
+                "the holder of the token, or the vendor of the holder, is suspended",
+            ),
             ("UNAUTHENTICATED", "AUTH_AMBIGUOUS", "more than one `authorization`"),
             (
                 "PERMISSION_DENIED",
                 "METHOD_NOT_ALLOWED",
-                "none of the caller's roles may call this method, or a bound caller calls a method that names no vendor or customer",
+                "none of the roles of the caller, or of the user for whom a service calls, may call this method, or a bound caller calls a method that names no vendor or customer",
             ),
             ("PERMISSION_DENIED", "CALLER_NOT_ALLOWED", "the service that calls may not call this method"),
             ("UNIMPLEMENTED", "METHOD_UNKNOWN", "there is no such method here"),
             ("UNIMPLEMENTED", "CODEC_UNSUPPORTED", "only protobuf is spoken"),
-            ("UNIMPLEMENTED", "ENCODING_UNSUPPORTED", "the message is compressed by something else than gzip"),
+            ("UNIMPLEMENTED", "ENCODING_UNSUPPORTED", "the message is compressed"),
+            ("UNIMPLEMENTED", "CARDINALITY", "a second message, where the method takes one"),
             ("RESOURCE_EXHAUSTED", "HEADERS_TOO_LARGE", "more than 8 KiB of metadata"),
-            ("RESOURCE_EXHAUSTED", "MESSAGE_TOO_LARGE", "the message is larger than 4 MiB"),
+            (
+                "RESOURCE_EXHAUSTED",
+                "MESSAGE_TOO_LARGE",
+                "the message is larger than 256 KiB, than 1 MiB where rows are imported or a document is taken, or an answer would be larger than 4 MiB; `limit` says which",
+            ),
+            (
+                "RESOURCE_EXHAUSTED",
+                "QUOTA_EXCEEDED",
+                "more calls than the quota of the caller allows; `QuotaFailure` says which quota, `RetryInfo` when to try again",
+            ),
+            ("RESOURCE_EXHAUSTED", "CONCURRENCY_EXCEEDED", "the caller has too many calls in hand at once"),
+            (
+                "UNAVAILABLE",
+                "OVERLOADED",
+                "more is asked of the service than it can do; `RetryInfo` and the trailer `grpc-retry-pushback-ms` say when to try again",
+            ),
             ("INVALID_ARGUMENT", "BAD_DEADLINE", "`grpc-timeout` is malformed"),
             (
                 "DEADLINE_EXCEEDED",
@@ -162,7 +184,7 @@ const FRAME: &[(&str, &[Row])] = &[
             (
                 "INVALID_ARGUMENT",
                 "REQUEST_INVALID",
-                "fields break rules of the contract; `BadRequest` lists up to 20, each with the rule as reason (`STRING_MAX_LEN`)",
+                "fields break rules of the contract; `BadRequest` lists up to 20, each with a reason of its own; a rule without one below is told by its name (`INT64_GTE`)",
             ),
             ("INVALID_ARGUMENT", "IDEMPOTENCY_KEY_REQUIRED", "a write without `request_id`"),
             ("INVALID_ARGUMENT", "IDEMPOTENCY_KEY_FORMAT", "the `request_id` is no UUID"),
@@ -176,12 +198,19 @@ const FRAME: &[(&str, &[Row])] = &[
             ),
             ("INVALID_ARGUMENT", "INVALID", "field violation: a rule without a name of its own"),
             ("INVALID_ARGUMENT", "REQUIRED", "a value is required"),
+            ("INVALID_ARGUMENT", "TOO_LONG", "the text is too long"),
+            ("INVALID_ARGUMENT", "PATTERN", "the text has another form than the field's comment says"),
+            ("INVALID_ARGUMENT", "TOO_MANY", "more items than may be given at once"),
+            ("INVALID_ARGUMENT", "DUPLICATE", "it stands twice in the request"),
+            ("INVALID_ARGUMENT", "ENUM_UNKNOWN", "the value is not known"),
             ("INVALID_ARGUMENT", "ID_FORMAT", "not a UUID"),
             ("INVALID_ARGUMENT", "DATE", "there is no such day, or not between 1900 and 2199"),
             ("INVALID_ARGUMENT", "TIME_RANGE", "a time outside the years 1900 to 2199"),
             ("INVALID_ARGUMENT", "CURRENCY", "an amount that is not in CNY"),
             ("INVALID_ARGUMENT", "AMOUNT_RANGE", "an amount beyond 10^11 fen"),
-            ("INVALID_ARGUMENT", "DECIMAL_FORMAT", "not a decimal number of the scale that the field keeps"),
+            ("INVALID_ARGUMENT", "DECIMAL_FORMAT", "not a plain decimal number"),
+            ("INVALID_ARGUMENT", "SCALE", "a decimal number with more places than the field keeps"),
+            ("INVALID_ARGUMENT", "DECIMAL_RANGE", "a decimal number out of range"),
             ("INVALID_ARGUMENT", "PAGE_SIZE", "a negative page size"),
             ("INVALID_ARGUMENT", "PAGE_TOKEN_INVALID", "a page token of another caller, method or filter"),
         ],
@@ -226,6 +255,14 @@ const FRAME: &[(&str, &[Row])] = &[
                 "the tables were made by another program than this one",
             ),
         ],
+    ),
+    (
+        "Among the services, in the log",
+        &[(
+            "FAILED_PRECONDITION",
+            "HISTORY_DIFFERS",
+            "the journal of a peer does not hold what was kept of it: restored from an older copy, cut or changed",
+        )],
     ),
 ];
 

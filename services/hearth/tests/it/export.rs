@@ -109,8 +109,47 @@ fn what_the_services_hold_comes_out_as_text_and_as_a_workbook() {
         let expected: Vec<_> = (1..=positions.len()).map(|n| n.to_string()).collect();
         assert!(!positions.is_empty() && positions == expected, "{service}: {positions:?}");
     }
-    let paid = audit.iter().find(|e| e["type"] == "hearth.billing.v1.PaymentReceived").unwrap();
-    assert!(paid["payload"].starts_with('{') && paid["payload"].contains("\"payment_id\""), "{paid:?}");
+    // Who called which method about what; the digest and the chain stand beside it.
+    let paid = audit.iter().find(|e| e["method"] == "hearth.billing.v1.PaymentService/ImportPayments").unwrap();
+    assert_eq!(
+        (paid["actor"].as_str(), paid["on_behalf_by"].as_str(), paid["purpose"].as_str()),
+        ("import", "", "")
+    );
+    assert!(paid["subjects"].ends_with("payments:2"), "{paid:?}");
+    assert!(
+        paid["digest"].len() == 64 && paid["hash"].len() == 64 && !paid["request_id"].is_empty(),
+        "{paid:?}"
+    );
+
+    // Narrowed to a period, a branch, an account; refused where the rows have no such field.
+    let narrowed = |what: &str, filters: &[&str]| {
+        let path = path(&format!("narrow-{what}.csv"));
+        let output = suite.export_with(what, &path, filters);
+        assert_told(&output, 0, &[&format!("of {what} in")]);
+        rows(&path)
+    };
+    let references = |filters: &[&str]| -> Vec<String> { narrowed("payments", filters).into_iter().map(|p| p["channel_reference"].clone()).collect() };
+    assert_eq!(references(&["--from", "2025-01-21"]), ["B-2"]);
+    assert_eq!(references(&["--to", "2025-01-20"]), ["'+1"]);
+    assert_eq!(references(&["--account", "T0000001", "--branch", "=河西区"]).len(), 2);
+    assert_eq!(references(&["--account", "T0000002"]).len(), 0);
+    assert_eq!(narrowed("customers", &["--account", "T0000002"]).len(), 1);
+    assert_eq!(narrowed("customers", &["--branch", "和平区"]).len(), 0);
+    let of_one = narrowed("readings", &["--account", "T0000002", "--from", "2025-01-31"]);
+    assert_eq!(of_one.iter().map(|r| r["meter_no"].as_str()).collect::<Vec<_>>(), ["M2"]);
+    assert_eq!(narrowed("bills", &["--account", "T0000001"]).len(), 1);
+    assert_eq!(narrowed("bills", &["--to", "2000-01-01"]).len(), 0);
+    let transactions = narrowed("ledger", &["--account", "T0000001"]);
+    assert!(!transactions.is_empty() && narrowed("ledger", &["--account", "T0000002"]).is_empty());
+    assert_eq!(narrowed("audit", &["--to", "2000-01-01"]).len(), 0);
+    for (what, filters, sentence) in [
+        ("customers", ["--from", "2025-01-01"], "customers cannot be narrowed by --from"),
+        ("audit", ["--branch", "河西区"], "audit cannot be narrowed by --branch"),
+        ("payments", ["--account", "T9"], "billing knows no account T9"),
+    ] {
+        assert_told(&suite.export_with(what, &path("none.csv"), &filters), 1, &[sentence]);
+    }
+    assert!(!path("none.csv").exists());
 
     // The same as a workbook: figures are numbers, and the workbook can be imported where a text could.
     let workbook = path("payments.xlsx");

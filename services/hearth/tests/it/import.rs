@@ -140,6 +140,25 @@ fn files_are_imported_twice_with_one_effect() {
     assert_told(&suite.import("tariffs", tariff, &["--dry-run"]), 0, &["nothing was published"]);
     assert_told(&suite.import("tariffs", tariff, &[]), 0, &["published: Tianjin"]);
     assert_told(&suite.import("tariffs", tariff, &[]), 0, &["already there: Tianjin"]);
+    // Heat: with the rule for the difference between area and meter, which no notice of gas has.
+    let heat = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cn_tianjin_heat.toml");
+    assert_told(
+        &suite.import("tariffs", heat, &["--dry-run"]),
+        0,
+        &["resident, non-resident", "nothing was published"],
+    );
+    assert_told(
+        &suite.import("tariffs", heat, &[]),
+        0,
+        &["published: Tianjin central districts, central heating"],
+    );
+    assert_told(&suite.import("tariffs", heat, &[]), 0, &["already there: Tianjin central"]);
+    assert_told(&suite.import("tariffs", heat, &["--settlement", "capped"]), 1, &["the tariff is refused"]);
+    assert_told(
+        &suite.import("tariffs", tariff, &["--settlement", "capped"]),
+        2,
+        &["--settlement is for tariffs of heat"],
+    );
 }
 
 #[test]

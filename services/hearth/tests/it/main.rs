@@ -2,17 +2,28 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod alone;
+mod bad_inputs;
+mod certificates;
 mod check;
 mod contracts;
 mod demo;
 mod docs;
+mod engines;
 mod export;
+mod fill;
 mod frame;
 mod import;
+mod injection;
+mod isolation;
 mod kill;
 mod layout;
+mod nonsense;
+mod principals;
 mod rate;
+mod rpcs;
 mod sentences;
+mod sides;
+mod tables;
 mod tokens;
 mod tool;
 mod tree;

@@ -61,11 +61,17 @@ impl Suite {
 
     /// Writes an export into a file.
     pub fn export(&self, what: &str, file: &Path) -> Output {
+        self.export_with(what, file, &[])
+    }
+
+    /// The same with further words of the command.
+    pub fn export_with(&self, what: &str, file: &Path, further: &[&str]) -> Output {
         let mut words: Vec<String> = ["export", what, "-o"].map(str::to_owned).to_vec();
         words.push(file.display().to_string());
         for service in ["archive", "hall", "billing", "vendor"] {
             words.extend(["--address".to_owned(), format!("{service}={}", self.address(service))]);
         }
+        words.extend(further.iter().map(|word| (*word).to_owned()));
         hearth(&self.data(), &words.iter().map(String::as_str).collect::<Vec<_>>())
     }
 }

@@ -12,7 +12,7 @@ use bytes::{Buf, BufMut, Bytes};
 use calendar::Clock;
 use contracts::hearth::options::v1::Role;
 use database::Target;
-use rpc::{AccessTable, Method, Peer, Principal, TlsFiles, token::Issuer};
+use rpc::{AccessTable, Load, Method, Peer, Principal, Tls, TlsFiles, token::Issuer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{
     TlsConnector,
@@ -46,7 +46,7 @@ pub fn world() -> &'static World {
     WORLD.get_or_init(|| {
         std::thread::spawn(|| {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-            let world = runtime.block_on(start_all());
+            let world = runtime.block_on(all_in(folder()));
             std::mem::forget(runtime);
             world
         })
@@ -56,14 +56,15 @@ pub fn world() -> &'static World {
 }
 
 /// A fresh folder with keys.
-fn folder() -> PathBuf {
+pub fn folder() -> PathBuf {
     let folder = tempfile::Builder::new().prefix("world").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap().keep();
     boot::keys::make(&folder.join("keys"), &[]).unwrap();
+    std::fs::write(folder.join("denied"), "# nobody\n").unwrap();
     folder
 }
 
-async fn start_all() -> World {
-    let folder = folder();
+/// The four services on the data of a folder.
+pub async fn all_in(folder: PathBuf) -> World {
     let (mut listeners, mut addresses) = (vec![], BTreeMap::new());
     for service in ALL {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -95,7 +96,11 @@ async fn start_all() -> World {
 
 /// One service with nobody where the others should be, and without reflection.
 pub async fn alone(service: Service) -> World {
-    let folder = folder();
+    alone_in(folder(), service).await
+}
+
+/// The same, on a folder that was made ready.
+pub async fn alone_in(folder: PathBuf, service: Service) -> World {
     let mut addresses = BTreeMap::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     for other in ALL {
@@ -122,19 +127,27 @@ pub async fn alone(service: Service) -> World {
     }
 }
 
-fn settings(folder: &Path, service: Service, addresses: &BTreeMap<&'static str, SocketAddr>, reflection: bool) -> Settings {
+pub fn settings(folder: &Path, service: Service, addresses: &BTreeMap<&'static str, SocketAddr>, reflection: bool) -> Settings {
     let keys = folder.join("keys");
     Settings {
         database: Target::parse(&format!("sqlite://{}", folder.join(format!("{}.db", service.name)).display())).unwrap(),
         listen: addresses[service.name],
         issuer: boot::keys::ISSUER.to_owned(),
         jwks: KeySet::File(keys.join("jwks.json")),
+        deny_list: Some(folder.join("denied")),
         tls: TlsFiles::in_folder(&keys, service.name),
         vault_keys: keys.join(format!("{}.vault", service.name)),
         files: folder.join(format!("{}-files", service.name)),
         peers: addresses.iter().map(|(name, address)| (*name, format!("https://{address}"))).collect(),
         reflection,
         origins: vec![ORIGIN.to_owned()],
+        connections_per_address: 2_048,
+        // One caller plays many here.
+        load: Load {
+            quota: 1_000_000,
+            of_one: 1_000,
+            in_hand: 1_000,
+        },
         otlp_endpoint: None,
         log: "warn".to_owned(),
     }
@@ -145,8 +158,19 @@ impl World {
         self.folder.join("keys")
     }
 
-    fn address(&self, service: &str) -> String {
+    pub fn address(&self, service: &str) -> String {
         format!("https://{}", self.addresses[service])
+    }
+
+    /// Where a service listens.
+    pub fn socket(&self, service: &str) -> SocketAddr {
+        self.addresses[service]
+    }
+
+    /// Puts a line on the deny list of the services; it is in force some seconds later.
+    pub fn deny(&self, line: &str) {
+        let mut list = std::fs::OpenOptions::new().append(true).open(self.folder.join("denied")).unwrap();
+        std::io::Write::write_all(&mut list, format!("{line}\n").as_bytes()).unwrap();
     }
 
     /// A connection below every library of gRPC, for what such a library would not send.
@@ -173,20 +197,23 @@ impl World {
     }
 
     /// A service, by its certificate.
-    pub fn peer(&self, service: &str, caller: &'static str) -> Channel {
-        Peer::lazy(caller, &self.address(service), Some(&TlsFiles::in_folder(&self.keys(), caller)))
-            .unwrap()
-            .channel()
+    pub fn peer(&self, service: &'static str, caller: &str) -> Channel {
+        let tls = Tls::new(TlsFiles::in_folder(&self.keys(), caller)).unwrap();
+        Peer::lazy(service, &self.address(service), Some(&tls)).unwrap().bare()
     }
 
     /// A token, with its scheme.
     pub fn token(&self, roles: &[Role]) -> String {
-        let principal = Principal {
+        self.token_of(&Principal {
             subject: "somebody".to_owned(),
             roles: roles.iter().map(|r| *r as i32).collect(),
             ..Principal::default()
-        };
-        format!("Bearer {}", Issuer::from_folder(&self.keys()).unwrap().sign(&principal).unwrap())
+        })
+    }
+
+    /// A token of somebody in particular.
+    pub fn token_of(&self, principal: &Principal) -> String {
+        format!("Bearer {}", Issuer::from_folder(&self.keys()).unwrap().sign(principal).unwrap())
     }
 
     /// A request with a token.
@@ -227,7 +254,7 @@ pub async fn send(channel: &Channel, method: &str, metadata: &[(&'static str, &s
 }
 
 /// Bytes as they are.
-struct Raw;
+pub struct Raw;
 
 impl Codec for Raw {
     type Encode = Bytes;

@@ -10,7 +10,7 @@ use sea_orm::{
     sea_query::LockType,
 };
 use uuid::Uuid;
-use vault::Vault;
+use vault::{Index, Vault};
 
 use super::model::{Certificate, Grant, Person, State, Training};
 use crate::refusal::Refusal;
@@ -129,6 +129,14 @@ pub(super) struct Clear {
 
 const ID_NUMBER: &str = "person.id_number";
 const PHONE: &str = "person.phone";
+
+/// The blind index of the identity number.
+pub(crate) const BY_ID_NUMBER: Index = Index {
+    table: "person",
+    sealed: ("id_number_sealed", ID_NUMBER),
+    blind: ("id_number_blind", ID_NUMBER),
+    text: false,
+};
 
 /// A new person; the unique rule on the identity number holds across a rotation of keys too.
 pub(super) async fn insert(conn: &impl ConnectionTrait, vault: &Vault, person: &Person, id_number: &str, phone: &str) -> Result<(), Fault> {

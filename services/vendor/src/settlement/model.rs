@@ -30,6 +30,8 @@ pub struct Rate {
     pub work_kind: String,
     /// Fen.
     pub unit_price: i64,
+    /// Value added tax within the price, in hundredths of a percent.
+    pub tax: i32,
     pub from: NaiveDate,
     pub set_by: String,
 }
@@ -47,10 +49,10 @@ impl Rate {
     }
 }
 
-/// The price of a day: that of the row with the latest first day that is not after it.
-pub fn price_on(card: &[Rate], basis: Basis, work_kind: &str, day: NaiveDate) -> Option<i64> {
+/// The row of a day: the one with the latest first day that is not after it.
+pub fn rate_on<'a>(card: &'a [Rate], basis: Basis, work_kind: &str, day: NaiveDate) -> Option<&'a Rate> {
     let rows = card.iter().filter(|r| r.basis == basis && r.work_kind == work_kind && r.from <= day);
-    rows.max_by_key(|r| r.from).map(|r| r.unit_price)
+    rows.max_by_key(|r| r.from)
 }
 
 /// Work of one kind and price.
@@ -60,9 +62,22 @@ pub struct Line {
     pub work_kind: String,
     pub count: i32,
     pub unit_price: i64,
+    /// Value added tax within the price, in hundredths of a percent.
+    #[serde(default)]
+    pub tax: i32,
 }
 
 impl Line {
+    fn one(rate: &Rate) -> Self {
+        Self {
+            basis: rate.basis,
+            work_kind: rate.work_kind.clone(),
+            count: 1,
+            unit_price: rate.unit_price,
+            tax: rate.tax,
+        }
+    }
+
     /// Count times price in fen.
     pub fn amount(&self) -> i64 {
         i64::from(self.count).saturating_mul(self.unit_price)
@@ -73,26 +88,24 @@ impl Line {
 pub fn lines(card: &[Rate], accepted: &[Decided], month: Option<NaiveDate>) -> Result<Vec<Line>, Refusal> {
     let mut lines: Vec<Line> = vec![];
     for work in accepted.iter().filter(|work| work.accepted) {
-        let unit_price = price_on(card, Basis::Order, &work.kind, work.reported.date()).ok_or(Refusal::RateMissing)?;
-        match lines.iter_mut().find(|l| l.work_kind == work.kind && l.unit_price == unit_price) {
+        let rate = rate_on(card, Basis::Order, &work.kind, work.reported.date()).ok_or(Refusal::RateMissing)?;
+        let same = |l: &&mut Line| (&l.work_kind, l.unit_price, l.tax) == (&work.kind, rate.unit_price, rate.tax);
+        match lines.iter_mut().find(same) {
             Some(line) => line.count = line.count.saturating_add(1),
-            None => lines.push(Line {
-                basis: Basis::Order,
-                work_kind: work.kind.clone(),
-                count: 1,
-                unit_price,
-            }),
+            None => lines.push(Line::one(rate)),
         }
     }
-    if let Some(unit_price) = month.and_then(|first| price_on(card, Basis::Month, "", first)) {
-        lines.push(Line {
-            basis: Basis::Month,
-            work_kind: String::new(),
-            count: 1,
-            unit_price,
-        });
-    }
+    lines.extend(month.and_then(|first| rate_on(card, Basis::Month, "", first)).map(Line::one));
     Ok(lines)
+}
+
+/// The rates of tax that an invoice for these lines shows: those of the days of the work, since the tax is due then, whatever is in force on
+/// the day of the invoice.
+pub fn taxes(lines: &[Line]) -> Vec<i32> {
+    let mut taxes: Vec<i32> = lines.iter().filter(|l| l.amount() > 0 && l.tax > 0).map(|l| l.tax).collect();
+    taxes.sort_unstable();
+    taxes.dedup();
+    taxes
 }
 
 /// One in hundredths of a percent.
@@ -483,6 +496,17 @@ mod tests {
         assert_eq!(amounts(MOST + 1, 10_000, 0, 0), Err(Refusal::PaymentRange));
     }
 
+    #[test]
+    fn bad_input_99_a_sum_above_the_cap_is_no_payment() {
+        // Each of them may stand; together they are more than a payment may come to.
+        assert_eq!(amounts(MOST, 10_000, 0, 0).unwrap().own, MOST);
+        assert_eq!(amounts(MOST + 1, 10_000, 0, 0), Err(Refusal::PaymentRange));
+        assert_eq!(
+            (Refusal::PaymentRange.code(), Refusal::PaymentRange.reason()),
+            (rpc::Code::OutOfRange, "TOTAL_RANGE")
+        );
+    }
+
     fn rate(basis: Basis, kind: &str, price: i64, from: &str) -> Rate {
         Rate {
             id: RateId::new(),
@@ -490,6 +514,7 @@ mod tests {
             basis,
             work_kind: kind.into(),
             unit_price: price,
+            tax: 0,
             from: from.parse().unwrap(),
             set_by: String::new(),
         }
@@ -502,6 +527,27 @@ mod tests {
             reported: Instant::start_of(reported.parse().unwrap()),
             by: "acceptor".into(),
         }
+    }
+
+    #[test]
+    fn f_e_the_tax_of_an_invoice_is_that_of_the_days_of_the_work() {
+        let taxed = |price: i64, tax: i32, from: &str| Rate {
+            tax,
+            ..rate(Basis::Order, "REPAIR", price, from)
+        };
+        // 16 % until March 2019 and 13 % from April on, as the law had it, at one price.
+        let card = [taxed(8_000, 1_600, "2019-01-01"), taxed(8_000, 1_300, "2019-04-01")];
+        let of = |days: &[&str]| {
+            let done: Vec<_> = days.iter().map(|day| work("REPAIR", day, true)).collect();
+            let lines = lines(&card, &done, None).unwrap();
+            (lines.iter().map(|l| l.count).collect::<Vec<_>>(), taxes(&lines))
+        };
+        assert_eq!(of(&["2019-03-31"]), (vec![1], vec![1_600]));
+        assert_eq!(of(&["2019-04-01", "2019-04-02"]), (vec![2], vec![1_300]));
+        assert_eq!(of(&["2019-03-31", "2019-04-01"]), (vec![1, 1], vec![1_300, 1_600]));
+        assert_eq!(of(&[]), (vec![], vec![]));
+        let free = [rate(Basis::Month, "", 0, "2019-01-01"), rate(Basis::Order, "REPAIR", 100, "2019-01-01")];
+        assert_eq!(taxes(&lines(&free, &[work("REPAIR", "2019-02-01", true)], None).unwrap()), [0_i32; 0]);
     }
 
     #[test]

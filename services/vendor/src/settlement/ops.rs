@@ -16,7 +16,7 @@ use rpc::{Call, Fault, wire};
 
 use super::{
     count::{count, facts, place, release, settle_holds, take},
-    model::{Action, Amounts, Cause, Deduction, Hold, Payment, State},
+    model::{Action, Amounts, Cause, Deduction, Hold, Payment, State, taxes},
     store,
     wire::payment as view,
 };
@@ -92,6 +92,14 @@ pub async fn invoice(desk: Desk, call: Call, request: RecordInvoiceRequest) -> R
         return Err(Fault::not_found("payment_request", payment.id));
     }
     payment.act(Action::Invoice, "")?;
+    let mut shown = request.tax_basis_points;
+    shown.sort_unstable();
+    let expected = taxes(&payment.lines);
+    if shown != expected {
+        let expected: Vec<_> = expected.iter().map(i32::to_string).collect();
+        let refused = Fault::from(Refusal::InvoiceTaxRate).field("tax_basis_points");
+        return Err(refused.meta("expected", expected.join(" ")));
+    }
     (payment.invoice_no, payment.invoice_date) = (request.invoice_no, Some(day));
     settle_holds(&mut write, &contract, &payment).await?;
     let payment_request = kept(&mut write, &call, &mut payment).await?;

@@ -27,6 +27,7 @@ mod rate {
         pub unit_price: i64,
         pub from_date: chrono::NaiveDate,
         pub set_by: String,
+        pub tax: i32,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -197,6 +198,7 @@ pub(super) async fn insert_rate(conn: &impl ConnectionTrait, rate: &Rate) -> Res
         unit_price: Set(rate.unit_price),
         from_date: Set(rate.from),
         set_by: Set(rate.set_by.clone()),
+        tax: Set(rate.tax),
     };
     rate::Entity::insert(row).exec_without_returning(conn).await?;
     Ok(())
@@ -433,6 +435,7 @@ fn of_rate_row(row: rate::Model) -> Result<Rate, Fault> {
         basis: row.basis.parse().map_err(Fault::internal)?,
         work_kind: row.work_kind,
         unit_price: row.unit_price,
+        tax: row.tax,
         from: row.from_date,
         set_by: row.set_by,
     })

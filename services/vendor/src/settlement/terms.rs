@@ -30,6 +30,7 @@ pub async fn set_rate(desk: Desk, call: Call, request: SetRateRequest) -> Result
         basis: Basis::of_number(request.basis).ok_or_else(|| unknown("basis"))?,
         work_kind: request.work_kind,
         unit_price: wire::money_of(request.unit_price.as_ref(), "unit_price")?.fen(),
+        tax: request.tax_basis_points,
         from: wire::date_of(request.from_date.as_ref(), "from_date")?,
         set_by: call.subject().to_owned(),
     }

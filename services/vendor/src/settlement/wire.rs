@@ -22,6 +22,7 @@ pub(super) fn rate(rate: &Rate) -> proto::Rate {
         work_kind: rate.work_kind.clone(),
         unit_price: fen(rate.unit_price),
         from_date: Some(wire::date(rate.from)),
+        tax_basis_points: rate.tax,
     }
 }
 
@@ -92,6 +93,7 @@ fn line(line: &Line) -> proto::PaymentLine {
         count: line.count,
         unit_price: fen(line.unit_price),
         amount: fen(line.amount()),
+        tax_basis_points: line.tax,
     }
 }
 

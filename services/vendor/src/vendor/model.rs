@@ -5,6 +5,7 @@ use std::{cmp::Reverse, fmt, str::FromStr};
 use calendar::Instant;
 use chrono::{Months, NaiveDate};
 use ids::{QualificationId, VendorId};
+use money::DecimalError;
 use serde::{Deserialize, Serialize};
 
 use crate::{codes::codes, refusal::Refusal};
@@ -236,21 +237,24 @@ impl Points {
     }
 }
 
-/// Not a number of points: negative, or more than three places.
-#[derive(Debug, PartialEq, Eq)]
-pub struct PointsFormat;
-
 impl FromStr for Points {
-    type Err = PointsFormat;
+    type Err = DecimalError;
 
-    fn from_str(text: &str) -> Result<Self, PointsFormat> {
+    /// Not negative, at most three places.
+    fn from_str(text: &str) -> Result<Self, DecimalError> {
         let (whole, places) = text.split_once('.').unwrap_or((text, "0"));
         let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-        if !digits(whole) || !digits(places) || whole.len() > 6 || places.len() > 3 {
-            return Err(PointsFormat);
+        if !digits(whole) || !digits(places) {
+            return Err(DecimalError::Format);
+        }
+        if places.len() > 3 {
+            return Err(DecimalError::Scale);
+        }
+        if whole.len() > 6 {
+            return Err(DecimalError::Range);
         }
         let thousandths = format!("{whole}{places:0<3}");
-        thousandths.parse().map(Self).map_err(|_| PointsFormat)
+        thousandths.parse().map(Self).map_err(|_| DecimalError::Range)
     }
 }
 
@@ -606,8 +610,16 @@ mod tests {
         assert_eq!(points("40").thousandths(), 40_000);
         assert_eq!(points("0.5").thousandths(), 500);
         assert_eq!(points("12.345").to_string(), "12.345");
-        for bad in ["", "-1", "1.2345", "1.", ".5", "1e3", "1234567"] {
-            assert_eq!(bad.parse::<Points>(), Err(PointsFormat), "{bad}");
+        for (bad, expected) in [
+            ("", DecimalError::Format),
+            ("-1", DecimalError::Format),
+            ("1.2345", DecimalError::Scale),
+            ("1.", DecimalError::Format),
+            (".5", DecimalError::Format),
+            ("1e3", DecimalError::Format),
+            ("1234567", DecimalError::Range),
+        ] {
+            assert_eq!(bad.parse::<Points>(), Err(expected), "{bad}");
         }
     }
 

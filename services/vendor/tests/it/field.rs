@@ -72,6 +72,11 @@ pub async fn in_force(bed: &Bed, vendor_id: &str, terms: ContractTerms) -> Contr
 }
 
 pub async fn try_rate(bed: &Bed, contract: &Contract, basis: RateBasis, work_kind: &str, price: i64, from: Date) -> Result<Rate, Status> {
+    taxed_rate(bed, contract, basis, work_kind, price, 0, from).await
+}
+
+/// A row of a rate card with tax within the price, in hundredths of a percent.
+pub async fn taxed_rate(bed: &Bed, contract: &Contract, basis: RateBasis, work_kind: &str, price: i64, tax: i32, from: Date) -> Result<Rate, Status> {
     let request = SetRateRequest {
         request_id: key(),
         contract_id: contract.contract_id.clone(),
@@ -79,6 +84,7 @@ pub async fn try_rate(bed: &Bed, contract: &Contract, basis: RateBasis, work_kin
         work_kind: work_kind.into(),
         unit_price: fen(price),
         from_date: Some(from),
+        tax_basis_points: tax,
     };
     let answer = settlements(bed, "officer", &[Role::ContractOfficer]).set_rate(request).await?;
     Ok(answer.into_inner().rate.unwrap())

@@ -264,6 +264,7 @@ async fn attempt(client: &Client, method: &str, vendor: &str, of: &Things) -> Re
                 etag: of.payment_etag.clone(),
                 invoice_no: "1".into(),
                 invoice_date: Some(date(2025, 1, 2)),
+                ..Default::default()
             };
             settlements.record_invoice(request).await.map(|_| 1)
         }

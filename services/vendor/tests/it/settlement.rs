@@ -13,7 +13,7 @@ use tonic::{Code, Status};
 
 use crate::{
     assessment::uphold,
-    field::{Field, REPAIR, Settlements, as_fen, blacklist, fen, in_force, settlements, try_rate},
+    field::{Field, REPAIR, Settlements, as_fen, blacklist, fen, in_force, settlements, taxed_rate, try_rate},
     world::{Contracts, contracts, date, day, events, payloads, set_day, terms, today},
 };
 
@@ -43,16 +43,21 @@ pub async fn prepare(bed: &Bed, field: &Field, month: Date) -> PaymentRequest {
 }
 
 async fn invoice(bed: &Bed, p: PaymentRequest) -> PaymentRequest {
+    try_invoice(bed, &p, &[]).await.unwrap()
+}
+
+async fn try_invoice(bed: &Bed, p: &PaymentRequest, taxes: &[i32]) -> Result<PaymentRequest, Status> {
     let request = RecordInvoiceRequest {
         request_id: key(),
         vendor_id: p.vendor_id.clone(),
-        payment_request_id: p.payment_request_id,
-        etag: p.etag,
+        payment_request_id: p.payment_request_id.clone(),
+        etag: p.etag.clone(),
         invoice_no: "24312000000012345678".into(),
         invoice_date: Some(rpc::wire::date(today(bed))),
+        tax_basis_points: taxes.to_vec(),
     };
     let mut admin = Settlements::new(bed.vendor_user(&p.vendor_id, &[Role::VendorAdmin]));
-    admin.record_invoice(request).await.unwrap().into_inner().payment_request.unwrap()
+    Ok(admin.record_invoice(request).await?.into_inner().payment_request.unwrap())
 }
 
 async fn deduct(bed: &Bed, p: &PaymentRequest, metric: &str, misses: i32) -> Result<PaymentRequest, Status> {
@@ -260,6 +265,54 @@ async fn f_09_work_counts_in_the_month_of_its_acceptance_however_it_is_dated() {
             [8_000, 16_000],
             "each order is paid once"
         );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_e_a_late_invoice_across_a_change_of_tax_shows_the_tax_of_the_work() {
+    each(vendor::SERVICE, async |bed| {
+        let field = Field::new(bed).await;
+        let (january, february) = (date(2025, 1, 1), date(2025, 2, 1));
+        let rate = async |price, tax, from| {
+            let row = taxed_rate(bed, &field.contract, RateBasis::Order, "REPAIR", price, tax, from).await.unwrap();
+            assert_eq!(row.tax_basis_points, tax);
+        };
+        // 100.00 and 9 %; from February on the law asks for 6 %.
+        rate(10_900, 900, date(2025, 1, 10)).await;
+        rate(10_600, 600, february).await;
+        set_day(bed, "2025-01-20");
+        field.repairs(bed, 1).await;
+        let late = field.reported(bed, date(2025, 1, 20)).await;
+        set_day(bed, "2025-02-06");
+        field.assess(bed, january, GOOD).await;
+        field.accept(bed, late).await;
+        field.repairs(bed, 1).await;
+
+        // The invoice for January comes in March.
+        set_day(bed, "2025-03-03");
+        let p = prepare(bed, &field, january).await;
+        assert_eq!((as_fen(&p.due), p.lines[0].tax_basis_points), (10_900, 900));
+        for wrong in [vec![], vec![600], vec![600, 900]] {
+            let refused = try_invoice(bed, &p, &wrong).await.unwrap_err();
+            assert_eq!(
+                (refused.code(), reason(&refused), testbed::fields(&refused)),
+                (Code::InvalidArgument, "INVOICE_TAX_RATE".to_owned(), vec!["tax_basis_points".to_owned()]),
+                "{wrong:?}"
+            );
+        }
+        let p = try_invoice(bed, &p, &[900]).await.unwrap();
+        assert!(p.holds.iter().all(|hold| hold.release_time.is_some()), "{:?}", p.holds);
+        // What is paid does not change by it: 5 % of 109.00 is retained.
+        assert_eq!(as_fen(&p.payable), 10_355);
+
+        // February's payment has work of both: what was reported before the change, and what was reported after it.
+        field.assess(bed, february, GOOD).await;
+        let p = prepare(bed, &field, february).await;
+        let lines: Vec<_> = p.lines.iter().map(|l| (l.count, as_fen(&l.amount), l.tax_basis_points)).collect();
+        assert_eq!((lines, as_fen(&p.due)), (vec![(1, 10_900, 900), (1, 10_600, 600)], 21_500));
+        assert_eq!(reason(&try_invoice(bed, &p, &[600]).await.unwrap_err()), "INVOICE_TAX_RATE");
+        try_invoice(bed, &p, &[900, 600]).await.unwrap();
     })
     .await;
 }

@@ -1,9 +1,11 @@
 use std::collections::BTreeSet;
 
 use futures::future::join_all;
+use hmac::{KeyInit, Mac};
 use sea_orm::{DatabaseConnection, DbBackend, TransactionTrait};
+use sha2::Digest;
 use uuid::Uuid;
-use vault::{Error, Keyring, Vault};
+use vault::{Error, Index, Keyring, Vault};
 
 use crate::stand::each;
 
@@ -279,6 +281,135 @@ async fn p9_a_blind_index_is_stable_keyed_and_bound_to_its_field_and_service() {
         assert_eq!(all[0], rotated.blind(PHONE, "13812345678"));
         assert_eq!(all[1], blind);
         assert_ne!(all[0], all[1]);
+    })
+    .await;
+}
+
+/// Two processes change keys while they seal, open and search; at no step does one of them meet what it cannot open or find.
+#[tokio::test(flavor = "multi_thread")]
+async fn r_p2_keys_change_under_readers_and_writers_of_two_processes() {
+    each(async |stand| {
+        stand
+            .sql("CREATE TABLE person (id uuid NOT NULL PRIMARY KEY, phone bytea NOT NULL, phone_blind bytea NOT NULL)")
+            .await;
+        const INDEX: Index = Index {
+            table: "person",
+            sealed: ("phone", PHONE),
+            blind: ("phone_blind", PHONE),
+            text: false,
+        };
+        stand.vault();
+        let processes = [0, 1].map(|_| Vault::of_file(&stand.key_file(), "archive").unwrap());
+        let store = async |vault: &Vault, n: usize| {
+            let (id, phone) = (Uuid::now_v7(), format!("138{n:08}"));
+            let sealed = vault.seal(&stand.db, id, PHONE, &phone).await.unwrap();
+            let blind = vault.blind(PHONE, &phone);
+            let sql = format!(
+                "INSERT INTO person VALUES ({}, {}, {})",
+                match stand.db.get_database_backend() {
+                    DbBackend::Postgres => format!("'{id}'"),
+                    _ => format!("x'{}'", id.simple()),
+                },
+                literal(&stand.db, &sealed),
+                literal(&stand.db, &blind)
+            );
+            stand.sql(&sql).await;
+            (id, phone, sealed)
+        };
+        let find = async |vault: &Vault, phone: &str| {
+            let list: Vec<_> = vault.blind_all(PHONE, phone).iter().map(|blind| literal(&stand.db, blind)).collect();
+            stand
+                .number(&format!("SELECT count(*) FROM person WHERE phone_blind IN ({})", list.join(", ")))
+                .await
+        };
+        let mut kept = vec![];
+        // After each step one of the two has read the file and the other has not; both work on.
+        let step = |change: &dyn Fn(Keyring) -> Keyring| change(Keyring::load(&stand.key_file()).unwrap()).save(&stand.key_file()).unwrap();
+        for stage in 0..5 {
+            match stage {
+                1 => step(&|ring| ring.announced().unwrap()),
+                // Repeated, it is the same key that waits.
+                2 => step(&|ring| ring.announced().unwrap()),
+                3 => step(&Keyring::promoted),
+                _ => {}
+            }
+            for late in [true, false] {
+                for (n, vault) in processes.iter().enumerate() {
+                    kept.push(store(vault, kept.len()).await);
+                    if n == 0 || !late {
+                        vault.renew().unwrap();
+                    }
+                    for (id, phone, sealed) in &kept {
+                        assert_eq!(&vault.open(&stand.db, *id, PHONE, sealed).await.unwrap(), phone, "stage {stage}");
+                        assert_eq!(find(vault, phone).await, 1, "stage {stage}");
+                    }
+                }
+            }
+        }
+        assert_eq!(stand.keys().await.len(), 2);
+        let [vault, _] = &processes;
+        // Three rows at a time, as if it were killed after each.
+        let (mut rewrapped, mut reblinded, mut after) = (0, 0, None);
+        while let n @ 1.. = vault.rewrap(&stand.db, 3).await.unwrap() {
+            rewrapped += n;
+        }
+        while let (n, Some(last)) = vault.reblind(&stand.db, &INDEX, after, 3).await.unwrap() {
+            (reblinded, after) = (reblinded + n, Some(last));
+        }
+        assert!(rewrapped > 0 && rewrapped == reblinded, "{rewrapped} and {reblinded}");
+        assert_eq!(vault.reblind(&stand.db, &INDEX, None, 1000).await.unwrap().0, 0);
+
+        Keyring::load(&stand.key_file()).unwrap().retired().save_retired(&stand.key_file()).unwrap();
+        assert_eq!(stand.keys().await.len(), 1);
+        let only = Vault::of_file(&stand.key_file(), "archive").unwrap();
+        assert!(only.missing(&stand.db).await.unwrap().is_empty());
+        for (id, phone, sealed) in &kept {
+            assert_eq!(&only.open(&stand.db, *id, PHONE, sealed).await.unwrap(), phone);
+            assert_eq!(find(&only, phone).await, 1);
+        }
+        // The old key alone opens nothing any more.
+        let stranger = Vault::new(Keyring::generate().unwrap(), "archive");
+        assert_eq!(stranger.missing(&stand.db).await.unwrap(), stand.keys().await);
+        assert!(matches!(
+            stranger.open(&stand.db, kept[0].0, PHONE, &kept[0].2).await,
+            Err(Error::UnknownKey(_))
+        ));
+    })
+    .await;
+}
+
+/// A value is found whole or not at all; its index says nothing to whoever lacks the key, and nothing about the same value elsewhere.
+#[tokio::test]
+async fn r_p9_a_blind_index_is_exact_keyed_by_field_and_no_plain_hash() {
+    each(async |stand| {
+        let vault = stand.vault();
+        let number = "11010519491231002X";
+        let index = vault.blind("party.id_number", number);
+        for near in [
+            "11010519491231002x",
+            "11010519491231002",
+            "1010519491231002X",
+            "110105194912310021",
+            " 11010519491231002X",
+            "110105",
+            "",
+        ] {
+            assert!(!vault.blind_all("party.id_number", near).contains(&index), "{near}");
+            // Not even a part is shared, as a prefix search would need.
+            assert_ne!(vault.blind("party.id_number", near)[..4], index[..4], "{near}");
+        }
+        assert_ne!(vault.blind("person.id_number", number), index);
+        let (sha256, hmac) = (sha2::Sha256::digest(number), sha2::Sha256::digest(format!("party.id_number{number}")));
+        assert!(!holds(&sha256, &index[..8]) && !holds(&hmac, &index[..8]));
+        // The key of the index is not the key that wraps: the file's key itself, as HMAC key, makes other bytes.
+        let line = std::fs::read_to_string(stand.key_file()).unwrap();
+        let key = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, line.split(' ').nth(1).unwrap().trim()).unwrap();
+        let mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(&key)
+            .unwrap()
+            .chain_update(number)
+            .finalize()
+            .into_bytes();
+        assert_ne!(mac[..16], index[..]);
     })
     .await;
 }

@@ -26,6 +26,23 @@ impl Stand {
         rows.iter().map(|row| row.try_get::<Vec<u8>>("", "wrapped").unwrap()).collect()
     }
 
+    /// The answer to a count.
+    pub async fn number(&self, sql: &str) -> i64 {
+        let row = self.db.query_one_raw(Statement::from_string(self.db.get_database_backend(), sql)).await;
+        row.unwrap().unwrap().try_get_by_index(0).unwrap()
+    }
+
+    /// Ids of the keys that wrap something.
+    pub async fn keys(&self) -> Vec<String> {
+        let sql = "SELECT DISTINCT key_id FROM subject_key ORDER BY key_id";
+        let rows = self
+            .db
+            .query_all_raw(Statement::from_string(self.db.get_database_backend(), sql))
+            .await
+            .unwrap();
+        rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+    }
+
     /// Number of subject keys by key id.
     pub async fn count(&self, key_id: &str) -> i64 {
         let sql = format!("SELECT COUNT(*) AS n FROM subject_key WHERE key_id = '{key_id}'");

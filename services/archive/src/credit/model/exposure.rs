@@ -33,7 +33,7 @@ pub struct Bill {
 pub struct Payment {
     /// Account.
     pub account: Uuid,
-    /// Fen that stand, reversals taken off.
+    /// Fen that stand for bills or are paid ahead: reversals and what paid late fees taken off.
     pub amount: i64,
     /// Day on which it was taken.
     pub day: NaiveDate,

@@ -8,6 +8,7 @@ use super::{day, moment, number, word, yuan};
 use crate::{
     client::Client,
     export::{
+        filter::Filter,
         page::list,
         sheet::{Column, Sheet, figure, text},
     },
@@ -47,11 +48,20 @@ pub const COLUMNS: &[Column] = &[
     text("run_id"),
 ];
 
-pub async fn fill(client: Client, sheet: &mut Sheet, bar: &ProgressBar) -> Result<()> {
+pub async fn fill(client: Client, filter: &Filter, sheet: &mut Sheet, bar: &ProgressBar) -> Result<()> {
     bar.set_message("bills");
-    list!(BillServiceClient::new(client), list_bills, ListBillsRequest, bills, |bill| {
+    let request = ListBillsRequest {
+        branch: filter.branch(),
+        account_no: filter.account_no(),
+        ..ListBillsRequest::default()
+    };
+    list!(BillServiceClient::new(client), list_bills, request, bills, |bill: Bill| {
         bar.inc(1);
-        sheet.row(&row(bill))
+        if filter.holds(bill.issue_date.as_ref()) {
+            sheet.row(&row(bill))
+        } else {
+            Ok(())
+        }
     })
 }
 

@@ -15,6 +15,7 @@ use super::{day, moment, number, word};
 use crate::{
     client::Client,
     export::{
+        filter::Filter,
         page::list,
         sheet::{Column, Sheet, figure, text},
     },
@@ -48,16 +49,21 @@ pub const COLUMNS: &[Column] = &[
 /// Parties that are asked for at one time.
 const ABREAST: usize = 16;
 
-pub async fn fill(client: &Client, sheet: &mut Sheet, bar: &ProgressBar) -> Result<()> {
+pub async fn fill(client: &Client, filter: &Filter, sheet: &mut Sheet, bar: &ProgressBar) -> Result<()> {
     bar.set_message("accounts");
     let mut accounts = vec![];
     list!(
         AccountServiceClient::new(client.clone()),
         list_accounts,
-        ListAccountsRequest,
+        ListAccountsRequest {
+            account_no: filter.account_no(),
+            ..ListAccountsRequest::default()
+        },
         accounts,
         |account: Account| {
-            accounts.push(account);
+            if filter.branch().is_empty() || account.branch == filter.branch() {
+                accounts.push(account);
+            }
             Ok(())
         }
     )?;
@@ -66,7 +72,11 @@ pub async fn fill(client: &Client, sheet: &mut Sheet, bar: &ProgressBar) -> Resu
     list!(
         AgreementServiceClient::new(client.clone()),
         list_agreements,
-        ListAgreementsRequest,
+        ListAgreementsRequest {
+            // One account is asked for alone.
+            account_id: accounts.first().filter(|_| !filter.account_no().is_empty()).map(|a| a.account_id.clone()),
+            ..ListAgreementsRequest::default()
+        },
         agreements,
         |agreement: Agreement| {
             agreements.entry(agreement.account_id.clone()).or_default().push(agreement);
@@ -78,7 +88,7 @@ pub async fn fill(client: &Client, sheet: &mut Sheet, bar: &ProgressBar) -> Resu
     list!(
         PremisesServiceClient::new(client.clone()),
         list_premises,
-        ListPremisesRequest,
+        ListPremisesRequest::default(),
         premises,
         |found: Premises| {
             premises.insert(found.premises_id.clone(), found);

@@ -8,6 +8,7 @@ use super::{day, moment, yuan};
 use crate::{
     client::Client,
     export::{
+        filter::Filter,
         page::list,
         sheet::{Column, Sheet, figure, text},
     },
@@ -26,30 +27,31 @@ pub const COLUMNS: &[Column] = &[
     text("transaction_id"),
 ];
 
-pub async fn fill(client: Client, sheet: &mut Sheet, bar: &ProgressBar) -> Result<()> {
+pub async fn fill(client: Client, filter: &Filter, sheet: &mut Sheet, bar: &ProgressBar) -> Result<()> {
     bar.set_message("ledger");
-    list!(
-        LedgerServiceClient::new(client),
-        list_transactions,
-        ListTransactionsRequest,
-        transactions,
-        |transaction| {
-            for entry in transaction.entries {
-                bar.inc(1);
-                sheet.row(&[
-                    day(transaction.date.as_ref()),
-                    transaction.kind.clone(),
-                    entry.book,
-                    entry.detail,
-                    yuan(entry.amount.as_ref()),
-                    transaction.branch.clone(),
-                    moment(transaction.post_time.as_ref()),
-                    entry.account_id,
-                    transaction.reference.clone(),
-                    transaction.transaction_id.clone(),
-                ])?;
-            }
-            Ok(())
+    let request = ListTransactionsRequest {
+        branch: filter.branch(),
+        account_id: filter.account_id(&client).await?,
+        from_date: filter.first_date(),
+        until_date: filter.until_date(),
+        ..ListTransactionsRequest::default()
+    };
+    list!(LedgerServiceClient::new(client), list_transactions, request, transactions, |transaction| {
+        for entry in transaction.entries {
+            bar.inc(1);
+            sheet.row(&[
+                day(transaction.date.as_ref()),
+                transaction.kind.clone(),
+                entry.book,
+                entry.detail,
+                yuan(entry.amount.as_ref()),
+                transaction.branch.clone(),
+                moment(transaction.post_time.as_ref()),
+                entry.account_id,
+                transaction.reference.clone(),
+                transaction.transaction_id.clone(),
+            ])?;
         }
-    )
+        Ok(())
+    })
 }

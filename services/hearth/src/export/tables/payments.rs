@@ -8,6 +8,7 @@ use super::{moment, word, yuan};
 use crate::{
     client::Client,
     export::{
+        filter::Filter,
         page::list,
         sheet::{Column, Sheet, figure, text},
     },
@@ -30,9 +31,16 @@ pub const COLUMNS: &[Column] = &[
     text("party_id"),
 ];
 
-pub async fn fill(client: Client, sheet: &mut Sheet, bar: &ProgressBar) -> Result<()> {
+pub async fn fill(client: Client, filter: &Filter, sheet: &mut Sheet, bar: &ProgressBar) -> Result<()> {
     bar.set_message("payments");
-    list!(PaymentServiceClient::new(client), list_payments, ListPaymentsRequest, payments, |payment| {
+    let request = ListPaymentsRequest {
+        branch: filter.branch(),
+        account_id: filter.account_id(&client).await?,
+        from_date: filter.first_date(),
+        until_date: filter.until_date(),
+        ..ListPaymentsRequest::default()
+    };
+    list!(PaymentServiceClient::new(client), list_payments, request, payments, |payment| {
         bar.inc(1);
         sheet.row(&row(payment))
     })

@@ -8,6 +8,7 @@ use super::{moment, number, word};
 use crate::{
     client::Client,
     export::{
+        filter::Filter,
         page::list,
         sheet::{Column, Sheet, figure, text},
     },
@@ -29,12 +30,25 @@ pub const COLUMNS: &[Column] = &[
     text("agreement_id"),
 ];
 
-pub async fn fill(client: Client, sheet: &mut Sheet, bar: &ProgressBar) -> Result<()> {
+pub async fn fill(client: Client, filter: &Filter, sheet: &mut Sheet, bar: &ProgressBar) -> Result<()> {
     bar.set_message("readings");
-    list!(ReadingServiceClient::new(client), list_readings, ListReadingsRequest, readings, |reading| {
-        bar.inc(1);
-        sheet.row(&row(reading))
-    })
+    let supplies = filter.supplies(&client).await?;
+    // Of all contracts, or of each that the account has.
+    let agreements = supplies.map_or(vec![None], |found| found.into_iter().map(|s| Some(s.agreement_id)).collect());
+    for agreement_id in agreements {
+        let request = ListReadingsRequest {
+            branch: filter.branch(),
+            agreement_id,
+            from_date: filter.first_date(),
+            until_date: filter.until_date(),
+            ..ListReadingsRequest::default()
+        };
+        list!(ReadingServiceClient::new(client.clone()), list_readings, request, readings, |reading| {
+            bar.inc(1);
+            sheet.row(&row(reading))
+        })?;
+    }
+    Ok(())
 }
 
 fn row(reading: Reading) -> Vec<String> {

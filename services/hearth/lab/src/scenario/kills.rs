@@ -1,0 +1,57 @@
+//! D1, D8, E1, M1, M2: kill -9 of billing, of another service or of all, at seeded moments under eight writers.
+
+use std::time::{Duration, Instant};
+
+use database::Engine;
+
+use super::{Scene, allowed, p95, seconds};
+use crate::{SERVICES, check, load::Load};
+
+/// D8: how soon a service must serve again.
+fn limit(engine: Engine) -> Duration {
+    allowed(match engine {
+        Engine::Sqlite => 2,
+        Engine::Postgres => 5,
+    })
+}
+
+pub async fn run(engine: Engine, cycles: usize) -> Option<String> {
+    let mut scene = Scene::set("kills", engine, Load::HOMES).await?;
+    let load = Load::start(&scene.site, &scene.city, &scene.seed);
+    let (mut serving, mut writing, mut killed) = (vec![], vec![], 0);
+    for _ in 0..cycles {
+        tokio::time::sleep(Duration::from_millis(scene.seed.within(200, 3000))).await;
+        // M1: at no moment anything else.
+        check::ledger(&scene.site).await;
+        let victims: Vec<_> = match scene.seed.within(0, 8) {
+            0..4 => vec!["billing"],
+            4..7 => vec![*scene.seed.pick(&["archive", "hall", "vendor"])],
+            _ => SERVICES.map(|s| s.name).to_vec(),
+        };
+        for name in &victims {
+            scene.site.kill(name);
+        }
+        let down = Instant::now();
+        for name in &victims {
+            scene.site.spawn(name, None);
+        }
+        for name in &victims {
+            scene.site.serving(name).await;
+            serving.push(down.elapsed());
+        }
+        for name in &victims {
+            writing.push(load.answered(name, down).await.unwrap_or_else(|| panic!("{name} takes no write")));
+        }
+        killed += victims.len();
+    }
+    load.stop().await;
+    let (serving, writing) = (p95(serving), p95(writing));
+    let figures = format!(
+        "{killed} kills in {cycles} cycles; p95 until SERVING {}, until the first write {}",
+        seconds(serving),
+        seconds(writing)
+    );
+    let figures = scene.end(&figures).await;
+    assert!(serving <= limit(engine), "p95 until SERVING is {}", seconds(serving));
+    Some(figures)
+}

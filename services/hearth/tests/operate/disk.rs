@@ -1,0 +1,180 @@
+//! A disk that is full, under the four services on SQLite.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use contracts::hearth::{
+    archive::v1::{
+        ListPremisesRequest, RegisterPersonRequest, RegisterPremisesRequest, Service, party_service_client::PartyServiceClient,
+        premises_service_client::PremisesServiceClient,
+    },
+    options::v1::Role,
+};
+use rpc::{Principal, token::Issuer};
+use testbed::{key, reason};
+use tonic::{Code, Request, Status, transport::Channel};
+
+use crate::suite::{Suite, assert_told, has, hearth, runs, say};
+
+/// A file system in memory, of a size.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn mount(path: &Path, size: &str) -> Option<Self> {
+        fs::create_dir_all(path).unwrap();
+        let mut command = Command::new("mount");
+        command
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "hearth-test"])
+            .arg(path)
+            .stderr(Stdio::null());
+        let mounted = command.status().is_ok_and(|status| status.success());
+        has("right to mount a file system", mounted).then(|| Self(path.to_owned()))
+    }
+
+    /// Takes all the space that is left.
+    fn fill(&self) -> PathBuf {
+        let path = self.0.join("ballast");
+        let mut file = File::create(&path).unwrap();
+        for size in [1 << 20, 4096, 512] {
+            while file.write_all(&vec![7; size]).is_ok() {}
+        }
+        path
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily: the services in it end only after this.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// The n-th identity number of a made-up district: its last place is the check digit of GB 11643.
+fn id_number(n: usize) -> String {
+    let stem = format!("1101051990{:02}{:02}{:03}", n / 27_000 % 12 + 1, n / 1_000 % 27 + 1, n % 1_000);
+    let weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
+    let sum: usize = stem.bytes().zip(weights).map(|(digit, weight)| usize::from(digit - b'0') * weight).sum();
+    format!("{stem}{}", ["1", "0", "X", "9", "8", "7", "6", "5", "4", "3", "2"][sum % 11])
+}
+
+/// An agent of a branch at the archive of a suite.
+#[derive(Clone)]
+pub struct Agent {
+    parties: PartyServiceClient<Channel>,
+    premises: PremisesServiceClient<Channel>,
+    token: String,
+}
+
+impl Agent {
+    pub fn new(suite: &Suite) -> Self {
+        let keys = suite.data().join("keys");
+        let principal = Principal {
+            subject: "li".to_owned(),
+            roles: vec![Role::Agent as i32],
+            ..Principal::default()
+        };
+        let channel = rpc::user_channel(suite.address("archive"), &keys.join("ca.pem")).unwrap();
+        Self {
+            parties: PartyServiceClient::new(channel.clone()),
+            premises: PremisesServiceClient::new(channel),
+            token: Issuer::from_folder(&keys).unwrap().sign(&principal).unwrap(),
+        }
+    }
+
+    fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request
+            .metadata_mut()
+            .insert("authorization", format!("Bearer {}", self.token).parse().unwrap());
+        request.set_timeout(Duration::from_secs(10));
+        request
+    }
+
+    /// Registers premises with an address of their own; gives their id.
+    pub async fn register(&self) -> Result<String, Status> {
+        let request = RegisterPremisesRequest {
+            request_id: key(),
+            address: format!("天津市河西区友谊路{}号", key()),
+            branch: "河西区".to_owned(),
+            services: vec![Service::Gas.into()],
+            ..RegisterPremisesRequest::default()
+        };
+        let answer = self.premises.clone().register_premises(self.request(request)).await?;
+        Ok(answer.into_inner().premises.unwrap().premises_id)
+    }
+
+    /// Registers a person, of which other services hear.
+    pub async fn register_person(&self, n: usize) -> Result<(), Status> {
+        let request = RegisterPersonRequest {
+            request_id: key(),
+            name: "王芳".to_owned(),
+            id_number: id_number(n),
+            phone: "13812345678".to_owned(),
+            address: String::new(),
+            branch: "河西区".to_owned(),
+        };
+        self.parties.clone().register_person(self.request(request)).await.map(drop)
+    }
+
+    /// How many premises a page shows.
+    pub async fn list(&self) -> Result<usize, Status> {
+        let answer = self.premises.clone().list_premises(self.request(ListPremisesRequest::default())).await?;
+        Ok(answer.into_inner().premises.len())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r_d4_a_full_disk_stops_writes_cleanly_and_heals_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("disk");
+    let Some(disk) = Disk::mount(&path, "64m") else { return };
+    let mut suite = Suite::start(&path);
+    let agent = Agent::new(&suite);
+    let mut kept = vec![];
+    for round in 0..runs(2, 10) {
+        for _ in 0..20 {
+            kept.push(agent.register().await.unwrap());
+        }
+        let ballast = disk.fill();
+        // What SQLite has set aside already may take a few more.
+        let mut refused = 0;
+        let from = Instant::now();
+        while refused < 50 {
+            let asked = Instant::now();
+            match agent.register().await {
+                Ok(id) => kept.push(id),
+                Err(status) => {
+                    assert_eq!(
+                        (status.code(), reason(&status).as_str()),
+                        (Code::Unavailable, "STORAGE_FULL"),
+                        "round {round}: {status:?}"
+                    );
+                    assert!(asked.elapsed() < Duration::from_secs(1), "refused after {:?}", asked.elapsed());
+                    refused += 1;
+                }
+            }
+            assert!(from.elapsed() < Duration::from_secs(60), "the disk does not get full");
+            assert_eq!(agent.list().await.unwrap(), kept.len().min(50), "reads go on");
+        }
+        fs::remove_file(ballast).unwrap();
+        let freed = Instant::now();
+        loop {
+            match agent.register().await {
+                Ok(id) => break kept.push(id),
+                Err(status) => assert!(freed.elapsed() < Duration::from_secs(5), "still refused: {status:?}"),
+            }
+        }
+        say(&format!(
+            "figure: D4 round {round}: 50 writes refused with STORAGE_FULL, 50 of 50 reads answered, writes again {:?} after space came back",
+            freed.elapsed()
+        ));
+    }
+    assert!(suite.runs(), "the process has ended");
+    let check = hearth(&suite.data(), &["check"]);
+    assert_told(&check, 0, &["no fault", &format!("journal archive {} rows", kept.len())]);
+}

@@ -1,0 +1,2 @@
+-- both
+ALTER TABLE vendor_rate ADD COLUMN tax integer NOT NULL DEFAULT 0
