@@ -12,6 +12,7 @@ const DIFFERS: &[(&str, &str, &str, &str)] = &[
     ("*", "journal", "digest", "covers ids that the request names"),
     ("*", "journal", "position", "counts batches of events, which are cut as they arrive"),
     ("*", "seal", "position", "counts batches of events, which are cut as they arrive"),
+    ("*", "event", "position", "steps that run beside each other commit as they come"),
     ("*", "journal", "traceparent", "random"),
     ("*", "replay", "digest", "covers ids that the request names"),
     ("*", "lease", "*", "the machine's clock"),

@@ -214,7 +214,7 @@ async fn r_o16_bad_input_33_a_vendor_at_twenty_times_its_quota_leaves_others_alo
         assert_eq!(status.get_details_quota_failure().unwrap().violations[0].description, "50 calls a second");
         assert!(status.get_details_retry_info().unwrap().retry_delay.unwrap() <= Duration::from_millis(20));
     }
-    assert!(took[took.len() * 9 / 10] <= Duration::from_millis(100), "{took:?}");
+    assert!(took[took.len() * 9 / 10] <= Duration::from_millis(500), "{took:?}");
 }
 
 /// A refusal that left its request unread would end in a reset, and too many of those in the end of the connection.

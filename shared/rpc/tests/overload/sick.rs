@@ -108,6 +108,9 @@ async fn refused(peer: &Peer, call: &Call) -> (Status, Duration) {
     ended.into_iter().min_by_key(|(_, took)| *took).unwrap()
 }
 
+/// What counts as no waiting: below every limit that is tried here, and above what a busy machine adds.
+const AT_ONCE: Duration = Duration::from_millis(250);
+
 #[tokio::test]
 async fn r_o4_r_o5_a_call_is_tried_again_with_the_same_bytes_in_less_time() {
     let two = Duration::from_secs(2);
@@ -206,7 +209,7 @@ async fn r_o7_a_peer_that_fails_seven_times_is_left_alone_and_taken_again_when_i
     let asked = log.lock().unwrap().len();
     assert!((7..=9).contains(&asked), "{asked}");
     let (status, took) = refused(&peer, &call).await;
-    assert!(took < Duration::from_millis(50), "{took:?}");
+    assert!(took < AT_ONCE, "{took:?}");
     let fault = peer.fault(status);
     assert_eq!((fault.code(), fault.reason()), (Code::Unavailable, "DEPENDENCY_UNAVAILABLE"));
 
@@ -246,7 +249,7 @@ async fn r_o6_calls_to_a_frozen_peer_end_with_their_time_then_at_once() {
     }
     let (status, took) = refused(&peer, &call()).await;
     assert_eq!(status.code(), Code::Unavailable);
-    assert!(took < Duration::from_millis(50), "{took:?}");
+    assert!(took < AT_ONCE, "{took:?}");
 }
 
 /// A follower of events has no deadline; it must not wait for ever for the head of an answer.
@@ -317,7 +320,7 @@ async fn r_o6_what_needs_no_frozen_peer_is_served_as_ever() {
     });
     eventually("the frozen peer is asked", || asked.load(Ordering::SeqCst) > 0).await;
     let beside = quick().await;
-    assert!(beside <= (before * 2).max(Duration::from_millis(100)), "{beside:?} beside, {before:?} before");
+    assert!(beside <= (before * 2).max(AT_ONCE), "{beside:?} beside, {before:?} before");
     for came in needing.await.unwrap() {
         assert_eq!((came.code, came.reason().as_str()), (Code::Unavailable, "DEPENDENCY_UNAVAILABLE"));
         assert!(came.took < Duration::from_secs(5), "{:?}", came.took);
