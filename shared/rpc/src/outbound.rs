@@ -197,7 +197,8 @@ fn sign(outcome: &Outcome, allowed: Duration) -> Sign {
 fn again(outcome: &Outcome) -> Option<Option<Duration>> {
     let answer = match outcome {
         Ok(answer) => answer,
-        Err(status) => return matches!(status.code(), Code::Unavailable | Code::Unknown).then_some(None),
+        // Of the transport, whichever code it gives it: the peer itself has said nothing. A GOAWAY comes as INTERNAL or CANCELLED.
+        Err(status) => return (status.code() != Code::DeadlineExceeded).then_some(None),
     };
     let in_progress = || {
         let status = Status::from_header_map(answer.headers());
