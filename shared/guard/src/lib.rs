@@ -18,4 +18,4 @@ pub use codec::{GuardedCodec, NoRules, Violation, Wire, masked};
 pub use language::{LANGUAGE, Language};
 pub use prost_protovalidate::{Validate, ValidationError};
 pub use text::{Texts, Visit};
-pub use unary::{Grpc, ask};
+pub use unary::{Grpc, Whole, ask};

@@ -143,8 +143,8 @@ impl UnaryService<Bytes> for Handler {
     }
 }
 
-/// Messages as their bytes.
-struct Whole;
+/// Codec of messages that stay the bytes that they are: nothing is checked or masked.
+pub struct Whole;
 
 impl Codec for Whole {
     type Encode = Bytes;

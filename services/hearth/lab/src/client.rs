@@ -7,11 +7,10 @@ use std::{
 
 use bytes::Bytes;
 use contracts::hearth::options::v1::Role;
+use guard::Whole;
 use prost::Message;
 use rpc::{Principal, token::Issuer};
 use tonic::{Code, Request, Status, transport::Channel};
-
-use crate::raw::Raw;
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -100,13 +99,13 @@ impl Client {
             client.ready().await.map_err(|e| Status::unavailable(e.to_string()))?;
             if STREAMED.iter().any(|name| method.ends_with(name)) {
                 let request = prepared(Request::new(futures::stream::iter([message])), &token);
-                let mut answers = client.streaming(request, path, Raw).await?.into_inner();
+                let mut answers = client.streaming(request, path, Whole).await?.into_inner();
                 answers
                     .message()
                     .await?
                     .ok_or_else(|| Status::unavailable("the stream ended without an answer"))
             } else {
-                Ok(client.unary(prepared(Request::new(message), &token), path, Raw).await?.into_inner())
+                Ok(client.unary(prepared(Request::new(message), &token), path, Whole).await?.into_inner())
             }
         };
         // A peer that is frozen keeps no deadline.

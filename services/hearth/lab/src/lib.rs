@@ -11,7 +11,6 @@ mod client;
 mod history;
 mod load;
 mod proxy;
-mod raw;
 pub mod scenario;
 mod seed;
 mod site;

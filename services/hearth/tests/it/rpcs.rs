@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use guard::Whole;
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, Value};
 use tonic::{Request, Status, transport::Channel};
 
-use crate::world::{Raw, send};
+use crate::world::send;
 
 pub struct Rpc {
     /// `hearth.vendor.v1.OfferService/AcceptOffer`.
@@ -92,7 +93,7 @@ async fn first(channel: &Channel, method: &str, metadata: &[(&'static str, &str)
         request.metadata_mut().append(*name, value.parse().unwrap());
     }
     let path = format!("/{method}").parse().unwrap();
-    let mut answers = client.streaming(request, path, Raw).await?.into_inner();
+    let mut answers = client.streaming(request, path, Whole).await?.into_inner();
     let answer = tokio::time::timeout(Duration::from_millis(300), answers.message()).await;
     answer.unwrap_or(Ok(None))
 }

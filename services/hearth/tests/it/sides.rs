@@ -12,6 +12,7 @@ use bytes::Bytes;
 use calendar::Clock;
 use contracts::hearth::options::v1::Role;
 use database::{Database, Engine, Target};
+use guard::Whole;
 use prost::Message;
 use prost_reflect::{DynamicMessage, MethodDescriptor};
 use rpc::{Principal, token::Issuer};
@@ -24,7 +25,7 @@ use tonic_types::StatusExt;
 use crate::{
     fill::Known,
     tables::Names,
-    world::{ALL, Raw, folder, people, settings},
+    world::{ALL, folder, people, settings},
 };
 
 /// The first morning of the script.
@@ -152,10 +153,10 @@ impl Side {
         request.metadata_mut().insert("authorization", token.parse().unwrap());
         let decode = |bytes: Bytes| DynamicMessage::decode(method.output(), bytes).unwrap();
         if !method.is_client_streaming() && !method.is_server_streaming() {
-            return Ok(vec![decode(client.unary(request, path, Raw).await?.into_inner())]);
+            return Ok(vec![decode(client.unary(request, path, Whole).await?.into_inner())]);
         }
         let request = request.map(|message| tokio_stream::iter([message]));
-        let mut answers = client.streaming(request, path, Raw).await?.into_inner();
+        let mut answers = client.streaming(request, path, Whole).await?.into_inner();
         let mut read = vec![];
         while let Some(answer) = answers.message().await? {
             read.push(decode(answer));

@@ -8,10 +8,11 @@ use std::{
 };
 
 use boot::{KeySet, Running, Service, Settings, Start};
-use bytes::{Buf, BufMut, Bytes};
+use bytes::Bytes;
 use calendar::Clock;
 use contracts::hearth::options::v1::Role;
 use database::Target;
+use guard::Whole;
 use rpc::{AccessTable, Load, Method, Peer, Principal, Tls, TlsFiles, token::Issuer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{
@@ -23,11 +24,7 @@ use tokio_rustls::{
         pki_types::{CertificateDer, ServerName, pem::PemObject},
     },
 };
-use tonic::{
-    Request, Status,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-    transport::Channel,
-};
+use tonic::{Request, Status, transport::Channel};
 
 /// The one origin whose pages may call.
 pub const ORIGIN: &str = "https://portal.test";
@@ -249,40 +246,6 @@ pub async fn send(channel: &Channel, method: &str, metadata: &[(&'static str, &s
     for (name, value) in metadata {
         request.metadata_mut().append(*name, value.parse().unwrap());
     }
-    let answer = client.unary(request, format!("/{method}").parse().unwrap(), Raw).await?;
+    let answer = client.unary(request, format!("/{method}").parse().unwrap(), Whole).await?;
     Ok(answer.into_inner())
-}
-
-/// Bytes as they are.
-pub struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
-    }
 }
