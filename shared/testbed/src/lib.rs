@@ -4,7 +4,9 @@
 
 mod bed;
 mod feed;
+pub mod means;
 pub mod postgres;
+pub mod suite;
 
 pub use bed::{Bed, Client, each, each_of};
 pub use feed::Feed;

@@ -1,4 +1,4 @@
-//! `hearth demo`: the year of a few customers, the folder that it may replace, and those that it may not. CI plays the whole city in a fresh clone.
+//! `hearth demo`: the year of a few customers, the folder that it may replace, and those that it may not. The whole city is played by hand, by the first command of the README.
 
 use std::{
     fs,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use calamine::{Data, Reader, Xlsx, open_workbook};
 
-use crate::tool::{Suite, assert_told, hearth};
+use crate::tool::{assert_told, hearth, start};
 
 /// Rows of a file by column.
 fn rows(path: &Path) -> Vec<BTreeMap<String, String>> {
@@ -32,7 +32,7 @@ T0000001,2024-12-31,M1,565,BL-12 2025-01-15 60
 
 #[test]
 fn what_the_services_hold_comes_out_as_text_and_as_a_workbook() {
-    let suite = Suite::start();
+    let suite = start();
     let register = suite.file("register.csv", REGISTER.as_bytes());
     assert_told(&suite.import("customers", &register, &["--trial-template"]), 0, &["accepted 2"]);
     let tariff = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cn_tianjin_gas_2024.toml");

@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command};
 
 use rust_xlsxwriter::Workbook;
 
-use crate::tool::{HEARTH, Suite, assert_told};
+use crate::tool::{HEARTH, assert_told, start};
 
 const REGISTER: &str = "\
 户号,name,kind,id_number,phone,address,community_code,branch,use_class,household_persons,low_income,area_m2,supply_from
@@ -76,7 +76,7 @@ fn pairs(rows: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[test]
 fn files_are_imported_twice_with_one_effect() {
-    let suite = Suite::start();
+    let suite = start();
     let (gb, _, _) = encoding_rs::GB18030.encode(REGISTER);
     let register = suite.file("register.csv", &gb);
     let columns = ["--columns", "account_no=户号"];
@@ -196,7 +196,7 @@ fn a_file_that_cannot_be_used_is_told_apart_from_a_service_that_does_not_answer(
 /// What another system leaves behind, and what a bank sends: every kind twice, as text and as a workbook.
 #[test]
 fn opening_state_payments_profiles_and_trades_are_imported_twice_with_one_effect() {
-    let suite = Suite::start();
+    let suite = start();
     let register: Vec<_> = REGISTER.lines().take(3).collect();
     let register = suite.file("register.csv", register.join("\n").as_bytes());
     let customers = suite.import("customers", &register, &["--columns", "account_no=户号", "--trial-template"]);

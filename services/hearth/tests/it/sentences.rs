@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::tool::{HEARTH, Suite, assert_told, hearth};
+use crate::tool::{HEARTH, assert_told, hearth, start};
 
 const TIANJIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cn_tianjin_gas_2024.toml");
 const NOBODY: u32 = 65534;
@@ -53,9 +53,14 @@ fn decision_25_a_folder_of_another_use_is_refused() {
     assert_told(&hearth(&strange.path().join("letter.txt"), &["up"]), 1, &["name another folder with --data"]);
 }
 
-/// A command as somebody who owns nothing: as another user where the tests may become one. None where that user does not reach the tool itself.
-fn as_stranger(words: &[&str], data: &Path) -> Option<Output> {
-    let mut command = Command::new(HEARTH);
+/// A command as somebody who owns nothing: as another user where the tests may become one. That user may not reach the folder of the build, so
+/// the tool is copied to where everybody does.
+fn as_stranger(words: &[&str], data: &Path) -> Output {
+    let place = tempfile::tempdir().unwrap();
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let tool = place.path().join("hearth");
+    fs::copy(HEARTH, &tool).unwrap();
+    let mut command = Command::new(tool);
     command.args(words).arg("--data").arg(data).current_dir("/").stdin(Stdio::null());
     // Whoever may write where nobody may is the administrator.
     let probe = tempfile::tempdir().unwrap();
@@ -63,7 +68,7 @@ fn as_stranger(words: &[&str], data: &Path) -> Option<Output> {
     if fs::write(probe.path().join("probe"), "").is_ok() {
         command.uid(NOBODY).gid(NOBODY);
     }
-    command.output().ok()
+    command.output().unwrap()
 }
 
 #[test]
@@ -71,9 +76,7 @@ fn a_folder_without_rights_is_named_with_the_flag_that_names_another() {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o555)).unwrap();
     for words in [&["up"][..], &["demo", "--customers", "1"]] {
-        let Some(output) = as_stranger(words, &folder.path().join("data")) else {
-            return;
-        };
+        let output = as_stranger(words, &folder.path().join("data"));
         assert_told(&output, 1, &["data cannot be made; name another folder with --data: Permission denied"]);
     }
     let data = tempfile::tempdir().unwrap();
@@ -85,14 +88,14 @@ fn a_folder_without_rights_is_named_with_the_flag_that_names_another() {
         (&["check"], "cannot be read: Permission denied"),
         (&["token", "--role", "agent"], "holds no signing key; name the folder with --data"),
     ] {
-        assert_told(&as_stranger(words, data.path()).unwrap(), 1, &[sentence, "Permission denied"]);
+        assert_told(&as_stranger(words, data.path()), 1, &[sentence, "Permission denied"]);
     }
     fs::set_permissions(data.path(), fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 #[test]
 fn a_wrong_address_is_told_from_a_service_that_refuses() {
-    let suite = Suite::start();
+    let suite = start();
     let file = suite.file("readings.csv", b"meter_no,read_at,index\nM1,2025-01-31,1\n");
     let import = |address: &str| hearth(&suite.data(), &["import", "readings", &file, "--address", address]);
     // Nobody there; somebody who speaks something else; another service; a service with other keys.
@@ -125,7 +128,7 @@ fn a_full_disk_is_told_with_the_file_that_does_not_fit() {
     let output = to_full(Command::new(HEARTH).args(["rate", TIANJIN, "--class", "living", "1"]));
     assert_told(&output, 1, &["standard output cannot be written to: No space left"]);
 
-    let suite = Suite::start();
+    let suite = start();
     let output = suite.export("audit", full);
     assert_told(&output, 1, &["/dev/full cannot be written; name another file with -o", "No space left"]);
     let file = suite.file("readings.csv", b"meter_no,read_at,index\nM1,never,1\n");

@@ -1,105 +1,18 @@
-//! The tool as a person calls it, and `hearth up` to call.
+//! The tool as a person calls it.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::{BufRead, BufReader},
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
-};
+use std::{path::Path, process::Output};
+
+use testbed::suite;
+pub use testbed::suite::{Suite, assert_told, told};
 
 pub const HEARTH: &str = env!("CARGO_BIN_EXE_hearth");
 
-/// `hearth up` in a folder of its own, on free ports.
-pub struct Suite {
-    process: Child,
-    pub folder: tempfile::TempDir,
-    addresses: BTreeMap<String, String>,
-}
-
-impl Suite {
-    pub fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut command = Command::new(HEARTH);
-        command.arg("up").arg("--data").arg(folder.path().join("data"));
-        for service in ["archive", "hall", "billing", "vendor"] {
-            command.args([&format!("--{service}-port"), "0"]);
-        }
-        let mut process = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let addresses = lines
-            .take_while(|line| !line.starts_with("Ctrl-C"))
-            .filter_map(|line| line.split_once(' ').map(|(name, address)| (name.to_owned(), address.trim().to_owned())))
-            .collect();
-        Self { process, folder, addresses }
-    }
-
-    pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
-    }
-
-    /// Where a service listens.
-    pub fn address(&self, service: &str) -> &str {
-        &self.addresses[service]
-    }
-
-    pub fn file(&self, name: &str, content: &[u8]) -> String {
-        let path = self.folder.path().join(name);
-        fs::write(&path, content).unwrap();
-        path.display().to_string()
-    }
-
-    pub fn import(&self, what: &str, file: &str, further: &[&str]) -> Output {
-        let service = match what {
-            "customers" => "archive",
-            "trades" => "vendor",
-            _ => "billing",
-        };
-        let command = ["import", what, file, "--address", self.address(service)];
-        hearth(&self.data(), &[&command[..], further].concat())
-    }
-
-    /// Writes an export into a file.
-    pub fn export(&self, what: &str, file: &Path) -> Output {
-        self.export_with(what, file, &[])
-    }
-
-    /// The same with further words of the command.
-    pub fn export_with(&self, what: &str, file: &Path, further: &[&str]) -> Output {
-        let mut words: Vec<String> = ["export", what, "-o"].map(str::to_owned).to_vec();
-        words.push(file.display().to_string());
-        for service in ["archive", "hall", "billing", "vendor"] {
-            words.extend(["--address".to_owned(), format!("{service}={}", self.address(service))]);
-        }
-        words.extend(further.iter().map(|word| (*word).to_owned()));
-        hearth(&self.data(), &words.iter().map(String::as_str).collect::<Vec<_>>())
-    }
-}
-
-impl Drop for Suite {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+/// `hearth up` in a folder of its own.
+pub fn start() -> Suite {
+    Suite::start(HEARTH, &std::env::temp_dir())
 }
 
 /// Runs a command on a data folder.
 pub fn hearth(data: &Path, words: &[&str]) -> Output {
-    Command::new(HEARTH).args(words).arg("--data").arg(data).stdin(Stdio::null()).output().unwrap()
-}
-
-/// What was printed as one line, with single blanks; and the exit code.
-pub fn told(output: &Output) -> (String, Option<i32>) {
-    let text = format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    (text.split_whitespace().collect::<Vec<_>>().join(" "), output.status.code())
-}
-
-#[track_caller]
-pub fn assert_told(output: &Output, code: i32, parts: &[&str]) {
-    let (text, found) = told(output);
-    assert_eq!(found, Some(code), "{text}");
-    for part in parts {
-        assert!(text.contains(part), "{part} is not in: {text}");
-    }
+    suite::hearth(HEARTH, data, words)
 }

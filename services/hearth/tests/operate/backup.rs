@@ -39,7 +39,7 @@ fn with_keys(of: &Path, data: PathBuf) -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r_d10_a_backup_of_running_services_comes_back_whole() {
-    let suite = Suite::start(&std::env::temp_dir());
+    let suite = Suite::start(HEARTH, &std::env::temp_dir());
     let agent = Agent::new(&suite);
     let stored = "archive-files/open/ab/abcd";
     fs::create_dir_all(suite.data().join(stored).parent().unwrap()).unwrap();

@@ -1,10 +1,7 @@
 //! A disk that is full, under the four services on SQLite.
 
 use std::{
-    fs::{self, File},
-    io::Write,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
+    fs,
     time::{Duration, Instant},
 };
 
@@ -16,43 +13,10 @@ use contracts::hearth::{
     options::v1::Role,
 };
 use rpc::{Principal, token::Issuer};
-use testbed::{key, reason};
+use testbed::{key, means::Disk, reason};
 use tonic::{Code, Request, Status, transport::Channel};
 
-use crate::suite::{Suite, assert_told, has, hearth, runs, say};
-
-/// A file system in memory, of a size.
-struct Disk(PathBuf);
-
-impl Disk {
-    fn mount(path: &Path, size: &str) -> Option<Self> {
-        fs::create_dir_all(path).unwrap();
-        let mut command = Command::new("mount");
-        command
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "hearth-test"])
-            .arg(path)
-            .stderr(Stdio::null());
-        let mounted = command.status().is_ok_and(|status| status.success());
-        has("right to mount a file system", mounted).then(|| Self(path.to_owned()))
-    }
-
-    /// Takes all the space that is left.
-    fn fill(&self) -> PathBuf {
-        let path = self.0.join("ballast");
-        let mut file = File::create(&path).unwrap();
-        for size in [1 << 20, 4096, 512] {
-            while file.write_all(&vec![7; size]).is_ok() {}
-        }
-        path
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // Lazily: the services in it end only after this.
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
+use crate::suite::{HEARTH, Suite, assert_told, hearth, runs, say};
 
 /// The n-th identity number of a made-up district: its last place is the check digit of GB 11643.
 fn id_number(n: usize) -> String {
@@ -133,7 +97,7 @@ async fn r_d4_a_full_disk_stops_writes_cleanly_and_heals_by_itself() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("disk");
     let Some(disk) = Disk::mount(&path, "64m") else { return };
-    let mut suite = Suite::start(&path);
+    let mut suite = Suite::start(HEARTH, &path);
     let agent = Agent::new(&suite);
     let mut kept = vec![];
     for round in 0..runs(2, 10) {

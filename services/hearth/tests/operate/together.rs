@@ -20,7 +20,7 @@ use testbed::{Bed, key, reason};
 
 use crate::{
     disk::Agent,
-    suite::{ALL, Suite, assert_told, hearth, runs, say},
+    suite::{ALL, HEARTH, Suite, assert_told, hearth, runs, say},
     upgrade::open,
 };
 
@@ -147,7 +147,7 @@ async fn r_c3_of_transactions_that_are_legal_alone_one_is_kept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r_c5_writers_notice_neither_a_backup_nor_a_checkpoint() {
-    let suite = Suite::start(&std::env::temp_dir());
+    let suite = Suite::start(HEARTH, &std::env::temp_dir());
     let agent = Agent::new(&suite);
     let over = Arc::new(AtomicBool::new(false));
     let (started, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));

@@ -5,6 +5,7 @@ use std::{env, time::Duration};
 use contracts::hearth::hall::v1::ListEscalationsRequest;
 use database::Engine;
 use rpc::{Call, Kind, Principal};
+use testbed::means::{runs, say};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream, tcp},
@@ -12,7 +13,7 @@ use tokio::{
 
 use crate::{
     desk::{DESK, desk, note},
-    process::{alone, count, say},
+    process::alone,
     server::{Server, beside, free_port, url, value},
 };
 
@@ -68,7 +69,7 @@ async fn r_c4_a_caller_who_leaves_leaves_no_open_transaction_behind() {
     tokio::spawn(slow(TcpListener::bind(("127.0.0.1", number("HEARTH_TEST_PROXY"))).await.unwrap(), port));
     testbed::each_of(DESK, &[Engine::Postgres], async |bed| {
         let admin = beside(&url(port)).await;
-        let calls = count(1_000, 10_000);
+        let calls = runs(1_000, 10_000);
         let (db, client) = (bed.db(), desk(bed));
         // Connections first: to make one takes longer than any caller stays.
         let reader = db.reader().clone();

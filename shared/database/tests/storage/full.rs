@@ -1,49 +1,23 @@
 //! PostgreSQL whose tables have no room left. (SQLite on a full disk is tried with the four services as they are started by a person.)
 
 use std::{
-    env,
-    fs::{self, File},
-    io::Write,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
+    env, fs,
     time::{Duration, Instant},
 };
 
 use contracts::hearth::hall::v1::ListEscalationsRequest;
 use database::Engine;
 use sea_orm::ConnectionTrait;
+use testbed::means::{Disk, say};
 use tonic::Code;
 
 use crate::{
     desk::{DESK, desk, note},
-    process::{alone, has, say},
+    process::alone,
     server::{Server, beside, free_port, url, value},
 };
 
 const TEST: &str = "full::r_d4_a_postgres_without_room_stops_writes_cleanly_and_heals_by_itself";
-
-/// A file system in memory, of a size.
-struct Disk(PathBuf);
-
-impl Disk {
-    fn mount(path: &Path, size: &str) -> Option<Self> {
-        fs::create_dir_all(path).unwrap();
-        let mut command = Command::new("mount");
-        command
-            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=777"), "hearth-test"])
-            .arg(path)
-            .stderr(Stdio::null());
-        let mounted = command.status().is_ok_and(|status| status.success());
-        has("right to mount a file system", mounted).then(|| Self(path.to_owned()))
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // Lazily: the server that is in it ends later.
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r_d4_a_postgres_without_room_stops_writes_cleanly_and_heals_by_itself() {
@@ -56,11 +30,12 @@ async fn r_d4_a_postgres_without_room_stops_writes_cleanly_and_heals_by_itself()
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .tempdir()
         .unwrap();
-    let Some(disk) = Disk::mount(&folder.path().join("disk"), "64m") else {
+    let place = folder.path().join("disk");
+    let Some(disk) = Disk::mount(&place, "64m") else {
         return;
     };
     let server = Server::start(env::var("HEARTH_TEST_PORT").unwrap().parse().unwrap()).unwrap();
-    let space = disk.0.join("space");
+    let space = place.join("space");
     fs::create_dir(&space).unwrap();
     server.own(&space);
     let admin = beside(&own_url()).await;
@@ -79,12 +54,7 @@ async fn r_d4_a_postgres_without_room_stops_writes_cleanly_and_heals_by_itself()
             client.take_escalation(note()).await.unwrap();
             kept += 1;
         }
-        let ballast = disk.0.join("ballast");
-        let mut file = File::create(&ballast).unwrap();
-        for size in [1 << 20, 4096] {
-            while file.write_all(&vec![7; size]).is_ok() {}
-        }
-        drop(file);
+        let ballast = disk.fill();
         // Pages that were there already take some more.
         let (mut refused, from) = (0, Instant::now());
         while refused < 50 {

@@ -11,11 +11,12 @@ use std::{
 
 use database::Engine;
 use sea_orm::DatabaseConnection;
+use testbed::means::{runs, say};
 use tonic::{Code, Request, Status};
 
 use crate::{
     desk::{DESK, Desk, desk, note},
-    process::{alone, count, say},
+    process::alone,
     server::{Server, beside, free_port, kill, url, value},
 };
 
@@ -100,7 +101,7 @@ async fn r_d6_a_postgres_that_ends_or_freezes_loses_nothing_and_is_found_again()
         let (mut server, mut figures) = (server.lock().await, vec![]);
         let told = Arc::new(Told::default());
         let load: Vec<_> = (0..8).map(|_| tokio::spawn(write_notes(desk(bed), told.clone()))).collect();
-        for round in 0..count(2, 10) {
+        for round in 0..runs(2, 10) {
             for fault in ["restart", "backend killed", "terminated", "postmaster killed", "frozen"] {
                 told.more(20).await;
                 match fault {
@@ -176,7 +177,7 @@ async fn r_d6_a_postgres_that_ends_or_freezes_loses_nothing_and_is_found_again()
             assert!(last.unwrap_or_default() < Duration::from_secs(2), "{fault}: refused until {last:?} after it was over");
         }
         let mut client = desk(bed);
-        for _ in 0..count(200, 1_000) {
+        for _ in 0..runs(200, 1_000) {
             client.take_escalation(note()).await.unwrap();
         }
         let slowest = figures.iter().map(|(_, _, back, found)| *found - *back).max().unwrap();

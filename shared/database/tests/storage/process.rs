@@ -2,9 +2,10 @@
 
 use std::{
     env,
-    io::{self, Write},
     process::{Command, Stdio},
 };
+
+use testbed::means::say;
 
 const ALONE: &str = "HEARTH_TEST_ALONE";
 
@@ -31,27 +32,4 @@ pub fn alone(test: &str, variables: &[(&str, &str)], wrapper: &[&str]) -> bool {
         say(line);
     }
     false
-}
-
-/// Whether a program is there. A person may do without, which is said in one line; CI may not.
-pub fn has(what: &str, found: bool) -> bool {
-    if !found {
-        assert!(!env::var("CI").is_ok_and(|ci| ci == "true"), "CI=true asks for {what}");
-        say(&format!("note: a test of storage did not run: this machine has no {what}"));
-    }
-    found
-}
-
-/// Past the test harness, which would keep a line of a passing test for itself.
-pub fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// The long runs of profile `full`, where it is asked for.
-pub fn count(ci: u32, full: u32) -> u32 {
-    if env::var("HEARTH_PROFILE").is_ok_and(|profile| profile == "full") {
-        full
-    } else {
-        ci
-    }
 }

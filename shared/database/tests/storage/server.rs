@@ -11,8 +11,7 @@ use std::{
 };
 
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, Statement};
-
-use crate::process::has;
+use testbed::means::has;
 
 pub struct Server {
     binaries: PathBuf,

@@ -4,10 +4,11 @@ use std::{collections::HashMap, fs, process::Command};
 
 use database::Engine;
 use sea_orm::ConnectionTrait;
+use testbed::means::{has, runs, say};
 
 use crate::{
     desk::{DESK, desk, note},
-    process::{alone, count, has, say},
+    process::alone,
 };
 
 const SLOPPY: &str = "HEARTH_TEST_SLOPPY";
@@ -19,7 +20,7 @@ async fn write_notes() {
             bed.db().writer().execute_unprepared("PRAGMA synchronous = NORMAL").await.unwrap();
         }
         let mut client = desk(bed);
-        for _ in 0..count(200, 1_000) {
+        for _ in 0..runs(200, 1_000) {
             let note = note();
             let id = note.escalation_id.clone();
             client.take_escalation(note).await.unwrap();
@@ -90,7 +91,7 @@ async fn r_d2_no_reply_leaves_before_its_write_is_synced() {
         return write_notes().await;
     }
     let Some((acknowledged, early)) = traced(TEST, &[]) else { return };
-    assert_eq!((acknowledged, early), (count(200, 1_000) as usize, 0));
+    assert_eq!((acknowledged, early), (runs(200, 1_000), 0));
     say(&format!("figure: D2 {acknowledged} acknowledged writes, {early} before their sync"));
 }
 
