@@ -59,16 +59,24 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Lets the generated servers and clients take `guard`'s way through a unary call, which is compiled once and not once for each method. The
 /// generator has no setting for it.
 fn guarded(out: &Path) -> Result<(), Box<dyn Error>> {
+    const NAMES: [(&str, &str); 2] = [
+        ("tonic::server::Grpc::new", "guard::Grpc::new"),
+        ("self.inner.unary(", "guard::ask(&mut self.inner, "),
+    ];
+    let mut found = [0_usize; 2];
     for entry in fs::read_dir(out)? {
         let path = entry?.path();
         if path.extension().is_some_and(|e| e == "rs") {
-            let code = fs::read_to_string(&path)?;
-            fs::write(
-                &path,
-                code.replace("tonic::server::Grpc::new", "guard::Grpc::new")
-                    .replace("self.inner.unary(", "guard::ask(&mut self.inner, "),
-            )?;
+            let mut code = fs::read_to_string(&path)?;
+            for ((theirs, ours), count) in NAMES.iter().zip(&mut found) {
+                *count += code.matches(theirs).count();
+                code = code.replace(theirs, ours);
+            }
+            fs::write(&path, code)?;
         }
+    }
+    if found.contains(&0) {
+        return Err("the generator calls tonic by other names than before".into());
     }
     Ok(())
 }

@@ -1,23 +1,6 @@
 //! Tables of the machinery; every service has them.
 
-macro_rules! table {
-    ($module:ident, $name:literal, { $($(#[$meta:meta])* $field:ident: $type:ty),+ $(,)? }) => {
-        pub(crate) mod $module {
-            use sea_orm::entity::prelude::*;
-
-            #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
-            #[sea_orm(table_name = $name)]
-            pub struct Model {
-                $($(#[$meta])* pub $field: $type),+
-            }
-
-            #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-            pub enum Relation {}
-
-            impl ActiveModelBehavior for ActiveModel {}
-        }
-    };
-}
+use crate::table;
 
 table!(replay, "replay", {
     #[sea_orm(primary_key, auto_increment = false)] caller: String,

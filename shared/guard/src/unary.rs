@@ -12,7 +12,7 @@ use tonic::{
 use crate::{GuardedCodec, Wire, codec::Door};
 
 /// The server side of every generated method. tonic compiles its way from frames to a message and back anew for each pair of messages,
-/// which was a fifth of what the services took to build; for unary methods that way is compiled once here, over bytes, and a method
+/// and the services took long to build by it; for unary methods that way is compiled once here, over bytes, and a method
 /// adds only the opening of its request and the closing of its answer. Streams go tonic's own way.
 ///
 /// For generated code; [`ask`] is the client side.

@@ -29,6 +29,7 @@ use crate::{
     Load,
     entry::{Entry, Streams},
     keys::Tls,
+    retry,
 };
 
 /// What a server grants those who connect.
@@ -279,8 +280,7 @@ async fn parting(limits: &Limits, leave: &CancellationToken, met: &CancellationT
 
 /// A tenth more or less, so that those who came together do not come back together.
 fn roughly(age: Duration) -> Duration {
-    let (_, random) = uuid::Uuid::now_v7().as_u64_pair();
-    let permille = 900 + u32::try_from(random % 201).unwrap_or(100);
+    let permille = 900 + u32::try_from(retry::noise() % 201).unwrap_or(100);
     age.saturating_mul(permille) / 1000
 }
 

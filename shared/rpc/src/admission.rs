@@ -74,15 +74,33 @@ impl Held {
         HELD.try_with(Arc::clone).ok()
     }
 
-    /// Works on one message of a stream: waits for a place, as long as it takes.
-    pub async fn again<T>(&self, work: impl Future<Output = T>) -> T {
+    /// The turns of a stream's messages, if the call came through the layer. They outlive the place that the call itself had.
+    pub fn turns() -> Option<Turns> {
+        let held = Self::current()?;
+        Some(Turns {
+            house: held.place.house.clone(),
+            caller: held.caller.clone(),
+        })
+    }
+}
+
+/// What the messages of a stream of writes come in by, one after the other: a stream that waits for its next message takes no place.
+#[derive(Clone)]
+pub(crate) struct Turns {
+    house: Arc<House>,
+    caller: Arc<InHand>,
+}
+
+impl Turns {
+    /// Works on one message: waits for a place, as long as it takes.
+    pub async fn take<T>(&self, work: impl Future<Output = T>) -> T {
         let place = loop {
-            match self.place.house.clone().enter(Class::Batch, None).await {
+            match self.house.clone().enter(Class::Batch, None).await {
                 Some(place) => break place,
                 None => tokio::time::sleep(retry::pushback()).await,
             }
         };
-        let held = Self {
+        let held = Held {
             place,
             caller: self.caller.clone(),
         };

@@ -174,14 +174,14 @@ where
 {
     let ending = request.extensions().get::<Ending>().cloned();
     let (call, inflow) = entry(request)?;
-    let (desk, refusal, held) = (desk.clone(), refusal(ending, &call), Held::current());
+    let (desk, refusal, turns) = (desk.clone(), refusal(ending, &call), Held::turns());
     let answers = futures::stream::try_unfold(inflow, move |mut inflow| {
-        let (desk, call, op, held) = (desk.clone(), call.clone(), op.clone(), held.clone());
+        let (desk, call, op, turns) = (desk.clone(), call.clone(), op.clone(), turns.clone());
         async move {
             let Some(message) = inflow.message().await? else { return Ok(None) };
             let work = detached(desk, call, message, op);
-            let answer = match held {
-                Some(held) => held.again(work).await?,
+            let answer = match turns {
+                Some(turns) => turns.take(work).await?,
                 None => work.await?,
             };
             Ok(Some((answer, inflow)))

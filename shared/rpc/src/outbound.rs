@@ -185,12 +185,23 @@ fn sign(outcome: &Outcome, allowed: Duration) -> Sign {
         Err(status) => (status.code(), false),
     };
     match code {
-        Code::Unavailable if !pushes_back => Sign::Failed,
+        Code::Unavailable if pushes_back || lacks_another(outcome) => Sign::Answered,
+        Code::Unavailable => Sign::Failed,
         Code::DeadlineExceeded | Code::Cancelled if allowed >= FAIR => Sign::Failed,
         Code::DeadlineExceeded | Code::Cancelled => Sign::Nothing,
         _ if outcome.is_err() => Sign::Failed,
         _ => Sign::Answered,
     }
+}
+
+/// Whether the peer is there and misses a service that it asks itself. It has tried that one again already.
+fn lacks_another(outcome: &Outcome) -> bool {
+    outcome.as_ref().is_ok_and(|answer| says(answer, "DEPENDENCY_UNAVAILABLE"))
+}
+
+fn says(answer: &Response<Body>, reason: &str) -> bool {
+    let status = Status::from_header_map(answer.headers());
+    status.and_then(|s| s.get_details_error_info()).is_some_and(|info| info.reason == reason)
 }
 
 /// Whether the call may be made again, and after which pause where the peer says so.
@@ -200,13 +211,9 @@ fn again(outcome: &Outcome) -> Option<Option<Duration>> {
         // Of the transport, whichever code it gives it: the peer itself has said nothing. A GOAWAY comes as INTERNAL or CANCELLED.
         Err(status) => return (status.code() != Code::DeadlineExceeded).then_some(None),
     };
-    let in_progress = || {
-        let status = Status::from_header_map(answer.headers());
-        status.and_then(|s| s.get_details_error_info()).is_some_and(|info| info.reason == "CONTENTION")
-    };
     match code(answer.headers()) {
-        Code::Unavailable => {}
-        Code::Aborted if in_progress() => {}
+        Code::Unavailable if !lacks_another(outcome) => {}
+        Code::Aborted if says(answer, "CONTENTION") => {}
         _ => return None,
     }
     match answer.headers().get(retry::PUSHBACK) {

@@ -101,14 +101,6 @@ impl Keyring {
         self
     }
 
-    /// Both steps at once, for a ring that one process uses.
-    ///
-    /// # Errors
-    /// [`Error::Random`].
-    pub fn rotated(self) -> Result<Self, Error> {
-        self.announced().map(Self::promoted)
-    }
-
     /// The last step: the older keys go. What they wrapped and was not wrapped anew is lost, and what is found by their blind indexes is not
     /// found any more.
     #[must_use]

@@ -15,7 +15,7 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use super::{
     Place, client_tool, head,
-    manifest::{self, FILES, Manifest, Part, copy, copy_files, keep, private_folder, sync},
+    manifest::{self, FILES, Manifest, Part, copy, keep, private_folder, sync},
     postgres,
 };
 use crate::{
@@ -108,7 +108,19 @@ impl Restore {
             }
         }
         private_folder(files)?;
-        copy_files(&self.from.join(service.name).join(FILES), files)?;
+        // What the manifest lists, and nothing that came to lie beside it.
+        let stored = Path::new(service.name).join(FILES);
+        for file in part.copies.iter().skip(1) {
+            let to = files.join(
+                file.path
+                    .strip_prefix(&stored)
+                    .with_context(|| format!("{} is no stored file", file.path.display()))?,
+            );
+            if let Some(folder) = to.parent() {
+                private_folder(folder)?;
+            }
+            copy(&self.from.join(&file.path), &to)?;
+        }
 
         let steps = service.migrations.get(..part.head.migrations).unwrap_or(service.migrations);
         let db = Database::connect(service.name, target, Clock::real(), steps)

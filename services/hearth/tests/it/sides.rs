@@ -270,7 +270,7 @@ const INTERNALS: &[&str] = &[
     "/root",
     "/home",
     "/tmp",
-    "/work",
+    env!("CARGO_MANIFEST_DIR"),
     "panicked",
     "backtrace",
     "unwrap",

@@ -73,11 +73,14 @@ async fn r_d10_a_backup_of_running_services_comes_back_whole() {
         .unwrap();
     assert!(names.stdout.is_empty(), "keys are in the backup");
 
+    // What came to lie in the backup is no part of it.
+    fs::write(to.join("archive/files/open/ab/stray"), "of somebody else").unwrap();
     let data = with_keys(&suite.data(), suite.folder.path().join("restored"));
     let from = Instant::now();
     assert_told(&restore(&to, &data), 0, &["chain intact"]);
     let took = from.elapsed();
     assert_eq!(fs::read_to_string(data.join(stored)).unwrap(), "a paper");
+    assert!(!data.join("archive-files/open/ab/stray").exists());
     assert_told(&hearth(&data, &["check"]), 0, &["no fault"]);
     let db = open(&format!("sqlite://{}?mode=ro", data.join("archive.db").display())).await;
     let kept = tables(&db, Engine::Sqlite).await;

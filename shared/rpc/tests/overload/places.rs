@@ -9,9 +9,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::future::join_all;
-use rpc::Load;
-use tonic::{Code, Status, body::Body};
+use futures::{StreamExt, future::join_all, stream};
+use guard::Whole;
+use http_body_util::{BodyExt, StreamBody};
+use rpc::{Fault, Load};
+use tokio::time::timeout;
+use tonic::{
+    Code, Status, Streaming,
+    body::Body,
+    codec::{EncodeBody, SingleMessageCompressionOverride},
+};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 use tonic_types::StatusExt;
 
@@ -84,6 +91,80 @@ async fn a_stream_that_waits_for_news_takes_no_place() {
         assert!(call(&channel, GET, &token).await.is_fine());
     }
     drop(streams);
+}
+
+/// Imports that wait for their next row leave room for each other and for everybody else; each message takes a place while it is worked on.
+#[tokio::test]
+async fn a_stream_of_writes_takes_a_place_for_its_messages_only() {
+    let done = Arc::new(AtomicUsize::new(0));
+    let count = done.clone();
+    let address = serve(four(), move |request| {
+        let count = count.clone();
+        Box::pin(async move {
+            if request.uri().path() != IMPORT {
+                return fine();
+            }
+            let (parts, body) = request.into_parts();
+            let mut call = tonic::Request::new(Streaming::new_request(Whole, body, None, None));
+            *call.extensions_mut() = parts.extensions;
+            let op = move |(), _, message: Bytes| {
+                let count = count.clone();
+                async move {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    Ok(message)
+                }
+            };
+            let Ok(answers) = rpc::exchange(&(), call, op).await else {
+                return Status::internal("no stream").into_http();
+            };
+            let body = EncodeBody::new_server(Whole, answers.into_inner(), None, SingleMessageCompressionOverride::default(), None);
+            let mut response = http::Response::new(Body::new(body));
+            response.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+            response
+        })
+    })
+    .await;
+    let (channel, token) = (channel(address), somebody("a", None));
+    let message = || {
+        let first = http_body::Frame::data(Bytes::from_static(&[0; 5]));
+        let frames = stream::iter([Ok::<_, Status>(first)]).chain(stream::pending());
+        came(&channel, request(IMPORT, &token, Body::new(StreamBody::new(frames))))
+    };
+    let mut streams = vec![];
+    for _ in 0..20 {
+        streams.push(message().await);
+    }
+    assert!(streams.iter().all(Came::is_fine));
+    let mut said = vec![];
+    for stream in &mut streams {
+        said.push(timeout(Duration::from_secs(10), stream.body.frame()).await.expect("every import is answered"));
+    }
+    assert!(said.iter().all(|frame| matches!(frame, Some(Ok(_)))));
+    assert_eq!(done.load(Ordering::SeqCst), 20);
+    assert!(call(&channel, GET, &token).await.is_fine());
+}
+
+/// A write that meets others on its rows is tried three times more; who then has to do it himself is told so.
+#[tokio::test]
+async fn bad_input_117_contention_is_tried_three_times_more_and_told() {
+    let tried = Arc::new(AtomicUsize::new(0));
+    let count = tried.clone();
+    let address = serve(four(), move |request| {
+        let (count, mut call) = (count.clone(), tonic::Request::new(()));
+        *call.extensions_mut() = request.extensions().clone();
+        Box::pin(async move {
+            let op = move |(), _, ()| {
+                count.fetch_add(1, Ordering::SeqCst);
+                async { Err::<(), _>(Fault::aborted("CONTENTION", "others work on the same rows")) }
+            };
+            rpc::write(&(), call, op).await.map_or_else(Status::into_http, |_| fine())
+        })
+    })
+    .await;
+    let came = call(&channel(address), PAY, &somebody("a", None)).await;
+    assert_eq!((came.code, came.reason().as_str()), (Code::Aborted, "CONTENTION"));
+    assert!(came.status.as_ref().unwrap().get_details_retry_info().is_some());
+    assert_eq!(tried.load(Ordering::SeqCst), 4);
 }
 
 /// Callers that give up and come again must not pile up work behind the one writer of a database.
@@ -169,7 +250,7 @@ async fn bad_input_34_a_caller_has_so_many_calls_in_hand_and_no_more() {
 }
 
 #[tokio::test]
-async fn r_o16_bad_input_33_a_vendor_at_twenty_times_its_quota_leaves_others_alone() {
+async fn r_o16_bad_input_33_a_caller_at_twenty_times_its_quota_leaves_others_alone() {
     let load = Load { quota: 50, ..wide() };
     let served = Arc::new(AtomicUsize::new(0));
     let count = served.clone();
@@ -225,7 +306,7 @@ async fn who_is_refused_a_thousand_times_keeps_the_connection() {
     let (channel, token) = (channel(address), somebody("a", None));
     let long = || {
         let parts = (0..8).map(|_| Ok::<_, Status>(http_body::Frame::data(Bytes::from(vec![0; 1024]))));
-        request(GET, &token, Body::new(http_body_util::StreamBody::new(futures::stream::iter(parts))))
+        request(GET, &token, Body::new(StreamBody::new(stream::iter(parts))))
     };
     let mut refused = 0;
     for _ in 0..20 {

@@ -224,6 +224,17 @@ async fn r_o7_a_peer_that_fails_seven_times_is_left_alone_and_taken_again_when_i
     }
 }
 
+/// A peer that misses a service of its own is there: it is asked once for each call, and goes on being asked.
+#[tokio::test]
+async fn r_o6_a_peer_that_misses_another_is_neither_asked_again_nor_left_alone() {
+    let (peer, log) = peer(|_| refusal(Code::Unavailable, "DEPENDENCY_UNAVAILABLE", None)).await;
+    let call = caller(TEN);
+    for _ in 0..20 {
+        get(&peer, &call).await.unwrap_err();
+    }
+    assert_eq!(log.lock().unwrap().len(), 20);
+}
+
 /// A peer that takes connections and says nothing, as one that was stopped by SIGSTOP.
 async fn frozen() -> (Peer, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -163,7 +163,7 @@ pub struct Came {
     pub status: Option<Status>,
     pub took: Duration,
     /// A stream lasts as long as it is held.
-    _body: Body,
+    pub body: Body,
 }
 
 impl Came {
@@ -201,7 +201,7 @@ pub async fn came(channel: &Channel, request: http::Request<Body>) -> Came {
         code: status.as_ref().map_or(Code::Ok, Status::code),
         status,
         took: began.elapsed(),
-        _body: response.into_body(),
+        body: response.into_body(),
     }
 }
 

@@ -31,7 +31,7 @@ fn a_ring_comes_back_from_its_file_and_rotates() {
     assert!(ring.ids().eq(loaded.ids()));
     let blind = Vault::new(ring, "archive").blind("f", "x");
     assert_eq!(Vault::new(Keyring::load(&path).unwrap(), "archive").blind("f", "x"), blind);
-    let rotated = loaded.rotated().unwrap();
+    let rotated = loaded.announced().unwrap().promoted();
     rotated.save(&path).unwrap();
     assert_eq!(Keyring::load(&path).unwrap().ids().count(), 2);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");

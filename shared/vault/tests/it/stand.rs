@@ -69,7 +69,7 @@ impl Stand {
 
     /// The key file gets a new current key; answers the ids of the new and the old one.
     pub fn rotate(&self) -> (String, String) {
-        let ring = Keyring::load(&self.key_file()).unwrap().rotated().unwrap();
+        let ring = Keyring::load(&self.key_file()).unwrap().announced().unwrap().promoted();
         ring.save(&self.key_file()).unwrap();
         let mut ids = ring.ids().map(str::to_owned);
         (ids.next().unwrap(), ids.next().unwrap())
