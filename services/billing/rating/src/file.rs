@@ -5,8 +5,8 @@ use money::{Mode, Money, Ratio, UnitPrice, Volume};
 use serde::Deserialize;
 
 use crate::{
-    Boundary, Class, Commodity, Component, FlatChoice, HeightSurcharge, Household, Measure, MonthDay, Relief, ReliefRule, Rounding, Season, Span, Tariff, Tier,
-    TierYear, Tiers, Uplift,
+    Boundary, Change, Class, Commodity, Component, FlatChoice, HeightSurcharge, Household, Measure, MonthDay, Per, Price, Relief, ReliefRule, Rounding, Season,
+    SettlementRule, Span, Tariff, Tax, Tier, TierYear, Tiers, Uplift, YearStart,
 };
 
 /// Why a tariff file is refused.
@@ -40,12 +40,18 @@ struct TariffFile {
     legal_basis: String,
     approved_by: String,
     model: Model,
+    change: Option<ChangeWord>,
     tier_year_start: Option<String>,
+    tier_year_closes: Option<ClosesFile>,
     boundary: Option<BoundaryWord>,
+    allowance: Option<AllowanceWord>,
     season: Option<SeasonFile>,
     height_surcharge: Option<HeightFile>,
+    settlement: Option<SettlementWord>,
     rounding: Option<String>,
     tax_percent: Option<String>,
+    tax_included: Option<bool>,
+    tax_rounding: Option<String>,
     class: Vec<ClassFile>,
 }
 
@@ -64,6 +70,38 @@ enum Model {
 enum BoundaryWord {
     ReadingCycle,
     DaySplit,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ChangeWord {
+    DaySplit,
+    ByReadDate,
+    CutoverRead,
+    DegreeDays,
+}
+
+#[derive(Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum AllowanceWord {
+    Full,
+    MonthsOpen,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SettlementWord {
+    RefundAndSupplement,
+    CarryOver,
+    Capped,
+}
+
+/// The months of the last readings of a tier-year.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClosesFile {
+    odd_months: u8,
+    even_months: u8,
 }
 
 #[derive(Deserialize)]
@@ -87,12 +125,44 @@ struct ClassFile {
     base: Option<UnitPrice>,
     price: Option<UnitPrice>,
     tiers: Option<Vec<TierFile>>,
+    tiering: Option<TieringWord>,
+    rounding: Option<String>,
+    charges: Option<Vec<ChargeFile>>,
     area_per_m2: Option<UnitPrice>,
     metered_base_per_m2: Option<UnitPrice>,
     metered_per_kwh: Option<UnitPrice>,
     household: Option<HouseholdFile>,
     household_meters: Option<MetersWord>,
     low_income: Option<ReliefFile>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+enum TieringWord {
+    Annual,
+    Bill,
+    Whole,
+}
+
+/// A charge besides the price of the class.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChargeFile {
+    per: PerWord,
+    price: UnitPrice,
+    rounding: Option<String>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum PerWord {
+    Bill,
+    Day,
+    Month,
+    Year,
+    M3,
+    Kwh,
+    M2,
 }
 
 #[derive(Deserialize)]
@@ -110,8 +180,17 @@ struct HouseholdFile {
     each_threshold_plus: Option<Volume>,
     above_persons: Option<u16>,
     each_threshold_plus_per_person: Option<Volume>,
+    first_threshold_plus_per_person: Option<Volume>,
+    within_year: Option<WithinYearWord>,
     choice_from_persons: Option<u16>,
     choice_flat_price: Option<UnitPrice>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum WithinYearWord {
+    ByMonths,
+    Full,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
@@ -157,6 +236,13 @@ struct FreeFile {
     free_per_month: Volume,
     #[serde(rename = "at")]
     _at: FreeAt,
+    returned: Option<ReturnedWord>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ReturnedWord {
+    AfterYear,
 }
 
 #[derive(Deserialize)]
@@ -189,21 +275,37 @@ impl Tariff {
         if (commodity == Commodity::Heat) != (file.model == Model::Heat) {
             return refuse("model", "MODEL", "the model does not fit the commodity");
         }
-        if file.tier_year_start.is_some() != (file.model == Model::GraduatedAnnual) || (file.boundary.is_some() && file.tier_year_start.is_none()) {
-            return refuse("tier_year_start", "MODEL", "a tier-year belongs to the model graduated_annual, and to no other");
+        let annual = file.model == Model::GraduatedAnnual || file.class.iter().any(|class| matches!(class.tiering, Some(TieringWord::Annual)));
+        let years = [file.tier_year_start.is_some(), file.tier_year_closes.is_some()];
+        if years.iter().filter(|named| **named).count() != usize::from(annual) {
+            return refuse("tier_year_start", "MODEL", "annual tiers have one tier-year, and other prices have none");
         }
-        if file.model != Model::Heat && (file.season.is_some() || file.height_surcharge.is_some()) {
-            return refuse("season", "MODEL", "season and height surcharge belong to heat");
+        if file.boundary.is_some() && file.tier_year_start.is_none() {
+            return refuse("boundary", "MODEL", "a boundary belongs to a tier-year that starts on a day");
         }
-        let tier_year = match &file.tier_year_start {
-            Some(start) => Some(TierYear {
-                start: month_day("tier_year_start", start)?,
+        if file.allowance.is_some() && !annual {
+            return refuse("allowance", "MODEL", "an allowance belongs to annual tiers");
+        }
+        if file.model != Model::Heat && (file.season.is_some() || file.height_surcharge.is_some() || file.settlement.is_some()) {
+            return refuse("season", "MODEL", "season, height surcharge and settlement belong to heat");
+        }
+        let tier_year = match (&file.tier_year_start, &file.tier_year_closes) {
+            (Some(start), _) => Some(TierYear {
+                start: YearStart::On(month_day("tier_year_start", start)?),
                 boundary: match file.boundary {
                     Some(BoundaryWord::ReadingCycle) => Boundary::ReadingCycle,
                     Some(BoundaryWord::DaySplit) | None => Boundary::DaySplit,
                 },
             }),
-            None => None,
+            (None, Some(closes)) if [closes.odd_months, closes.even_months].iter().all(|month| (1..=12).contains(month)) => Some(TierYear {
+                start: YearStart::AfterReading {
+                    odd: closes.odd_months,
+                    even: closes.even_months,
+                },
+                boundary: Boundary::ReadingCycle,
+            }),
+            (None, Some(_)) => return refuse("tier_year_closes", "DATE", "months are 1 to 12"),
+            (None, None) => None,
         };
         let season = match &file.season {
             Some(season) => Some(Season {
@@ -219,14 +321,18 @@ impl Tariff {
             }),
             None => None,
         };
-        let tax = file
-            .tax_percent
-            .as_deref()
-            .map(|percent| ratio("tax_percent", Ratio::parse_percent(percent)))
-            .transpose()?;
+        let tax = match (&file.tax_percent, file.tax_included, &file.tax_rounding) {
+            (Some(percent), included, own) => Some(Tax {
+                rate: ratio("tax_percent", Ratio::parse_percent(percent))?,
+                included: included.unwrap_or(false),
+                rounding: own.as_deref().map(|text| rounding("tax_rounding", text)).transpose()?,
+            }),
+            (None, None, None) => None,
+            (None, ..) => return refuse("tax_percent", "RULE", "a tax has a rate"),
+        };
         let mut classes: Vec<Class> = Vec::with_capacity(file.class.len());
         for (index, class) in file.class.into_iter().enumerate() {
-            let class = read_class(&format!("class[{index}]"), file.model, class)?;
+            let class = read_class(&format!("class[{index}]"), file.model, file.allowance == Some(AllowanceWord::MonthsOpen), class)?;
             if classes.iter().any(|other| other.name == class.name) {
                 return refuse(format!("class[{index}].name"), "CLASS", "the name is taken by an earlier class");
             }
@@ -241,10 +347,24 @@ impl Tariff {
             effective_from: day("effective_from", &file.effective_from)?,
             legal_basis: file.legal_basis,
             approved_by: file.approved_by,
+            change: match file.change {
+                Some(ChangeWord::DaySplit) | None => Change::DaySplit,
+                Some(ChangeWord::ByReadDate) => Change::ByReadDate,
+                Some(ChangeWord::CutoverRead) => Change::CutoverRead,
+                Some(ChangeWord::DegreeDays) => Change::DegreeDays,
+            },
             tier_year,
             season,
             height_surcharge,
-            rounding: file.rounding.as_deref().map_or_else(|| Ok(Rounding::default()), rounding)?,
+            settlement: file.settlement.map(|word| match word {
+                SettlementWord::RefundAndSupplement => SettlementRule::RefundAndSupplement,
+                SettlementWord::CarryOver => SettlementRule::CarryOver,
+                SettlementWord::Capped => SettlementRule::Capped,
+            }),
+            rounding: file
+                .rounding
+                .as_deref()
+                .map_or_else(|| Ok(Rounding::default()), |text| rounding("rounding", text))?,
             tax,
             classes,
         })
@@ -270,10 +390,13 @@ fn ratio(field: &str, value: Result<Ratio, money::DecimalError>) -> Result<Ratio
     }
 }
 
-/// `half_up_0.01_once_per_bill`
-fn rounding(text: &str) -> Result<Rounding, TariffError> {
+/// `half_up_0.01`; `half_up_0.01_once_per_bill` where it is that of the bill.
+fn rounding(field: &str, text: &str) -> Result<Rounding, TariffError> {
     let read = || {
-        let body = text.strip_suffix("_once_per_bill")?;
+        let body = match field {
+            "rounding" => text.strip_suffix("_once_per_bill")?,
+            _ => text,
+        };
         let (mode, step) = body.rsplit_once('_')?;
         let mode = match mode {
             "half_up" => Mode::HalfUp,
@@ -286,47 +409,73 @@ fn rounding(text: &str) -> Result<Rounding, TariffError> {
     read().map_or_else(
         || {
             refuse(
-                "rounding",
+                field,
                 "RULE",
-                "must be half_up, floor or ceiling, then a step in yuan, such as half_up_0.01_once_per_bill",
+                "must be half_up, floor or ceiling, then a step in yuan, such as half_up_0.01; that of the tariff ends in _once_per_bill",
             )
         },
         Ok,
     )
 }
 
-fn read_class(at: &str, model: Model, file: ClassFile) -> Result<Class, TariffError> {
+fn read_class(at: &str, model: Model, months_open: bool, file: ClassFile) -> Result<Class, TariffError> {
     if file.name.trim().is_empty() {
         return refuse(format!("{at}.name"), "CLASS", "must not be empty");
     }
     let prices = [file.base, file.price, file.area_per_m2, file.metered_base_per_m2, file.metered_per_kwh];
-    if prices.into_iter().flatten().any(UnitPrice::is_negative) {
+    let charges = file.charges.unwrap_or_default();
+    if prices
+        .into_iter()
+        .flatten()
+        .chain(charges.iter().map(|charge| charge.price))
+        .any(UnitPrice::is_negative)
+    {
         return refuse(at, "CLASS", "a price is negative");
     }
     let heat = file.area_per_m2.is_some() || file.metered_base_per_m2.is_some() || file.metered_per_kwh.is_some();
-    let mut components: Vec<Component> = file.base.map(Component::Fixed).into_iter().collect();
+    let tiering = file.tiering.or(match model {
+        Model::GraduatedAnnual => Some(TieringWord::Annual),
+        Model::Graduated => Some(TieringWord::Bill),
+        Model::Volume => Some(TieringWord::Whole),
+        Model::Unit | Model::Heat => None,
+    });
+    let mut standing: Vec<Component> = file.base.map(|base| Price::Standing(base, Per::Bill).into()).into_iter().collect();
+    for (index, charge) in charges.iter().enumerate() {
+        standing.push(extra(&format!("{at}.charges[{index}].rounding"), charge)?);
+    }
+    let own = file.rounding.as_deref().map(|text| rounding(&format!("{at}.rounding"), text)).transpose()?;
+    let rounded = |price: Price| Component { price, rounding: own };
+    let mut components = standing.clone();
     let mut metered = None;
-    match (model, file.tiers, file.price) {
-        (Model::GraduatedAnnual, Some(list), None) if !heat => components.push(Component::Graduated(tiers(at, list)?, Span::TierYear)),
-        (Model::Graduated, Some(list), None) if !heat => components.push(Component::Graduated(tiers(at, list)?, Span::Bill)),
-        (Model::Volume, Some(list), None) if !heat => components.push(Component::Whole(tiers(at, list)?)),
-        (Model::Unit, None, Some(price)) if !heat => components.push(Component::Unit(Measure::Volume, price)),
-        (Model::Heat, None, None) => {
+    match (tiering, file.tiers, file.price) {
+        (Some(tiering), Some(list), None) if !heat => {
+            let tiers = tiers(at, list)?;
+            components.push(rounded(match tiering {
+                TieringWord::Annual => Price::Graduated(tiers, Span::TierYear),
+                TieringWord::Bill => Price::Graduated(tiers, Span::Bill),
+                TieringWord::Whole => Price::Whole(tiers),
+            }));
+        }
+        (None, None, Some(price)) if !heat && model == Model::Unit => components.push(rounded(Price::Unit(Measure::Volume, price))),
+        (None, None, None) if model == Model::Heat => {
             let Some(area) = file.area_per_m2 else {
                 return refuse(format!("{at}.area_per_m2"), "CLASS", "heat has a price by area");
             };
-            components.push(Component::Unit(Measure::Area, area));
+            components.push(rounded(Price::Unit(Measure::Area, area)));
             metered = match (file.metered_base_per_m2, file.metered_per_kwh) {
-                (Some(base), Some(energy)) => Some(vec![Component::Unit(Measure::Area, base), Component::Unit(Measure::Energy, energy)]),
+                (Some(base), Some(energy)) => {
+                    standing.extend([rounded(Price::Unit(Measure::Area, base)), rounded(Price::Unit(Measure::Energy, energy))]);
+                    Some(standing)
+                }
                 (None, None) => None,
                 _ => return refuse(at, "CLASS", "metered heat has two prices, per m2 and per kWh"),
             };
         }
         _ => return refuse(at, "CLASS", "the prices do not fit the model"),
     }
-    let annual = model == Model::GraduatedAnnual;
+    let annual = matches!(tiering, Some(TieringWord::Annual));
     if !annual && (file.household.is_some() || file.household_meters.is_some() || file.low_income.is_some()) {
-        return refuse(at, "RULE", "household and low-income rules belong to the model graduated_annual");
+        return refuse(at, "RULE", "household and low-income rules belong to annual tiers");
     }
     Ok(Class {
         name: file.name,
@@ -339,6 +488,22 @@ fn read_class(at: &str, model: Model, file: ClassFile) -> Result<Class, TariffEr
             .low_income
             .map_or_else(|| Ok(Relief::default()), |rule| relief(&format!("{at}.low_income"), rule))?,
         aggregate_meters: file.household_meters == Some(MetersWord::Aggregated),
+        months_open: annual && months_open,
+    })
+}
+
+fn extra(field: &str, charge: &ChargeFile) -> Result<Component, TariffError> {
+    Ok(Component {
+        price: match charge.per {
+            PerWord::Bill => Price::Standing(charge.price, Per::Bill),
+            PerWord::Day => Price::Standing(charge.price, Per::Day),
+            PerWord::Month => Price::Standing(charge.price, Per::Month),
+            PerWord::Year => Price::Standing(charge.price, Per::Year),
+            PerWord::M3 => Price::Unit(Measure::Volume, charge.price),
+            PerWord::Kwh => Price::Unit(Measure::Energy, charge.price),
+            PerWord::M2 => Price::Unit(Measure::Area, charge.price),
+        },
+        rounding: charge.rounding.as_deref().map(|text| rounding(field, text)).transpose()?,
     })
 }
 
@@ -364,33 +529,39 @@ fn tiers(at: &str, list: Vec<TierFile>) -> Result<Tiers, TariffError> {
 }
 
 fn household(at: &str, file: &HouseholdFile) -> Result<Household, TariffError> {
-    let uplift = match (
-        file.from_persons,
-        file.each_threshold_plus,
-        file.above_persons,
-        file.each_threshold_plus_per_person,
-    ) {
-        (None, None, None, None) => None,
-        (Some(from_persons), Some(plus), None, None) => Some(Uplift {
-            from_persons,
-            plus,
-            per_person: false,
-        }),
-        (None, None, Some(above), Some(plus)) => {
-            let Some(from_persons) = above.checked_add(1) else {
-                return refuse(at, "RULE", "above_persons is out of range");
-            };
+    let above = match file.above_persons.map(|above| above.checked_add(1)) {
+        Some(None) => return refuse(at, "RULE", "above_persons is out of range"),
+        Some(from_persons) => from_persons,
+        None => None,
+    };
+    let once = file.from_persons.zip(file.each_threshold_plus);
+    let each = above.zip(file.each_threshold_plus_per_person);
+    let first = above.zip(file.first_threshold_plus_per_person);
+    let named = [
+        file.from_persons.is_some(),
+        file.each_threshold_plus.is_some(),
+        file.above_persons.is_some(),
+        file.each_threshold_plus_per_person.is_some(),
+        file.first_threshold_plus_per_person.is_some(),
+    ];
+    let uplift = match (once, each, first) {
+        (None, None, None) if !named.contains(&true) && file.within_year.is_none() => None,
+        (Some((from_persons, plus)), None, None) | (None, Some((from_persons, plus)), None) | (None, None, Some((from_persons, plus)))
+            if named.iter().filter(|named| **named).count() == 2 =>
+        {
             Some(Uplift {
                 from_persons,
                 plus,
-                per_person: true,
+                per_person: once.is_none(),
+                first_tier_only: first.is_some(),
+                full_year: file.within_year == Some(WithinYearWord::Full),
             })
         }
         _ => {
             return refuse(
                 at,
                 "RULE",
-                "either from_persons with each_threshold_plus, or above_persons with each_threshold_plus_per_person",
+                "either from_persons with each_threshold_plus, or above_persons with each_threshold_plus_per_person or first_threshold_plus_per_person",
             );
         }
     };
@@ -412,7 +583,10 @@ fn relief(at: &str, file: ReliefFile) -> Result<Relief, TariffError> {
     };
     let term = |term: ReliefTerm| match term {
         ReliefTerm::Word(rule) => Ok(word(rule)),
-        ReliefTerm::Free(free) if free.free_per_month > Volume::ZERO => Ok(ReliefRule::FreePerMonth(free.free_per_month)),
+        ReliefTerm::Free(free) if free.free_per_month > Volume::ZERO => Ok(match free.returned {
+            None => ReliefRule::FreePerMonth(free.free_per_month),
+            Some(ReturnedWord::AfterYear) => ReliefRule::FreeAfterYear(free.free_per_month),
+        }),
         ReliefTerm::Free(_) => refuse(at, "RULE", "the free volume is above zero"),
     };
     Ok(match file {

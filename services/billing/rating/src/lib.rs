@@ -1,28 +1,37 @@
-//! Tariff arithmetic (计价): from a tariff version, a customer's profile and measured use to the lines of a bill. Pure: no clock, no
-//! database, no float.
+//! Tariff arithmetic (计价): from tariff versions, the terms of an agreement and measured use to the lines of a bill and their explanation.
+//! Pure: no clock, no database, no float.
 //!
 //! A tariff is data, read from TOML ([`Tariff::from_toml`]): classes of use, each a list of price [`Component`]s. [`Tariff::plan`]
 //! resolves one class for one [`Profile`] (household uplift, low income, months of allowance) into a [`Plan`], which may be kept and
 //! used for every account of the same profile. [`rate`] prices the usage periods of **one bill** under their plans, against the
-//! [`Ledger`] of the tier-years, and rounds once.
+//! [`Ledger`] of the tier-years, and rounds once. [`Period`] finds these usage periods: it cuts what was used between two readings where a
+//! version of a [`Book`], a term of the agreement or a tier-year begins. Every bill carries its [`Explanation`].
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod bill;
+mod book;
 mod days;
+pub mod explain;
 mod file;
 mod heat;
+mod period;
 mod plan;
 mod tariff;
+mod terms;
 
-pub use bill::{Ledger, Line, Quantity, Rated, Reason, Segment, Usage, rate};
-pub use days::{DayPart, UsagePeriod, day_factor, split_by_days};
+pub use bill::{Ledger, Line, Origin, Quantity, Rated, Reason, Segment, Usage, rate};
+pub use book::{Book, Version};
+pub use days::{DayPart, DegreeDays, UsagePeriod, day_factor, prorate, split_by_days, split_by_degree_days};
+pub use explain::{Broken, Entry, Explanation, Rule};
 pub use file::TariffError;
-pub use heat::{HeatFee, HeatSettlement};
+pub use heat::{HeatFee, HeatOutcome, HeatSettlement};
+pub use period::{Index, Leg, Period, Priced, PricedPart};
 pub use plan::{LowIncome, Plan, Profile, Settlement};
 pub use tariff::{
-    Boundary, Class, Commodity, Component, FlatChoice, HeightSurcharge, Household, Measure, MonthDay, Relief, ReliefRule, Rounding, Season, Span, Tariff, Tier,
-    TierYear, Tiers, Uplift,
+    Boundary, Change, Class, Commodity, Component, FlatChoice, HeightSurcharge, Household, Measure, MonthDay, Per, Price, ReadMonths, Relief, ReliefRule,
+    Rounding, Season, SettlementRule, Span, Tariff, Tax, Tier, TierYear, Tiers, Uplift, YearStart,
 };
+pub use terms::{Term, Terms};
 
 /// Why use cannot be priced.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +60,21 @@ pub enum RatingError {
     /// The plans of one bill round or tax differently.
     #[error("the plans of one bill round differently")]
     MixedRounding,
+    /// No class of use was ever agreed.
+    #[error("no class of use was agreed")]
+    ClassMissing,
+    /// A day has no price.
+    #[error("a day has no price")]
+    TariffMissing,
+    /// A class has two prices on a day.
+    #[error("a class has two prices on a day")]
+    TwoPrices,
+    /// A standing charge needs the days of the usage period.
+    #[error("a standing charge needs the days of the period")]
+    DaysMissing,
+    /// The degree days of a day are not known.
+    #[error("the degree days of a day are not known")]
+    DegreeDaysMissing,
     /// The period ends before it begins, or a cut lies outside it.
     #[error("the days of the period are out of order")]
     DayOrder,
@@ -71,6 +95,11 @@ impl RatingError {
             Self::NegativeVolume => "NEGATIVE_VOLUME",
             Self::BeyondLastTier => "BEYOND_LAST_TIER",
             Self::MixedRounding => "MIXED_ROUNDING",
+            Self::ClassMissing => "USE_CLASS_MISSING",
+            Self::TariffMissing => "TARIFF_MISSING",
+            Self::TwoPrices => "TARIFF_OVERLAP",
+            Self::DaysMissing => "DAYS_MISSING",
+            Self::DegreeDaysMissing => "DEGREE_DAYS_MISSING",
             Self::DayOrder => "DAY_ORDER",
             Self::Overflow => "OVERFLOW",
         }

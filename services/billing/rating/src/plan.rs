@@ -1,10 +1,11 @@
 //! The prices of one class for one customer.
 
-use money::{Ratio, UnitPrice, Volume};
+use money::{Money, Ratio, UnitPrice, Volume};
 
 use crate::{
-    Class, Component, Household, RatingError, Reason, ReliefRule, Rounding, Span, Tariff, Tier,
+    Class, Component, Household, Measure, Per, Price, RatingError, Reason, ReliefRule, Rounding, Rule, Span, Tariff, Tax, Tier, Uplift,
     bill::{Ledger, Rated, Segment, Usage, rate},
+    explain::{Token, Trace},
 };
 
 /// What a tariff asks about a customer. The default is a household without any entitlement, for a whole year.
@@ -62,6 +63,28 @@ pub enum LowIncome {
     Destitute,
 }
 
+impl LowIncome {
+    /// The stable code, for storage and callers.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Subsistence => "SUBSISTENCE",
+            Self::Destitute => "DESTITUTE",
+        }
+    }
+}
+
+impl ReliefRule {
+    /// The stable code, for storage and callers.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::AllAtTier1 => "ALL_AT_TIER_1",
+            Self::NoTier3 => "NO_TIER_3",
+            Self::FreePerMonth(_) => "FREE_PER_MONTH",
+            Self::FreeAfterYear(_) => "FREE_AFTER_YEAR",
+        }
+    }
+}
+
 /// Which prices of a class apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Settlement {
@@ -75,16 +98,20 @@ pub enum Settlement {
 /// The prices of one class for one profile, resolved: rating needs nothing else, so one plan serves every account of that profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    pub(crate) parts: Vec<Part>,
+    pub(crate) class: String,
+    pub(crate) parts: Vec<(Part, Option<Rounding>)>,
     pub(crate) free: Option<Free>,
+    pub(crate) returned: Option<Free>,
     pub(crate) rounding: Rounding,
-    pub(crate) tax: Option<Ratio>,
+    pub(crate) tax: Option<Tax>,
+    /// How the profile changed the prices, as lines of an explanation.
+    pub(crate) derivation: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Part {
-    Fixed(UnitPrice),
-    Unit(crate::Measure, UnitPrice, Reason),
+    Standing(UnitPrice, Per),
+    Unit(Measure, UnitPrice, Reason),
     Graduated(Vec<Step>, Span),
     Whole(Vec<Step>),
 }
@@ -94,6 +121,8 @@ pub(crate) enum Part {
 pub(crate) struct Step {
     pub number: u16,
     pub up_to: Option<Volume>,
+    /// Whether the derivation has a step for the bound.
+    pub derived: bool,
     pub price: UnitPrice,
     pub flat: UnitPrice,
     pub reason: Reason,
@@ -122,7 +151,7 @@ impl Plan {
     ///
     /// # Errors
     /// As [`Tariff::plan`], without `UnknownClass`.
-    pub fn new(class: &Class, profile: &Profile, rounding: Rounding, tax: Option<Ratio>) -> Result<Self, RatingError> {
+    pub fn new(class: &Class, profile: &Profile, rounding: Rounding, tax: Option<Tax>) -> Result<Self, RatingError> {
         if !(1..=12).contains(&profile.uplift_months) || !(1..=12).contains(&profile.allowance_months) {
             return Err(RatingError::Months);
         }
@@ -140,28 +169,47 @@ impl Plan {
             Some(choice) if profile.persons >= choice.from_persons => Some(choice),
             _ => return Err(RatingError::ChoiceNotOffered),
         };
+        let mut trace = Trace::default();
+        if let Some((kind, rule)) = profile.low_income.zip(relief) {
+            trace.fact(Token::Word("@low_income"), &[Token::Word(kind.code()), Token::Word(rule.code())]);
+        }
+        if choice.is_some() {
+            trace.fact(Token::Word("@choice"), &[Token::Word("flat price")]);
+        }
         let mut parts = Vec::with_capacity(components.len());
-        for component in components {
-            parts.push(match component {
-                Component::Fixed(amount) => Part::Fixed(*amount),
-                Component::Unit(measure, price) => Part::Unit(*measure, *price, Reason::Unit),
-                Component::Graduated(_, Span::TierYear) if let Some(choice) = choice => Part::Unit(crate::Measure::Volume, choice.price, Reason::FlatChoice),
-                Component::Graduated(tiers, span) => {
+        for Component { price, rounding } in components {
+            let part = match price {
+                Price::Standing(price, per) => Part::Standing(*price, *per),
+                Price::Unit(measure, price) => Part::Unit(*measure, *price, Reason::Unit),
+                Price::Graduated(_, Span::TierYear) if let Some(choice) = choice => Part::Unit(Measure::Volume, choice.price, Reason::FlatChoice),
+                Price::Graduated(tiers, span) => {
                     let mut steps = steps(tiers.as_slice());
                     if *span == Span::TierYear {
-                        widen(&mut steps, &class.household, profile)?;
+                        widen(&mut steps, &class.household, profile, &mut trace)?;
                     }
                     relieve(&mut steps, relief);
                     Part::Graduated(steps, *span)
                 }
-                Component::Whole(tiers) => Part::Whole(steps(tiers.as_slice())),
-            });
+                Price::Whole(tiers) => Part::Whole(steps(tiers.as_slice())),
+            };
+            parts.push((part, *rounding));
         }
-        let free = match relief {
-            Some(ReliefRule::FreePerMonth(per_month)) => first_price(components).map(|price| Free { per_month, price }),
-            _ => None,
-        };
-        Ok(Self { parts, free, rounding, tax })
+        let free = |per_month| first_price(components).map(|price| Free { per_month, price });
+        let (mut at_once, mut returned) = (None, None);
+        match relief {
+            Some(ReliefRule::FreePerMonth(per_month)) => at_once = free(per_month),
+            Some(ReliefRule::FreeAfterYear(per_month)) => returned = free(per_month),
+            Some(ReliefRule::AllAtTier1 | ReliefRule::NoTier3) | None => {}
+        }
+        Ok(Self {
+            class: class.name.clone(),
+            parts,
+            free: at_once,
+            returned,
+            rounding,
+            tax,
+            derivation: trace.into_text(),
+        })
     }
 
     /// The bill of one usage period: `before` is the volume billed in the tier-year so far, `None` before its first bill.
@@ -177,8 +225,18 @@ impl Plan {
     ///
     /// # Errors
     /// As [`rate`].
-    pub fn difference(&self, from: Volume, to: Volume) -> Result<money::Money, RatingError> {
+    pub fn difference(&self, from: Volume, to: Volume) -> Result<Money, RatingError> {
         Ok(self.rate(None, to)?.total.checked_sub(self.rate(None, from)?.total)?)
+    }
+
+    /// What goes back after a tier-year where the free volume is charged first: at most the volume that was used in it.
+    ///
+    /// # Errors
+    /// [`RatingError::Overflow`].
+    pub fn returned(&self, months: u8, used: Volume) -> Result<Money, RatingError> {
+        let Some(free) = self.returned else { return Ok(Money::ZERO) };
+        let volume = free.per_month.checked_mul(i64::from(months))?.min(used);
+        Ok(money::amount(volume, free.price)?.round_times(Ratio::ONE, self.rounding.mode, self.rounding.step)?)
     }
 }
 
@@ -189,6 +247,7 @@ fn steps(tiers: &[Tier]) -> Vec<Step> {
         .map(|(tier, number)| Step {
             number,
             up_to: tier.up_to,
+            derived: false,
             price: tier.price,
             flat: tier.flat,
             reason: Reason::Tier,
@@ -196,20 +255,86 @@ fn steps(tiers: &[Tier]) -> Vec<Step> {
         .collect()
 }
 
-/// Months of the year of the tiers themselves, then the household's uplift on every threshold; each in whole m³, half up.
-fn widen(steps: &mut [Step], household: &Household, profile: &Profile) -> Result<(), RatingError> {
+/// Months of the year of the tiers themselves, then the household's uplift; each in whole m³, half up.
+fn widen(steps: &mut [Step], household: &Household, profile: &Profile, trace: &mut Trace) -> Result<(), RatingError> {
     let uplift = match household.uplift {
-        Some(uplift) => months_of(uplift.of(profile.persons)?, profile.uplift_months)?,
+        Some(rule) => uplifted(rule, profile, trace)?,
         None => Volume::ZERO,
     };
+    let first_only = household.uplift.is_some_and(|rule| rule.first_tier_only);
+    let mut names = (1..).map(|number| (format!("@m{number}"), format!("@b{number}")));
+    let second = steps
+        .get(1)
+        .and_then(|step| step.up_to)
+        .map(|bound| months_of(bound, profile.allowance_months))
+        .transpose()?;
     for step in steps {
-        let Some(bound) = step.up_to else { continue };
-        step.up_to = Some(months_of(bound, profile.allowance_months)?.checked_add(uplift)?);
-        if !uplift.is_zero() {
-            step.reason = Reason::HouseholdTier;
+        let (Some(bound), Some((share, name))) = (step.up_to, names.next()) else {
+            continue;
+        };
+        let raised = !(uplift.is_zero() || first_only && step.number > 1);
+        let mut of = Token::Volume(bound);
+        let mut open = bound;
+        if profile.allowance_months != 12 {
+            open = months_of(bound, profile.allowance_months)?;
+            let share = Token::Word(if raised { &share } else { &name });
+            rounded(trace, share, of, profile.allowance_months, open);
+            of = share;
+            step.derived = true;
+        }
+        step.up_to = Some(open);
+        if raised {
+            let mut wide = open.checked_add(uplift)?;
+            let capped = second.filter(|second| first_only && *second < wide);
+            let sum = Token::Word(if capped.is_some() { "@wide" } else { &name });
+            trace.step(sum, Rule::Add, &[of, Token::Word("@plus")], Token::Volume(wide));
+            if let Some(second) = capped {
+                wide = second;
+                trace.step(Token::Word(&name), Rule::Min, &[sum, Token::Volume(second)], Token::Volume(wide));
+            }
+            *step = Step {
+                up_to: Some(wide),
+                derived: true,
+                reason: Reason::HouseholdTier,
+                ..*step
+            };
         }
     }
     Ok(())
+}
+
+/// What is added to the thresholds, in whole m³ for a part of the year.
+fn uplifted(rule: Uplift, profile: &Profile, trace: &mut Trace) -> Result<Volume, RatingError> {
+    let year = rule.of(profile.persons)?;
+    if year.is_zero() {
+        return Ok(year);
+    }
+    let months = if rule.full_year { 12 } else { profile.uplift_months };
+    let plus = months_of(year, months)?;
+    let (each, all) = (Token::Volume(rule.plus), Token::Volume(year));
+    trace.fact(Token::Word("@persons"), &[Token::Count(i64::from(profile.persons))]);
+    let mut of = each;
+    if rule.per_person {
+        let counted = profile
+            .persons
+            .checked_sub(rule.from_persons)
+            .and_then(|beyond| beyond.checked_add(1))
+            .unwrap_or_default();
+        let name = Token::Word(if months == 12 { "@plus" } else { "@whole" });
+        trace.step(name, Rule::Mul, &[each, Token::Count(i64::from(counted))], all);
+        of = name;
+    } else if months == 12 {
+        trace.given(Token::Word("@plus"), all);
+    }
+    if months != 12 {
+        rounded(trace, Token::Word("@plus"), of, months, plus);
+    }
+    Ok(plus)
+}
+
+fn rounded(trace: &mut Trace, name: Token<'_>, of: Token<'_>, months: u8, value: Volume) {
+    let inputs = [Token::Word("half_up"), Token::Count(1), of, Token::Count(i64::from(months)), Token::Count(12)];
+    trace.step(name, Rule::Round, &inputs, Token::Volume(value));
 }
 
 fn months_of(volume: Volume, months: u8) -> Result<Volume, RatingError> {
@@ -224,7 +349,7 @@ fn relieve(steps: &mut [Step], relief: Option<ReliefRule>) {
     let keep = match relief {
         Some(ReliefRule::AllAtTier1) => 1,
         Some(ReliefRule::NoTier3) => 2,
-        Some(ReliefRule::FreePerMonth(_)) | None => return,
+        Some(ReliefRule::FreePerMonth(_) | ReliefRule::FreeAfterYear(_)) | None => return,
     };
     let (kept, rest) = steps.split_at_mut(keep.min(steps.len()));
     let Some(price) = kept.last().map(|step| step.price) else { return };
@@ -235,9 +360,14 @@ fn relieve(steps: &mut [Step], relief: Option<ReliefRule>) {
 }
 
 fn first_price(components: &[Component]) -> Option<UnitPrice> {
-    components.iter().find_map(|component| match component {
-        Component::Graduated(tiers, _) | Component::Whole(tiers) => tiers.as_slice().first().map(|tier| tier.price),
-        Component::Unit(crate::Measure::Volume, price) => Some(*price),
-        Component::Fixed(_) | Component::Unit(..) => None,
+    let tier = components.iter().find_map(|component| match &component.price {
+        Price::Graduated(tiers, _) | Price::Whole(tiers) => tiers.as_slice().first().map(|tier| tier.price),
+        Price::Standing(..) | Price::Unit(..) => None,
+    });
+    tier.or_else(|| {
+        components.iter().find_map(|component| match component.price {
+            Price::Unit(Measure::Volume, price) => Some(price),
+            _ => None,
+        })
     })
 }

@@ -1,7 +1,7 @@
 //! A tariff as data.
 
 use chrono::{Datelike, NaiveDate};
-use money::{Mode, Money, Overflow, Ratio, UnitPrice, Volume};
+use money::{Exact, Mode, Money, Overflow, Ratio, UnitPrice, Volume};
 
 use crate::RatingError;
 
@@ -18,16 +18,20 @@ pub struct Tariff {
     pub legal_basis: String,
     /// The authority that approved it (批准机关).
     pub approved_by: String,
+    /// How a usage period across its first day passes from the version before to it.
+    pub change: Change,
     /// How volume accumulates over a year, where it does.
     pub tier_year: Option<TierYear>,
     /// The heating season (供热季), for heat.
     pub season: Option<Season>,
     /// Surcharge for high rooms, for heat by area.
     pub height_surcharge: Option<HeightSurcharge>,
+    /// What a metered season of heat makes of the difference to the fee by area, where the notice says so.
+    pub settlement: Option<SettlementRule>,
     /// How the sum of a bill becomes money.
     pub rounding: Rounding,
-    /// Added on top of all components.
-    pub tax: Option<Ratio>,
+    /// Tax on all components.
+    pub tax: Option<Tax>,
     /// Classes of use (用气性质, 用热性质), each with its prices.
     pub classes: Vec<Class>,
 }
@@ -51,6 +55,20 @@ impl Commodity {
     }
 }
 
+/// How a usage period across the first day of a version passes from the version before to it (domain.md 9.2). Governments prescribe it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Change {
+    /// Volume shared by days.
+    #[default]
+    DaySplit,
+    /// The version in force on the day of the reading prices the whole period.
+    ByReadDate,
+    /// What a reading before the first day proves as used is priced by the version before, everything read later by this one.
+    CutoverRead,
+    /// Volume shared by degree days (度日).
+    DegreeDays,
+}
+
 /// A class of use with its prices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Class {
@@ -66,19 +84,64 @@ pub struct Class {
     pub relief: Relief,
     /// Several meters of one household share the tiers (一户多表): their volumes are added up before rating.
     pub aggregate_meters: bool,
+    /// Whether the tiers of a tier-year count only for the months in which the account was open, instead of in full.
+    pub months_open: bool,
 }
 
-/// One part of a price. A class may combine any of them.
+impl Class {
+    /// A class of these prices, without any rule.
+    pub fn plain(name: impl Into<String>, components: Vec<Component>) -> Self {
+        Self {
+            name: name.into(),
+            components,
+            metered: None,
+            household: Household::default(),
+            relief: Relief::default(),
+            aggregate_meters: false,
+            months_open: false,
+        }
+    }
+}
+
+/// One part of a price, with the rounding that it may have of its own. A class may combine any of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Component {
-    /// A fixed charge once per bill.
-    Fixed(UnitPrice),
+pub struct Component {
+    /// The price.
+    pub price: Price,
+    /// How its amount is rounded before the bill is summed up; `None` where only the bill is rounded.
+    pub rounding: Option<Rounding>,
+}
+
+impl From<Price> for Component {
+    fn from(price: Price) -> Self {
+        Self { price, rounding: None }
+    }
+}
+
+/// What a component charges.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Price {
+    /// A standing charge (基本费).
+    Standing(UnitPrice, Per),
     /// One price for every unit.
     Unit(Measure, UnitPrice),
     /// Excess-progressive tiers (阶梯, 超额累进) over the volume: each tier's price for the volume within it.
     Graduated(Tiers, Span),
     /// The tier that holds the whole volume of the bill prices all of it.
     Whole(Tiers),
+}
+
+/// What a standing charge is due for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Per {
+    /// Each bill.
+    Bill,
+    /// Each day of the usage period.
+    Day,
+    /// Each calendar month, a part of one by its days.
+    Month,
+    /// Each calendar year, a part of one by its days.
+    Year,
 }
 
 /// What a unit price counts.
@@ -150,7 +213,7 @@ pub struct Household {
     pub choice: Option<FlatChoice>,
 }
 
-/// Wider tiers: every threshold rises, so that only the first tier gets wider.
+/// Wider tiers: every threshold rises, so that only the first tier gets wider and the others move; or only the first one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Uplift {
     /// The first size that gets it.
@@ -159,6 +222,10 @@ pub struct Uplift {
     pub plus: Volume,
     /// Whether it is added for each person from `from_persons` on, instead of once.
     pub per_person: bool,
+    /// Whether only the first threshold rises, up to the second: what is beyond costs the price of the second tier.
+    pub first_tier_only: bool,
+    /// Whether a household that grows within a tier-year gets all of it, instead of its share by remaining months.
+    pub full_year: bool,
 }
 
 impl Uplift {
@@ -199,15 +266,55 @@ pub enum ReliefRule {
     NoTier3,
     /// A volume per month free of charge, valued at the price of the first tier.
     FreePerMonth(Volume),
+    /// The same, charged first and returned after the tier-year.
+    FreeAfterYear(Volume),
 }
 
 /// When volume starts again at zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TierYear {
-    /// First day of the tier-year.
-    pub start: MonthDay,
+    /// When it begins.
+    pub start: YearStart,
     /// To which tier-year a usage period across its end belongs.
     pub boundary: Boundary,
+}
+
+/// When a tier-year begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum YearStart {
+    /// On a day.
+    On(MonthDay),
+    /// After the reading of a month, which differs for who is read in odd and in even months (Yantai: November, December). A period then belongs
+    /// whole to the tier-year in which it is read.
+    AfterReading {
+        /// Month of the last reading of the tier-year where readings are in odd months.
+        odd: u8,
+        /// The same where they are in even months.
+        even: u8,
+    },
+}
+
+/// In which months an account is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReadMonths {
+    /// January, March and so on.
+    Odd,
+    /// February, April and so on.
+    Even,
+}
+
+impl ReadMonths {
+    /// Those that the month of a day belongs to.
+    pub fn of(day: NaiveDate) -> Self {
+        if day.month().is_multiple_of(2) { Self::Even } else { Self::Odd }
+    }
+
+    fn pick<T>(self, odd: T, even: T) -> T {
+        match self {
+            Self::Odd => odd,
+            Self::Even => even,
+        }
+    }
 }
 
 /// To which tier-year a usage period across the end of one belongs.
@@ -256,9 +363,65 @@ pub struct Season {
 impl Season {
     /// How many days the season has that starts in `year`: 121, or 122 with a 29 February.
     pub fn days(self, year: i32) -> Option<i64> {
+        let (first, last) = self.of(year)?;
+        last.signed_duration_since(first).num_days().checked_add(1)
+    }
+}
+
+impl Season {
+    /// First and last day of the season that starts in `year`.
+    pub fn of(self, year: i32) -> Option<(NaiveDate, NaiveDate)> {
         let end_year = if self.end < self.start { year.checked_add(1)? } else { year };
-        let nights = self.end.in_year(end_year)?.signed_duration_since(self.start.in_year(year)?).num_days();
-        nights.checked_add(1)
+        Some((self.start.in_year(year)?, self.end.in_year(end_year)?))
+    }
+
+    /// The season that heats on a day, named by the year in which it starts; `None` outside.
+    pub fn on(self, day: NaiveDate) -> Option<i32> {
+        [day.year(), day.year().saturating_sub(1)]
+            .into_iter()
+            .find(|year| self.of(*year).is_some_and(|(first, last)| first <= day && day <= last))
+    }
+
+    /// The part of a season's fee that some of its days cost: fee × days / days of that season, rounded once, half up to the fen.
+    ///
+    /// # Errors
+    /// [`RatingError::DayOrder`] for days that the season does not have, [`RatingError::Overflow`].
+    pub fn share(self, fee: Money, days: i64, year: i32) -> Result<Money, RatingError> {
+        let all = self.days(year).filter(|all| (0..=*all).contains(&days)).ok_or(RatingError::DayOrder)?;
+        Ok(Exact::from(fee).round_times(Ratio::new(days, all)?, Mode::HalfUp, Money::from_fen(1))?)
+    }
+}
+
+/// What is done with the difference between meter and area at the end of a metered season (domain.md 9.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SettlementRule {
+    /// Refund and supplement (多退少补, Tianjin).
+    RefundAndSupplement,
+    /// No supplement; a surplus is kept for the next season (Datong).
+    CarryOver,
+    /// Never more than by area; a surplus goes back (Linyi).
+    Capped,
+}
+
+/// Tax on all components of a bill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tax {
+    /// Its rate.
+    pub rate: Ratio,
+    /// Whether the prices hold it already, so that it is told and not added.
+    pub included: bool,
+    /// How it is rounded where it is rounded by itself; otherwise the bill is rounded together with it.
+    pub rounding: Option<Rounding>,
+}
+
+impl Tax {
+    /// A tax on top, rounded together with the bill.
+    pub fn on_top(rate: Ratio) -> Self {
+        Self {
+            rate,
+            included: false,
+            rounding: None,
+        }
     }
 }
 
@@ -286,7 +449,7 @@ impl HeightSurcharge {
     }
 }
 
-/// How the sum of one bill becomes money; once per bill.
+/// How an amount becomes money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rounding {
     /// The direction.
@@ -313,17 +476,41 @@ impl Tariff {
         self.classes.iter().find(|class| class.name == name).ok_or(RatingError::UnknownClass)
     }
 
-    /// The tier-year that a day belongs to, named by the calendar year in which it starts; tariffs without one use calendar years.
+    /// The tier-year that a day belongs to, named by the calendar year in which it starts; tariffs without one use calendar years. Where it ends
+    /// with a reading, the day is that of a reading in the months of its own.
     pub fn tier_year_of(&self, day: NaiveDate) -> i32 {
-        let started = self.tier_year.and_then(|year| year.start.in_year(day.year())).is_none_or(|start| start <= day);
+        self.tier_year_for(day, ReadMonths::of(day))
+    }
+
+    /// The same for an account that is read in these months.
+    pub fn tier_year_for(&self, day: NaiveDate, months: ReadMonths) -> i32 {
+        let started = match self.tier_year.map(|year| year.start) {
+            None => true,
+            Some(YearStart::On(start)) => start.in_year(day.year()).is_none_or(|start| start <= day),
+            Some(YearStart::AfterReading { odd, even }) => u32::from(months.pick(odd, even)) < day.month(),
+        };
         if started { day.year() } else { day.year().saturating_sub(1) }
     }
 
     /// First day of a tier-year; `None` only for years that the calendar does not reach.
     pub fn tier_year_start(&self, year: i32) -> Option<NaiveDate> {
-        match self.tier_year {
-            Some(rule) => rule.start.in_year(year),
+        self.tier_year_start_for(year, ReadMonths::Odd)
+    }
+
+    /// The same for an account that is read in these months: where a tier-year ends with a reading, the first day after the month of it.
+    pub fn tier_year_start_for(&self, year: i32, months: ReadMonths) -> Option<NaiveDate> {
+        match self.tier_year.map(|rule| rule.start) {
             None => NaiveDate::from_ymd_opt(year, 1, 1),
+            Some(YearStart::On(start)) => start.in_year(year),
+            Some(YearStart::AfterReading { odd, even }) => {
+                NaiveDate::from_ymd_opt(year, u32::from(months.pick(odd, even)), 1)?.checked_add_months(chrono::Months::new(1))
+            }
         }
+    }
+
+    /// Whether a usage period across the end of a tier-year is shared by days.
+    pub fn splits_years(&self) -> bool {
+        self.tier_year
+            .is_some_and(|rule| rule.boundary == Boundary::DaySplit && matches!(rule.start, YearStart::On(_)))
     }
 }

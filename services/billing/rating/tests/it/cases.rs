@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, io::Write};
 use chrono::NaiveDate;
 use money::{Area, Energy, Exact, Mode, Money, Ratio, UnitPrice, Volume};
 use rating::{
-    Class, Component, HeatSettlement, Household, Ledger, Measure, Plan, Profile, Rated, Relief, Rounding, Segment, Span, Tier, Tiers, Usage, day_factor, rate,
+    Class, Component, Explanation, HeatSettlement, Ledger, Line, Measure, Per, Plan, Price, Profile, Rated, Rounding, Segment, Span, Tax, Tier, Tiers, Usage,
+    day_factor, prorate, rate,
 };
 use serde_json::{Map, Value};
 
@@ -16,6 +17,8 @@ pub struct Outcome {
     pub ran: usize,
     pub unsupported: BTreeMap<String, usize>,
     failures: Vec<String>,
+    /// Explanations of all bills with their totals.
+    pub explained: Vec<(Explanation, Money)>,
 }
 
 impl Outcome {
@@ -30,6 +33,7 @@ impl Outcome {
             self.unsupported
         );
         assert!(self.failures.is_empty(), "{file}:\n{}", self.failures.join("\n"));
+        assert!(self.unsupported.is_empty(), "{file}: unsupported models: {:?}", self.unsupported);
         assert!(self.ran > 0, "{file}: no case ran");
     }
 }
@@ -39,10 +43,9 @@ pub fn run(text: &str) -> Outcome {
     let mut outcome = Outcome::default();
     for case in file["cases"].as_array().expect("a file of cases has `cases`") {
         let (id, model) = (case["id"].as_str().unwrap_or("?"), case["model"].as_str().unwrap_or("?"));
-        let run = match model {
-            "graduated" | "volume" | "unit" => tiered,
+        let run = match model.strip_prefix("base_plus_").unwrap_or(model) {
+            "graduated" | "volume" | "unit" => bill,
             "graduated_annual" => annual,
-            "base_plus_unit" | "base_plus_graduated" => with_base,
             "heat_two_part_cn" => heat,
             "proration" => proration,
             other => {
@@ -52,7 +55,7 @@ pub fn run(text: &str) -> Outcome {
         };
         outcome.ran += 1;
         let result = match (case["input"].as_object(), case["expected"].as_object()) {
-            (Some(input), Some(expected)) if !expected.is_empty() => run(model, input, expected),
+            (Some(input), Some(expected)) if !expected.is_empty() => run(&mut outcome.explained, model, input, expected),
             _ => Err("input and expected must be objects".to_owned()),
         };
         if let Err(why) = result {
@@ -111,19 +114,8 @@ fn tiers(input: &Fields) -> Result<Tiers, String> {
     Tiers::new(tiers).ok_or_else(|| "the tiers do not ascend".to_owned())
 }
 
-fn class(components: Vec<Component>) -> Class {
-    Class {
-        name: "case".to_owned(),
-        components,
-        metered: None,
-        household: Household::default(),
-        relief: Relief::default(),
-        aggregate_meters: false,
-    }
-}
-
-fn plan(components: Vec<Component>, rounding: Rounding, tax: Option<Ratio>) -> Result<Plan, String> {
-    Plan::new(&class(components), &Profile::default(), rounding, tax).map_err(|error| error.to_string())
+fn plan(components: Vec<Component>, rounding: Rounding, tax: Option<Tax>) -> Result<Plan, String> {
+    Plan::new(&Class::plain("case", components), &Profile::default(), rounding, tax).map_err(|error| error.to_string())
 }
 
 /// Numbers, not texts: `115.5` and `115.50` are the same.
@@ -161,21 +153,45 @@ fn same_lines(expected: &Fields, rated: &Rated) -> Result<(), String> {
     wanted.iter().zip(lines).try_for_each(|(wanted, line)| same("line", wanted, line))
 }
 
-fn sums_up(rated: &Rated) -> Result<(), String> {
-    match Money::sum(rated.lines.iter().map(|line| line.amount)) {
-        Ok(sum) if sum == rated.total => Ok(()),
-        sum => Err(format!("lines sum to {sum:?}, the total is {}", rated.total)),
+type Explained = Vec<(Explanation, Money)>;
+
+/// The lines are the total, and the explanation gives it again.
+fn sums_up(explained: &mut Explained, lines: &[Line], explanation: &Explanation, total: Money) -> Result<(), String> {
+    explained.push((explanation.clone(), total));
+    match (Money::sum(lines.iter().map(|line| line.amount)), explanation.check()) {
+        (Ok(sum), Ok(again)) if sum == total && again == total => Ok(()),
+        (sum, again) => Err(format!(
+            "lines sum to {sum:?}, the explanation says {again:?}, the total is {total}\n{}",
+            explanation.as_str()
+        )),
     }
 }
 
-fn tiered(model: &str, input: &Fields, expected: &Fields) -> Result<(), String> {
-    let component = match model {
-        "graduated" => Component::Graduated(tiers(input)?, Span::TierYear),
-        "volume" => Component::Whole(tiers(input)?),
-        _ => Component::Unit(Measure::Volume, field(input, "unit")?),
+/// A bill of a base, where there is one, and tiers or a price for each unit.
+fn bill(explained: &mut Explained, model: &str, input: &Fields, expected: &Fields) -> Result<(), String> {
+    only(expected, &["amount", "lines", "deltas", "commodity", "pre_tax", "tax"])?;
+    let (base, kind) = match model.strip_prefix("base_plus_") {
+        Some(kind) => (field(input, "base")?, kind),
+        None => (UnitPrice::ZERO, model),
     };
-    let plan = plan(vec![component], Rounding::default(), None)?;
-    let bill = |before: Option<Volume>, volume: Volume| plan.rate(before, volume).map_err(|error| error.to_string());
+    let price = match kind {
+        "graduated" => Price::Graduated(tiers(input)?, Span::TierYear),
+        "volume" => Price::Whole(tiers(input)?),
+        _ => Price::Unit(Measure::Volume, field(input, "unit")?),
+    };
+    let tax = if input.contains_key("tax_percent") {
+        Some(Tax::on_top(
+            Ratio::parse_percent(text(input, "tax_percent")?).map_err(|error| error.to_string())?,
+        ))
+    } else {
+        None
+    };
+    let plan = plan(vec![Price::Standing(base, Per::Bill).into(), price.into()], rounding(input)?, tax)?;
+    let mut bill = |before: Option<Volume>, volume: Volume| {
+        let rated = plan.rate(before, volume).map_err(|error| error.to_string())?;
+        sums_up(explained, &rated.lines, &rated.explanation, rated.total)?;
+        Ok::<Rated, String>(rated)
+    };
     if input.contains_key("sequence") {
         only(expected, &["deltas"])?;
         let (steps, deltas) = (list(input, "sequence")?, list(expected, "deltas")?);
@@ -185,8 +201,9 @@ fn tiered(model: &str, input: &Fields, expected: &Fields) -> Result<(), String> 
         let mut before: Option<Volume> = None;
         for (step, delta) in steps.into_iter().zip(deltas) {
             let step: Volume = number(step)?;
+            let total = bill(None, step)?.total;
             let actual = match before {
-                None => bill(None, step)?.total,
+                None => total,
                 Some(before) => plan.difference(before, step).map_err(|error| error.to_string())?,
             };
             same("delta", delta, actual)?;
@@ -194,25 +211,36 @@ fn tiered(model: &str, input: &Fields, expected: &Fields) -> Result<(), String> 
         }
         return Ok(());
     }
-    only(expected, &["amount", "lines"])?;
     let quantity: Volume = field(input, "quantity")?;
     let prior: Volume = if input.contains_key("prior_quantity") {
         field(input, "prior_quantity")?
     } else {
         Volume::ZERO
     };
-    if model == "volume" && !prior.is_zero() {
-        return Err("a volume tariff prices the whole quantity and has no prior one".to_owned());
+    if prior > Volume::ZERO && kind == "volume" {
+        let upto = prior.checked_add(quantity).map_err(|error| error.to_string())?;
+        let actual = plan.difference(prior, upto).map_err(|error| error.to_string())?;
+        return same("amount", text(expected, "amount")?, actual);
     }
     let rated = bill(Some(prior).filter(|prior| !prior.is_zero()), quantity)?;
-    sums_up(&rated)?;
     same_exact(text(expected, "amount")?, &rated)?;
-    same_lines(expected, &rated)
+    same_lines(expected, &rated)?;
+    let exact = |what: &str, actual: Result<Exact, money::Overflow>| match expected.contains_key(what) {
+        true => same(
+            what,
+            text(expected, what)?,
+            actual.and_then(Exact::round_half_up).map_err(|error| error.to_string())?,
+        ),
+        false => Ok(()),
+    };
+    exact("commodity", rated.exact.checked_sub(Exact::from(base)))?;
+    exact("pre_tax", Ok(rated.exact))?;
+    exact("tax", Ok(Exact::from(rated.tax)))
 }
 
-fn annual(_: &str, input: &Fields, expected: &Fields) -> Result<(), String> {
+fn annual(explained: &mut Explained, _: &str, input: &Fields, expected: &Fields) -> Result<(), String> {
     only(expected, &["amounts", "total"])?;
-    let plan = plan(vec![Component::Graduated(tiers(input)?, Span::TierYear)], Rounding::default(), None)?;
+    let plan = plan(vec![Price::Graduated(tiers(input)?, Span::TierYear).into()], rounding(input)?, None)?;
     let bills = input.get("bills").and_then(Value::as_array).ok_or("`bills` must be a list")?;
     let amounts = list(expected, "amounts")?;
     if bills.len() != amounts.len() {
@@ -231,7 +259,7 @@ fn annual(_: &str, input: &Fields, expected: &Fields) -> Result<(), String> {
         }
         let tier_year = i32::try_from(years.len()).map_err(|error| error.to_string())?;
         let rated = rate(&[Segment::new(&plan, tier_year, Usage::volume(field(bill, "quantity")?))], &ledger).map_err(|error| error.to_string())?;
-        sums_up(&rated)?;
+        sums_up(explained, &rated.lines, &rated.explanation, rated.total)?;
         same("amount", amount, rated.total)?;
         total = total.checked_add(rated.total).map_err(|error| error.to_string())?;
         ledger = rated.ledger;
@@ -255,49 +283,12 @@ fn rounding(input: &Fields) -> Result<Rounding, String> {
     })
 }
 
-fn with_base(model: &str, input: &Fields, expected: &Fields) -> Result<(), String> {
-    only(expected, &["amount", "lines", "commodity", "pre_tax", "tax"])?;
-    let price = match model {
-        "base_plus_unit" => Component::Unit(Measure::Volume, field(input, "unit")?),
-        _ => Component::Graduated(tiers(input)?, Span::Bill),
-    };
-    let base: UnitPrice = field(input, "base")?;
-    let tax = if input.contains_key("tax_percent") {
-        Some(Ratio::parse_percent(text(input, "tax_percent")?).map_err(|error| error.to_string())?)
-    } else {
-        None
-    };
-    let quantity: Volume = field(input, "quantity")?;
-    let rated = plan(vec![Component::Fixed(base), price], rounding(input)?, tax)?
-        .rate(None, quantity)
-        .map_err(|error| error.to_string())?;
-    sums_up(&rated)?;
-    same("amount", text(expected, "amount")?, rated.total)?;
-    same_lines(expected, &rated)?;
-    let exact = |what: &str, actual: Result<Exact, money::Overflow>| match expected.contains_key(what) {
-        true => same(
-            what,
-            text(expected, what)?,
-            actual.and_then(Exact::round_half_up).map_err(|error| error.to_string())?,
-        ),
-        false => Ok(()),
-    };
-    exact("commodity", rated.exact.checked_sub(Exact::from(base)))?;
-    exact("pre_tax", Ok(rated.exact))?;
-    let tax = rated
-        .lines
-        .iter()
-        .find(|line| line.reason == rating::Reason::Tax)
-        .map_or(Money::ZERO, |line| line.amount);
-    exact("tax", Ok(Exact::from(tax)))
-}
-
-fn heat(_: &str, input: &Fields, expected: &Fields) -> Result<(), String> {
+fn heat(explained: &mut Explained, _: &str, input: &Fields, expected: &Fields) -> Result<(), String> {
     only(expected, &["base", "metered", "amount", "refund"])?;
     let (area, energy): (Area, Energy) = (field(input, "m2")?, field(input, "kwh")?);
     let metered = vec![
-        Component::Unit(Measure::Area, field(input, "base_per_m2")?),
-        Component::Unit(Measure::Energy, field(input, "per_kwh")?),
+        Price::Unit(Measure::Area, field(input, "base_per_m2")?).into(),
+        Price::Unit(Measure::Energy, field(input, "per_kwh")?).into(),
     ];
     let by_area = if input.contains_key("prepaid_by_area_per_m2") {
         field(input, "prepaid_by_area_per_m2")?
@@ -306,10 +297,12 @@ fn heat(_: &str, input: &Fields, expected: &Fields) -> Result<(), String> {
     };
     let class = Class {
         metered: Some(metered),
-        ..class(vec![Component::Unit(Measure::Area, by_area)])
+        ..Class::plain("case", vec![Price::Unit(Measure::Area, by_area).into()])
     };
-    let settled = HeatSettlement::new(&class, Rounding::default(), area, energy).map_err(|error| error.to_string())?;
-    sums_up(&settled.metered)?;
+    let settled = HeatSettlement::new(&class, rounding(input)?, area, energy).map_err(|error| error.to_string())?;
+    for fee in [&settled.by_area, &settled.metered] {
+        sums_up(explained, &fee.lines, &fee.explanation, fee.total)?;
+    }
     let line = |measure: fn(&rating::Quantity) -> bool| {
         settled
             .metered
@@ -331,32 +324,45 @@ fn heat(_: &str, input: &Fields, expected: &Fields) -> Result<(), String> {
     Ok(())
 }
 
-fn proration(_: &str, input: &Fields, expected: &Fields) -> Result<(), String> {
+fn proration(_: &mut Explained, _: &str, input: &Fields, expected: &Fields) -> Result<(), String> {
     only(expected, &["factor", "amount"])?;
-    let whole = |key: &str| input.get(key).and_then(Value::as_i64).ok_or_else(|| format!("`{key}` must be a whole number"));
+    let whole = |key: &str| match input.get(key) {
+        Some(Value::String(text)) => number(text),
+        Some(value) => value.as_i64().ok_or_else(|| format!("`{key}` must be a whole number")),
+        None => Err(format!("`{key}` is missing")),
+    };
+    let (days, of) = if input.contains_key("from") {
+        let day = |key: &str| field::<NaiveDate>(input, key);
+        let (from, to, start, end) = (day("from")?, day("to_exclusive")?, day("period_start")?, day("period_end_exclusive")?);
+        day_factor(from, to, start, end).map_err(|error| error.to_string())?;
+        (to.signed_duration_since(from).num_days(), end.signed_duration_since(start).num_days())
+    } else {
+        (whole("days")?, whole("period_days")?)
+    };
     if expected.contains_key("amount") {
-        let share = Ratio::new(whole("days")?, whole("period_days")?).map_err(|error| error.to_string())?;
-        let price = Exact::from(field::<UnitPrice>(input, "price")?);
-        let amount = price.round_times(share, Mode::HalfUp, Money::from_fen(1)).map_err(|error| error.to_string())?;
+        let amount = prorate(field(input, "price")?, days, of, rounding(input)?).map_err(|error| error.to_string())?;
         same("amount", text(expected, "amount")?, amount)?;
     }
     if expected.contains_key("factor") {
-        let day = |key: &str| field::<NaiveDate>(input, key);
-        let factor = day_factor(day("from")?, day("to_exclusive")?, day("period_start")?, day("period_end_exclusive")?).map_err(|error| error.to_string())?;
+        let factor = Ratio::new(days, of).map_err(|error| error.to_string())?;
         let wanted = text(expected, "factor")?;
         let actual = match wanted.split_once('/') {
             Some((upper, lower)) if Ratio::new(number(upper)?, number(lower)?) == Ok(factor) => return Ok(()),
             Some(_) => factor.to_string(),
             None => {
-                let places = u32::try_from(whole("scale")?).map_err(|error| error.to_string())?;
+                let told = wanted.split_once('.').map_or(0, |(_, places)| places.len());
+                let places = if input.contains_key("scale") { whole("scale")? } else { told as i64 };
+                let places = u32::try_from(places).map_err(|error| error.to_string())?;
                 let count = factor.round_half_up(places).map_err(|error| error.to_string())?;
-                let unit = 10_i64.checked_pow(places).ok_or("the scale is out of range")?;
-                format!("{}.{:0width$}", count / unit, count % unit, width = places as usize)
+                if Ratio::parse(wanted)
+                    == Ratio::new(count, 10_i64.checked_pow(places).ok_or("the scale is out of range")?).map_err(|_| money::DecimalError::Range)
+                {
+                    return Ok(());
+                }
+                format!("{count} / 10^{places}")
             }
         };
-        if actual != wanted {
-            return Err(format!("factor: expected {wanted}, got {actual}"));
-        }
+        return Err(format!("factor: expected {wanted}, got {actual}"));
     }
     Ok(())
 }

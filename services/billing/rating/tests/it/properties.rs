@@ -3,10 +3,7 @@
 use chrono::{Days, NaiveDate};
 use money::{Exact, Money, UnitPrice, Volume};
 use proptest::prelude::*;
-use rating::{
-    Class, Component, Household, Ledger, LowIncome, Plan, Profile, Rated, Relief, ReliefRule, Rounding, Segment, Span, Tier, Tiers, Uplift, Usage, rate,
-    split_by_days,
-};
+use rating::{Class, Ledger, LowIncome, Plan, Price, Profile, Rated, ReliefRule, Rounding, Segment, Span, Tier, Tiers, Uplift, Usage, rate, split_by_days};
 
 /// Up to six tiers with bounds of at most `width` litres each and rising prices; now and then a fee.
 fn tiers(width: i64) -> impl Strategy<Value = Tiers> {
@@ -28,15 +25,7 @@ fn tiers(width: i64) -> impl Strategy<Value = Tiers> {
 }
 
 fn class(tiers: &Tiers) -> Class {
-    let components = vec![Component::Graduated(tiers.clone(), Span::TierYear)];
-    Class {
-        name: "any".to_owned(),
-        components,
-        metered: None,
-        household: Household::default(),
-        relief: Relief::default(),
-        aggregate_meters: false,
-    }
+    Class::plain("any", vec![Price::Graduated(tiers.clone(), Span::TierYear).into()])
 }
 
 fn plan(tiers: &Tiers) -> Plan {
@@ -145,7 +134,7 @@ proptest! {
             Plan::new(class, profile, Rounding::default(), None).unwrap().rate(Some(litres(before)), litres(volume)).unwrap()
         };
         let plain = bill(&class, &Profile::default());
-        class.household.uplift = Some(Uplift { from_persons: 5, plus: litres(60_000), per_person: persons % 2 == 0 });
+        class.household.uplift = Some(Uplift { from_persons: 5, plus: litres(60_000), per_person: persons % 2 == 0, first_tier_only: persons % 3 == 0, full_year: persons % 5 == 0 });
         for rule in [ReliefRule::AllAtTier1, ReliefRule::NoTier3, ReliefRule::FreePerMonth(litres(6000))] {
             class.relief.subsistence = Some(rule);
             let profile = Profile { uplift_months: months, ..Profile::household(persons) };

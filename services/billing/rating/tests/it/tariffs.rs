@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use money::{Mode, Money, Ratio, UnitPrice, Volume};
-use rating::{Boundary, Commodity, Component, FlatChoice, Measure, MonthDay, ReliefRule, Rounding, Season, Span, Tariff, Uplift};
+use rating::{Boundary, Commodity, FlatChoice, Measure, MonthDay, Price, ReliefRule, Rounding, Season, Span, Tariff, Uplift, YearStart};
 
 pub const BEIJING: &str = include_str!("../data/tariffs/cn_beijing_gas_2024.toml");
 pub const SHANGHAI: &str = include_str!("../data/tariffs/cn_shanghai_gas_2014.toml");
@@ -61,7 +61,7 @@ fn all_files_hold_what_they_say() {
             "non-resident at resident price"
         ]
     );
-    let Component::Graduated(tiers, Span::TierYear) = &beijing.class("general living").unwrap().components[0] else {
+    let Price::Graduated(tiers, Span::TierYear) = &beijing.class("general living").unwrap().components[0].price else {
         panic!("not graduated")
     };
     assert_eq!(
@@ -73,7 +73,9 @@ fn all_files_hold_what_they_say() {
         Some(Uplift {
             from_persons: 6,
             plus: cubic(150),
-            per_person: false
+            per_person: false,
+            first_tier_only: false,
+            full_year: false
         })
     );
     assert_eq!(
@@ -96,7 +98,7 @@ fn all_files_hold_what_they_say() {
     );
     assert_eq!(
         shanghai.tier_year.map(|year| (year.start, year.boundary)),
-        Some((MonthDay::parse("09-01").unwrap(), Boundary::ReadingCycle))
+        Some((YearStart::On(MonthDay::parse("09-01").unwrap()), Boundary::ReadingCycle))
     );
 
     let taian = tariff(TAIAN);
@@ -125,19 +127,19 @@ fn all_files_hold_what_they_say() {
         Some((Ratio::new(4, 1).unwrap(), Ratio::new(1, 8).unwrap()))
     );
     let boiler = heat.class("resident, gas or oil or electric boiler").unwrap();
-    assert_eq!(boiler.components, [Component::Unit(Measure::Area, price("30"))]);
+    assert_eq!(boiler.components, [Price::Unit(Measure::Area, price("30")).into()]);
     assert_eq!(
         boiler.metered,
         Some(vec![
-            Component::Unit(Measure::Area, price("18")),
-            Component::Unit(Measure::Energy, price("0.16"))
+            Price::Unit(Measure::Area, price("18")).into(),
+            Price::Unit(Measure::Energy, price("0.16")).into()
         ])
     );
     assert_eq!(heat.class("non-resident, other districts").unwrap().metered, None);
 
     assert_eq!(
         tariff(TIANJIN_HEAT).class("non-resident").unwrap().components,
-        [Component::Unit(Measure::Area, price("40"))]
+        [Price::Unit(Measure::Area, price("40")).into()]
     );
 }
 
