@@ -140,9 +140,11 @@ pub async fn start(service: Service, start: Start) -> Result<Running> {
         service.name,
         missing.join(", ")
     );
+    let key = vault.digest_key(db.writer()).await;
+    db.key_digests(&*key.map_err(|e| anyhow!("the key of the digests of {} cannot be used: {e}", service.name))?)?;
     let files = Files::new(&settings.files, vault.clone()).map_err(|e| anyhow!("the file store of {} cannot be used: {e}", service.name))?;
     let mut peers = BTreeMap::new();
-    let tls = Tls::new(settings.tls.clone()).map_err(|e| anyhow!(e))?;
+    let tls = Tls::new(settings.tls).map_err(|e| anyhow!(e))?;
     for (name, address) in &settings.peers {
         peers.insert(*name, Peer::lazy(name, address, Some(&tls)).map_err(|e| anyhow!(e))?);
     }
@@ -189,7 +191,7 @@ pub async fn start(service: Service, start: Start) -> Result<Running> {
         service: service.name,
         routes: parts.routes,
         verifier,
-        tls: Some(settings.tls),
+        tls: Some(tls),
         reflection: settings.reflection,
         origins: settings.origins,
         development,

@@ -93,7 +93,7 @@ pub(crate) async fn deny(path: &Path, verifier: &Verifier) -> Result<()> {
 pub(crate) async fn follow_denied(path: PathBuf, verifier: Verifier) {
     let mut seen = None;
     loop {
-        let now = tokio::fs::metadata(&path).await.and_then(|m| Ok((m.modified()?, m.len()))).ok();
+        let now = rpc::stamp(&path);
         if now != seen {
             seen = now;
             if let Err(error) = deny(&path, &verifier).await {

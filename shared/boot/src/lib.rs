@@ -11,6 +11,7 @@ pub mod telemetry;
 
 pub use host::{Built, Host, Parts, Running, Service, Start, start};
 pub use key_set::KeySet;
+pub use rotate::ROTATION;
 pub use run::run;
 pub use settings::{SETTINGS, Setting, Settings, settings_table};
 

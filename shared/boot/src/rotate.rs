@@ -12,6 +12,8 @@ use vault::{Index, Vault};
 const LOOK: Duration = Duration::from_secs(1);
 /// A write that made something with the older key has ended by then, one way or the other.
 const SETTLED: Duration = Duration::from_secs(15);
+/// Name of the work, in the journal: its row says that nothing is left under the older keys.
+pub const ROTATION: &str = "rotate-keys";
 /// Rows of one transaction.
 const CHUNK: u64 = 500;
 
@@ -20,16 +22,18 @@ const CHUNK: u64 = 500;
 /// keys are not needed any more; `hearth rotate finish` asks for it.
 pub(crate) async fn follow(db: Database, vault: Vault, indexes: Vec<Index>) {
     let holder = Uuid::now_v7().to_string();
-    let (mut since, mut done) = (Instant::now(), String::new());
+    let (mut since, mut done, mut readable) = (Instant::now(), String::new(), true);
     loop {
-        match vault.renew() {
+        let renewed = vault.renew();
+        match &renewed {
             Ok(true) => {
                 since = Instant::now();
                 tracing::info!(ring = ?vault.keyring(), "the key ring was read anew");
             }
-            Ok(false) => {}
-            Err(error) => tracing::error!(%error, "the key ring cannot be read; the one in hand is used"),
+            Err(error) if readable => tracing::error!(%error, "the key ring cannot be read; the one in hand is used"),
+            _ => {}
         }
+        readable = renewed.is_ok();
         let ring = vault.keyring();
         if done != ring.current_id() && ring.older_ids().next().is_some() {
             match bring_over(&db, &vault, &indexes, &holder, since.elapsed() >= SETTLED).await {
@@ -44,7 +48,7 @@ pub(crate) async fn follow(db: Database, vault: Vault, indexes: Vec<Index>) {
 
 /// Says whether nothing is left.
 async fn bring_over(db: &Database, vault: &Vault, indexes: &[Index], holder: &str, settled: bool) -> Result<bool, Fault> {
-    let (ring, work) = (vault.keyring(), format!("{}/rotate-keys", db.service()));
+    let (ring, work) = (vault.keyring(), format!("{}/{ROTATION}", db.service()));
     let reader = db.reader();
     let sql = format!("SELECT count(*) FROM journal WHERE method = '{work}' AND subjects = '{}'", ring.current_id());
     let row = reader.query_one_raw(Statement::from_string(reader.get_database_backend(), sql)).await?;
@@ -53,7 +57,7 @@ async fn bring_over(db: &Database, vault: &Vault, indexes: &[Index], holder: &st
     }
     let mut changed = 0;
     loop {
-        if !jobs::hold(db, "rotate-keys", holder).await? {
+        if !jobs::hold(db, ROTATION, holder).await? {
             return Ok(false);
         }
         let mut write = db.open(&Call::background(db.service(), "rewrap-keys")).await?;
@@ -68,7 +72,7 @@ async fn bring_over(db: &Database, vault: &Vault, indexes: &[Index], holder: &st
     for index in indexes {
         let mut after = None;
         loop {
-            if !jobs::hold(db, "rotate-keys", holder).await? {
+            if !jobs::hold(db, ROTATION, holder).await? {
                 return Ok(false);
             }
             let mut write = db.open(&Call::background(db.service(), "reindex-keys")).await?;
@@ -87,7 +91,7 @@ async fn bring_over(db: &Database, vault: &Vault, indexes: &[Index], holder: &st
     if changed > 0 || !settled {
         return Ok(false);
     }
-    let mut write = db.open(&Call::background(db.service(), "rotate-keys")).await?;
+    let mut write = db.open(&Call::background(db.service(), ROTATION)).await?;
     write.subject(ring.current_id());
     write.close().await?;
     tracing::info!(

@@ -186,10 +186,6 @@ impl Settings {
                 false
             }
         };
-        let connections = get("connections_per_address").parse().ok().filter(|n| *n > 0_usize);
-        if connections.is_none() {
-            mistakes.push(format!("connections_per_address: {} is no number above zero", get("connections_per_address")));
-        }
         let mut number = |name: &str| match get(name).parse() {
             Ok(n) if n > 0_u32 => n,
             _ => {
@@ -197,6 +193,7 @@ impl Settings {
                 1
             }
         };
+        let connections = number("connections_per_address");
         let load = Load {
             quota: number("quota"),
             of_one: number("calls_of_one"),
@@ -217,7 +214,7 @@ impl Settings {
                 peers,
                 reflection,
                 origins,
-                connections_per_address: connections.unwrap_or_default(),
+                connections_per_address: usize::try_from(connections).unwrap_or(usize::MAX),
                 load,
                 otlp_endpoint: Some(get("otlp_endpoint")).filter(|e| !e.is_empty()),
                 log: get("log"),

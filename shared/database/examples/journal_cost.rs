@@ -109,6 +109,7 @@ async fn measure(engine: &str, url: &str, writes: i64) {
     let db = Database::connect("vendor", &Target::parse(url).unwrap(), Clock::real(), &[NOTES])
         .await
         .unwrap();
+    db.key_digests(&[7; 32]).unwrap();
     let next = Arc::new(AtomicI64::new(1));
     rate(&db, &next, writes / 10, false).await;
     rate(&db, &next, writes / 10, true).await;
@@ -142,19 +143,13 @@ async fn measure(engine: &str, url: &str, writes: i64) {
     let began = Instant::now();
     let state = journal::verify(&db).await.unwrap();
     println!(
-        "{engine}: writes/s without journal {without:.0}, with {with:.0} ({:+.0} %), with a sealer {sealed:.0} ({:+.0} %)",
+        "| {engine} | {without:.0} | {with:.0} ({:+.0} %) | {sealed:.0} ({:+.0} %) | {:.1}, {:.1}, {:.1} | {:.1} | {} in {:.0} ms, intact: {} |",
         (with / without - 1.0) * 100.0,
-        (sealed / without - 1.0) * 100.0
-    );
-    println!(
-        "{engine}: oldest unsealed row ms p50 {:.1}, p99 {:.1}, max {:.1}; nothing unsealed {:.1} ms after the last write",
+        (sealed / without - 1.0) * 100.0,
         at(50),
         at(99),
         at(100),
-        drained.as_secs_f64() * 1000.0
-    );
-    println!(
-        "{engine}: {} rows verified in {:.0} ms, intact: {}",
+        drained.as_secs_f64() * 1000.0,
         state.sealed_rows,
         began.elapsed().as_secs_f64() * 1000.0,
         state.intact
@@ -166,6 +161,8 @@ async fn measure(engine: &str, url: &str, writes: i64) {
 async fn main() {
     let writes = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(4000);
     let folder = tempfile::tempdir().unwrap();
+    println!("| engine | writes/s without a journal | with | with a sealer | oldest unsealed row, ms: p50, p99, max | all sealed after, ms | verified |");
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
     measure("SQLite", &format!("sqlite://{}", folder.path().join("cost.db").display()), writes).await;
     if let Some(url) = testbed::postgres::database("vendor", async |_| Ok(())).await.unwrap() {
         measure("PostgreSQL", &url, writes).await;

@@ -1,6 +1,10 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use calendar::Clock;
+use hmac::{Hmac, KeyInit};
 use rpc::Fault;
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, SqliteTransactionMode, Statement,
@@ -10,6 +14,7 @@ use sea_orm::{
         sqlite::{SqliteJournalMode, SqliteSynchronous},
     },
 };
+use sha2::Sha256;
 use tokio::sync::watch;
 
 use crate::migrate;
@@ -48,6 +53,11 @@ impl Target {
             url.split(':').next().unwrap_or_default()
         ))
     }
+
+    /// The URL for a program that is not to make the database where there is none.
+    pub fn existing(&self) -> String {
+        self.url.replace("mode=rwc", "mode=rw")
+    }
 }
 
 /// The database of one service. Cheap to clone.
@@ -61,6 +71,8 @@ struct Inner {
     writer: DatabaseConnection,
     reader: DatabaseConnection,
     clock: Clock,
+    /// Keyed, and fed nothing yet.
+    digest: OnceLock<Hmac<Sha256>>,
     /// Rung when rows were committed that the sealer has to number.
     written: watch::Sender<u64>,
     /// Rung when events were numbered.
@@ -89,6 +101,7 @@ impl Database {
             writer,
             reader,
             clock,
+            digest: OnceLock::new(),
             written: bell(),
             sealed: bell(),
         })))
@@ -110,6 +123,14 @@ impl Database {
     /// The pool of the writes, for work that needs statements of its own (a bulk load, a constraint test).
     pub fn writer(&self) -> &DatabaseConnection {
         &self.0.writer
+    }
+    /// Gives the key of the digests of requests, which is the same for as long as the database lives. Without it nothing is written.
+    pub fn key_digests(&self, key: &[u8; 32]) -> Result<(), Fault> {
+        let digest = Hmac::<Sha256>::new_from_slice(key).map_err(Fault::internal)?;
+        self.0.digest.set(digest).map_err(|_| Fault::internal("the digests have a key already"))
+    }
+    pub(crate) fn digest(&self) -> Result<Hmac<Sha256>, Fault> {
+        self.0.digest.get().cloned().ok_or_else(|| Fault::internal("the digests have no key"))
     }
     pub(crate) fn written(&self) -> &watch::Sender<u64> {
         &self.0.written

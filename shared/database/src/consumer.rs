@@ -3,16 +3,13 @@ use std::time::Duration;
 use contracts::hearth::journal::v1::{Event, WatchEventsRequest, journal_service_client::JournalServiceClient};
 use futures::StreamExt;
 use rpc::{Call, Fault, Peer};
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use tokio::time::{Instant, timeout};
 use tonic::Request;
 
-use crate::{
-    Database, Write,
-    entity::{cursor, parked_event},
-    history,
-    point::point,
-};
+use crate::{Database, Write, entity::cursor, history, point::point};
+
+mod parked;
 
 const BATCH: usize = 200;
 /// A source is asked for its history at least so often while it is followed, and so many events apart.
@@ -23,16 +20,20 @@ const COMPARED_EVENTS: usize = 1000;
 /// happens once, in order, whatever crashes in between.
 #[tonic::async_trait]
 pub trait Consumer: Send + Sync + 'static {
-    /// Applies an event inside the write; types that mean nothing here are passed over. A refusal parks the event for a person,
-    /// an absence (`UNAVAILABLE`) is tried again.
+    /// Applies an event inside the write; types that mean nothing here are passed over. A refusal parks the event and, behind it, the later ones about
+    /// the same thing; it is tried again less and less often. An absence (`UNAVAILABLE`) is waited for.
     async fn take(&self, write: &mut Write, event: &Event) -> Result<(), Fault>;
 }
 
 /// Follows a peer's events for ever.
 pub async fn consume(db: Database, peer: Peer, consumer: impl Consumer) {
+    tokio::join!(follow_forever(&db, &peer, &consumer), parked::take_forever(&db, &peer, &consumer));
+}
+
+async fn follow_forever(db: &Database, peer: &Peer, consumer: &impl Consumer) {
     let mut pause = Duration::from_millis(100);
     loop {
-        match follow(&db, &peer, &consumer).await {
+        match follow(db, peer, consumer).await {
             Ok(taken) if taken > 0 => pause = Duration::from_millis(100),
             Ok(_) => pause = (pause * 2).min(Duration::from_secs(5)),
             Err(fault) if fault.reason() == "HISTORY_DIFFERS" => {
@@ -102,21 +103,9 @@ async fn follow(db: &Database, peer: &Peer, consumer: &impl Consumer) -> Result<
 async fn one(db: &Database, source: &'static str, consumer: &impl Consumer, event: &Event) -> Result<(), Fault> {
     match apply(db, source, consumer, std::slice::from_ref(event)).await {
         Err(fault) if !fault.is_transient() => {
-            tracing::error!(%fault, source, position = event.position, kind = event.r#type, "an event is parked");
+            tracing::warn!(%fault, source, position = event.position, kind = event.r#type, "an event is refused; it is tried again");
             let write = db.open(&Call::background(db.service(), "park-event")).await?;
-            let row = parked_event::ActiveModel {
-                source: Set(source.to_owned()),
-                position: Set(event.position),
-                kind: Set(event.r#type.clone()),
-                subject: Set(event.subject.clone()),
-                data: Set(event.data.clone()),
-                reason: Set(fault.reason().to_owned()),
-                parked_at: Set(write.now().micros()),
-            };
-            parked_event::Entity::insert(row)
-                .on_conflict_do_nothing()
-                .exec_without_returning(&*write)
-                .await?;
+            parked::put(&write, source, event, Some(&fault)).await?;
             advance(&write, source, event).await?;
             write.close().await
         }
@@ -126,19 +115,14 @@ async fn one(db: &Database, source: &'static str, consumer: &impl Consumer, even
 
 async fn apply(db: &Database, source: &'static str, consumer: &impl Consumer, events: &[Event]) -> Result<(), Fault> {
     let mut write = db.open(&Call::background(db.service(), "take-events")).await?;
-    // The cursor row is the lock: a second replica waits here and then finds the events taken.
-    let row = cursor::ActiveModel {
-        source: Set(source.to_owned()),
-        position: Set(0),
-        event_id: Set(None),
-    };
-    cursor::Entity::insert(row).on_conflict_do_nothing().exec_without_returning(&*write).await?;
-    let at = sea_orm::QuerySelect::lock_exclusive(cursor::Entity::find_by_id(source))
-        .one(&*write)
-        .await?
-        .map_or(0, |c| c.position);
+    let at = locked(&write, source).await?;
+    let waited_for = parked::subjects(&write, source, events).await?;
     for event in events.iter().filter(|e| e.position > at) {
         write.subject(&event.id);
+        if waited_for.contains(&event.subject) {
+            parked::put(&write, source, event, None).await?;
+            continue;
+        }
         point("effect.before");
         consumer.take(&mut write, event).await?;
     }
@@ -149,6 +133,18 @@ async fn apply(db: &Database, source: &'static str, consumer: &impl Consumer, ev
         }
         _ => Ok(()),
     }
+}
+
+/// The position up to which events were taken. The cursor's row is the lock: a second replica waits here and then finds them taken.
+async fn locked(write: &Write, source: &str) -> Result<i64, Fault> {
+    let row = cursor::ActiveModel {
+        source: Set(source.to_owned()),
+        position: Set(0),
+        event_id: Set(None),
+    };
+    cursor::Entity::insert(row).on_conflict_do_nothing().exec_without_returning(&**write).await?;
+    let found = cursor::Entity::find_by_id(source).lock_exclusive().one(&**write).await?;
+    Ok(found.map_or(0, |cursor| cursor.position))
 }
 
 async fn advance(write: &Write, source: &str, last: &Event) -> Result<(), Fault> {

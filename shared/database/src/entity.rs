@@ -60,6 +60,8 @@ table!(parked_event, "parked_event", {
     data: Vec<u8>,
     reason: String,
     parked_at: i64,
+    tries: i32,
+    next_at: i64,
 });
 table!(lease, "lease", {
     #[sea_orm(primary_key, auto_increment = false)] name: String,

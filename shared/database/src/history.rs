@@ -24,7 +24,7 @@ pub(crate) async fn compare(db: Database, _: Call, request: CompareHistoryReques
     let mut missed = vec![];
     for kept in request.anchors {
         let row = journal::Entity::find().filter(journal::Column::Position.eq(kept.position)).one(reader).await?;
-        if row.and_then(|row| row.hash).is_none_or(|hash| hex(&hash) != kept.hash) {
+        if row.and_then(|row| row.hash).is_none_or(|hash| hex::encode(&hash) != kept.hash) {
             missed.push(kept);
         }
     }
@@ -41,7 +41,7 @@ pub(crate) async fn compare(db: Database, _: Call, request: CompareHistoryReques
         .ok_or_else(|| Fault::internal("the seal is missing"))?;
     let head = (head.position > 0).then(|| Anchor {
         position: head.position,
-        hash: hex(&head.hash),
+        hash: hex::encode(&head.hash),
     });
     Ok(CompareHistoryResponse { head, missed, event_missed })
 }
@@ -115,8 +115,4 @@ fn told(row: &anchor::Model) -> Anchor {
         position: row.position,
         hash: row.hash.clone(),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

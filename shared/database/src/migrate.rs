@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use crate::{Engine, connect::begin};
 
 /// Steps of the tables that every service has. They run before those of the service and are numbered downwards from 0, so that both can grow.
-const MACHINERY: [&str; 2] = [include_str!("machinery.sql"), include_str!("machinery_2.sql")];
+const MACHINERY: [&str; 3] = [include_str!("machinery.sql"), include_str!("machinery_2.sql"), include_str!("machinery_3.sql")];
 /// A table that refuses deletions refuses TRUNCATE as well, which PostgreSQL's triggers on rows do not see.
 const NO_TRUNCATE: &str = include_str!("no_truncate.sql");
 /// Any number that no other advisory lock of the database has.
@@ -27,7 +27,7 @@ pub async fn migrate(connection: &DatabaseConnection, engine: Engine, steps: &[&
     tx.commit().await?;
     let machinery = MACHINERY.iter().zip(0_i32..).map(|(text, n)| (-n, text));
     for (step, text) in machinery.chain((1..).zip(steps)) {
-        let digest: String = Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect();
+        let digest = hex::encode(Sha256::digest(text));
         let tx = begin(connection, engine).await?;
         if engine == Engine::Postgres {
             // A large table may take its time; who cannot get a lock still gives up, and is started again.

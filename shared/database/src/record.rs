@@ -6,11 +6,11 @@ use prost_types::Timestamp;
 use rpc::{Call, Fault, page::Page, wire};
 use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait, LikeExpr},
+    sea_query::{BinOper, Expr, ExprTrait, Func},
 };
 use uuid::Uuid;
 
-use crate::{Database, entity::journal};
+use crate::{Database, Engine, entity::journal};
 
 /// A page of sealed rows, by position.
 pub(crate) async fn list(db: Database, call: Call, request: ListRecordsRequest) -> Result<ListRecordsResponse, Fault> {
@@ -39,16 +39,15 @@ pub(crate) async fn list(db: Database, call: Call, request: ListRecordsRequest) 
         }
     }
     if !request.subject.is_empty() {
-        // A row has its subjects in one text, with a blank between them.
-        let mut one = request.subject.clone();
-        for special in ["\\", "%", "_"] {
-            one = one.replace(special, &format!("\\{special}"));
-        }
-        let patterns = [one.clone(), format!("{one} %"), format!("% {one}"), format!("% {one} %")];
-        let any = patterns.into_iter().fold(sea_orm::Condition::any(), |any, pattern| {
-            any.add(Expr::col(journal::Column::Subjects).like(LikeExpr::new(pattern).escape('\\')))
-        });
-        select = select.filter(any);
+        // A row has its subjects in one text, with a blank between them. Not by LIKE, for which SQLite takes large and small letters as the same.
+        let place = match db.engine() {
+            Engine::Sqlite => "instr",
+            Engine::Postgres => "strpos",
+        };
+        let behind = |a: Expr, b: Expr| a.binary(BinOper::Custom("||"), b);
+        let subjects = behind(behind(Expr::val(" "), Expr::col(journal::Column::Subjects)), Expr::val(" "));
+        let found = Func::cust(place).arg(subjects).arg(format!(" {} ", request.subject));
+        select = select.filter(Expr::expr(found).gt(0));
     }
     let (rows, next_page_token) = page.cut(select.all(db.reader()).await?, |row| mark(row.position));
     Ok(ListRecordsResponse {
@@ -77,17 +76,8 @@ fn record(row: journal::Model) -> Record {
         request_id: row.request_id.unwrap_or_default(),
         purpose: row.purpose.unwrap_or_default(),
         subjects: row.subjects.split_whitespace().map(str::to_owned).collect(),
-        digest: hex(&row.digest),
-        hash: hex(&row.hash.unwrap_or_default()),
+        digest: hex::encode(&row.digest),
+        hash: hex::encode(row.hash.unwrap_or_default()),
         traceparent: row.traceparent.unwrap_or_default(),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a text cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -1,6 +1,7 @@
 use std::ops::Deref;
 
 use calendar::Instant;
+use hmac::{Hmac, Mac};
 use prost::{Message, Name};
 use rpc::{Call, Fault, Kind, Wire};
 use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, TryInsertResult};
@@ -29,6 +30,7 @@ pub struct Write {
     call: Call,
     now: Instant,
     request_id: Option<String>,
+    keyed: Box<Hmac<Sha256>>,
     digest: Vec<u8>,
     subjects: Vec<String>,
     events: Vec<Pending>,
@@ -61,13 +63,9 @@ impl Database {
 
     /// What all requests have in common: compiled once, not once for each RPC.
     async fn begin_as(&self, call: &Call, request_id: Option<String>, request: &[u8]) -> Result<Begun<Vec<u8>>, Fault> {
-        let digest = Sha256::new()
-            .chain_update(call.method())
-            .chain_update([0])
-            .chain_update(request)
-            .finalize()
-            .to_vec();
         let mut write = self.open(call).await?;
+        let digest = Hmac::clone(&write.keyed).chain_update(call.method()).chain_update([0]).chain_update(request);
+        let digest = digest.finalize().into_bytes().to_vec();
         write.digest.clone_from(&digest);
         let Some(request_id) = request_id else {
             return Ok(Begun::Fresh(write));
@@ -93,7 +91,7 @@ impl Database {
         }
         let before = replay::Entity::find_by_id((caller, request_id)).one(&write.tx).await?;
         let before = before.ok_or_else(|| Fault::aborted("CONTENTION", "the same request was withdrawn at this moment; try again"))?;
-        if before.digest != digest {
+        if before.digest != digest && before.digest != unkeyed(call, request) {
             return Err(Fault::invalid(
                 "request_id",
                 "IDEMPOTENCY_KEY_REUSED",
@@ -105,6 +103,7 @@ impl Database {
 
     /// Begins a write that no request asks for: a step of a saga, a chunk of a job, the effect of an event.
     pub async fn open(&self, call: &Call) -> Result<Write, Fault> {
+        let keyed = Box::new(self.digest()?);
         let tx = self.transaction().await?;
         let now = self.clock().now();
         let purpose = call.purpose().map(str::to_owned);
@@ -114,12 +113,19 @@ impl Database {
             call: call.clone(),
             now,
             request_id: None,
+            keyed,
             digest: vec![],
             subjects: vec![],
             events: vec![],
             purpose,
         })
     }
+}
+
+/// The digest of a request that was answered before digests had a key; it may be repeated all the same.
+fn unkeyed(call: &Call, request: &[u8]) -> Vec<u8> {
+    let digest = Sha256::new().chain_update(call.method()).chain_update([0]).chain_update(request);
+    digest.finalize().to_vec()
 }
 
 /// Keys are private to the caller: another one may use the same id.
@@ -148,7 +154,8 @@ impl Write {
     }
     /// Adds the digest of bulk work to the journal row.
     pub fn digest(&mut self, bytes: &[u8]) {
-        self.digest = Sha256::new().chain_update(&self.digest).chain_update(bytes).finalize().to_vec();
+        let digest = Hmac::clone(&self.keyed).chain_update(&self.digest).chain_update(bytes);
+        self.digest = digest.finalize().into_bytes().to_vec();
     }
     /// Tells the other services a fact about an aggregate. It is sent when the write is committed.
     pub fn event<M: Message + Name>(&mut self, aggregate: impl std::fmt::Display, payload: &M) {

@@ -13,8 +13,10 @@ use contracts::hearth::{
     options::v1::Role,
 };
 use database::{Begun, Database, Target, jobs, journal, numbers};
+use prost::Message;
 use rpc::{Call, Fault, Kind, Principal};
 use sea_orm::{ConnectionTrait, Statement};
+use sha2::{Digest, Sha256};
 use testbed::{Bed, eventually, key};
 
 const NOTES: &str = "-- both\nCREATE TABLE note (id bigint NOT NULL PRIMARY KEY, text text NOT NULL, CONSTRAINT note_text_unique UNIQUE (text))";
@@ -101,6 +103,53 @@ async fn a_repeated_write_happens_once_and_gets_the_same_answer() {
         };
         assert_eq!(note(&db, &who, &upper, "three").await.unwrap_err().reason(), "IDEMPOTENCY_KEY_REUSED");
         assert_eq!(count(&db, "SELECT count(*) FROM note").await, 2);
+    })
+    .await;
+}
+
+/// Who holds the database alone can test no guess of a request; a request that was answered before digests had a key is known again, and so is every
+/// one after a restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn r_p1_digests_of_requests_have_a_key_and_those_without_still_compare() {
+    testbed::each(NOTED, async |bed| {
+        let (db, who, asked) = (bed.db(), call("li"), request("a"));
+        let first = note(&db, &who, &asked, "one").await.unwrap();
+        let plain = Sha256::new().chain_update(who.method()).chain_update([0]).chain_update(asked.encode_to_vec());
+        let plain = plain.finalize().to_vec();
+        for table in ["journal", "replay"] {
+            let row = db
+                .reader()
+                .query_one_raw(Statement::from_string(
+                    db.reader().get_database_backend(),
+                    format!("SELECT digest FROM {table}"),
+                ))
+                .await
+                .unwrap()
+                .unwrap();
+            let kept: Vec<u8> = row.try_get_by_index(0).unwrap();
+            assert_eq!(kept.len(), 32, "{table}");
+            assert_ne!(kept, plain, "{table}");
+        }
+        let other = CancelJobRequest {
+            job_id: "b".to_owned(),
+            ..asked.clone()
+        };
+        bed.crash().await;
+        bed.start().await;
+        assert_eq!(
+            note(&bed.db(), &who, &asked, "one").await.unwrap(),
+            first,
+            "the key is the same after a restart"
+        );
+        let literal = match db.engine() {
+            database::Engine::Sqlite => format!("X'{}'", hex::encode(&plain)),
+            database::Engine::Postgres => format!("'\\x{}'", hex::encode(&plain)),
+        };
+        let db = bed.db();
+        db.writer().execute_unprepared(&format!("UPDATE replay SET digest = {literal}")).await.unwrap();
+        assert_eq!(note(&db, &who, &asked, "one").await.unwrap(), first, "of a row from before");
+        assert_eq!(note(&db, &who, &other, "one").await.unwrap_err().reason(), "IDEMPOTENCY_KEY_REUSED");
+        assert_eq!(count(&db, "SELECT count(*) FROM note").await, 1);
     })
     .await;
 }
@@ -255,7 +304,7 @@ async fn watch(bed: &Bed, after_position: i64) -> Events {
 
 async fn next(stream: &mut Events) -> (i64, String) {
     let event = stream.message().await.unwrap().unwrap().event.unwrap();
-    (event.position, <Cursor as prost::Message>::decode(event.data.as_slice()).unwrap().source)
+    (event.position, Cursor::decode(event.data.as_slice()).unwrap().source)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -461,6 +510,15 @@ async fn an_auditor_reads_who_called_what_for_whom_and_why() {
             ..of("wang")
         };
         assert_eq!(testbed::reason(&list(Role::Operator, other).await.unwrap_err()), "PAGE_TOKEN_INVALID");
+
+        // Large and small letters are not the same, on either engine.
+        let mut write = db.open(&call("zhao")).await.unwrap();
+        write.subject("ring-a");
+        write.subject("ring-B");
+        write.close().await.unwrap();
+        eventually("sealing", async || Some(journal::verify(&db).await.unwrap()).filter(|s| s.sealed_rows == 12)).await;
+        assert_eq!(positions(about("ring-B")).await, [12]);
+        assert_eq!(positions(about("ring-A")).await, [0_i64; 0]);
     })
     .await;
 }

@@ -38,7 +38,7 @@ impl Limits {
 impl<T, U> Grpc<GuardedCodec<T, U>>
 where
     T: Wire + Send + Sync + 'static,
-    U: Wire + Default + Send + Sync + 'static,
+    U: Wire + Send + Sync + 'static,
 {
     pub fn new(_: GuardedCodec<T, U>) -> Self {
         Self {

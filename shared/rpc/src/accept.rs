@@ -27,6 +27,7 @@ use tower::Service;
 
 use crate::{
     Load,
+    calm::Calm,
     entry::{Entry, Streams},
     keys::Tls,
     retry,
@@ -242,7 +243,7 @@ where
             stalled: self.limits.stalled,
         };
         let builder = builder(&self.limits);
-        let mut served = std::pin::pin!(builder.serve_connection(TokioIo::new(io), TowerToHyperService::new(entry)));
+        let mut served = std::pin::pin!(builder.serve_connection(TokioIo::new(Calm::new(io)), TowerToHyperService::new(entry)));
         let grace = tokio::select! {
             ended = served.as_mut() => {
                 if let Err(error) = ended {

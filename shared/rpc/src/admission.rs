@@ -29,6 +29,7 @@ use tower::{Layer, Service};
 
 use crate::{
     access::{AccessTable, Method},
+    gate,
     limit::Limit,
     line::{Arrival, Class, Line},
     quota::{Callers, InHand},
@@ -284,8 +285,7 @@ where
                 Err(refused) => return Ok(refused.into_http()),
             };
             let response = HELD.scope(held.clone(), inner.call(request)).await?;
-            let code = response.headers().get(Status::GRPC_STATUS).map(|v| Code::from_bytes(v.as_bytes()));
-            let worked = matches!(code, None | Some(Code::Ok | Code::DeadlineExceeded));
+            let worked = matches!(gate::code(response.headers()), Code::Ok | Code::DeadlineExceeded);
             held.place.end.store(if worked { WORKED } else { REFUSED }, Ordering::Relaxed);
             if !method.streaming {
                 return Ok(response);

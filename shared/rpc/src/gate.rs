@@ -119,7 +119,7 @@ where
                     Ok(answer) => answer.await?,
                     Err(status) => status.into_http(),
                 };
-                let code = response.headers().get(Status::GRPC_STATUS).map_or(Code::Ok, |v| Code::from_bytes(v.as_bytes()));
+                let code = code(response.headers());
                 let name = code_name(code);
                 record.record("rpc.status_code", name);
                 let labels = [
@@ -312,6 +312,11 @@ fn unspeakable(request: &http::Request<Body>) -> Option<http::Response<Body>> {
         ),
         _ => plain(http::StatusCode::UNSUPPORTED_MEDIA_TYPE),
     }
+}
+
+/// How an answer ended by its head; one that goes on says it in its trailers.
+pub(crate) fn code(headers: &HeaderMap) -> Code {
+    headers.get(Status::GRPC_STATUS).map_or(Code::Ok, |v| Code::from_bytes(v.as_bytes()))
 }
 
 /// At most eight digits and a unit; anything else is an error, since ignoring it would mean no deadline at all.

@@ -1,4 +1,4 @@
-use std::{future::Future, panic::AssertUnwindSafe, pin::Pin, sync::LazyLock, time::Duration};
+use std::{any::Any, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::LazyLock, time::Duration};
 
 use futures::{FutureExt, Stream, StreamExt, future::BoxFuture};
 use guard::Call;
@@ -31,16 +31,36 @@ fn entry<Q>(request: Request<Q>) -> Result<(Call, Q), Status> {
     }
 }
 
+/// An answer whose type is forgotten: what surrounds an operation (deadline, tries, panics, faults) is compiled once and not for each RPC.
+type Erased = Box<dyn Any + Send>;
+
+fn erased<R: Send + 'static>(answer: impl Future<Output = Result<R, Fault>> + Send + 'static) -> Answer<Erased> {
+    Box::pin(async move { answer.await.map(|answer| Box::new(answer) as Erased) })
+}
+
+fn recalled<R: 'static>(call: &Call, answer: Erased) -> Result<R, Status> {
+    match answer.downcast() {
+        Ok(answer) => Ok(*answer),
+        Err(_) => Err(Fault::internal("an answer of another type").into_status(call.service())),
+    }
+}
+
 /// A read: cut off at the deadline.
 pub async fn read<D, Q, R, F, Fut>(desk: &D, request: Request<Q>, op: F) -> Result<Response<R>, Status>
 where
     D: Clone,
+    R: Send + 'static,
     F: FnOnce(D, Call, Q) -> Fut,
-    Fut: Future<Output = Result<R, Fault>> + Send,
+    Fut: Future<Output = Result<R, Fault>> + Send + 'static,
 {
     let (call, message) = entry(request)?;
-    let service = call.service().to_owned();
-    let work = AssertUnwindSafe(op(desk.clone(), call.clone(), message)).catch_unwind();
+    let work = erased(op(desk.clone(), call.clone(), message));
+    let answer = in_time(&call, work).await?;
+    recalled(&call, answer).map(Response::new)
+}
+
+async fn in_time(call: &Call, work: Answer<Erased>) -> Result<Erased, Status> {
+    let work = AssertUnwindSafe(work).catch_unwind();
     let answer = match call.deadline() {
         Some(deadline) => tokio::time::timeout_at(deadline.into(), work)
             .await
@@ -49,8 +69,7 @@ where
     };
     answer
         .unwrap_or_else(|_| Err(Fault::internal("the handler panicked")))
-        .map(Response::new)
-        .map_err(|f| f.into_status(&service))
+        .map_err(|f| f.into_status(call.service()))
 }
 
 /// A write: once begun it runs to its end in a task of its own, whatever becomes of the caller, and is tried again when it met
@@ -75,13 +94,19 @@ where
     F: Fn(D, Call, Q) -> Fut + Send + 'static,
     Fut: Future<Output = Result<R, Fault>> + Send + 'static,
 {
-    let service = call.service().to_owned();
-    let deadline = call.deadline();
+    let taken = call.clone();
+    let attempt = move || erased(op(desk.clone(), taken.clone(), message.clone()));
+    let answer = to_its_end(&call, Box::new(attempt)).await?;
+    recalled(&call, answer)
+}
+
+async fn to_its_end(call: &Call, attempt: Box<dyn Fn() -> Answer<Erased> + Send>) -> Result<Erased, Status> {
     let (done, answer) = oneshot::channel();
     let work = async move {
         let mut tries = 0_u32;
         let outcome = loop {
-            match op(desk.clone(), call.clone(), message.clone()).await {
+            let answer = attempt();
+            match answer.await {
                 Err(fault) if fault.is_contention() && tries < 3 => {
                     tries += 1;
                     tokio::time::sleep(Duration::from_millis(u64::from(tries) * 15)).await;
@@ -92,21 +117,21 @@ where
         // Nobody waits any more when the caller left.
         let _left = done.send(outcome);
     };
-    begin(Box::pin(work));
-    let outcome = match deadline {
+    begin(work);
+    let outcome = match call.deadline() {
         Some(deadline) => match tokio::time::timeout_at(deadline.into(), answer).await {
             Ok(outcome) => outcome,
-            Err(_) => return Err(Fault::deadline().into_status(&service)),
+            Err(_) => return Err(Fault::deadline().into_status(call.service())),
         },
         None => answer.await,
     };
     outcome
         .unwrap_or_else(|_| Err(Fault::internal("the handler panicked")))
-        .map_err(|f| f.into_status(&service))
+        .map_err(|f| f.into_status(call.service()))
 }
 
-/// Boxed, so that the runtime's task is compiled once and not for each RPC. The work keeps its place when its caller has left.
-fn begin(work: BoxFuture<'static, ()>) {
+/// The work keeps its place when its caller has left.
+fn begin(work: impl Future<Output = ()> + Send + 'static) {
     let held = Held::current();
     let work = async move {
         work.await;

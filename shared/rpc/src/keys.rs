@@ -45,7 +45,13 @@ pub struct TlsFiles {
 }
 
 /// When a file was written and how long it is.
-type Stamp = Option<(SystemTime, u64)>;
+pub type Stamp = Option<(SystemTime, u64)>;
+
+/// By what a file is known to have changed; none where it cannot be looked at.
+pub fn stamp(path: &Path) -> Stamp {
+    let seen = std::fs::metadata(path).ok()?;
+    Some((seen.modified().ok()?, seen.len()))
+}
 
 impl TlsFiles {
     /// The files that `hearth keys` makes for a service.
@@ -58,10 +64,7 @@ impl TlsFiles {
     }
 
     fn stamps(&self) -> [Stamp; 3] {
-        [&self.ca, &self.certificate, &self.key].map(|path| {
-            let seen = std::fs::metadata(path).ok()?;
-            Some((seen.modified().ok()?, seen.len()))
-        })
+        [&self.ca, &self.certificate, &self.key].map(|path| stamp(path))
     }
 
     fn read(&self) -> Result<Material, String> {

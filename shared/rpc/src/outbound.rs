@@ -23,7 +23,7 @@ use tower::{Service, ServiceExt};
 use crate::{
     access::AccessTable,
     breaker::{Breaker, Pass, Sign},
-    gate,
+    gate::{self, code},
     retry::{self, Budget},
 };
 
@@ -63,10 +63,6 @@ impl Outbound {
             breaker: Mutex::new(Breaker::new()),
             budget: Budget::new(Instant::now().into_std()),
         }))
-    }
-
-    pub(crate) fn bare(&self) -> Channel {
-        self.0.channel.clone()
     }
 }
 
@@ -172,10 +168,6 @@ impl Drop for Ticket<'_> {
 fn micros(left: Duration) -> HeaderValue {
     // 60 s at most, so that it fits into the eight digits.
     HeaderValue::from_str(&format!("{}u", left.as_micros().min(99_999_999))).unwrap_or(HeaderValue::from_static("1S"))
-}
-
-fn code(headers: &HeaderMap) -> Code {
-    headers.get(Status::GRPC_STATUS).map_or(Code::Ok, |v| Code::from_bytes(v.as_bytes()))
 }
 
 /// What an outcome tells of the peer. One that pushes back is there.

@@ -29,18 +29,13 @@ impl Peer {
         let table = AccessTable::read().map_err(|e| format!("the contracts cannot be read: {e}"))?;
         Ok(Self {
             name,
-            way: Outbound::new(connect(name, address, tls)?, table),
+            way: Outbound::new(service_channel(name, address, tls)?, table),
         })
     }
 
     /// For clients of its services: calls go through the breaker and are tried again.
     pub fn channel(&self) -> Outbound {
         self.way.clone()
-    }
-
-    /// The channel alone, for who wants to see what a single call comes to.
-    pub fn bare(&self) -> Channel {
-        self.way.bare()
     }
 
     pub fn name(&self) -> &'static str {
@@ -106,7 +101,8 @@ fn rest(left: Duration) -> Duration {
     left.saturating_sub(MARGIN.max(left / 10)).min(PATIENCE)
 }
 
-fn connect(name: &'static str, address: &str, tls: Option<&Tls>) -> Result<Channel, String> {
+/// The channel to a service, without what [`Peer`] has around it: for who wants to see what a single call comes to.
+pub fn service_channel(name: &'static str, address: &str, tls: Option<&Tls>) -> Result<Channel, String> {
     let Some(tls) = tls else { return Ok(endpoint(address)?.connect_lazy()) };
     // The connector does TLS by itself; tonic must not look for its own.
     let origin = address.parse().map_err(|e| format!("{address} is no address: {e}"))?;

@@ -9,7 +9,7 @@ use tower::{Service, ServiceBuilder};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{
-    AccessTable, TlsFiles,
+    AccessTable,
     accept::{self, Limits},
     admission::Admission,
     bounds::Bounds,
@@ -56,7 +56,7 @@ pub struct Server {
     pub routes: Routes,
     pub verifier: Verifier,
     /// Certificates; without them the port speaks plain text and no service can be known by its certificate.
-    pub tls: Option<TlsFiles>,
+    pub tls: Option<Tls>,
     /// Whether the contracts can be asked for.
     pub reflection: bool,
     /// Origins of browsers that may call by gRPC-Web.
@@ -89,6 +89,8 @@ impl Server {
                 let listed = self.routes.names.iter().copied().chain(["grpc.health.v1.Health", own]);
                 let builder = tonic_reflection::server::Builder::configure()
                     .register_encoded_file_descriptor_set(contracts::DESCRIPTORS)
+                    // What the details of a refusal are.
+                    .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
                     .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
                 listed.fold(builder, tonic_reflection::server::Builder::with_service_name)
             };
@@ -130,8 +132,7 @@ impl Server {
             .layer(Admission::new(self.service, table.clone(), &self.limits.load))
             .layer(Bounds { table })
             .service(routes.routes().prepare());
-        let tls = self.tls.map(Tls::new).transpose()?;
-        tokio::join!(accept::serve(self.service, listener, tls, self.limits, service, leave), stopping);
+        tokio::join!(accept::serve(self.service, listener, self.tls, self.limits, service, leave), stopping);
         Ok(())
     }
 }

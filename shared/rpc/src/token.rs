@@ -2,8 +2,9 @@
 
 use std::{
     collections::HashMap,
+    num::NonZeroUsize,
     path::Path,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -13,7 +14,9 @@ use guard::{
     status::{self, Details},
 };
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::JwkSet};
+use lru::LruCache;
 use serde::{Deserialize, Deserializer, Serialize};
+use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tonic::{Code, Status};
 
@@ -28,6 +31,8 @@ const LARGEST: usize = 4096;
 /// Longest life of a token, seconds.
 pub const LONGEST: u64 = 15 * 60;
 const LEEWAY: u64 = 30;
+/// Tokens whose signature is not checked again; the one that was not shown for the longest time makes room. Some 6 MB.
+const KNOWN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
 
 /// Claims of an access token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -112,28 +117,46 @@ pub fn role_of(name: &str) -> Option<Role> {
 
 /// Checks tokens of one issuer.
 #[derive(Clone)]
-pub struct Verifier(Arc<Keys>);
+pub struct Verifier(Arc<Inner>);
 
-struct Keys {
+struct Inner {
     issuer: String,
-    keys: RwLock<HashMap<String, Arc<DecodingKey>>>,
+    set: RwLock<Arc<KeySet>>,
     denied: watch::Sender<DenyList>,
+}
+
+/// The issuer's keys, and the tokens that they were found to have signed, by digest. A set that differs begins without such tokens.
+struct KeySet {
+    jwks: String,
+    keys: HashMap<String, DecodingKey>,
+    known: Mutex<LruCache<[u8; 32], Arc<Signed>>>,
+}
+
+/// What a token of the issuer says. That it says so never changes; whether it is good now does, and is asked each time.
+struct Signed {
+    id: String,
+    from: u64,
+    until: u64,
+    principal: Principal,
 }
 
 impl Verifier {
     /// `jwks` is a JSON Web Key Set; only Ed25519 keys with an id count.
     pub fn new(issuer: &str, jwks: &str) -> Result<Self, String> {
-        Ok(Self(Arc::new(Keys {
+        Ok(Self(Arc::new(Inner {
             issuer: issuer.to_owned(),
-            keys: RwLock::new(keys_of(jwks)?),
+            set: RwLock::new(Arc::new(KeySet::new(jwks)?)),
             denied: watch::Sender::default(),
         })))
     }
 
     /// Takes another key set from now on: the issuer changed its keys.
     pub fn replace(&self, jwks: &str) -> Result<(), String> {
-        let keys = keys_of(jwks)?;
-        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        if self.set().jwks == jwks {
+            return Ok(());
+        }
+        let set = Arc::new(KeySet::new(jwks)?);
+        *self.0.set.write().unwrap_or_else(PoisonError::into_inner) = set;
         self.0.denied.send_modify(|_| ());
         Ok(())
     }
@@ -157,26 +180,65 @@ impl Verifier {
         }
     }
 
-    fn key(&self, id: &str) -> Option<Arc<DecodingKey>> {
-        self.0.keys.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    fn set(&self) -> Arc<KeySet> {
+        self.0.set.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Verifies with the wall clock. Every rule stands here: of the library only the signature is asked for.
     pub fn verify(&self, token: &str) -> Result<Principal, Rejected> {
+        self.verify_at(token, jsonwebtoken::get_current_timestamp())
+    }
+
+    fn verify_at(&self, token: &str, now: u64) -> Result<Principal, Rejected> {
+        let signed = self.set().signed(token, &self.0.issuer)?;
+        let Principal { subject, vendor, .. } = &signed.principal;
+        self.0.denied.borrow().verdict(&signed.id, subject, vendor.as_deref())?;
+        if signed.until.saturating_add(LEEWAY) < now {
+            return Err(Rejected::Expired);
+        }
+        if signed.from > now + LEEWAY {
+            return Err(Rejected::NotYetValid);
+        }
+        Ok(signed.principal.clone())
+    }
+}
+
+impl KeySet {
+    fn new(jwks: &str) -> Result<Self, String> {
+        Ok(Self {
+            jwks: jwks.to_owned(),
+            keys: keys_of(jwks)?,
+            known: Mutex::new(LruCache::new(KNOWN)),
+        })
+    }
+
+    /// What a token says that one of these keys signed.
+    fn signed(&self, token: &str, issuer: &str) -> Result<Arc<Signed>, Rejected> {
         if token.len() > LARGEST || token.split('.').count() != 3 {
             return Err(Rejected::Invalid);
         }
+        let digest = Sha256::digest(token).into();
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(signed) = known().get(&digest) {
+            return Ok(signed.clone());
+        }
+        let signed = Arc::new(self.check(token, issuer)?);
+        known().put(digest, signed.clone());
+        Ok(signed)
+    }
+
+    fn check(&self, token: &str, issuer: &str) -> Result<Signed, Rejected> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| Rejected::Invalid)?;
         // Keys come from the key set alone, and what a token calls critical is not understood here.
         let elsewhere = header.jku.is_some() || header.jwk.is_some() || header.x5u.is_some() || header.x5c.is_some();
         if header.alg != Algorithm::EdDSA || elsewhere || header.crit.is_some() {
             return Err(Rejected::Invalid);
         }
-        let key = header.kid.and_then(|id| self.key(&id)).ok_or(Rejected::Invalid)?;
+        let key = header.kid.and_then(|id| self.keys.get(&id)).ok_or(Rejected::Invalid)?;
         let mut signature = Validation::new(Algorithm::EdDSA);
         signature.required_spec_claims.clear();
         (signature.validate_exp, signature.validate_aud) = (false, false);
-        let claims = jsonwebtoken::decode::<Claims>(token, &key, &signature).map_err(|_| Rejected::Invalid)?.claims;
+        let claims = jsonwebtoken::decode::<Claims>(token, key, &signature).map_err(|_| Rejected::Invalid)?.claims;
         if !header.typ.is_some_and(|t| t.eq_ignore_ascii_case(TYPE)) {
             return Err(Rejected::WrongType);
         }
@@ -193,18 +255,10 @@ impl Verifier {
             vendor,
             customer,
         } = claims;
-        let ours = iss == self.0.issuer && aud.iter().any(|a| a == AUDIENCE) && !sub.is_empty();
+        let ours = iss == issuer && aud.iter().any(|a| a == AUDIENCE) && !sub.is_empty();
         // A token that is good at no time, or for too long a time, is not good at any.
         if !ours || exp <= nbf.max(iat) || exp - iat > LONGEST {
             return Err(Rejected::Invalid);
-        }
-        self.0.denied.borrow().verdict(&jti, &sub, vendor.as_deref())?;
-        let now = jsonwebtoken::get_current_timestamp();
-        if exp.saturating_add(LEEWAY) < now {
-            return Err(Rejected::Expired);
-        }
-        if nbf.max(iat) > now + LEEWAY {
-            return Err(Rejected::NotYetValid);
         }
         // Whose role says that he is somebody's, without saying whose, is nobody; and only a certificate proves a service.
         let counts = |role: &Role| match role {
@@ -213,24 +267,29 @@ impl Verifier {
             other => (*other as i32) < Role::ServiceArchive as i32,
         };
         let roles = roles.iter().filter_map(|n| role_of(n)).filter(counts).map(|r| r as i32).collect();
-        Ok(Principal {
-            subject: sub,
-            roles,
-            service: None,
-            branch,
-            vendor,
-            customer,
+        Ok(Signed {
+            id: jti,
+            from: nbf.max(iat),
+            until: exp,
+            principal: Principal {
+                subject: sub,
+                roles,
+                service: None,
+                branch,
+                vendor,
+                customer,
+            },
         })
     }
 }
 
 /// The Ed25519 keys of a JSON Web Key Set that have an id.
-fn keys_of(jwks: &str) -> Result<HashMap<String, Arc<DecodingKey>>, String> {
+fn keys_of(jwks: &str) -> Result<HashMap<String, DecodingKey>, String> {
     let set: JwkSet = serde_json::from_str(jwks).map_err(|e| format!("the key set is not a JWKS: {e}"))?;
     let mut keys = HashMap::new();
     for key in &set.keys {
         if let (Some(id), Ok(decoding)) = (&key.common.key_id, DecodingKey::from_jwk(key)) {
-            keys.insert(id.clone(), Arc::new(decoding));
+            keys.insert(id.clone(), decoding);
         }
     }
     if keys.is_empty() {
@@ -296,3 +355,7 @@ pub fn key_set(key_id: &str, public: &[u8]) -> String {
     let x = BASE64_URL_SAFE_NO_PAD.encode(public);
     serde_json::json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": key_id, "x": x}]}).to_string()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests;

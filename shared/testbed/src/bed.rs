@@ -10,7 +10,7 @@ use boot::{KeySet, PORTS, Running, Service, Settings, Start};
 use calendar::Clock;
 use contracts::hearth::{journal::v1::journal_service_server::JournalServiceServer, options::v1::Role};
 use database::{Database, Engine, Target};
-use rpc::{Limits, Load, Peer, Principal, Routes, Server, Tls, TlsFiles, token::Issuer, token::Verifier};
+use rpc::{Limits, Load, Principal, Routes, Server, Tls, TlsFiles, token::Issuer, token::Verifier};
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::oneshot,
@@ -91,16 +91,7 @@ impl Bed {
         let folder = tempfile::tempdir().unwrap();
         let url = match engine {
             Engine::Sqlite => format!("sqlite://{}", folder.path().join("test.db").display()),
-            Engine::Postgres => {
-                let prepare = async |url: &str| {
-                    let db = Database::connect(service.name, &Target::parse(url).unwrap(), Clock::real(), service.migrations)
-                        .await
-                        .unwrap();
-                    db.close().await;
-                    Ok(())
-                };
-                postgres::database(service.name, prepare).await.unwrap()?
-            }
+            Engine::Postgres => postgres::migrated(service).await?,
         };
         let peers = PORTS.iter().filter(|(name, _)| *name != service.name).map(|(name, _)| {
             let (address, socket) = reserve();
@@ -255,8 +246,7 @@ impl Bed {
     /// Another service, by its certificate.
     pub fn peer(&self, name: &'static str) -> Channel {
         let tls = Tls::new(TlsFiles::in_folder(keys(), name)).unwrap();
-        let peer = Peer::lazy(self.service.name, &format!("https://{}", self.address), Some(&tls));
-        peer.unwrap().bare()
+        rpc::service_channel(self.service.name, &format!("https://{}", self.address), Some(&tls)).unwrap()
     }
     /// Nobody.
     pub fn anonymous(&self) -> Client {
@@ -275,7 +265,7 @@ impl Bed {
             service: name,
             routes,
             verifier: Verifier::new(boot::keys::ISSUER, &jwks).unwrap(),
-            tls: Some(TlsFiles::in_folder(keys(), name)),
+            tls: Some(Tls::new(TlsFiles::in_folder(keys(), name)).unwrap()),
             reflection: false,
             origins: vec![],
             development: false,

@@ -25,6 +25,15 @@ pub fn key() -> String {
     uuid::Uuid::now_v7().to_string()
 }
 
+/// An identity number of these 17 digits: behind them the check character of GB 11643.
+pub fn id_number(stem: &str) -> String {
+    let weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
+    let digits: Vec<_> = stem.bytes().map(|digit| usize::from(digit - b'0')).collect();
+    assert_eq!(digits.len(), weights.len(), "{stem} is not 17 digits");
+    let sum: usize = digits.iter().zip(weights).map(|(digit, weight)| digit * weight).sum();
+    format!("{stem}{}", char::from(b"10X98765432"[sum % 11]))
+}
+
 /// The reason of a refusal.
 pub fn reason(status: &Status) -> String {
     status

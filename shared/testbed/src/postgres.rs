@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use ::database::Target;
+use anyhow::{Context, Error, Result, bail};
+use boot::Service;
+use calendar::Clock;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use tokio::sync::{Mutex, OnceCell};
 use uuid::Uuid;
@@ -83,6 +86,17 @@ pub async fn database(service: &str, prepare: impl AsyncFnOnce(&str) -> Result<(
     admin.execute_unprepared(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await?;
     admin.close().await?;
     Ok(Some(with_database(&server.admin, &name)?))
+}
+
+/// The URL of a fresh database with the tables of a service; `None` as for [`database`].
+pub async fn migrated(service: Service) -> Option<String> {
+    let prepare = async |url: &str| {
+        let target = Target::parse(url).map_err(Error::msg)?;
+        let db = ::database::Database::connect(service.name, &target, Clock::real(), service.migrations).await?;
+        db.close().await;
+        Ok(())
+    };
+    database(service.name, prepare).await.unwrap()
 }
 
 async fn template(server: &Server, admin: &DatabaseConnection, service: &str, prepare: impl AsyncFnOnce(&str) -> Result<()>) -> Result<String> {
@@ -178,7 +192,7 @@ fn shell() -> Result<Command> {
 }
 
 /// The folder of a whole set of server binaries: first on the path, then where packages put them, newest version first.
-fn binaries() -> Option<PathBuf> {
+pub fn binaries() -> Option<PathBuf> {
     let mut folders: Vec<PathBuf> = env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default();
     let mut packaged: Vec<(u32, PathBuf)> = ["/usr/lib/postgresql", "/usr/local/lib/postgresql", "/opt/homebrew/opt"]
         .iter()
@@ -192,9 +206,11 @@ fn binaries() -> Option<PathBuf> {
         .collect();
     packaged.sort_by(|a, b| b.cmp(a));
     folders.extend(packaged.into_iter().map(|(_, folder)| folder));
-    folders
-        .into_iter()
-        .find(|folder| ["postgres", "initdb", "pg_ctl"].iter().all(|binary| folder.join(binary).is_file()))
+    folders.into_iter().find(|folder| {
+        ["postgres", "initdb", "pg_ctl", "pg_isready"]
+            .iter()
+            .all(|binary| folder.join(binary).is_file())
+    })
 }
 
 /// Connections are made per call: a pool kept in a static would belong to the runtime of one test and die with it.

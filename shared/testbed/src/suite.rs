@@ -8,20 +8,17 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
-/// `hearth up` in a folder of its own, on free ports; ends with the test.
-pub struct Suite {
-    program: &'static str,
+/// `hearth up` on free ports; ends with the test.
+pub struct Up {
     process: Child,
-    pub folder: tempfile::TempDir,
     addresses: BTreeMap<String, String>,
 }
 
-impl Suite {
-    /// Starts it in a new folder below `place`.
-    pub fn start(program: &'static str, place: &Path) -> Self {
-        let folder = tempfile::tempdir_in(place).unwrap();
+impl Up {
+    /// Starts it on a data folder and waits until it has said where it listens.
+    pub fn start(program: &str, data: &Path) -> Self {
         let mut command = Command::new(program);
-        command.arg("up").arg("--data").arg(folder.path().join("data"));
+        command.arg("up").arg("--data").arg(data);
         for service in ["archive", "hall", "billing", "vendor"] {
             command.args([&format!("--{service}-port"), "0"]);
         }
@@ -30,13 +27,59 @@ impl Suite {
         let addresses = lines
             .take_while(|line| !line.starts_with("Ctrl-C"))
             .filter_map(|line| line.split_once(' ').map(|(name, address)| (name.to_owned(), address.trim().to_owned())))
+            .filter(|(_, address)| address.starts_with("https://"))
             .collect();
-        Self {
-            program,
-            process,
-            folder,
-            addresses,
-        }
+        Self { process, addresses }
+    }
+
+    /// Where a service listens.
+    pub fn address(&self, service: &str) -> &str {
+        &self.addresses[service]
+    }
+
+    /// Where each service listens, by name.
+    pub fn addresses(&self) -> &BTreeMap<String, String> {
+        &self.addresses
+    }
+
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Whether its process lives.
+    pub fn runs(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_none()
+    }
+
+    /// Ends it without a chance to tidy up.
+    pub fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// `hearth up` in a folder of its own.
+pub struct Suite {
+    program: &'static str,
+    pub up: Up,
+    pub folder: tempfile::TempDir,
+}
+
+impl Suite {
+    /// Starts it in a new folder below `place`.
+    pub fn start(program: &'static str, place: &Path) -> Self {
+        let folder = tempfile::tempdir_in(place).unwrap();
+        let up = Up::start(program, &folder.path().join("data"));
+        Self { program, up, folder }
     }
 
     /// Its data folder.
@@ -46,12 +89,7 @@ impl Suite {
 
     /// Where a service listens.
     pub fn address(&self, service: &str) -> &str {
-        &self.addresses[service]
-    }
-
-    /// Whether its process lives.
-    pub fn runs(&mut self) -> bool {
-        self.process.try_wait().unwrap().is_none()
+        self.up.address(service)
     }
 
     /// Writes a file to hand over, and gives its path.
@@ -86,14 +124,6 @@ impl Suite {
         }
         words.extend(further.iter().map(|word| (*word).to_owned()));
         hearth(self.program, &self.data(), &words.iter().map(String::as_str).collect::<Vec<_>>())
-    }
-}
-
-impl Drop for Suite {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

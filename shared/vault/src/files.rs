@@ -43,7 +43,7 @@ pub struct FileId([u8; 32]);
 
 impl fmt::Display for FileId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(self.0))
     }
 }
 
@@ -51,13 +51,9 @@ impl FromStr for FileId {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|d| u8::try_from(d).ok());
-        let bytes: Option<Vec<u8>> = text
-            .as_bytes()
-            .chunks(2)
-            .map(|pair| Some(digit(*pair.first()?)? * 16 + digit(*pair.get(1)?)?))
-            .collect();
-        bytes.and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or(Error::FileId)
+        let mut id = [0; 32];
+        hex::decode_to_slice(text, &mut id).map_err(|_| Error::FileId)?;
+        Ok(Self(id))
     }
 }
 

@@ -50,7 +50,9 @@ impl Vault {
             let Some((new, others)) = all.split_first() else { continue };
             let (held, wanted): (Value, Value) = if *text {
                 let held: String = row.try_get("", "blind")?;
-                let wanted = others.iter().fold(held.clone(), |text, other| text.replace(&hex(other), &hex(new)));
+                let wanted = others
+                    .iter()
+                    .fold(held.clone(), |text, other| text.replace(&hex::encode(other), &hex::encode(new)));
                 (held.into(), wanted.into())
             } else {
                 (row.try_get::<Vec<u8>>("", "blind")?.into(), new.clone().into())
@@ -64,8 +66,4 @@ impl Vault {
         }
         Ok((changed, rows.last().map(|(id, _)| *id)))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -17,4 +17,4 @@ pub use error::Error;
 pub use files::{Class, FileId, Files, MAX_FILE};
 pub use index::Index;
 pub use keyring::Keyring;
-pub use seal::Vault;
+pub use seal::{SEALED, Vault};

@@ -8,7 +8,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sea_orm::ConnectionTrait;
 use uuid::Uuid;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
     Error, Keyring,
@@ -17,8 +17,10 @@ use crate::{
     subject::{self, Keys},
 };
 
-/// What a text that is sealed begins with.
-const SEALED: &str = "sealed:";
+/// What a text that is sealed by [`Vault::seal_texts`] begins with.
+pub const SEALED: &str = "sealed:";
+/// The service itself among the subjects; ids of people are of version 7.
+const THE_SERVICE: Uuid = Uuid::nil();
 
 /// Seals and opens the fields of one service. Cheap to clone.
 ///
@@ -143,23 +145,36 @@ impl Vault {
         Ok(sealed)
     }
 
-    /// Opens what [`Vault::seal_texts`] made for the same subject and fields; a text that is not sealed is given back as it is.
+    /// Opens what [`Vault::seal_texts`] made for the same subject and fields; a text that is not sealed is given back as it is, and one of an erased
+    /// subject comes back empty.
     ///
     /// # Errors
-    /// As [`Vault::open`].
+    /// As [`Vault::open`], save for erased subjects.
     pub async fn open_texts<const N: usize>(&self, conn: &impl ConnectionTrait, subject: Uuid, held: [(&'static str, &str); N]) -> Result<[String; N], Error> {
-        let mut clear = held.map(|(_, text)| text.to_owned());
-        if !held.iter().any(|(_, text)| text.starts_with(SEALED)) {
-            return Ok(clear);
-        }
-        let keys = self.keys(conn, &BTreeSet::from([subject])).await?;
-        for (text, (field, sealed)) in clear.iter_mut().zip(held) {
-            if let Some(sealed) = sealed.strip_prefix(SEALED) {
-                let bytes = STANDARD.decode(sealed).map_err(|_| Error::Broken("no base64"))?;
-                *text = self.open_field(keys.get(subject)?, subject, field, &bytes)?;
+        let held = held.map(|(field, text)| (subject, field, text));
+        let mut clear = self.open_texts_of(conn, &held).await?.into_iter();
+        Ok(held.map(|_| clear.next().unwrap_or_default()))
+    }
+
+    /// Opens texts of many subjects as [`Vault::open_texts`] does, with one statement per 500 subjects, in the order of the input.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn open_texts_of(&self, conn: &impl ConnectionTrait, held: &[(Uuid, &'static str, &str)]) -> Result<Vec<String>, Error> {
+        let sealed = held.iter().filter(|(.., text)| text.starts_with(SEALED));
+        let keys = self.keys(conn, &sealed.map(|(subject, ..)| *subject).collect()).await?;
+        let open = |(subject, field, text): &(Uuid, &'static str, &str)| {
+            let Some(sealed) = text.strip_prefix(SEALED) else {
+                return Ok((*text).to_owned());
+            };
+            let bytes = STANDARD.decode(sealed).map_err(|_| Error::Broken("no base64"))?;
+            match keys.get(*subject) {
+                Ok(key) => self.open_field(key, *subject, field, &bytes),
+                Err(Error::Erased(_)) => Ok(String::new()),
+                Err(error) => Err(error),
             }
-        }
-        Ok(clear)
+        };
+        held.iter().map(open).collect()
     }
 
     /// Blind index (盲索引): 16 bytes to find an exact value by, without showing it. The same value gives the same bytes within one
@@ -172,6 +187,16 @@ impl Vault {
     /// way. Ask with these also before inserting into a column that must be unique.
     pub fn blind_all(&self, field: &'static str, normalised: &str) -> Vec<Vec<u8>> {
         self.keyring().keys().map(|key| self.blind_with(key, field, normalised)).collect()
+    }
+
+    /// The key of the digests of requests: this service's own, made on first use. It stands among the keys of the subjects, so it is the same after a
+    /// change of the key ring, and who holds the database alone does not have it.
+    ///
+    /// # Errors
+    /// The key ring or the database fails.
+    pub async fn digest_key(&self, conn: &impl ConnectionTrait) -> Result<Zeroizing<[u8; 32]>, Error> {
+        let keys = self.keys_or_new(conn, &BTreeSet::from([THE_SERVICE])).await?;
+        Ok(cipher::mac(keys.get(THE_SERVICE)?, &[b"digest of a request"]))
     }
 
     /// Destroys the key of a subject for good, also of one for whom nothing is sealed yet. Doing it twice is fine.

@@ -7,10 +7,11 @@ use std::{
 
 use contracts::hearth::{
     billing::v1::{GetBalanceRequest, GetBalanceResponse, VerifyLedgerRequest, VerifyLedgerResponse},
-    hall::v1::{ListStepsRequest, ListStepsResponse, step},
+    hall::v1::{CreateOrderResponse, ListStepsRequest, ListStepsResponse, step},
     journal::v1::{VerifyJournalRequest, VerifyJournalResponse},
 };
 use futures::StreamExt;
+use prost::Message;
 use uuid::Uuid;
 
 use crate::{
@@ -288,20 +289,15 @@ async fn effects(site: &Site, done: &[Done]) {
     }
 
     let sql = Sql::of(site, "hall").await;
-    let (mut tasks, mut states) = (vec![], BTreeMap::new());
-    for row in sql.rows("SELECT task, id, state FROM work_order").await {
-        let id: Uuid = row.try_get_by_index(1).unwrap();
-        tasks.push(row.try_get_by_index::<String>(0).unwrap());
-        states.insert(id.to_string(), row.try_get_by_index::<String>(2).unwrap());
+    let mut states = BTreeMap::new();
+    for row in sql.rows("SELECT id, state FROM work_order").await {
+        let id: Uuid = row.try_get_by_index(0).unwrap();
+        states.insert(id.to_string(), row.try_get_by_index::<String>(1).unwrap());
     }
-    same(
-        "orders",
-        tasks,
-        meanings().filter_map(|m| match m {
-            Meaning::Order { task } => Some(task.clone()),
-            _ => None,
-        }),
-    );
+    // What an order is about is sealed; its client was told the id.
+    let filed = done.iter().filter(|d| d.op.meaning == Meaning::Order).filter_map(|d| d.answer.clone().ok());
+    let filed = filed.map(|answer| CreateOrderResponse::decode(answer).unwrap().order.unwrap().order_id);
+    same("orders", states.keys().cloned().collect(), filed);
     // E1: each offer has reached the vendor once, each refusal has come back.
     let mut wanted: BTreeMap<&str, &str> = BTreeMap::new();
     for meaning in meanings() {

@@ -65,7 +65,7 @@ pub fn customer(n: usize) -> CustomerRow {
         account_no: format!("L{n:07}"),
         name: format!("王建国{n}"),
         kind: party::Kind::Person.into(),
-        id_number: id_number(n),
+        id_number: testbed::id_number(&format!("120103{:04}0101{:03}", 1950 + n / 1000, n % 1000)),
         phone: format!("138{n:08}"),
         address: format!("天津市河西区红山里{n}号楼"),
         branch: BRANCH.to_owned(),
@@ -73,14 +73,6 @@ pub fn customer(n: usize) -> CustomerRow {
         supply_from_date: date("2024-12-31"),
         ..CustomerRow::default()
     }
-}
-
-/// A number that nobody has, with its check character (GB 11643-1999).
-fn id_number(n: usize) -> String {
-    let digits = format!("120103{:04}0101{:03}", 1950 + n / 1000, n % 1000);
-    let weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
-    let sum: usize = digits.bytes().zip(weights).map(|(d, w)| usize::from(d - b'0') * w).sum();
-    format!("{digits}{}", char::from(b"10X98765432"[sum % 11]))
 }
 
 pub fn date(text: &str) -> Option<Date> {
@@ -253,14 +245,16 @@ pub fn tariff(seed: &mut Seed) -> Op {
                         Tier {
                             up_to: decimal("300"),
                             unit_price: decimal("2.86"),
+                            flat_price: None,
                         },
                         Tier {
                             up_to: None,
                             unit_price: decimal("3.36"),
+                            flat_price: None,
                         },
                     ],
                     low_income: tariff_class::LowIncome::AllAtTier1.into(),
-                    household: None,
+                    ..Default::default()
                 }],
                 ..PublishTariffRequest::default()
             }

@@ -1,5 +1,4 @@
 use std::{
-    fmt::Write as _,
     fs::File,
     io::Write as _,
     path::Path,
@@ -30,7 +29,7 @@ pub enum Meaning {
     Reading { meter: String, micros: i64 },
     Edit { party: String, address: String },
     Customers { accounts: Vec<String> },
-    Order { task: String },
+    Order,
     Offer { order: String },
     Decline { order: String },
     Other,
@@ -81,12 +80,17 @@ impl History {
 
     /// Sends a write until somebody says what became of it: always the same bytes under the same key.
     pub async fn settle(&self, site: &Site, client: &Client, op: Op) -> Result<Bytes, String> {
-        self.note("invoke", &op.id, &format!("{} {} {}", op.who.subject, op.method, hex(&op.message)), false);
+        self.note(
+            "invoke",
+            &op.id,
+            &format!("{} {} {}", op.who.subject, op.method, hex::encode(&op.message)),
+            false,
+        );
         let began = Instant::now();
         let answer = loop {
             match client.send(&site.address(op.service), &op.who, op.method, op.message.clone()).await {
                 Ok(answer) => {
-                    self.note("ok", &op.id, &hex(&answer), true);
+                    self.note("ok", &op.id, &hex::encode(&answer), true);
                     break Ok(answer);
                 }
                 Err(status) if is_open(&status) => {
@@ -128,11 +132,4 @@ impl History {
 /// Code and reason of a refusal.
 pub fn told(status: &Status) -> String {
     format!("{:?} {} {}", status.code(), testbed::reason(status), status.message())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").unwrap();
-        text
-    })
 }

@@ -198,6 +198,7 @@ impl Writer {
                 read_time: Some(rpc::wire::time(moment(micros))),
                 index,
                 source: "reader".to_owned(),
+                ..Default::default()
             }
             .encode_to_vec()
         })
@@ -272,7 +273,7 @@ impl Writer {
     fn file(&mut self) -> Op {
         self.written += 1;
         let task = format!("灶具点火后熄火 {}-{}", self.n, self.written);
-        let (who, meaning) = (self.who(Role::Dispatcher), Meaning::Order { task: task.clone() });
+        let (who, meaning) = (self.who(Role::Dispatcher), Meaning::Order);
         op(&mut self.seed, &who, "hearth.hall.v1.OrderService/CreateOrder", meaning, |request_id| {
             CreateOrderRequest {
                 request_id,

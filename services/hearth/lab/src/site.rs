@@ -11,8 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use calendar::Clock;
-use database::{Database, Engine, Target};
+use database::Engine;
 use tokio::net::TcpStream;
 
 use crate::{
@@ -59,18 +58,7 @@ impl Site {
         for service in SERVICES {
             let url = match engine {
                 Engine::Sqlite => format!("sqlite://{}", folder.path().join(format!("{}.db", service.name)).display()),
-                Engine::Postgres => {
-                    let prepare = async |url: &str| {
-                        let target = Target::parse(url).unwrap();
-                        Database::connect(service.name, &target, Clock::real(), service.migrations)
-                            .await
-                            .unwrap()
-                            .close()
-                            .await;
-                        Ok(())
-                    };
-                    testbed::postgres::database(service.name, prepare).await.unwrap()?
-                }
+                Engine::Postgres => testbed::postgres::migrated(service).await?,
             };
             slots.push(Slot {
                 name: service.name,

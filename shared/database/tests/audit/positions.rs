@@ -23,7 +23,9 @@ async fn r_a1_sealers_that_race_and_are_killed_keep_the_positions_right() {
     testbed::each(NOTED, async |bed| {
         let mut processes = vec![];
         for _ in 0..3 {
-            processes.push(Database::connect("vendor", &bed.target(), Clock::real(), &[NOTES]).await.unwrap());
+            let process = Database::connect("vendor", &bed.target(), Clock::real(), &[NOTES]).await.unwrap();
+            process.key_digests(&[7; 32]).unwrap();
+            processes.push(process);
         }
         let writers: Vec<_> = (0..4)
             .map(|writer| {
@@ -121,6 +123,7 @@ async fn r_a1_a_restored_source_numbers_on_and_its_consumers_notice() {
         let folder = tempfile::tempdir().unwrap();
         let target = database::Target::parse(&format!("sqlite://{}", folder.path().join("hall.db").display())).unwrap();
         let hall = Database::connect("hall", &target, Clock::real(), &[TAKEN]).await.unwrap();
+        hall.key_digests(&[7; 32]).unwrap();
         let keys = Tls::new(TlsFiles::in_folder(bed.ca().parent().unwrap(), "hall")).unwrap();
         let follow = || {
             let peer = Peer::lazy("vendor", &format!("https://{}", bed.address()), Some(&keys)).unwrap();

@@ -31,14 +31,7 @@ pub fn url(port: u16) -> String {
 }
 
 pub fn binaries() -> Option<PathBuf> {
-    let mut found: Vec<_> = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
-        .filter(|folder| folder.join("initdb").is_file())
-        .collect();
-    found.sort();
-    let found = found.pop();
+    let found = testbed::postgres::binaries();
     has("PostgreSQL server", found.is_some()).then_some(found).flatten()
 }
 

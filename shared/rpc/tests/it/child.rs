@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use rpc::{Limits, TlsFiles};
+use rpc::{Limits, Tls as Certificates, TlsFiles};
 use tokio::net::TcpListener;
 
 pub const FOLDER: &str = "WIRE_CHILD_KEYS";
@@ -35,7 +35,9 @@ fn the_child_serves() {
             },
             Err(_) => limits,
         };
-        let tls = std::env::var(TLS).is_ok().then(|| TlsFiles::in_folder(Path::new(&folder), "archive"));
+        let tls = std::env::var(TLS)
+            .is_ok()
+            .then(|| Certificates::new(TlsFiles::in_folder(Path::new(&folder), "archive")).unwrap());
         let _world = crate::world::start(listener, limits, tls);
         std::future::pending::<()>().await
     });

@@ -9,7 +9,9 @@ use tonic::Code;
 
 use crate::{
     rows::{ask, connect, request},
-    wire::{CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, SETTINGS, Wire, call_fields, fields, frame},
+    wire::{
+        CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE, Wire, call_fields, fields, frame,
+    },
     world::{Does, GET, get, plain, token},
 };
 
@@ -129,6 +131,66 @@ async fn r_w3_endless_headers_end_the_connection() {
     writer.await.unwrap();
     let next = connect(world.address).await;
     assert_eq!(ask(&next, request(GET, &[]), &get(Does::After(0))).await.code(), Some(Code::Ok));
+}
+
+/// W4: frames that cost the client nothing. A library answers or forgets each of them for as long as they come.
+#[tokio::test]
+async fn r_w4_floods_of_frames_without_a_cost_end_the_connection() {
+    let world = plain(Limits::default()).await;
+    let other = connect(world.address).await;
+    let opened = frame(HEADERS, END_HEADERS, 1, &call_fields(&[]));
+    let floods = [
+        ("PING", vec![], frame(PING, 0, 0, &[7; 8])),
+        ("SETTINGS", vec![], frame(SETTINGS, 0, 0, &[])),
+        ("PRIORITY", vec![], frame(PRIORITY, 0, 1, &[0, 0, 0, 0, 7])),
+        ("WINDOW_UPDATE", vec![], frame(WINDOW_UPDATE, 0, 0, &1_u32.to_be_bytes())),
+        ("empty DATA", opened, frame(DATA, 0, 1, &[])),
+    ];
+    for (what, first, costless) in floods {
+        let mut wire = Wire::open(world.address, &[]).await;
+        wire.send(&first).await;
+        let (read, mut write) = wire.0.into_split();
+        let flood = costless.repeat(50_000);
+        let writer = tokio::spawn(async move {
+            // It breaks off when the connection is closed.
+            tokio::io::AsyncWriteExt::write_all(&mut write, &flood).await.is_ok()
+        });
+        let mut rest = Wire(tokio::io::join(read, tokio::io::sink()));
+        let mut answered = 0;
+        let ended = timeout(Duration::from_secs(10), async {
+            while rest.next().await.is_some() {
+                answered += 1;
+            }
+        });
+        ended.await.unwrap_or_else(|_| panic!("{what}: not closed"));
+        assert!(answered <= 1_010, "{what}: {answered} frames came back");
+        writer.await.unwrap();
+        assert_eq!(ask(&other, request(GET, &[]), &get(Does::After(0))).await.code(), Some(Code::Ok), "{what}");
+    }
+}
+
+/// W4: a client that measures its way by a PING for every answer, as some libraries do, is a client.
+#[tokio::test]
+async fn r_w4_a_client_that_pings_for_every_answer_keeps_its_connection() {
+    let world = plain(Limits::default()).await;
+    let mut wire = Wire::open(world.address, &[]).await;
+    wire.send(&frame(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes())).await;
+    let (call, body) = (call_fields(&[]), get(Does::After(0)));
+    for n in 0..1_500 {
+        let id = 2 * n + 1;
+        wire.send(&frame(HEADERS, END_HEADERS, id, &call)).await;
+        wire.send(&frame(DATA, END_STREAM, id, &body)).await;
+        wire.send(&frame(PING, 0, 0, &[7; 8])).await;
+        let mut pings = vec![];
+        loop {
+            let found = timeout(Duration::from_secs(5), wire.next()).await.unwrap().expect("the connection stands");
+            if found.stream == id && found.flags & END_STREAM != 0 {
+                break;
+            }
+            pings.extend((found.stream == id).then(|| frame(PING, 0, 0, &[8; 8])));
+        }
+        wire.send(&pings.concat()).await;
+    }
 }
 
 /// Bad input 29: numbers of streams that a client may not use.

@@ -25,7 +25,7 @@ use contracts::hearth::{
 };
 use futures::StreamExt;
 use guard::{CALL, Call, Principal};
-use rpc::{Answer, Fault, Limits, Load, Outflow, Routes, Server, TlsFiles, token::Issuer, token::Verifier};
+use rpc::{Answer, Fault, Limits, Load, Outflow, Routes, Server, Tls, TlsFiles, token::Issuer, token::Verifier};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tonic::{
     Request, Response, Status, Streaming,
@@ -211,10 +211,10 @@ pub async fn plain(limits: Limits) -> World {
 /// Serves as production does.
 pub async fn secret(limits: Limits) -> World {
     let files = TlsFiles::in_folder(keys(), "archive");
-    start(TcpListener::bind("127.0.0.1:0").await.unwrap(), limits, Some(files))
+    start(TcpListener::bind("127.0.0.1:0").await.unwrap(), limits, Some(Tls::new(files).unwrap()))
 }
 
-pub fn start(listener: TcpListener, limits: Limits, tls: Option<TlsFiles>) -> World {
+pub fn start(listener: TcpListener, limits: Limits, tls: Option<Tls>) -> World {
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
     let stopped = async move { stopped.await.unwrap_or_default() };

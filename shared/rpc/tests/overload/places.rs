@@ -308,11 +308,13 @@ async fn who_is_refused_a_thousand_times_keeps_the_connection() {
         let parts = (0..8).map(|_| Ok::<_, Status>(http_body::Frame::data(Bytes::from(vec![0; 1024]))));
         request(GET, &token, Body::new(StreamBody::new(stream::iter(parts))))
     };
-    let mut refused = 0;
+    let (mut refused, began) = (0, Instant::now());
     for _ in 0..20 {
         let came = join_all((0..50).map(|_| came(&channel, long()))).await;
         refused += came.iter().filter(|c| c.code == Code::ResourceExhausted).count();
     }
-    assert!(refused >= 990, "{refused}");
+    // Two at once and one a second.
+    let allowed = 3 + began.elapsed().as_secs() as usize;
+    assert!(refused + allowed >= 1_000, "{refused} of 1000 are refused, {allowed} allowed");
     assert!(call(&channel, GET, &somebody("b", None)).await.is_fine());
 }

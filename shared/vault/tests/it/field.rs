@@ -191,6 +191,19 @@ async fn p3_an_erased_subject_is_never_opened_or_sealed_again() {
         assert!(matches!(vault.seal_many(&stand.db, &[(wang, PHONE, "x"), (li, PHONE, "x")]).await, Err(Error::Erased(id)) if id == li));
         let both = vault.open_many(&stand.db, &[(li, PHONE, &mine), (wang, PHONE, &theirs)]).await.unwrap();
         assert_eq!(both, [None, Some("kept".to_owned())]);
+        let [sealed] = vault.seal_texts(&stand.db, wang, [(PHONE, CLEAR)]).await.unwrap();
+        vault.erase(&stand.db, wang).await.unwrap();
+        let left = vault
+            .open_texts(&stand.db, wang, [(PHONE, &sealed), ("party.note", "never sealed")])
+            .await
+            .unwrap();
+        assert_eq!(left, ["", "never sealed"]);
+        // Of several, each for itself and in order.
+        let sun = Uuid::now_v7();
+        let [hers] = vault.seal_texts(&stand.db, sun, [(PHONE, CLEAR)]).await.unwrap();
+        let texts = [(sun, PHONE, hers.as_str()), (wang, PHONE, &sealed), (sun, PHONE, ""), (wang, PHONE, "clear")];
+        assert_eq!(vault.open_texts_of(&stand.db, &texts).await.unwrap(), [CLEAR, "", "", "clear"]);
+        assert!(vault.open_texts_of(&stand.db, &[(sun, "party.note", hers.as_str())]).await.is_err());
         // The row stays without its key, and a rotation does not bring it back.
         assert!(stand.bytes().await.contains(&vec![]));
         stand.rotate();
@@ -241,6 +254,30 @@ async fn p2_rotation_resumes_reads_meanwhile_and_lets_the_old_key_go() {
                 }
             }
         }
+    })
+    .await;
+}
+
+/// The key of the digests outlives every change of the ring, or a request could not be told from another one when it comes again.
+#[tokio::test]
+async fn r_p2_the_key_of_the_digests_stays_when_the_ring_changes() {
+    each(async |stand| {
+        let vault = stand.vault();
+        let key = vault.digest_key(&stand.db).await.unwrap();
+        assert_eq!(vault.digest_key(&stand.db).await.unwrap(), key);
+        stand.rotate();
+        let rotated = stand.vault();
+        assert_eq!(rotated.digest_key(&stand.db).await.unwrap(), key);
+        while rotated.rewrap(&stand.db, 100).await.unwrap() > 0 {}
+        Keyring::load(&stand.key_file()).unwrap().retired().save_retired(&stand.key_file()).unwrap();
+        assert_eq!(stand.vault().digest_key(&stand.db).await.unwrap(), key);
+        // Only with the ring: it stands nowhere in clear, and another ring does not open it.
+        assert!(!stand.bytes().await.iter().any(|row| holds(row, key.as_slice())));
+        let stranger = Vault::new(Keyring::generate().unwrap(), "archive");
+        assert!(matches!(stranger.digest_key(&stand.db).await, Err(Error::UnknownKey(_))));
+        // Each database has one of its own.
+        stand.sql("DELETE FROM subject_key").await;
+        assert_ne!(stand.vault().digest_key(&stand.db).await.unwrap(), key);
     })
     .await;
 }

@@ -39,7 +39,9 @@ pub fn main() -> ExitCode {
                 if done.contains_key(&step) {
                     continue;
                 }
-                let figure = runtime.block_on(play(part, engine)).unwrap_or_else(|| "not run: no PostgreSQL here".to_owned());
+                let figure = runtime
+                    .block_on(play(part, engine, n))
+                    .unwrap_or_else(|| "not run: no PostgreSQL here".to_owned());
                 done.insert(step, figure);
                 let lines: String = done.iter().map(|(step, figure)| format!("{step}\t{figure}\n")).collect();
                 fs::write(path, lines).unwrap();
@@ -60,13 +62,13 @@ pub fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-async fn play(part: &str, engine: Engine) -> Option<String> {
+async fn play(part: &str, engine: Engine, round: usize) -> Option<String> {
     let cycles = match engine {
         Engine::Sqlite => 20,
         Engine::Postgres => 10,
     };
     match part {
-        "kills" => kills::run(engine, cycles).await,
+        "kills" => kills::run(engine, round, cycles).await,
         "answers lost" => retries::lost_answers(engine, 1000).await,
         "twins" => retries::twins(engine, 100).await,
         "orders" => orders::run(engine, 24).await,

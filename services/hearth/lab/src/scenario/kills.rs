@@ -15,8 +15,9 @@ fn limit(engine: Engine) -> Duration {
     })
 }
 
-pub async fn run(engine: Engine, cycles: usize) -> Option<String> {
-    let mut scene = Scene::set("kills", engine, Load::HOMES).await?;
+/// Each round has moments and victims of its own.
+pub async fn run(engine: Engine, round: usize, cycles: usize) -> Option<String> {
+    let mut scene = Scene::set(&format!("kills {round}"), engine, Load::HOMES).await?;
     let load = Load::start(&scene.site, &scene.city, &scene.seed);
     let (mut serving, mut writing, mut killed) = (vec![], vec![], 0);
     for _ in 0..cycles {

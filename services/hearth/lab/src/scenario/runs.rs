@@ -17,8 +17,10 @@ use crate::{
 /// A bill: account, month, litres, fen.
 type Bill = (String, i32, i64, i64);
 
-/// A lease that a killed worker held ends after ten seconds, so each kill may cost as much.
-const PATIENCE: Duration = Duration::from_secs(400);
+/// Longest wait for a run. A lease that a killed worker held ends after ten seconds, so each kill may cost as much.
+fn patience(accounts: usize, kills: usize) -> Duration {
+    Duration::from_secs(300 + 15 * kills as u64 + accounts as u64 / 20)
+}
 
 pub async fn run(engine: Engine, accounts: usize, kills: usize) -> Option<String> {
     let (calm, length, _) = billed(engine, accounts, 0).await?;
@@ -70,7 +72,7 @@ async fn billed(engine: Engine, accounts: usize, kills: usize) -> Option<(Vec<Bi
             scene.site.kill_and_restart("billing").await;
             killed += 1;
         }
-        assert!(began.elapsed() < PATIENCE, "the run does not end");
+        assert!(began.elapsed() < patience(accounts, kills), "the run does not end");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let length = began.elapsed();

@@ -12,12 +12,12 @@ fn ready() {
 #[tokio::test(flavor = "multi_thread")]
 async fn r_d1_d8_e1_m1_m2_services_killed_under_load_lose_and_double_nothing_and_serve_again_soon() {
     ready();
-    kills::run(Sqlite, 10).await;
-    kills::run(Postgres, 5).await;
+    kills::run(Sqlite, 1, 10).await;
+    kills::run(Postgres, 1, 5).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r_d1b_e1_billing_ends_at_every_failpoint_and_nothing_is_lost_or_doubled() {
+async fn r_d1b_e1_each_service_ends_at_every_failpoint_and_nothing_is_lost_or_doubled() {
     ready();
     points::run(Sqlite).await;
     points::run(Postgres).await;

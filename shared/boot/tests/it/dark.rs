@@ -1,6 +1,5 @@
 //! A collector that is dead or does not answer costs the service nothing. Each case is a process of its own, since telemetry is
 //! started once: this test program, started again.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::float_arithmetic)]
 
 use std::{
     net::SocketAddr,
@@ -10,22 +9,9 @@ use std::{
 
 use boot::telemetry::{Look, Telemetry};
 use opentelemetry::global;
-use opentelemetry_proto::tonic::collector::{
-    logs::v1::{
-        ExportLogsServiceRequest, ExportLogsServiceResponse,
-        logs_service_server::{LogsService, LogsServiceServer},
-    },
-    metrics::v1::{
-        ExportMetricsServiceRequest, ExportMetricsServiceResponse,
-        metrics_service_server::{MetricsService, MetricsServiceServer},
-    },
-    trace::v1::{
-        ExportTraceServiceRequest, ExportTraceServiceResponse,
-        trace_service_server::{TraceService, TraceServiceServer},
-    },
-};
-use tonic::{Request, Response, Status, transport::server::TcpIncoming};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use crate::collector::Collector;
 
 const COLLECTOR: &str = "DARK_CHILD_COLLECTOR";
 const ROUNDS: &str = "DARK_CHILD_ROUNDS";
@@ -82,7 +68,7 @@ struct Took {
 
 fn work_with(collector: SocketAddr, rounds: usize) -> Took {
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["the_child_works", "--exact", "--nocapture"])
+        .args(["dark::the_child_works", "--exact", "--nocapture"])
         .env(COLLECTOR, format!("http://{collector}"))
         .env(ROUNDS, rounds.to_string())
         .stdin(Stdio::null())
@@ -105,41 +91,12 @@ fn work_with(collector: SocketAddr, rounds: usize) -> Took {
     }
 }
 
-/// A collector that takes everything.
-#[derive(Clone)]
-struct Sink;
-
-#[tonic::async_trait]
-impl TraceService for Sink {
-    async fn export(&self, _: Request<ExportTraceServiceRequest>) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        Ok(Response::new(Default::default()))
-    }
-}
-#[tonic::async_trait]
-impl MetricsService for Sink {
-    async fn export(&self, _: Request<ExportMetricsServiceRequest>) -> Result<Response<ExportMetricsServiceResponse>, Status> {
-        Ok(Response::new(Default::default()))
-    }
-}
-#[tonic::async_trait]
-impl LogsService for Sink {
-    async fn export(&self, _: Request<ExportLogsServiceRequest>) -> Result<Response<ExportLogsServiceResponse>, Status> {
-        Ok(Response::new(Default::default()))
-    }
-}
-
 /// O20: no call waits for a collector, memory does not grow with what it does not take, what was dropped is counted in the log, and
 /// the end is not held up. `HEARTH_ROUNDS=1000000` is the full figure, in processor seconds.
 #[tokio::test(flavor = "multi_thread")]
 async fn r_o20_a_dead_or_dark_collector_costs_nothing() {
     let rounds = std::env::var("HEARTH_ROUNDS").map_or(15_000, |n| n.parse().unwrap());
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let alive = listener.local_addr().unwrap();
-    let server = tonic::transport::Server::builder()
-        .add_service(TraceServiceServer::new(Sink))
-        .add_service(MetricsServiceServer::new(Sink))
-        .add_service(LogsServiceServer::new(Sink));
-    tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+    let alive = Collector::deaf().serve().await;
     // Bound and never accepted from: the kernel takes the connection and nobody answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let dark = silent.local_addr().unwrap();
