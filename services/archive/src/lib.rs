@@ -44,6 +44,7 @@ pub const SERVICE: boot::Service = boot::Service {
         include_str!("../migrations/0002_policy.sql"),
         include_str!("../migrations/0003_credit.sql"),
         include_str!("../migrations/0004_late_fee.sql"),
+        include_str!("../migrations/0005_exposure.sql"),
     ],
     build,
     references: &[
@@ -79,6 +80,7 @@ pub const SERVICE: boot::Service = boot::Service {
         ("guarantee.party_id", "party.id"),
         ("credit_bill.party_id", "party.id"),
         ("credit_bill.account_id", "account.id"),
+        ("credit_bill.agreement_id", "agreement.id"),
         ("credit_payment.party_id", "party.id"),
         ("credit_payment.account_id", "account.id"),
         ("credit_hold.party_id", "party.id"),

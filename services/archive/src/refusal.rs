@@ -91,6 +91,8 @@ rpc::refusals! {
         PolicyConflictSide = InvalidArgument "POLICY_CONFLICT_SIDE" "the version is neither of the two in conflict",
         /// D-05: the department interprets neither version.
         PolicyInterpretingDepartment = InvalidArgument "POLICY_INTERPRETING_DEPARTMENT" "the department interprets neither of the two versions",
+        /// D-05: the caller is of another department than the one that decides.
+        PolicyNotOfDepartment = PermissionDenied "POLICY_NOT_OF_DEPARTMENT" "the caller does not speak for that department",
         /// The step does not begin where the version stands.
         PolicyState = FailedPrecondition "POLICY_STATE" "the policy version does not stand where this step begins",
         /// The document uses the other form of label.
@@ -216,8 +218,12 @@ rpc::refusals! {
         DemandTooRecent = FailedPrecondition "DEMAND_TOO_RECENT" "too little time has passed since the judgment or demand",
         /// G-12: a dispute about one of the bills is open.
         DebtDisputed = FailedPrecondition "DEBT_DISPUTED" "a dispute about the debt is open",
+        /// G-08: arrears that are paid.
+        DebtPaid = FailedPrecondition "DEBT_PAID" "none of the bills is unpaid",
         /// The dispute has ended.
         DisputeClosed = FailedPrecondition "DISPUTE_CLOSED" "the dispute has ended",
+        /// Billing took it, and billing answers it.
+        DisputeOfBilling = FailedPrecondition "DISPUTE_OF_BILLING" "billing took this dispute and has to answer it",
     }
 }
 

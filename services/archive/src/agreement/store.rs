@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use contracts::hearth::archive::v1 as proto;
 use database::{Scope, Scoped};
@@ -251,6 +253,15 @@ fn show_terms(terms: terms::Model) -> Result<proto::AgreementVersion, Fault> {
         flagged_clauses_acknowledged: serde_json::from_str(&terms.acknowledged).map_err(Fault::internal)?,
         reason: terms.reason,
     })
+}
+
+/// The agreements of parties that have ended, with the first day that each does not cover any more.
+pub(crate) async fn ended(conn: &impl ConnectionTrait, parties: &[Uuid]) -> Result<BTreeMap<Uuid, NaiveDate>, Fault> {
+    let found = row::Entity::find()
+        .filter(row::Column::PartyId.is_in(parties.iter().copied()))
+        .filter(row::Column::State.eq(State::Ended.code()));
+    let rows = found.all(conn).await?.into_iter();
+    Ok(rows.filter_map(|row| Some((row.id, row.live_until?))).collect())
 }
 
 /// The first day on which one of the parties was supplied; none before.

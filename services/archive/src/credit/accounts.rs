@@ -1,8 +1,8 @@
 //! Designation of key accounts.
 
 use contracts::hearth::archive::v1::{
-    DesignateKeyAccountRequest, DesignateKeyAccountResponse, ListKeyAccountsRequest, ListKeyAccountsResponse, WithdrawKeyAccountRequest,
-    WithdrawKeyAccountResponse,
+    DesignateKeyAccountRequest, DesignateKeyAccountResponse, KeyAccountDesignated, KeyAccountWithdrawn, ListKeyAccountsRequest, ListKeyAccountsResponse,
+    WithdrawKeyAccountRequest, WithdrawKeyAccountResponse,
 };
 use database::{Begun, Scope};
 use ids::PartyId;
@@ -50,6 +50,13 @@ pub(crate) async fn designate(desk: Desk, call: Call, request: DesignateKeyAccou
     };
     insert::<key_account::Entity>(&*write, row.clone()).await?;
     write.subject(row.id);
+    let event = KeyAccountDesignated {
+        party_id: row.party_id.to_string(),
+        branch: row.branch.clone(),
+        key_account_id: row.id.to_string(),
+        account_manager: row.account_manager.clone(),
+    };
+    write.event(row.party_id, &event);
     let key_account = Some(row.show()?);
     write.commit(DesignateKeyAccountResponse { key_account }).await
 }
@@ -66,6 +73,12 @@ pub(crate) async fn withdraw(desk: Desk, call: Call, request: WithdrawKeyAccount
     let now = write.now().micros();
     row.save(&*write, now).await?;
     write.subject(row.id);
+    let event = KeyAccountWithdrawn {
+        party_id: row.party_id.to_string(),
+        branch: row.branch.clone(),
+        key_account_id: row.id.to_string(),
+    };
+    write.event(row.party_id, &event);
     let key_account = Some(row.show()?);
     write.commit(WithdrawKeyAccountResponse { key_account }).await
 }

@@ -1,7 +1,8 @@
-//! What billing tells of bills and payments, and how the books are made anew from it.
+//! What billing tells of bills, payments and disputes, and how the books are made anew from it.
 
+use chrono::NaiveDate;
 use contracts::hearth::{
-    billing::v1::{BillIssued, BillReversed, LateFeePaid, PaymentReceived, PaymentReversed},
+    billing::v1::{BillDisputeAnswered, BillDisputed, BillIssued, BillReversed, LateFeePaid, PaymentReceived, PaymentReversed},
     journal::v1::{WatchEventsRequest, journal_service_client::JournalServiceClient},
 };
 use database::{Consumer, Event, Write};
@@ -11,9 +12,9 @@ use rpc::{Fault, wire};
 use uuid::Uuid;
 
 use super::{books, watch};
-use crate::Desk;
+use crate::{Desk, integrity::dispute};
 
-/// Takes what billing tells of bills and payments.
+/// Takes what billing tells of bills, payments and disputes.
 pub(crate) struct FromBilling(pub Desk);
 
 #[tonic::async_trait]
@@ -26,8 +27,8 @@ impl Consumer for FromBilling {
     }
 }
 
-/// Enters an event into the books; the party that it is about, or nothing where it is about something else. `only`: the parties whose events
-/// are wanted.
+/// Enters an event; the party that owes more or less by it, or nothing where it is about something else. `only`: the parties whose events are
+/// wanted.
 async fn enter(write: &Write, event: &Event, only: Option<&[Uuid]>) -> Result<Option<Uuid>, Fault> {
     let wanted = |party: &str| -> Result<Option<Uuid>, Fault> {
         let party: Uuid = wire::id_of("party_id", party)?;
@@ -46,6 +47,12 @@ async fn enter(write: &Write, event: &Event, only: Option<&[Uuid]>) -> Result<Op
             issue_date: wire::date_of(told.issue_date.as_ref(), "issue_date")?,
             due_date: wire::date_of(told.due_date.as_ref(), "due_date")?,
             paid_date: None,
+            kind: told.kind().as_str_name().trim_start_matches("KIND_").to_owned(),
+            agreement_id: (!told.agreement_id.is_empty())
+                .then(|| wire::id_of("agreement_id", &told.agreement_id))
+                .transpose()?,
+            used_from: wire::date_if(told.from_date.as_ref(), "from_date")?,
+            used_to: wire::date_if(told.to_date.as_ref(), "to_date")?,
         };
         books::issued(&**write, row).await?;
         Ok(Some(party_id))
@@ -82,9 +89,25 @@ async fn enter(write: &Write, event: &Event, only: Option<&[Uuid]>) -> Result<Op
         let reopened = ids("reopened_bill_ids", &told.reopened_bill_ids)?;
         books::bounced(&**write, wire::id_of("payment_id", &told.payment_id)?, fen, reopened).await?;
         Ok(Some(party_id))
+    } else if let Some(told) = read::<BillDisputed>(event)? {
+        if let Some(party_id) = wanted(&told.party_id)? {
+            dispute::taken(write, party_id, &told, day(write, event)?).await?;
+        }
+        Ok(None)
+    } else if let Some(told) = read::<BillDisputeAnswered>(event)? {
+        if wanted(&told.party_id)?.is_some() {
+            dispute::answered(&**write, &told, day(write, event)?).await?;
+        }
+        Ok(None)
     } else {
         Ok(None)
     }
+}
+
+/// The day on which an event became true; today where it does not say.
+fn day(write: &Write, event: &Event) -> Result<NaiveDate, Fault> {
+    let time = event.time.as_ref().map(|time| wire::time_of(Some(time), "time")).transpose()?;
+    Ok(time.unwrap_or(write.now()).date())
 }
 
 fn ids(field: &str, texts: &[String]) -> Result<Vec<Uuid>, Fault> {
@@ -120,6 +143,8 @@ pub(crate) async fn told(desk: &Desk, position: i64) -> Result<Vec<Event>, Fault
             PaymentReceived::full_name(),
             LateFeePaid::full_name(),
             PaymentReversed::full_name(),
+            BillDisputed::full_name(),
+            BillDisputeAnswered::full_name(),
         ];
         if kinds.contains(&event.r#type) {
             all.push(event);
@@ -131,7 +156,7 @@ pub(crate) async fn told(desk: &Desk, position: i64) -> Result<Vec<Event>, Fault
     Ok(all)
 }
 
-/// Makes the books of parties anew (B-09); says how many bills and payments there are.
+/// Makes the books of parties anew (B-09), and enters what was missed of their disputes; says how many bills and payments there are.
 pub(crate) async fn rebuild(write: &Write, parties: &[Uuid], told: &[Event]) -> Result<(usize, usize), Fault> {
     books::forget(&**write, parties).await?;
     for event in told {

@@ -1,16 +1,18 @@
 //! Bills and payments of parties as billing told of them. Every entry sets what it says and adds nothing up, so that telling it twice is
 //! telling it once (B-09).
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 use rpc::Fault;
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 use super::{
-    model::exposure::{Bill, Books, Guarantee, Payment},
-    store,
+    model::exposure::{Bill, Books, Payment, Used},
+    store::{self, guarantee},
 };
-use crate::table;
+use crate::{agreement::store as agreements, table};
 
 table!(bill, "credit_bill", {
     #[sea_orm(primary_key, auto_increment = false)]
@@ -24,6 +26,10 @@ table!(bill, "credit_bill", {
     issue_date: Date,
     due_date: Date,
     paid_date: Option<Date>,
+    kind: String,
+    agreement_id: Option<Uuid>,
+    used_from: Option<Date>,
+    used_to: Option<Date>,
 });
 
 table!(payment, "credit_payment", {
@@ -38,20 +44,34 @@ table!(payment, "credit_payment", {
     late_fee: i64,
 });
 
+/// Kind of a bill that bills afterwards what was used.
+const REGULAR: &str = "REGULAR";
+/// Kinds of bills for which nothing was delivered: a fee, an item that was taken over.
+const NO_DELIVERY: [&str; 2] = ["FEE", "OPENING"];
+
+impl bill::Model {
+    /// What the rules see of it. The use of a bill that was taken back is not billed.
+    fn rule(self) -> Bill {
+        let billed = self.kind == REGULAR && self.credited == 0;
+        let days = self.used_from.zip(self.used_to).filter(|_| billed);
+        Bill {
+            id: self.id,
+            account: self.account_id,
+            amount: self.amount.saturating_sub(self.credited),
+            year: self.year,
+            month: self.month,
+            issued: self.issue_date,
+            due: self.due_date,
+            paid: self.paid_date,
+            delivery: !NO_DELIVERY.contains(&self.kind.as_str()),
+            used: self.agreement_id.zip(days).map(|(agreement, (from, to))| Used { agreement, from, to }),
+        }
+    }
+}
+
 /// Enters a bill that was issued.
 pub(crate) async fn issued(conn: &impl ConnectionTrait, row: bill::Model) -> Result<(), Fault> {
-    let row = bill::ActiveModel {
-        id: Set(row.id),
-        party_id: Set(row.party_id),
-        account_id: Set(row.account_id),
-        year: Set(row.year),
-        month: Set(row.month),
-        amount: Set(row.amount),
-        credited: Set(row.credited),
-        issue_date: Set(row.issue_date),
-        due_date: Set(row.due_date),
-        paid_date: Set(row.paid_date),
-    };
+    let row = row.into_active_model().reset_all();
     bill::Entity::insert(row).on_conflict_do_nothing().exec_without_returning(conn).await?;
     Ok(())
 }
@@ -70,16 +90,7 @@ pub(crate) async fn credited(conn: &impl ConnectionTrait, bill: Uuid, fen: i64) 
 /// Enters a payment, and the bills that it paid off.
 pub(crate) async fn paid(conn: &impl ConnectionTrait, row: payment::Model, settled: Vec<Uuid>) -> Result<(), Fault> {
     let day = row.paid_date;
-    let row = payment::ActiveModel {
-        id: Set(row.id),
-        party_id: Set(row.party_id),
-        account_id: Set(row.account_id),
-        receipt_no: Set(row.receipt_no),
-        amount: Set(row.amount),
-        reversed: Set(row.reversed),
-        paid_date: Set(day),
-        late_fee: Set(row.late_fee),
-    };
+    let row = row.into_active_model().reset_all();
     payment::Entity::insert(row).on_conflict_do_nothing().exec_without_returning(conn).await?;
     bill::Entity::update_many()
         .col_expr(bill::Column::PaidDate, Some(day).into())
@@ -132,21 +143,8 @@ pub(crate) async fn load(conn: &impl ConnectionTrait, parties: &[Uuid]) -> Resul
         .order_by_asc(payment::Column::Id);
     let guarantees = store::held_guarantees(conn, parties).await?;
     Ok(Books {
-        bills: bills
-            .all(conn)
-            .await?
-            .into_iter()
-            .map(|row| Bill {
-                id: row.id,
-                account: row.account_id,
-                amount: row.amount.saturating_sub(row.credited),
-                year: row.year,
-                month: row.month,
-                issued: row.issue_date,
-                due: row.due_date,
-                paid: row.paid_date,
-            })
-            .collect(),
+        bills: bills.all(conn).await?.into_iter().map(bill::Model::rule).collect(),
+        ended: agreements::ended(conn, parties).await?,
         payments: payments
             .all(conn)
             .await?
@@ -158,15 +156,14 @@ pub(crate) async fn load(conn: &impl ConnectionTrait, parties: &[Uuid]) -> Resul
                 receipt_no: row.receipt_no,
             })
             .collect(),
-        guarantees: guarantees
-            .into_iter()
-            .map(|row| Guarantee {
-                amount: row.amount,
-                last: row.last_date,
-                receipt_no: row.receipt_no,
-            })
-            .collect(),
+        guarantees: guarantees.iter().map(guarantee::Model::rule).collect(),
     })
+}
+
+/// Which of these receipts billing has told of.
+pub(crate) async fn known_receipts(conn: &impl ConnectionTrait, receipts: Vec<String>) -> Result<BTreeSet<String>, Fault> {
+    let found = payment::Entity::find().filter(payment::Column::ReceiptNo.is_in(receipts));
+    Ok(found.all(conn).await?.into_iter().map(|row| row.receipt_no).collect())
 }
 
 /// Which of these bills are known to be the parties'.

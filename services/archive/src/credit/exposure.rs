@@ -16,10 +16,7 @@ use vault::Vault;
 
 use super::{
     billing, books,
-    model::{
-        self, GuaranteeKind, GuaranteeState, HoldAction, HoldState,
-        exposure::{Guarantee, average},
-    },
+    model::{self, GuaranteeAction, GuaranteeKind, GuaranteeState, HoldAction, HoldState, exposure::average},
     rating::not_own_account,
     store::{self, guarantee, hold},
     watch,
@@ -60,13 +57,11 @@ async fn show(conn: &impl ConnectionTrait, vault: &Vault, party: &party::Model, 
     let yuan = |fen: i64| Some(wire::money(Money::from_fen(fen)));
     let same = parties::one_person(conn, vault, party).await?;
     let books = books::load(conn, &same).await?;
-    let line = store::live_line(conn, party.id).await?;
+    let limit = watch::limit_of(conn, party.id).await?;
     let holds = store::open_holds(conn, party.id).await?;
     let (age, delivered) = (books.ageing(today), books.delivered(today));
     let (due, on_time, _) = books.punctuality(today);
-    let term = line.as_ref().map_or(0, |line| books.days_over_term(today, line.term_days.into()));
-    let monthly = average(delivered.total(), delivered.delivering());
-    let unbilled = books.days_unbilled(today).map_or(0, |days| monthly.saturating_mul(days) / 30);
+    let term = limit.as_ref().map_or(0, |limit| books.days_over_term(today, limit.term_days));
     Ok(Exposure {
         party_id: party.id.to_string(),
         account_ids: accounts::ids_of(conn, &same).await?.iter().map(Uuid::to_string).collect(),
@@ -74,7 +69,7 @@ async fn show(conn: &impl ConnectionTrait, vault: &Vault, party: &party::Model, 
         paid: yuan(books.paid()),
         guaranteed: yuan(books.guaranteed(today)),
         exposure: yuan(books.exposure(today)),
-        limit: yuan(line.as_ref().map_or(0, |line| line.limit_fen)),
+        limit: yuan(limit.map_or(0, |limit| limit.fen)),
         ageing: Some(exposure::Ageing {
             not_due: yuan(age.not_due),
             to_30: yuan(age.to_30),
@@ -85,9 +80,9 @@ async fn show(conn: &impl ConnectionTrait, vault: &Vault, party: &party::Model, 
         days_over_term: i32::try_from(term).unwrap_or(i32::MAX),
         due: yuan(due),
         paid_on_time: yuan(on_time),
-        average_delivering: yuan(monthly),
+        average_delivering: yuan(average(delivered.total(), delivered.delivering())),
         average_all: yuan(average(delivered.total(), delivered.all)),
-        unbilled_estimate: yuan(unbilled),
+        unbilled_estimate: yuan(books.unbilled(today)),
         on_hold: !watch::raised(&holds)?.is_empty(),
     })
 }
@@ -162,7 +157,7 @@ pub(crate) async fn register_guarantee(desk: Desk, call: Call, request: Register
     write.subject(row.id);
     watch::party_owes(&mut write, &desk.vault, row.party_id).await?;
     let today = write.now().date();
-    let guarantee = Some(shown(&*write, row, today).await?);
+    let guarantee = shown(&*write, vec![row], today).await?.pop();
     write.commit(RegisterGuaranteeResponse { guarantee }).await
 }
 
@@ -173,27 +168,23 @@ pub(crate) async fn release_guarantee(desk: Desk, call: Call, request: ReleaseGu
     };
     let id = wire::id_of("guarantee_id", &request.guarantee_id)?;
     let mut row = guarantee::Model::lock(&*write, &Scope::of(&call), id, &request.etag).await?;
-    if row.stands()? == GuaranteeState::Released {
-        return Err(Refusal::GuaranteeReleased.into());
-    }
-    row.state = GuaranteeState::Released.code().to_owned();
+    row.state = model::guarantee(row.stands()?, GuaranteeAction::Release)?.code().to_owned();
     let (now, today) = (write.now().micros(), write.now().date());
     row.save(&*write, now).await?;
     write.subject(row.id);
     watch::party_owes(&mut write, &desk.vault, row.party_id).await?;
-    let guarantee = Some(shown(&*write, row, today).await?);
+    let guarantee = shown(&*write, vec![row], today).await?.pop();
     write.commit(ReleaseGuaranteeResponse { guarantee }).await
 }
 
-async fn shown(conn: &impl ConnectionTrait, row: guarantee::Model, today: NaiveDate) -> Result<contracts::hearth::archive::v1::Guarantee, Fault> {
-    let rule = Guarantee {
-        amount: row.amount,
-        last: row.last_date,
-        receipt_no: row.receipt_no.clone(),
+async fn shown(conn: &impl ConnectionTrait, rows: Vec<guarantee::Model>, today: NaiveDate) -> Result<Vec<contracts::hearth::archive::v1::Guarantee>, Fault> {
+    let receipts = rows.iter().map(|row| row.receipt_no.clone()).filter(|receipt| !receipt.is_empty()).collect();
+    let receipts = books::known_receipts(conn, receipts).await?;
+    let show = |row: guarantee::Model| {
+        let counted = row.stands()? == GuaranteeState::Held && row.rule().counts(today, &receipts);
+        row.show(counted)
     };
-    let payments = books::load(conn, &[row.party_id]).await?.payments;
-    let counted = row.stands()? == GuaranteeState::Held && rule.counts(today, &payments);
-    row.show(counted)
+    rows.into_iter().map(show).collect()
 }
 
 pub(crate) async fn list_guarantees(desk: Desk, call: Call, request: ListGuaranteesRequest) -> Result<ListGuaranteesResponse, Fault> {
@@ -203,11 +194,10 @@ pub(crate) async fn list_guarantees(desk: Desk, call: Call, request: ListGuarant
     let rows = guarantee::Model::list(desk.db.reader(), &Scope::of(&call), party, None, &page).await?;
     let (rows, next_page_token) = page.cut(rows, |row| row.id);
     let today = desk.db.clock().now().date();
-    let mut guarantees = Vec::with_capacity(rows.len());
-    for row in rows {
-        guarantees.push(shown(desk.db.reader(), row, today).await?);
-    }
-    Ok(ListGuaranteesResponse { guarantees, next_page_token })
+    Ok(ListGuaranteesResponse {
+        guarantees: shown(desk.db.reader(), rows, today).await?,
+        next_page_token,
+    })
 }
 
 pub(crate) async fn list_holds(desk: Desk, call: Call, request: ListCreditHoldsRequest) -> Result<ListCreditHoldsResponse, Fault> {

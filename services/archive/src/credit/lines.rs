@@ -132,6 +132,7 @@ pub(crate) async fn activate(write: &mut Write, vault: &Vault, mut row: line::Mo
         before.state = model::line(before.stands()?, LineAction::Cancel)?.code().to_owned();
         changed(write, before, "REPLACED").await?;
     }
+    store::unwatch_lines(&**write, row.party_id).await?;
     row.state = model::line(row.stands()?, LineAction::Activate)?.code().to_owned();
     row.checked_on = Some(write.now().date());
     let row = changed(write, row, "").await?;
@@ -202,19 +203,18 @@ pub(crate) async fn changed(write: &mut Write, mut row: line::Model, reason: &st
     Ok(row)
 }
 
-/// B-07: a worse grade lowers the limit at once; a better one waits for the next line. Says whether it fell.
-pub(crate) async fn lower(write: &mut Write, rating: &rating::Model) -> Result<bool, Fault> {
+/// B-07: a worse grade lowers the limit at once; a better one waits for the next line.
+pub(crate) async fn lower(write: &mut Write, rating: &rating::Model) -> Result<(), Fault> {
     let Some(mut row) = store::live_line(&**write, rating.party_id).await? else {
-        return Ok(false);
+        return Ok(());
     };
     let factor_bp = row.factor_bp.min(band_of(write, rating).await?.largest_bp);
     let fallen = limit(row.delivered_fen, row.delivering_months.into(), row.term_days, factor_bp)?;
-    if fallen >= row.limit_fen {
-        return Ok(false);
+    if fallen < row.limit_fen {
+        (row.limit_fen, row.factor_bp, row.rating_id) = (fallen, factor_bp, rating.id);
+        changed(write, row, "DOWNGRADED").await?;
     }
-    (row.limit_fen, row.factor_bp, row.rating_id) = (fallen, factor_bp, rating.id);
-    changed(write, row, "DOWNGRADED").await?;
-    Ok(true)
+    Ok(())
 }
 
 /// G-11: a party that is listed gets no credit from that moment on.
@@ -228,7 +228,7 @@ pub(crate) async fn freeze_listed(write: &mut Write, party: Uuid) -> Result<(), 
     Ok(())
 }
 
-/// A live line whose last day is over ends.
+/// A live line whose last day is over ends; what it leaves unpaid is over a limit of 0 from then on.
 pub(crate) async fn expire(write: &mut Write, row: line::Model) -> Result<(), Fault> {
     step(write, row, LineAction::Expire, "TERM_OVER").await.map(|_| ())
 }

@@ -208,6 +208,16 @@ words! {
 }
 
 words! {
+    /// What moves a guarantee.
+    pub enum GuaranteeAction {
+        /// It is given back.
+        Release "RELEASE",
+    }
+}
+
+const GUARANTEE: &[(GuaranteeState, GuaranteeAction, GuaranteeState)] = &[(GuaranteeState::Held, GuaranteeAction::Release, GuaranteeState::Released)];
+
+words! {
     /// Segment of a key account.
     pub enum Segment {
         /// Industry.
@@ -282,6 +292,14 @@ pub fn hold(from: HoldState, action: HoldAction) -> Result<HoldState, Refusal> {
 /// [`Refusal::KeyAccountState`].
 pub fn key(from: KeyState, action: KeyAction) -> Result<KeyState, Refusal> {
     find(KEY, from, action).ok_or(Refusal::KeyAccountState)
+}
+
+/// The state of a guarantee after an action.
+///
+/// # Errors
+/// [`Refusal::GuaranteeReleased`].
+pub fn guarantee(from: GuaranteeState, action: GuaranteeAction) -> Result<GuaranteeState, Refusal> {
+    find(GUARANTEE, from, action).ok_or(Refusal::GuaranteeReleased)
 }
 
 /// B-08: whoever acts is none of those who acted before.
@@ -417,6 +435,12 @@ mod tests {
             (Frozen, Cancel, Cancelled),
         ];
         assert_table(LineState::ALL, LineAction::ALL, &legal, line, Refusal::LineState);
+    }
+
+    #[test]
+    fn every_transition_of_a_guarantee() {
+        let legal = [(GuaranteeState::Held, GuaranteeAction::Release, GuaranteeState::Released)];
+        assert_table(GuaranteeState::ALL, GuaranteeAction::ALL, &legal, guarantee, Refusal::GuaranteeReleased);
     }
 
     #[test]

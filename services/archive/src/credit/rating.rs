@@ -1,6 +1,6 @@
 //! Ratings: opened, scored, reviewed and approved by different people, and what follows when one takes effect.
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 use contracts::hearth::archive::v1::{
     ApproveRatingRequest, ApproveRatingResponse, CreditRated, GetCreditModelRequest, GetCreditModelResponse, GetRatingRequest, GetRatingResponse,
     GrantRatingExceptionRequest, GrantRatingExceptionResponse, KeyAccountDowngraded, ListRatingsRequest, ListRatingsResponse, OpenRatingRequest,
@@ -41,16 +41,18 @@ const SUED: &str = "SUED_FOR_PAYMENT";
 const CLOSED: &str = "ORDERED_TO_CLOSE";
 /// Hard stop of B-02: on the list of dishonest customers.
 const LISTED: &str = "LISTED_DISHONEST";
-/// Hard stop of B-02: the licence expired more than 30 days ago (H-03).
-const LICENCE: &str = "LICENCE_EXPIRED";
+/// Hard stop of B-02: a licence or certification expired more than 30 days ago (H-03).
+pub(super) const LICENCE: &str = "LICENCE_EXPIRED";
 /// Hard stop of B-02: less than 75 % was performed.
 const PERFORMANCE: &str = "PERFORMANCE_BELOW_75";
 /// Cap of B-03: supplied for less than a year.
 const NEW: &str = "NEW_CUSTOMER";
 /// Cap of B-03: the credit file is not complete (H-02).
 const DOCUMENTS: &str = "DOCUMENTS_MISSING";
-/// Days after which an expired licence is a hard stop.
-const LICENCE_GRACE: i64 = 30;
+/// Days after which an expired licence or certification is a hard stop.
+const LICENCE_GRACE: Days = Days::new(30);
+/// Who rates where a hard stop does.
+const BY_ITSELF: &str = "service:archive";
 
 pub(crate) async fn publish(desk: Desk, call: Call, request: PublishCreditModelRequest) -> Result<PublishCreditModelResponse, Fault> {
     let mut write = match desk.db.begin(&call, &request).await? {
@@ -205,16 +207,10 @@ pub(crate) async fn score(desk: Desk, call: Call, request: ScoreRatingRequest) -
     let (scores, total) = measures
         .score(&rules)
         .ok_or_else(|| Fault::internal("a measure of a rating is too large to be added up"))?;
-    let stops = [
-        (request.sued_for_payment, SUED),
-        (request.ordered_to_close, CLOSED),
-        (facts.listed, LISTED),
-        (facts.licence_expired, LICENCE),
-        (measures.performs_too_little(), PERFORMANCE),
-    ];
-    let stops: Vec<_> = stops.into_iter().filter_map(|(holds, code)| holds.then_some(code)).collect();
-    let caps = [(facts.years < 1, NEW), (facts.completeness_bp < 10_000, DOCUMENTS)];
-    let caps: Vec<_> = caps.into_iter().filter_map(|(holds, code)| holds.then_some(code)).collect();
+    let stated = holding([(request.sued_for_payment, SUED), (request.ordered_to_close, CLOSED)]);
+    let performance = holding([(measures.performs_too_little(), PERFORMANCE)]);
+    let stops: Vec<_> = stated.chain(facts.stops()).chain(performance).collect();
+    let caps: Vec<_> = holding([(facts.years < 1, NEW), (facts.completeness_bp < 10_000, DOCUMENTS)]).collect();
     let scored = if stops.is_empty() { rules.grade(total) } else { Grade::C };
     let scores: Vec<_> = scores.iter().map(|(factor, points)| (factor.code(), points.hundredths())).collect();
     row.model_version = version.version;
@@ -243,6 +239,11 @@ pub(crate) async fn score(desk: Desk, call: Call, request: ScoreRatingRequest) -
     write.commit(ScoreRatingResponse { rating }).await
 }
 
+/// The codes of what holds.
+fn holding<const N: usize>(codes: [(bool, &'static str); N]) -> impl Iterator<Item = &'static str> {
+    codes.into_iter().filter_map(|(holds, code)| holds.then_some(code))
+}
+
 /// What other nouns know about a party.
 struct Facts {
     books: model::exposure::Books,
@@ -257,17 +258,25 @@ impl Facts {
         let party = parties::load(&**write, &Scope::everything(), party).await?;
         let same = parties::one_person(&**write, vault, &party).await?;
         let file = credit_file::standing(&**write, party.id, today).await?;
-        let grace = chrono::Days::new(u64::try_from(LICENCE_GRACE).unwrap_or(0));
-        let late = |until: NaiveDate| until.checked_add_days(grace).is_some_and(|last| today > last);
         let since = agreements::supplied_since(&**write, &same).await?;
         Ok(Self {
             books: super::books::load(&**write, &same).await?,
             years: since.and_then(|since| today.years_since(since)).map_or(0, i64::from),
             completeness_bp: if file.has_file { file.completeness_bp } else { 0 },
-            licence_expired: file.licence_until.is_some_and(late),
+            licence_expired: file.paper_until.is_some_and(|until| until < expired_before(today)),
             listed: !integrity::store::in_force(&**write, &same, today).await?.is_empty(),
         })
     }
+
+    /// The hard stops of B-02 that nobody has to state.
+    fn stops(&self) -> impl Iterator<Item = &'static str> {
+        holding([(self.listed, LISTED), (self.licence_expired, LICENCE)])
+    }
+}
+
+/// H-03: a licence or certification whose last day lies before this one has expired more than 30 days ago.
+pub(super) fn expired_before(today: NaiveDate) -> NaiveDate {
+    today.checked_sub_days(LICENCE_GRACE).unwrap_or(NaiveDate::MIN)
 }
 
 pub(crate) async fn review(desk: Desk, call: Call, request: ReviewRatingRequest) -> Result<ReviewRatingResponse, Fault> {
@@ -311,7 +320,11 @@ pub(crate) async fn except(desk: Desk, call: Call, request: GrantRatingException
         return Err(Refusal::RatingNotCapped.into());
     }
     let mut approvals: Vec<String> = store::unpack(&row.exception_by)?;
-    let before: Vec<&str> = approvals.iter().map(String::as_str).chain([row.rated_by.as_str()]).collect();
+    let before: Vec<&str> = approvals
+        .iter()
+        .map(String::as_str)
+        .chain([row.rated_by.as_str(), row.reviewed_by.as_str()])
+        .collect();
     model::another_person(call.subject(), &before)?;
     not_own_account(&write, &call, row.party_id).await?;
     approvals.push(call.subject().to_owned());
@@ -353,18 +366,69 @@ pub(crate) async fn approve(desk: Desk, call: Call, request: ApproveRatingReques
     write.commit(ApproveRatingResponse { rating: Some(row.show()?) }).await
 }
 
-/// An approved rating takes effect: the one before it ends, a key account that performs too little becomes ordinary, and the limit of a line
-/// falls with the grade.
+/// An approved rating takes effect in the place of the one before it. A hard stop that came up since it was scored follows at once.
 pub(crate) async fn take_effect(write: &mut Write, vault: &Vault, mut row: rating::Model) -> Result<rating::Model, Fault> {
     let (today, now) = (write.now().date(), write.now().micros());
     row.state = model::rate(row.stands()?, RatingAction::TakeEffect)?.code().to_owned();
-    if let Some(mut before) = store::in_effect(&**write, row.party_id).await? {
-        before.state = model::rate(before.stands()?, RatingAction::Supersede)?.code().to_owned();
-        before.save(&**write, now).await?;
+    if let Some(before) = store::in_effect(&**write, row.party_id).await? {
+        supersede(write, before).await?;
     }
     row.effective_date = Some(today);
     row.next_review_date = Some(model::next_review(today));
     row.save(&**write, now).await?;
+    follow(write, vault, &row).await?;
+    stop(write, vault, row.party_id).await?;
+    rating::Model::load(&**write, &Scope::everything(), row.id).await
+}
+
+async fn supersede(write: &Write, mut before: rating::Model) -> Result<(), Fault> {
+    before.state = model::rate(before.stands()?, RatingAction::Supersede)?.code().to_owned();
+    before.save(&**write, write.now().micros()).await
+}
+
+/// B-02: hard stops that came up since the rating in effect was scored. Another one with the same points takes its place at once, with grade C, and
+/// is to be made anew. Says whether there was one; looking twice finds nothing the second time.
+pub(crate) async fn stop(write: &mut Write, vault: &Vault, party: Uuid) -> Result<bool, Fault> {
+    let Some(before) = store::in_effect(&**write, party).await? else {
+        return Ok(false);
+    };
+    let (today, now) = (write.now().date(), write.now().micros());
+    let mut stops: Vec<String> = store::unpack(&before.hard_stops)?;
+    let facts = Facts::of(write, vault, party, today).await?;
+    let new: Vec<_> = facts.stops().filter(|code| !stops.iter().any(|known| known == code)).collect();
+    let Some(reason) = new.first() else {
+        return Ok(false);
+    };
+    stops.extend(new.iter().map(|code| (*code).to_owned()));
+    let row = rating::Model {
+        id: Uuid::now_v7(),
+        state: RatingState::Effective.code().to_owned(),
+        scored_grade: Grade::C.code().to_owned(),
+        grade: Grade::C.code().to_owned(),
+        hard_stops: store::pack(&stops)?,
+        rated_by: BY_ITSELF.to_owned(),
+        reviewed_by: String::new(),
+        approved_by: String::new(),
+        exception_by: "[]".to_owned(),
+        effective_date: Some(today),
+        next_review_date: Some(today),
+        review_reason: String::new(),
+        version: 1,
+        created_at: now,
+        updated_at: now,
+        ..before.clone()
+    };
+    supersede(write, before).await?;
+    insert::<rating::Entity>(&**write, row.clone()).await?;
+    follow(write, vault, &row).await?;
+    fall_due(write, party, reason).await?;
+    Ok(true)
+}
+
+/// What follows when a rating has taken effect: a key account that performs too little becomes ordinary, the limit of a line falls with the grade,
+/// and the locks are looked at.
+async fn follow(write: &mut Write, vault: &Vault, row: &rating::Model) -> Result<(), Fault> {
+    let (today, now) = (write.now().date(), write.now().micros());
     write.subject(row.id);
     let (party_id, rating_id) = (row.party_id.to_string(), row.id.to_string());
     let event = CreditRated {
@@ -388,10 +452,8 @@ pub(crate) async fn take_effect(write: &mut Write, vault: &Vault, mut row: ratin
         };
         write.event(row.party_id, &event);
     }
-    if lines::lower(write, &row).await? {
-        watch::look(write, vault, row.party_id).await?;
-    }
-    Ok(row)
+    lines::lower(write, row).await?;
+    watch::look(write, vault, row.party_id).await
 }
 
 /// Something happened that asks for a new rating (B-06).

@@ -4,16 +4,19 @@ use chrono::NaiveDate;
 use contracts::hearth::archive::v1 as proto;
 use database::{Scope, Scoped};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Condition};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    sea_query::{Condition, SelectStatement},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use super::model::{
     Grade, GuaranteeKind, GuaranteeState, HoldState, KeyState, LineState, Lock, RatingState, Segment,
-    exposure::average,
+    exposure::{Guarantee, average},
     score::{Band, Factor, Model, points_text},
 };
-use crate::{table, table::update, unknown_code};
+use crate::{party::store::row as party, table, table::update, unknown_code};
 
 table!(key_account, "key_account", {
     #[sea_orm(primary_key, auto_increment = false)]
@@ -307,12 +310,45 @@ pub(crate) async fn live_line(conn: &impl ConnectionTrait, party: Uuid) -> Resul
     Ok(found.one(conn).await?)
 }
 
-/// Which of these parties have a line in use or frozen.
-pub(crate) async fn with_live_line(conn: &impl ConnectionTrait, parties: Vec<Uuid>) -> Result<Vec<Uuid>, Fault> {
-    let found = line::Entity::find()
-        .filter(line::Column::PartyId.is_in(parties))
-        .filter(line::Column::State.is_in(LIVE));
-    Ok(found.all(conn).await?.into_iter().map(|line| line.party_id).collect())
+/// Which of these parties are held to a limit: those that have a line, or had one, and those that are rated C.
+pub(crate) async fn with_limit(conn: &impl ConnectionTrait, parties: &[Uuid]) -> Result<Vec<Uuid>, Fault> {
+    let ids = || parties.iter().copied();
+    let lines = line::Entity::find()
+        .select_only()
+        .column(line::Column::PartyId)
+        .filter(line::Column::PartyId.is_in(ids()))
+        .filter(line::Column::CheckedOn.is_not_null());
+    let rated = rating::Entity::find()
+        .select_only()
+        .column(rating::Column::PartyId)
+        .filter(rating::Column::PartyId.is_in(ids()))
+        .filter(rating::Column::State.is_in(IN_EFFECT))
+        .filter(rating::Column::Grade.eq(Grade::C.code()));
+    let either = Condition::any()
+        .add(party::Column::Id.in_subquery(lines.into_query()))
+        .add(party::Column::Id.in_subquery(rated.into_query()));
+    let found = party::Entity::find().select_only().column(party::Column::Id).filter(either);
+    Ok(found.order_by_asc(party::Column::Id).into_tuple().all(conn).await?)
+}
+
+/// The lines of a party are not looked at any more: another one takes their place.
+pub(crate) async fn unwatch_lines(conn: &impl ConnectionTrait, party: Uuid) -> Result<(), Fault> {
+    line::Entity::update_many()
+        .col_expr(line::Column::CheckedOn, Option::<NaiveDate>::None.into())
+        .filter(line::Column::PartyId.eq(party))
+        .exec(conn)
+        .await?;
+    Ok(())
+}
+
+/// Parties with a rating in effect that lacks a hard stop.
+pub(crate) fn without_stop(code: &str) -> SelectStatement {
+    rating::Entity::find()
+        .select_only()
+        .column(rating::Column::PartyId)
+        .filter(rating::Column::State.is_in(IN_EFFECT))
+        .filter(rating::Column::HardStops.not_like(format!("%{code}%")))
+        .into_query()
 }
 
 /// Locks of a party whose breach has not ended.
@@ -324,15 +360,21 @@ pub(crate) async fn open_holds(conn: &impl ConnectionTrait, party: Uuid) -> Resu
     Ok(found.all(conn).await?)
 }
 
-/// Limits of a branch that were broken on a day and are broken still.
-pub(crate) async fn limits_broken(conn: &impl ConnectionTrait, branch: &str, day: NaiveDate) -> Result<Vec<hold::Model>, Fault> {
-    let found = hold::Entity::find()
+/// Limits of a branch that were broken on a day and are broken still: how many, and those that nobody has reviewed yet. A limit of 0 is broken by any
+/// use, and not by a price.
+pub(crate) async fn limits_broken(conn: &impl ConnectionTrait, branch: &str, day: NaiveDate) -> Result<(u64, Vec<hold::Model>), Fault> {
+    let broken = hold::Entity::find()
         .filter(hold::Column::Branch.eq(branch))
         .filter(hold::Column::BreachDate.eq(day))
         .filter(hold::Column::LockKind.eq(Lock::Limit.code()))
-        .filter(hold::Column::State.ne(HoldState::Cleared.code()))
+        .filter(hold::Column::LimitFen.gt(0))
+        .filter(hold::Column::State.ne(HoldState::Cleared.code()));
+    let unreviewed = broken
+        .clone()
+        .filter(hold::Column::State.eq(HoldState::Raised.code()))
+        .filter(hold::Column::ReviewedBy.eq(""))
         .order_by_asc(hold::Column::Id);
-    Ok(found.all(conn).await?)
+    Ok((broken.count(conn).await?, unreviewed.all(conn).await?))
 }
 
 /// Guarantees that parties gave and that are held.
@@ -355,13 +397,12 @@ pub(crate) async fn ratings_due(conn: &impl ConnectionTrait, today: NaiveDate, l
     Ok(found.all(conn).await?)
 }
 
-/// Lines that begin, that end, and live ones that nobody has looked at today.
+/// Lines that begin, and those, live or the last of their party, that nobody has looked at today.
 pub(crate) async fn lines_due(conn: &impl ConnectionTrait, today: NaiveDate, limit: u64) -> Result<Vec<line::Model>, Fault> {
     let begins = Condition::all()
         .add(line::Column::State.eq(LineState::Approved.code()))
         .add(line::Column::ValidFrom.lte(today));
-    let unseen = Condition::any().add(line::Column::CheckedOn.is_null()).add(line::Column::CheckedOn.lt(today));
-    let look = Condition::all().add(line::Column::State.is_in(LIVE)).add(unseen);
+    let look = line::Column::CheckedOn.lt(today);
     let found = line::Entity::find().filter(Condition::any().add(begins).add(look)).limit(limit);
     Ok(found.all(conn).await?)
 }
@@ -492,6 +533,15 @@ impl line::Model {
 }
 
 impl guarantee::Model {
+    /// What the rules see of it.
+    pub(crate) fn rule(&self) -> Guarantee {
+        Guarantee {
+            amount: self.amount,
+            last: self.last_date,
+            receipt_no: self.receipt_no.clone(),
+        }
+    }
+
     /// As the contract shows it.
     pub(crate) fn show(self, counted: bool) -> Result<proto::Guarantee, Fault> {
         Ok(proto::Guarantee {

@@ -1,5 +1,5 @@
-//! Brings credit up to the day: ratings and lines that begin or end, terms that run out, guarantees that do. A line is looked at once a day;
-//! what billing tells is looked at when it is told.
+//! Brings credit up to the day: ratings and lines that begin or end, terms and guarantees that run out, licences that have (B-02). A line is looked
+//! at once a day, also when it has ended and no other has taken its place; what billing tells is looked at when it is told.
 
 use rpc::{Call, Fault};
 
@@ -10,7 +10,7 @@ use super::{
     store::{self, line, rating},
     watch,
 };
-use crate::{Desk, party::store as parties};
+use crate::{Desk, credit_file, party::store as parties};
 use database::Scope;
 use sea_orm::{EntityTrait, QuerySelect};
 
@@ -27,7 +27,15 @@ pub(crate) async fn run(desk: &Desk) -> Result<usize, Fault> {
     for row in &lines {
         one_line(desk, row).await?;
     }
-    Ok(ratings.len().saturating_add(lines.len()))
+    let before = ratings::expired_before(today);
+    let expired = credit_file::store::expired(desk.db.reader(), store::without_stop(ratings::LICENCE), before, BATCH).await?;
+    for party in &expired {
+        let mut write = desk.db.open(&Call::background("archive", "sweep-licences")).await?;
+        if ratings::stop(&mut write, &desk.vault, *party).await? {
+            write.close().await?;
+        }
+    }
+    Ok(ratings.len().saturating_add(lines.len()).saturating_add(expired.len()))
 }
 
 async fn one_rating(desk: &Desk, row: &rating::Model) -> Result<(), Fault> {
@@ -53,16 +61,17 @@ async fn one_line(desk: &Desk, row: &line::Model) -> Result<(), Fault> {
     let Some(mut row) = line::Entity::find_by_id(row.id).lock_exclusive().one(&*write).await? else {
         return Ok(());
     };
-    let party_id = row.party_id;
-    match row.stands()? {
-        LineState::Approved if row.valid_from <= today => {
+    let (party_id, state) = (row.party_id, row.stands()?);
+    let live = matches!(state, LineState::Active | LineState::Frozen);
+    match row.checked_on {
+        _ if state == LineState::Approved && row.valid_from <= today => {
             lines::activate(&mut write, &desk.vault, row).await?;
         }
-        LineState::Active | LineState::Frozen if row.valid_until <= today => {
+        _ if live && row.valid_until <= today => {
             lines::expire(&mut write, row).await?;
             watch::look(&mut write, &desk.vault, party_id).await?;
         }
-        LineState::Active | LineState::Frozen => {
+        Some(day) if day < today => {
             let since = row.checked_on.replace(today);
             let now = write.now().micros();
             // The version stays: nothing changed that anybody saw.
@@ -70,7 +79,9 @@ async fn one_line(desk: &Desk, row: &line::Model) -> Result<(), Fault> {
             row.save(&*write, now).await?;
             write.subject(row.id);
             watch::look(&mut write, &desk.vault, party_id).await?;
-            triggers(&mut write, desk, party_id, since).await?;
+            if live {
+                triggers(&mut write, desk, party_id, since).await?;
+            }
         }
         _ => return Ok(()),
     }

@@ -12,7 +12,7 @@ use vault::Vault;
 use super::{
     books,
     model::{self, HoldAction, HoldState, Lock, exposure::Books},
-    store::{self, hold, line},
+    store::{self, hold},
 };
 use crate::{
     account::store as accounts,
@@ -20,10 +20,10 @@ use crate::{
     table::insert,
 };
 
-/// A party owes more or less than before: every line of the legal person is looked at.
+/// A party owes more or less than before: whoever of the legal person is held to a limit is looked at.
 pub(crate) async fn party_owes(write: &mut Write, vault: &Vault, party: Uuid) -> Result<(), Fault> {
     let same = parties::with_number_of(&**write, party).await?;
-    for id in store::with_live_line(&**write, same).await? {
+    for id in store::with_limit(&**write, &same).await? {
         look(write, vault, id).await?;
     }
     Ok(())
@@ -34,43 +34,51 @@ pub(crate) async fn look(write: &mut Write, vault: &Vault, party_id: Uuid) -> Re
     // The lock makes looks at one party follow each other.
     let party = parties::lock(&**write, &Scope::everything(), party_id).await?;
     let today = write.now().date();
-    let line = store::live_line(&**write, party_id).await?;
-    let figures = match &line {
-        Some(line) => Figures::of(write, vault, &party, line, today).await?,
-        // Without a line nothing can be broken: what is owed goes the way of every debt.
+    let figures = match limit_of(&**write, party_id).await? {
+        Some(limit) => {
+            let books = books_of(&**write, vault, &party).await?;
+            Figures {
+                exposure: books.exposure(today),
+                limit: limit.fen,
+                days_over_term: books.days_over_term(today, limit.term_days),
+            }
+        }
+        // What everybody else owes goes the way of every debt.
         None => Figures::default(),
     };
     let mut open = store::open_holds(&**write, party_id).await?;
     let before = raised(&open)?;
     let now = write.now().micros();
     for (lock, broken) in model::breaches(figures.exposure, figures.limit, figures.days_over_term) {
-        let found = open.iter_mut().find(|hold| hold.lock_kind == lock.code());
-        match (found, broken) {
-            (Some(hold), false) => {
+        let mut found = open.iter().position(|hold| hold.lock_kind == lock.code());
+        if let Some(hold) = found.and_then(|at| open.get_mut(at)) {
+            // What was let pass, or waits for it, was the breach of a limit that is gone.
+            let outlived = hold.state != HoldState::Raised.code() && hold.limit_fen > 0 && figures.limit == 0;
+            if !broken || outlived {
                 hold.state = model::hold(hold.stands()?, HoldAction::Clear)?.code().to_owned();
                 hold.cleared_date = Some(today);
                 hold.save(&**write, now).await?;
+                found = None;
             }
-            (None, true) => {
-                let hold = hold::Model {
-                    id: Uuid::now_v7(),
-                    party_id,
-                    branch: party.branch.clone(),
-                    lock_kind: lock.code().to_owned(),
-                    state: HoldState::Raised.code().to_owned(),
-                    breach_date: today,
-                    exposure: figures.exposure,
-                    limit_fen: figures.limit,
-                    cleared_date: None,
-                    reviewed_by: String::new(),
-                    version: 1,
-                    created_at: now,
-                    updated_at: now,
-                };
-                insert::<hold::Entity>(&**write, hold.clone()).await?;
-                open.push(hold);
-            }
-            _ => {}
+        }
+        if broken && found.is_none() {
+            let hold = hold::Model {
+                id: Uuid::now_v7(),
+                party_id,
+                branch: party.branch.clone(),
+                lock_kind: lock.code().to_owned(),
+                state: HoldState::Raised.code().to_owned(),
+                breach_date: today,
+                exposure: figures.exposure,
+                limit_fen: figures.limit,
+                cleared_date: None,
+                reviewed_by: String::new(),
+                version: 1,
+                created_at: now,
+                updated_at: now,
+            };
+            insert::<hold::Entity>(&**write, hold.clone()).await?;
+            open.push(hold);
         }
     }
     review_mass_breach(write, &party, &mut open, today).await?;
@@ -84,15 +92,24 @@ struct Figures {
     days_over_term: i64,
 }
 
-impl Figures {
-    async fn of(write: &Write, vault: &Vault, party: &party::Model, line: &line::Model, today: NaiveDate) -> Result<Self, Fault> {
-        let books = books_of(&**write, vault, party).await?;
-        Ok(Self {
-            exposure: books.exposure(today),
-            limit: line.limit_fen,
-            days_over_term: books.days_over_term(today, line.term_days.into()),
-        })
+/// What a party is held to.
+pub(crate) struct Limit {
+    /// Most fen at risk.
+    pub(crate) fen: i64,
+    /// Days in which a bill is to be paid.
+    pub(crate) term_days: i64,
+}
+
+/// The limit of a party: that of its line. Whose line has ended, or who is rated C, gets nothing on credit (B-04); nobody else is held to a limit.
+pub(crate) async fn limit_of(conn: &impl sea_orm::ConnectionTrait, party: Uuid) -> Result<Option<Limit>, Fault> {
+    if let Some(line) = store::live_line(conn, party).await? {
+        return Ok(Some(Limit {
+            fen: line.limit_fen,
+            term_days: line.term_days.into(),
+        }));
     }
+    let held = store::with_limit(conn, &[party]).await?;
+    Ok((!held.is_empty()).then_some(Limit { fen: 0, term_days: 0 }))
 }
 
 /// The books of the legal person that a party is.
@@ -103,24 +120,21 @@ pub(crate) async fn books_of(conn: &impl sea_orm::ConnectionTrait, vault: &Vault
 
 /// Many limits of a branch broken on one day are the work of a price, not of the parties: they go on a list for review, and none has effect.
 async fn review_mass_breach(write: &mut Write, party: &party::Model, open: &mut [hold::Model], today: NaiveDate) -> Result<(), Fault> {
-    let new = open
-        .iter()
-        .any(|h| h.lock_kind == Lock::Limit.code() && h.breach_date == today && h.state == HoldState::Raised.code() && h.reviewed_by.is_empty());
+    let new = open.iter().any(|h| {
+        h.lock_kind == Lock::Limit.code() && h.limit_fen > 0 && h.breach_date == today && h.state == HoldState::Raised.code() && h.reviewed_by.is_empty()
+    });
     if !new {
         return Ok(());
     }
     let Some(rules) = store::model(&**write, None, today).await? else {
         return Ok(());
     };
-    let broken = store::limits_broken(&**write, &party.branch, today).await?;
-    if broken.len() <= usize::try_from(rules.mass_breach_parties).unwrap_or(usize::MAX) {
+    let (broken, unreviewed) = store::limits_broken(&**write, &party.branch, today).await?;
+    if broken <= u64::try_from(rules.mass_breach_parties).unwrap_or(u64::MAX) {
         return Ok(());
     }
     let now = write.now().micros();
-    for mut other in broken {
-        if other.state != HoldState::Raised.code() || !other.reviewed_by.is_empty() {
-            continue;
-        }
+    for mut other in unreviewed {
         other.state = model::hold(other.stands()?, HoldAction::PutInReview)?.code().to_owned();
         other.save(&**write, now).await?;
         if let Some(own) = open.iter_mut().find(|h| h.id == other.id) {

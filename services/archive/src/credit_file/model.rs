@@ -153,6 +153,11 @@ impl FactKind {
         self.rule().map_or("", |rule| rule.code)
     }
 
+    /// Whether it is a licence or a certification: one that has expired for long is a hard stop (H-03).
+    pub fn is_paper(self) -> bool {
+        self.rule().is_some_and(|rule| rule.form == Form::Paper)
+    }
+
     /// The kind of a code.
     pub fn of(code: &str) -> Option<Self> {
         RULES.iter().find(|rule| rule.code == code).map(|rule| rule.kind)
@@ -248,9 +253,17 @@ impl Validity {
         }
     }
 
+    /// The last day, where there is one.
+    pub fn last(self) -> Option<NaiveDate> {
+        match self {
+            Self::Until(last) => Some(last),
+            Self::LongTerm | Self::Unsaid => None,
+        }
+    }
+
     /// Whether it has ended on a day.
     pub fn expired(self, today: NaiveDate) -> bool {
-        matches!(self, Self::Until(last) if last < today)
+        self.last().is_some_and(|last| last < today)
     }
 }
 

@@ -110,10 +110,7 @@ pub(crate) async fn record(desk: Desk, call: Call, request: RecordFactsRequest) 
             content_sealed,
             source: new.source.clone(),
             as_of: new.as_of,
-            valid_to: match new.validity {
-                Validity::Until(last) => Some(last),
-                Validity::LongTerm | Validity::Unsaid => None,
-            },
+            valid_to: new.validity.last(),
             long_term: new.validity == Validity::LongTerm,
             entered_by: call.subject().to_owned(),
             created_at: now,

@@ -5,11 +5,14 @@ use contracts::hearth::archive::v1 as proto;
 use database::{Scope, Scoped};
 use money::Money;
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, SelectStatement},
+};
 use uuid::Uuid;
 use vault::Vault;
 
-use super::model::{self, Capital, Content, FactKind, State, Validity};
+use super::model::{self, Capital, Content, FactKind, Form, State, Validity};
 use crate::{party::model::Kind as PartyKind, table, unknown_code, unsealed};
 
 /// Column name as the vault knows it.
@@ -102,8 +105,8 @@ pub(crate) fn rules(facts: &[fact::Model]) -> Result<Vec<model::Fact>, Fault> {
 pub struct FileStanding {
     /// Required facts that are present and unexpired, in basis points of the required ones.
     pub completeness_bp: i64,
-    /// The last day of the business licence; none without a licence, and for one that is long-term.
-    pub licence_until: Option<NaiveDate>,
+    /// The earliest last day of the licence and the certifications; none where there are none, or all are long-term.
+    pub paper_until: Option<NaiveDate>,
     /// Whether there is a file that is not closed.
     pub has_file: bool,
 }
@@ -119,7 +122,7 @@ pub async fn standing(conn: &impl ConnectionTrait, party_id: Uuid, today: NaiveD
     let Some(file) = open.one(conn).await? else {
         return Ok(FileStanding {
             completeness_bp: 0,
-            licence_until: None,
+            paper_until: None,
             has_file: false,
         });
     };
@@ -128,16 +131,28 @@ pub async fn standing(conn: &impl ConnectionTrait, party_id: Uuid, today: NaiveD
     let missing = model::missing(file.party()?, &current, today);
     Ok(FileStanding {
         completeness_bp: model::completeness_bp(file.party()?, missing.len()),
-        licence_until: licence_until(&current),
+        paper_until: current.iter().filter(|fact| fact.kind.is_paper()).filter_map(|fact| fact.validity.last()).min(),
         has_file: true,
     })
 }
 
 fn licence_until(current: &[&model::Fact]) -> Option<NaiveDate> {
-    current.iter().find_map(|fact| match (fact.kind, fact.validity) {
-        (FactKind::BusinessLicence, Validity::Until(last)) => Some(last),
-        _ => None,
-    })
+    let licence = current.iter().find(|fact| fact.kind == FactKind::BusinessLicence);
+    licence.and_then(|fact| fact.validity.last())
+}
+
+/// Those of some parties of which a licence or certification ended before a day.
+pub(crate) async fn expired(conn: &impl ConnectionTrait, of: SelectStatement, before: NaiveDate, limit: u64) -> Result<Vec<Uuid>, Fault> {
+    let papers = model::RULES.iter().filter(|rule| rule.form == Form::Paper).map(|rule| rule.code);
+    let found = watch::Entity::find()
+        .select_only()
+        .column(watch::Column::PartyId)
+        .distinct()
+        .filter(watch::Column::ValidTo.lt(before))
+        .filter(watch::Column::Kind.is_in(papers))
+        .filter(watch::Column::PartyId.in_subquery(of))
+        .limit(limit);
+    Ok(found.into_tuple().all(conn).await?)
 }
 
 pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {

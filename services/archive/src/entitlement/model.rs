@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_withdrawal_ends_or_undoes() {
+    fn every_transition_of_an_entitlement() {
         let open = days("2025-01-01", None);
         assert_eq!(
             withdraw(State::Granted, open, day("2025-06-01")),

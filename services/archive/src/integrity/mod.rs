@@ -1,7 +1,7 @@
 //! The list of dishonest customers (不诚信客户). It bears on credit only: never on basic supply, never on a price.
 
 mod api;
-mod dispute;
+pub(crate) mod dispute;
 pub mod model;
 mod ops;
 pub(crate) mod store;

@@ -98,6 +98,45 @@ pub fn step(from: State, action: Action) -> Result<State, Refusal> {
     found.map(|(.., to)| *to).ok_or(Refusal::CaseState)
 }
 
+words! {
+    /// Who took a dispute about a debt, and ends it.
+    pub enum TakenBy {
+        /// A person here: a complaint, a court case.
+        Archive "ARCHIVE",
+        /// Billing, about a bill (E2-06).
+        Billing "BILLING",
+    }
+}
+
+words! {
+    /// Where a dispute about a debt stands.
+    pub enum DisputeState {
+        /// Nobody is listed for the debt.
+        Open "OPEN",
+        /// Answered, or given up.
+        Closed "CLOSED",
+    }
+}
+
+words! {
+    /// What moves a dispute about a debt.
+    pub enum DisputeAction {
+        /// It ends.
+        Close "CLOSE",
+    }
+}
+
+const DISPUTE: &[(DisputeState, DisputeAction, DisputeState)] = &[(DisputeState::Open, DisputeAction::Close, DisputeState::Closed)];
+
+/// The state of a dispute after an action.
+///
+/// # Errors
+/// [`Refusal::DisputeClosed`].
+pub fn dispute(from: DisputeState, action: DisputeAction) -> Result<DisputeState, Refusal> {
+    let found = DISPUTE.iter().find(|(state, by, _)| *state == from && *by == action);
+    found.map(|(.., to)| *to).ok_or(Refusal::DisputeClosed)
+}
+
 /// Working days in which a party may state its case (G-10).
 pub const STATEMENT_DAYS: u32 = 5;
 /// Days in which a party may appeal (G-10).
@@ -204,6 +243,19 @@ mod tests {
                 assert_eq!(step(*from, *action), wanted.ok_or(Refusal::CaseState), "{from:?} {action:?}");
             }
         }
+    }
+
+    #[test]
+    fn every_transition_of_a_dispute() {
+        for (from, wanted) in [
+            (DisputeState::Open, Ok(DisputeState::Closed)),
+            (DisputeState::Closed, Err(Refusal::DisputeClosed)),
+        ] {
+            for action in DisputeAction::ALL {
+                assert_eq!(dispute(from, *action), wanted, "{from:?} {action:?}");
+            }
+        }
+        assert_eq!((DisputeState::ALL.len(), DisputeAction::ALL.len()), (2, 1));
     }
 
     #[test]

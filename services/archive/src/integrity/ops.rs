@@ -12,6 +12,7 @@ use rpc::{Call, Fault, page::Page, wire};
 use uuid::Uuid;
 
 use super::{
+    dispute,
     model::{self, Action, Severity, State, step},
     store::{self, row},
 };
@@ -53,6 +54,10 @@ pub(crate) async fn report(desk: Desk, call: Call, request: ReportConductRequest
     let known = books::known_bills(&*write, &same, &bills).await?;
     if let Some(unknown) = bills.iter().find(|bill| !known.contains(bill)) {
         return Err(Fault::not_found("bill", unknown));
+    }
+    dispute::none_open(&*write, &bills).await?;
+    if conduct.about_debt {
+        unpaid(&write, &same, &bills).await?;
     }
     // The index knows one party; who was registered anew is still the same person.
     if store::same_act(&*write, &same, &conduct.code, act_date).await? {
@@ -126,6 +131,7 @@ pub(crate) async fn notify(desk: Desk, call: Call, request: NotifyPartyRequest) 
     if evidence.is_empty() {
         return Err(Refusal::CaseWithoutEvidence.into());
     }
+    dispute::none_open(&*write, &unpack::<Vec<Uuid>>(&row.bills)?).await?;
     let facts = text(&request.facts, 2000).map_err(at("facts"))?;
     row.facts_sealed = desk.vault.seal(&*write, row.party_id, store::FACTS, &facts).await.map_err(unsealed)?;
     let due = Calendar::china().add_working_days(write.now().date(), model::STATEMENT_DAYS);
@@ -162,13 +168,12 @@ pub(crate) async fn list_party(desk: Desk, call: Call, request: ListPartyRequest
     row.state = step(heard, Action::List)?.code().to_owned();
     model::not_reporter(call.subject(), &row.reported_by)?;
     let conduct = store::conduct(&*write, &row.conduct_code).await?;
+    let party = parties::load(&*write, &Scope::everything(), row.party_id).await?;
+    let same = parties::one_person(&*write, &desk.vault, &party).await?;
     if conduct.about_debt {
         let bills: Vec<Uuid> = unpack(&row.bills)?;
-        let disputed = store::disputed(&*write, &bills).await?;
-        if !disputed.is_empty() {
-            let names: Vec<_> = disputed.iter().map(Uuid::to_string).collect();
-            return Err(Fault::from(Refusal::DebtDisputed).meta("bills", names.join(" ")));
-        }
+        dispute::none_open(&*write, &bills).await?;
+        unpaid(&write, &same, &bills).await?;
         model::ripe(row.act_date, u32::try_from(conduct.months_after_demand).unwrap_or(0), today)?;
     }
     let severity = Severity::of_number(request.severity).ok_or(Refusal::EnumUnknown).map_err(at("severity"))?;
@@ -187,10 +192,23 @@ pub(crate) async fn list_party(desk: Desk, call: Call, request: ListPartyRequest
         until_date: Some(wire::date(until)),
     };
     write.event(row.party_id, &event);
-    lines::freeze_listed(&mut write, row.party_id).await?;
-    rating::fall_due(&mut write, row.party_id, "LISTED_DISHONEST").await?;
     let case = keep(&desk, &mut write, row).await?;
+    // Under whichever number the person is registered: no credit (G-11), and grade C (B-02).
+    for party in same {
+        lines::freeze_listed(&mut write, party).await?;
+        rating::stop(&mut write, &desk.vault, party).await?;
+    }
     write.commit(ListPartyResponse { case }).await
+}
+
+/// G-08: nobody owes maliciously what is paid.
+async fn unpaid(write: &Write, same: &[Uuid], bills: &[Uuid]) -> Result<(), Fault> {
+    let unpaid = books::load(&**write, same).await?.unpaid();
+    if unpaid.iter().any(|(bill, _)| bills.contains(&bill.id)) {
+        Ok(())
+    } else {
+        Err(Refusal::DebtPaid.into())
+    }
 }
 
 pub(crate) async fn dismiss(desk: Desk, call: Call, request: DismissCaseRequest) -> Result<DismissCaseResponse, Fault> {

@@ -1,12 +1,14 @@
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 use contracts::hearth::archive::v1::{Conduct, DebtDispute, IntegrityCase};
 use database::{Scope, Scoped};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
 use uuid::Uuid;
 use vault::Vault;
 
-use super::model::{ON_THE_LIST, Severity, State};
+use super::model::{DisputeState, ON_THE_LIST, Severity, State};
 use crate::{
     credit::store::unpack,
     credit_file,
@@ -64,6 +66,7 @@ table!(dispute, "debt_dispute", {
     branch: String,
     bill_id: Uuid,
     reference: String,
+    taken_by: String,
     opened_date: Date,
     closed_date: Option<Date>,
     version: i64,
@@ -205,11 +208,29 @@ pub(crate) async fn conduct(conn: &impl ConnectionTrait, code: &str) -> Result<c
 }
 
 /// Which of these bills are disputed.
-pub(crate) async fn disputed(conn: &impl ConnectionTrait, bills: &[Uuid]) -> Result<Vec<Uuid>, Fault> {
+pub(crate) async fn disputed(conn: &impl ConnectionTrait, bills: &[Uuid]) -> Result<BTreeSet<Uuid>, Fault> {
     let found = dispute::Entity::find()
         .filter(dispute::Column::BillId.is_in(bills.iter().copied()))
         .filter(dispute::Column::ClosedDate.is_null());
     Ok(found.all(conn).await?.into_iter().map(|row| row.bill_id).collect())
+}
+
+/// Enters a dispute; one that is there already stays as it is.
+pub(crate) async fn enter_dispute(conn: &impl ConnectionTrait, row: dispute::Model) -> Result<(), Fault> {
+    let row = row.into_active_model().reset_all();
+    dispute::Entity::insert(row).on_conflict_do_nothing().exec_without_returning(conn).await?;
+    Ok(())
+}
+
+/// Enters the answer to a dispute; one that has ended stays as it is.
+pub(crate) async fn answer_dispute(conn: &impl ConnectionTrait, id: Uuid, day: NaiveDate) -> Result<(), Fault> {
+    dispute::Entity::update_many()
+        .col_expr(dispute::Column::ClosedDate, Some(day).into())
+        .filter(dispute::Column::Id.eq(id))
+        .filter(dispute::Column::ClosedDate.is_null())
+        .exec(conn)
+        .await?;
+    Ok(())
 }
 
 /// Loads a dispute to change it, if the caller has seen this version of it.
@@ -221,6 +242,15 @@ pub(crate) async fn lock_dispute(conn: &impl ConnectionTrait, scope: &Scope, id:
 }
 
 impl dispute::Model {
+    /// Where it stands.
+    pub(crate) fn stands(&self) -> DisputeState {
+        if self.closed_date.is_some() {
+            DisputeState::Closed
+        } else {
+            DisputeState::Open
+        }
+    }
+
     /// As the contract shows it.
     pub(crate) fn show(self) -> DebtDispute {
         DebtDispute {
@@ -248,8 +278,10 @@ pub(crate) async fn show(conn: &impl ConnectionTrait, vault: &Vault, rows: Vec<r
         .collect();
     let mut clear = vault.open_many(conn, &sealed).await.map_err(unsealed)?.into_iter();
     let mut next = || clear.next().flatten().unwrap_or_default();
+    let bills: Vec<Vec<Uuid>> = rows.iter().map(|case| unpack(&case.bills)).collect::<Result<_, _>>()?;
+    let disputed = disputed(conn, &bills.concat()).await?;
     let mut shown = Vec::with_capacity(rows.len());
-    for case in rows {
+    for (case, bills) in rows.into_iter().zip(bills) {
         let facts = next();
         let statement = if case.statement_sealed.is_some() { next() } else { String::new() };
         shown.push(IntegrityCase {
@@ -258,7 +290,8 @@ pub(crate) async fn show(conn: &impl ConnectionTrait, vault: &Vault, rows: Vec<r
             act_date: Some(wire::date(case.act_date)),
             facts,
             evidence_ids: unpack(&case.evidence)?,
-            bill_ids: unpack(&case.bills)?,
+            disputed_bill_ids: bills.iter().filter(|bill| disputed.contains(bill)).map(Uuid::to_string).collect(),
+            bill_ids: bills.iter().map(Uuid::to_string).collect(),
             state: case.stands()?.number(),
             notice_time: case.notice_at.map(|at| wire::time(calendar::Instant::from_micros(at))),
             statement_due_date: case.statement_due.map(wire::date),

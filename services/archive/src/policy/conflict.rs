@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{
     model::{self, Outcome, Rule, Side},
     show,
-    store::{self, conflict, row},
+    store::{self, conflict, document, row},
 };
 use crate::{
     Desk,
@@ -21,8 +21,14 @@ use crate::{
 /// As the table keeps a conflict that waits for its decision.
 const OPEN: &str = "OPEN";
 
-async fn side(conn: &impl ConnectionTrait, version: &row::Model) -> Result<Side, Fault> {
-    let policy = store::document(conn, version.policy_id).await?;
+/// A version, where the caller may read its document (D-06).
+async fn readable(conn: &impl ConnectionTrait, call: &Call, id: Uuid) -> Result<(document::Model, row::Model), Fault> {
+    let version = store::version(conn, id).await?;
+    let policy = show::readable(call, document(conn, version.policy_id).await?)?;
+    Ok((policy, version))
+}
+
+fn side((policy, version): &(document::Model, row::Model)) -> Result<Side, Fault> {
     Ok(Side {
         level: policy.level()?,
         effective: version.live_from.ok_or(Refusal::PolicyState)?,
@@ -34,20 +40,23 @@ pub(crate) async fn resolve(desk: Desk, call: Call, request: ResolvePolicyConfli
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let first = store::version(&*write, wire::id_of("first_version_id", &request.first_version_id)?).await?;
-    let second = store::version(&*write, wire::id_of("second_version_id", &request.second_version_id)?).await?;
-    if first.id == second.id {
+    let (first_id, second_id): (Uuid, Uuid) = (
+        wire::id_of("first_version_id", &request.first_version_id)?,
+        wire::id_of("second_version_id", &request.second_version_id)?,
+    );
+    let (first, second) = (readable(&*write, &call, first_id).await?, readable(&*write, &call, second_id).await?);
+    if first_id == second_id {
         return Err(at("second_version_id")(Refusal::Duplicate));
     }
-    let (rule, prevailing) = match model::resolve(side(&*write, &first).await?, side(&*write, &second).await?) {
-        Outcome::First(rule) => (rule.code(), Some(first.id)),
-        Outcome::Second(rule) => (rule.code(), Some(second.id)),
+    let (rule, prevailing) = match model::resolve(side(&first)?, side(&second)?) {
+        Outcome::First(rule) => (rule.code(), Some(first_id)),
+        Outcome::Second(rule) => (rule.code(), Some(second_id)),
         Outcome::Undecided => (OPEN, None),
     };
     let row = conflict::Model {
         id: Uuid::now_v7(),
-        first_version_id: first.id,
-        second_version_id: second.id,
+        first_version_id: first_id,
+        second_version_id: second_id,
         clause: text(&request.clause, 500).map_err(at("clause"))?,
         rule: rule.to_owned(),
         prevailing_version_id: prevailing,
@@ -70,6 +79,10 @@ pub(crate) async fn decide(desk: Desk, call: Call, request: DecidePolicyConflict
     };
     let mut row = store::lock_conflict(&*write, wire::id_of("policy_conflict_id", &request.policy_conflict_id)?).await?;
     rpc::check_etag(&request.etag, row.id, row.version)?;
+    let sides = [
+        readable(&*write, &call, row.first_version_id).await?,
+        readable(&*write, &call, row.second_version_id).await?,
+    ];
     if row.rule != OPEN {
         return Err(Refusal::PolicyConflictDecided.into());
     }
@@ -79,11 +92,14 @@ pub(crate) async fn decide(desk: Desk, call: Call, request: DecidePolicyConflict
     }
     let department = text(&request.department, 60).map_err(at("department"))?;
     let mut interprets = false;
-    for id in [row.first_version_id, row.second_version_id] {
-        interprets |= store::version(&*write, id).await?.page()?.interpreting_department == department;
+    for (_, version) in &sides {
+        interprets |= version.page()?.interpreting_department == department;
     }
     if !interprets {
         return Err(at("department")(Refusal::PolicyInterpretingDepartment));
+    }
+    if !show::speaks_for(&call, &department) {
+        return Err(at("department")(Refusal::PolicyNotOfDepartment));
     }
     Rule::InterpretingDepartment.code().clone_into(&mut row.rule);
     row.prevailing_version_id = Some(prevailing);
@@ -102,7 +118,7 @@ pub(crate) async fn list(desk: Desk, call: Call, request: ListPolicyConflictsReq
         "" => None,
         id => Some(wire::id_of("policy_id", id)?),
     };
-    let rows = store::list_conflicts(desk.db.reader(), policy, &page).await?;
+    let rows = store::list_conflicts(desk.db.reader(), policy, show::clearance(&call), &page).await?;
     let (rows, next_page_token) = page.cut(rows, |row| row.id);
     Ok(ListPolicyConflictsResponse {
         policy_conflicts: rows.into_iter().map(show::conflict).collect(),

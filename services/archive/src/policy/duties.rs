@@ -37,6 +37,7 @@ pub(crate) async fn complete(desk: Desk, call: Call, request: CompletePolicyDuty
     };
     let (now, today) = (write.now().micros(), write.now().date());
     let mut row = store::lock_duty(&*write, wire::id_of("policy_duty_id", &request.policy_duty_id)?).await?;
+    show::readable(&call, store::document(&*write, row.policy_id).await?)?;
     rpc::check_etag(&request.etag, row.id, row.version)?;
     duty::step(row.stands()?, Action::Complete)?.code().clone_into(&mut row.state);
     row.done_on = Some(today);

@@ -85,6 +85,7 @@ pub(crate) async fn draft(desk: Desk, call: Call, request: DraftPolicyVersionReq
     };
     let now = write.now().micros();
     let policy = store::lock_document(&*write, wire::id_of("policy_id", &request.policy_id)?).await?;
+    let policy = show::readable(&call, policy)?;
     let label = Label::parse(&request.label).map_err(at("label"))?;
     let known = store::versions(&*write, policy.id).await?;
     let labels = known.iter().map(row::Model::label).collect::<Result<Vec<_>, _>>()?;
@@ -122,17 +123,18 @@ pub(crate) async fn draft(desk: Desk, call: Call, request: DraftPolicyVersionReq
     write.commit(DraftPolicyVersionResponse { policy_version }).await
 }
 
-/// A version that a write is about, with its document, both locked and brought up to the day.
+/// A version that a write is about, with its document, which the caller may read (D-06), both locked and brought up to the day.
 struct Held {
     policy: document::Model,
     version: row::Model,
 }
 
 impl Held {
-    async fn load(write: &mut Write, id: &str, etag: &str) -> Result<Self, Fault> {
+    async fn load(write: &mut Write, call: &Call, id: &str, etag: &str) -> Result<Self, Fault> {
         let id: Uuid = wire::id_of("policy_version_id", id)?;
         let policy = store::version(&**write, id).await?.policy_id;
         let policy = store::lock_document(&**write, policy).await?;
+        let policy = show::readable(call, policy)?;
         sweep::settle(write, &policy).await?;
         let version = store::version(&**write, id).await?;
         rpc::check_etag(etag, version.id, version.version)?;
@@ -159,7 +161,7 @@ pub(crate) async fn revise(desk: Desk, call: Call, request: RevisePolicyVersionR
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let mut held = Held::load(&mut write, &request.policy_version_id, &request.etag).await?;
+    let mut held = Held::load(&mut write, &call, &request.policy_version_id, &request.etag).await?;
     held.step(Action::Revise)?;
     held.version.hands(&[]).may_revise(call.subject())?;
     let (page, sections) = content(request.control_page.as_ref(), &request.sections)?;
@@ -174,7 +176,7 @@ pub(crate) async fn submit(desk: Desk, call: Call, request: SubmitPolicyVersionR
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let mut held = Held::load(&mut write, &request.policy_version_id, &request.etag).await?;
+    let mut held = Held::load(&mut write, &call, &request.policy_version_id, &request.etag).await?;
     held.step(Action::Submit)?;
     held.version.hands(&[]).may_revise(call.subject())?;
     let required = store::required_parts(&*write, held.policy.kind()?).await?;
@@ -201,7 +203,7 @@ pub(crate) async fn review(desk: Desk, call: Call, request: ReviewPolicyVersionR
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let mut held = Held::load(&mut write, &request.policy_version_id, &request.etag).await?;
+    let mut held = Held::load(&mut write, &call, &request.policy_version_id, &request.etag).await?;
     held.step(Action::Review)?;
     held.version.hands(&held.version.signers()?).may_review(call.subject())?;
     held.version.reviewer = call.subject().to_owned();
@@ -215,7 +217,7 @@ pub(crate) async fn countersign(desk: Desk, call: Call, request: CountersignPoli
         Begun::Replay(answer) => return Ok(answer),
     };
     let now = write.now().micros();
-    let mut held = Held::load(&mut write, &request.policy_version_id, &request.etag).await?;
+    let mut held = Held::load(&mut write, &call, &request.policy_version_id, &request.etag).await?;
     held.step(Action::Countersign)?;
     let mut signers = held.version.signers()?;
     held.version.hands(&signers).may_countersign(call.subject())?;
@@ -232,7 +234,7 @@ pub(crate) async fn approve(desk: Desk, call: Call, request: ApprovePolicyVersio
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let mut held = Held::load(&mut write, &request.policy_version_id, &request.etag).await?;
+    let mut held = Held::load(&mut write, &call, &request.policy_version_id, &request.etag).await?;
     held.step(Action::Approve)?;
     held.version.hands(&held.version.signers()?).may_approve(call.subject())?;
     held.version.approver = call.subject().to_owned();
@@ -246,7 +248,7 @@ pub(crate) async fn send_back(desk: Desk, call: Call, request: ReturnPolicyVersi
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let mut held = Held::load(&mut write, &request.policy_version_id, &request.etag).await?;
+    let mut held = Held::load(&mut write, &call, &request.policy_version_id, &request.etag).await?;
     held.step(Action::Return)?;
     held.version.reason = text(&request.reason, 500).map_err(at("reason"))?;
     held.version.reviewer = String::new();
@@ -263,7 +265,7 @@ pub(crate) async fn issue(desk: Desk, call: Call, request: IssuePolicyVersionReq
         Begun::Replay(answer) => return Ok(answer),
     };
     let (now, today) = (write.now().micros(), write.now().date());
-    let mut held = Held::load(&mut write, &request.policy_version_id, &request.etag).await?;
+    let mut held = Held::load(&mut write, &call, &request.policy_version_id, &request.etag).await?;
     held.step(Action::Issue)?;
     let page = held.version.page()?;
     let lacking = page.not_explicit();
@@ -318,7 +320,7 @@ pub(crate) async fn withdraw(desk: Desk, call: Call, request: WithdrawPolicyVers
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let mut held = Held::load(&mut write, &request.policy_version_id, &request.etag).await?;
+    let mut held = Held::load(&mut write, &call, &request.policy_version_id, &request.etag).await?;
     let before = held.version.stands()?;
     held.step(Action::Withdraw)?;
     held.version.reason = text(&request.reason, 500).map_err(at("reason"))?;
@@ -371,7 +373,7 @@ pub(crate) async fn add_department(desk: Desk, call: Call, request: AddPolicyDep
     };
     let (now, today) = (write.now().micros(), write.now().date());
     let department = text(&request.department, 60).map_err(at("department"))?;
-    let mut held = Held::load(&mut write, &request.policy_version_id, &request.etag).await?;
+    let mut held = Held::load(&mut write, &call, &request.policy_version_id, &request.etag).await?;
     if !matches!(held.version.stands()?, State::Issued | State::Effective) {
         return Err(Refusal::PolicyState.into());
     }

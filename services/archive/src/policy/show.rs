@@ -27,6 +27,27 @@ pub(crate) fn clearance(call: &Call) -> Secrecy {
     model::clearance(EVERYTHING.iter().any(|role| call.has(*role)), HEADS.iter().any(|role| call.has(*role)))
 }
 
+/// D-05: whether the caller speaks for a department: as its head, as the manager of the branch of that name, or as policy administrator for a
+/// department that no role heads.
+pub(crate) fn speaks_for(call: &Call, department: &str) -> bool {
+    const HEADS: [(&str, Role); 9] = [
+        ("客户服务部", Role::ServiceManager),
+        ("回访中心", Role::CallbackDirector),
+        ("客户回访中心", Role::CallbackDirector),
+        ("行政部", Role::AdministrationManager),
+        ("物管部", Role::Materials),
+        ("专业管理部门", Role::SpecialistDepartment),
+        ("财务部", Role::Finance),
+        ("信息技术部", Role::ItDepartment),
+        ("人力资源部", Role::Personnel),
+    ];
+    match HEADS.iter().find(|(name, _)| *name == department) {
+        Some((_, head)) => call.has(*head),
+        None if call.branch() == Some(department) => call.has(Role::DistrictManager),
+        None => call.has(Role::PolicyAdmin),
+    }
+}
+
 /// The document, where the caller may read it.
 pub(crate) fn readable(call: &Call, policy: document::Model) -> Result<document::Model, Fault> {
     if policy.secrecy()? <= clearance(call) {

@@ -325,13 +325,17 @@ pub(crate) struct Wanted<'a> {
     pub clearance: Secrecy,
 }
 
-pub(crate) async fn list_duties(conn: &impl ConnectionTrait, wanted: Wanted<'_>, page: &Page) -> Result<Vec<task::Model>, Fault> {
-    let readable: SelectStatement = document::Entity::find()
+/// Documents that a clearance reaches.
+fn readable(clearance: Secrecy) -> SelectStatement {
+    document::Entity::find()
         .select_only()
         .column(document::Column::Id)
-        .filter(document::Column::Secrecy.lte(wanted.clearance.number()))
-        .into_query();
-    let mut found = task::Entity::find().filter(task::Column::PolicyId.in_subquery(readable));
+        .filter(document::Column::Secrecy.lte(clearance.number()))
+        .into_query()
+}
+
+pub(crate) async fn list_duties(conn: &impl ConnectionTrait, wanted: Wanted<'_>, page: &Page) -> Result<Vec<task::Model>, Fault> {
+    let mut found = task::Entity::find().filter(task::Column::PolicyId.in_subquery(readable(wanted.clearance)));
     if let Some(policy) = wanted.policy {
         found = found.filter(task::Column::PolicyId.eq(policy));
     }
@@ -385,14 +389,15 @@ pub(crate) async fn save_conflict(conn: &impl ConnectionTrait, row: &mut conflic
     Ok(table::update::<conflict::Entity>(conn, row.clone()).await?)
 }
 
-pub(crate) async fn list_conflicts(conn: &impl ConnectionTrait, policy: Option<Uuid>, page: &Page) -> Result<Vec<conflict::Model>, Fault> {
-    let mut found = conflict::Entity::find();
+/// Conflicts between versions that the clearance reaches (D-06), of one document where it is given.
+pub(crate) async fn list_conflicts(conn: &impl ConnectionTrait, policy: Option<Uuid>, clearance: Secrecy, page: &Page) -> Result<Vec<conflict::Model>, Fault> {
+    let versions = || row::Entity::find().select_only().column(row::Column::Id);
+    let readable: SelectStatement = versions().filter(row::Column::PolicyId.in_subquery(readable(clearance))).into_query();
+    let mut found = conflict::Entity::find()
+        .filter(conflict::Column::FirstVersionId.in_subquery(readable.clone()))
+        .filter(conflict::Column::SecondVersionId.in_subquery(readable));
     if let Some(policy) = policy {
-        let of_policy: SelectStatement = row::Entity::find()
-            .select_only()
-            .column(row::Column::Id)
-            .filter(row::Column::PolicyId.eq(policy))
-            .into_query();
+        let of_policy: SelectStatement = versions().filter(row::Column::PolicyId.eq(policy)).into_query();
         let either = Condition::any()
             .add(conflict::Column::FirstVersionId.in_subquery(of_policy.clone()))
             .add(conflict::Column::SecondVersionId.in_subquery(of_policy));

@@ -311,7 +311,7 @@ async fn h_02_completeness_counts_required_facts_that_are_there_and_unexpired() 
         // On its last day the licence counts, on the day after it does not: 14 of 15.
         let (last, after) = (standing("2025-03-31").await, standing("2025-04-01").await);
         assert_eq!((last.completeness_bp, after.completeness_bp, after.has_file), (10_000, 9_333, true));
-        assert_eq!(after.licence_until, "2025-03-31".parse().ok());
+        assert_eq!(after.paper_until, "2025-03-31".parse().ok());
         bed.clock().set(at("2025-04-01T00:00:00+08:00")).unwrap();
         let stale = eventually("the stale file", async || {
             let found = get(&mut manager.clone(), &file).await;
@@ -530,7 +530,7 @@ async fn h_e_a_long_term_licence_has_no_end_and_is_not_missing() {
         let db = bed.db();
         let later = archive::credit_file::standing(db.reader(), party.party_id.parse().unwrap(), "2099-12-31".parse().unwrap());
         let later = later.await.unwrap();
-        assert_eq!((later.completeness_bp, later.licence_until), (10_000, None));
+        assert_eq!((later.completeness_bp, later.paper_until), (10_000, None));
     })
     .await;
 }

@@ -1,14 +1,15 @@
 use contracts::hearth::{
     archive::v1::{
         AppealListingRequest, CloseDebtDisputeRequest, ClosePartyRequest, DecideAppealRequest, DismissCaseRequest, FactContent, FactKind,
-        GetIntegrityCaseRequest, IntegrityCase, InvestigateConductRequest, ListConductsRequest, ListIntegrityCasesRequest, ListPartyRequest,
-        NotifyPartyRequest, OpenDebtDisputeRequest, Party, RecordStatementRequest, RemoveListingRequest, ReportConductRequest, RevealIntegrityCaseRequest,
-        UnfreezeCreditLineRequest,
+        GetIntegrityCaseRequest, Grade, IntegrityCase, InvestigateConductRequest, ListConductsRequest, ListIntegrityCasesRequest, ListPartyRequest,
+        ListRatingsRequest, NotifyPartyRequest, OpenDebtDisputeRequest, Party, RebuildExposureRequest, RecordStatementRequest, RemoveListingRequest,
+        ReportConductRequest, RevealIntegrityCaseRequest, UnfreezeCreditLineRequest,
         credit_file_service_client::CreditFileServiceClient,
-        credit_line,
+        credit_line, credit_rating,
         integrity_case::{Severity, State},
         integrity_service_client::IntegrityServiceClient,
     },
+    billing::v1::{BillDisputeAnswered, BillDisputed},
     options::v1::Role,
 };
 use testbed::{Bed, Client, each, eventually, key, reason};
@@ -16,7 +17,7 @@ use tonic::Code;
 
 use crate::{
     credit::{World, propose, record, score},
-    world::{HEPING, date, events, raw, uuid},
+    world::{HEPING, date, events, raw, rows, uuid},
 };
 
 type Integrity = IntegrityServiceClient<Client>;
@@ -414,7 +415,8 @@ async fn g_11_a_listing_bears_on_credit_and_never_on_basic_supply() {
         let listings: Vec<_> = standing.listings.iter().map(|l| (l.code.as_str(), l.detail.as_str())).collect();
         assert_eq!(listings, [("LISTED_DISHONEST", "GAS_THEFT")]);
         // No new credit: the line is frozen, stays so, and there is no other.
-        world.told(&party, &["CreditRated", "CreditLineChanged", "CreditLineChanged"]).await;
+        let told = ["CreditRated", "CreditLineChanged", "CreditLineChanged", "CreditRated", "CreditLineChanged"];
+        world.told(&party, &told).await;
         let lines = contracts::hearth::archive::v1::ListCreditLinesRequest {
             party_id: Some(party.party_id.clone()),
             ..Default::default()
@@ -432,7 +434,18 @@ async fn g_11_a_listing_bears_on_credit_and_never_on_basic_supply() {
             reason(&world.rater.propose_credit_line(propose(&party, 30)).await.unwrap_err()),
             "LISTED_DISHONEST"
         );
-        // B-02: the next rating is C.
+        // B-02: the rating in effect became C at once, and so is the next one.
+        let ratings = ListRatingsRequest {
+            party_id: Some(party.party_id.clone()),
+            state: credit_rating::State::ReviewDue.into(),
+            ..ListRatingsRequest::default()
+        };
+        let forced = world.rater.list_ratings(ratings).await.unwrap().into_inner().ratings.remove(0);
+        assert_eq!((forced.grade(), forced.review_reason.as_str()), (Grade::C, "LISTED_DISHONEST"));
+        assert_eq!(
+            (forced.hard_stops.as_slice(), forced.approved_by.as_str()),
+            (["LISTED_DISHONEST".to_owned()].as_slice(), "")
+        );
         let rating = world.open_rating(&party).await;
         let rating = world.rater.score_rating(score(&rating, 100, 100)).await.unwrap().into_inner().rating.unwrap();
         assert_eq!(rating.hard_stops, ["LISTED_DISHONEST"]);
@@ -463,12 +476,15 @@ async fn g_12_nobody_is_listed_for_a_disputed_debt() {
             reference: "TS-2025-7".to_owned(),
         };
         assert_eq!(people.analyst.open_debt_dispute(open(&key())).await.unwrap_err().code(), Code::NotFound);
+        let case = people.reporter.report_conduct(arrears("2024-01-02")).await.unwrap().into_inner().case.unwrap();
+        let case = people.heard(&case).await;
         let dispute = people.analyst.open_debt_dispute(open(&bill)).await.unwrap().into_inner().dispute.unwrap();
         let again = people.analyst.open_debt_dispute(open(&bill)).await.unwrap_err();
         assert_eq!((again.code(), reason(&again).as_str()), (Code::AlreadyExists, "DEBT_DISPUTE_UNIQUE"));
-
-        let case = people.reporter.report_conduct(arrears("2024-01-02")).await.unwrap().into_inner().case.unwrap();
-        let case = people.heard(&case).await;
+        assert_eq!(
+            reason(&people.reporter.report_conduct(arrears("2024-01-05")).await.unwrap_err()),
+            "DEBT_DISPUTED"
+        );
         assert_eq!(
             reason(&people.manager.list_party(list(&case, Severity::Ordinary, 12)).await.unwrap_err()),
             "DEBT_DISPUTED"
@@ -499,6 +515,154 @@ async fn g_12_nobody_is_listed_for_a_disputed_debt() {
         world.clock("2025-01-03T09:00:00+08:00");
         let listed = people.list(&case, Severity::Ordinary, 12).await;
         assert_eq!((listed.state(), listed.bill_ids), (State::Listed, vec![bill.clone()]));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g_12_a_bill_that_billing_takes_as_disputed_holds_the_case() {
+    each(archive::SERVICE, async |bed| {
+        let mut world = World::new(bed).await;
+        let mut people = People::of(bed);
+        let (party, account) = world.customer(1).await;
+        let (bill, _) = world.bill(&party, &account, 10_000, "2023-11-01");
+        let disputed = |world: &World| {
+            let told = BillDisputed {
+                dispute_id: key(),
+                bill_id: bill.clone(),
+                account_id: account.clone(),
+                party_id: party.party_id.clone(),
+                branch: party.branch.clone(),
+                ..BillDisputed::default()
+            };
+            world.billing.tell(&account, &told);
+            told
+        };
+        let answered = |world: &World, dispute: &BillDisputed| {
+            let told = BillDisputeAnswered {
+                dispute_id: dispute.dispute_id.clone(),
+                bill_id: dispute.bill_id.clone(),
+                account_id: dispute.account_id.clone(),
+                party_id: dispute.party_id.clone(),
+                branch: dispute.branch.clone(),
+                bill_stands: true,
+            };
+            world.billing.tell(&account, &told);
+        };
+        let open = async |count: usize| {
+            eventually("the disputes", async || {
+                let open = rows(bed, "SELECT id FROM debt_dispute WHERE closed_date IS NULL", vec![]).await;
+                (open.len() == count).then_some(())
+            })
+            .await;
+        };
+        let arrears = |demand: &str| ReportConductRequest {
+            conduct_code: "MALICIOUS_ARREARS".to_owned(),
+            act_date: date(demand),
+            bill_ids: vec![bill.clone()],
+            ..theft(&party)
+        };
+        // Nothing is proposed for a disputed bill.
+        let dispute = disputed(&world);
+        open(1).await;
+        let refused = people.reporter.report_conduct(arrears("2023-12-01")).await.unwrap_err();
+        assert_eq!((refused.code(), reason(&refused).as_str()), (Code::FailedPrecondition, "DEBT_DISPUTED"));
+        answered(&world, &dispute);
+        open(0).await;
+        let case = people.reporter.report_conduct(arrears("2023-12-01")).await.unwrap().into_inner().case.unwrap();
+        assert_eq!(case.disputed_bill_ids, Vec::<String>::new());
+        let case = people.investigate(&case).await;
+
+        // A case under way is held where it stands, and shows why; it goes on when billing has answered.
+        let dispute = disputed(&world);
+        open(1).await;
+        assert_eq!(people.get(&case).await.disputed_bill_ids, std::slice::from_ref(&bill));
+        assert_eq!(reason(&people.analyst.notify_party(notify(&case)).await.unwrap_err()), "DEBT_DISPUTED");
+        answered(&world, &dispute);
+        open(0).await;
+        let case = people.notify(&case).await;
+        let case = people.analyst.record_statement(statement(&case)).await.unwrap().into_inner().case.unwrap();
+
+        let dispute = disputed(&world);
+        open(1).await;
+        let decide = list(&case, Severity::Ordinary, 12);
+        assert_eq!(reason(&people.manager.list_party(decide.clone()).await.unwrap_err()), "DEBT_DISPUTED");
+        // Only billing answers it, and what is recorded here stands beside it.
+        let close = CloseDebtDisputeRequest {
+            request_id: key(),
+            dispute_id: dispute.dispute_id.clone(),
+            etag: rpc::etag(&dispute.dispute_id, 1),
+        };
+        assert_eq!(reason(&people.manager.close_debt_dispute(close).await.unwrap_err()), "DISPUTE_OF_BILLING");
+        let court = OpenDebtDisputeRequest {
+            request_id: key(),
+            party_id: party.party_id.clone(),
+            bill_id: bill.clone(),
+            reference: "(2025)津0103民初7号".to_owned(),
+        };
+        let court = people.analyst.open_debt_dispute(court).await.unwrap().into_inner().dispute.unwrap();
+        answered(&world, &dispute);
+        open(1).await;
+        let again = || ListPartyRequest {
+            request_id: key(),
+            ..decide.clone()
+        };
+        assert_eq!(reason(&people.manager.list_party(again()).await.unwrap_err()), "DEBT_DISPUTED");
+        let close = CloseDebtDisputeRequest {
+            request_id: key(),
+            dispute_id: court.dispute_id,
+            etag: court.etag,
+        };
+        people.manager.close_debt_dispute(close).await.unwrap();
+
+        // A lost row comes back with the books; what was answered stays answered.
+        let last = disputed(&world);
+        open(1).await;
+        raw(bed, "DELETE FROM debt_dispute WHERE closed_date IS NULL", vec![]).await.unwrap();
+        open(0).await;
+        let rebuild = RebuildExposureRequest {
+            request_id: key(),
+            party_id: party.party_id.clone(),
+        };
+        world.rater.rebuild_exposure(rebuild).await.unwrap();
+        open(1).await;
+        assert_eq!(reason(&people.manager.list_party(again()).await.unwrap_err()), "DEBT_DISPUTED");
+        answered(&world, &last);
+        open(0).await;
+        assert_eq!(
+            people.manager.list_party(again()).await.unwrap().into_inner().case.unwrap().state(),
+            State::Listed
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g_08_nobody_is_listed_for_arrears_that_are_paid() {
+    each(archive::SERVICE, async |bed| {
+        let mut world = World::new(bed).await;
+        let mut people = People::of(bed);
+        let (party, account) = world.customer(1).await;
+        let (first, _) = world.bill(&party, &account, 10_000, "2023-10-01");
+        let (second, _) = world.bill(&party, &account, 5000, "2023-11-01");
+        world.pay(&party, &account, 10_000, "2025-01-02", &[&first]);
+        world.until(&party, |e| e.exposure.as_ref().unwrap().minor_units == 5000).await;
+        let arrears = |bills: &[&String]| ReportConductRequest {
+            conduct_code: "MALICIOUS_ARREARS".to_owned(),
+            act_date: date("2023-12-01"),
+            bill_ids: bills.iter().map(|id| (*id).clone()).collect(),
+            ..theft(&party)
+        };
+        let paid = people.reporter.report_conduct(arrears(&[&first])).await.unwrap_err();
+        assert_eq!((paid.code(), reason(&paid).as_str()), (Code::FailedPrecondition, "DEBT_PAID"));
+        let both = people.reporter.report_conduct(arrears(&[&first, &second])).await.unwrap();
+        let case = people.heard(&both.into_inner().case.unwrap()).await;
+        // Paid before the decision: there is nothing left to be listed for.
+        world.pay(&party, &account, 5000, "2025-01-02", &[&second]);
+        world.until(&party, |e| e.exposure.as_ref().unwrap().minor_units == 0).await;
+        let late = people.manager.list_party(list(&case, Severity::Ordinary, 12)).await.unwrap_err();
+        assert_eq!(reason(&late), "DEBT_PAID");
+        people.manager.dismiss_case(dismiss(&case)).await.unwrap();
     })
     .await;
 }

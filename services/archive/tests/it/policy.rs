@@ -3,7 +3,7 @@ use contracts::hearth::{
         AcknowledgePolicyVersionRequest, AddPolicyDepartmentRequest, ApprovePolicyVersionRequest, CompletePolicyDutyRequest, CountersignPolicyVersionRequest,
         DecidePolicyConflictRequest, DraftPolicyVersionRequest, GetPolicyCoverageRequest, GetPolicyRequest, GetPolicyVersionRequest, IssuePolicyVersionRequest,
         ListPoliciesRequest, ListPolicyAcknowledgementsRequest, ListPolicyConflictsRequest, ListPolicyDutiesRequest, ListPolicyTypeRequirementsRequest, Policy,
-        PolicyControlPage, PolicyDuty, PolicyDutyOverdue, PolicyLevel, PolicyPart, PolicySecrecy, PolicySection, PolicyType, PolicyVersion,
+        PolicyConflict, PolicyControlPage, PolicyDuty, PolicyDutyOverdue, PolicyLevel, PolicyPart, PolicySecrecy, PolicySection, PolicyType, PolicyVersion,
         RegisterPolicyRequest, ResolvePolicyConflictRequest, ReturnPolicyVersionRequest, ReviewPolicyVersionRequest, RevisePolicyVersionRequest,
         SetPolicyTypeRequirementRequest, SubmitPolicyVersionRequest, WithdrawPolicyVersionRequest, policy_conflict,
         policy_conflict_service_client::PolicyConflictServiceClient, policy_duty, policy_duty_service_client::PolicyDutyServiceClient,
@@ -16,7 +16,7 @@ use testbed::{Bed, Client, at, each, eventually, key, reason};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::world::{date, events, raw, rows, uuid};
+use crate::world::{HEPING, date, events, raw, rows, uuid};
 
 type Policies = PolicyServiceClient<Client>;
 
@@ -135,6 +135,12 @@ impl Office {
             duties: PolicyDutyServiceClient::new(bed.staff_named("zhao-admin", &[Role::PolicyAdmin])),
             conflicts: PolicyConflictServiceClient::new(bed.staff_named("zhao-admin", &[Role::PolicyAdmin])),
         }
+    }
+
+    /// Reviewer and countersigners are leaders, who are cleared for everything.
+    fn led_by_leaders(&mut self, bed: &Bed) {
+        let leader = |name: &str| PolicyServiceClient::new(bed.staff_named(name, &[Role::Leader]));
+        (self.reviewer, self.finance, self.it) = (leader("wu-leader"), leader(SIGNERS[0]), leader(SIGNERS[1]));
     }
 
     async fn register(&mut self, request: RegisterPolicyRequest) -> Policy {
@@ -779,12 +785,29 @@ async fn d_e_a_branch_opened_after_the_issue_gets_the_training_duty() {
         let duty = office.duties(&policy).await.into_iter().find(|duty| duty.department == "和平营业所").unwrap();
         // Two weeks from the day on which it was added.
         assert_eq!((duty.kind(), duty.due_date), (policy_duty::Kind::Training, date("2025-03-15")));
-        let coverage = GetPolicyCoverageRequest {
-            policy_version_id: version.policy_version_id.clone(),
-            staff: vec![],
+        let mut duties = office.duties.clone();
+        let mut coverage = async || {
+            let request = GetPolicyCoverageRequest {
+                policy_version_id: version.policy_version_id.clone(),
+                staff: vec!["new-cashier".to_owned()],
+            };
+            duties.get_policy_coverage(request).await.unwrap().into_inner().policy_coverage.unwrap()
         };
-        let coverage = office.duties.get_policy_coverage(coverage).await.unwrap().into_inner().policy_coverage.unwrap();
-        assert_eq!(coverage.untrained_departments, ["和平营业所", "客户服务部", "河西营业所"]);
+        let before = coverage().await;
+        assert_eq!(before.untrained_departments, ["和平营业所", "客户服务部", "河西营业所"]);
+        assert_eq!(before.missing, ["new-cashier"]);
+        // It is trained, and its people acknowledge what was issued before they were there.
+        let complete = CompletePolicyDutyRequest {
+            request_id: key(),
+            policy_duty_id: duty.policy_duty_id,
+            etag: duty.etag,
+            evidence: "签到表".to_owned(),
+        };
+        office.duties.complete_policy_duty(complete).await.unwrap();
+        let mut cashier = PolicyDutyServiceClient::new(bed.staff_named("new-cashier", &[Role::Cashier]));
+        cashier.acknowledge_policy_version(acknowledgement(&version)).await.unwrap();
+        let after = coverage().await;
+        assert_eq!((after.trained_departments, after.missing.len()), (vec!["和平营业所".to_owned()], 0));
         let draft = office.draft(&policy, "A/1", page("2025-04-01")).await;
         assert_eq!(refused(office.admin.add_policy_department(add(&draft, "南开营业所")).await).1, "POLICY_STATE");
     })
@@ -1004,6 +1027,14 @@ async fn d_05_the_higher_level_prevails_then_the_later_day_then_the_interpreting
             department: department.to_owned(),
             grounds: "后者更具体".to_owned(),
         };
+        // The service manager does not speak for the department that interprets the other one, nor does finance for this one.
+        let mut finance = PolicyConflictServiceClient::new(bed.staff_named(SIGNERS[0], &[Role::Finance]));
+        for outsider in [&mut finance, &mut office.conflicts] {
+            assert_eq!(
+                refused(outsider.decide_policy_conflict(decide(same, "客户服务部")).await),
+                (Code::PermissionDenied, "POLICY_NOT_OF_DEPARTMENT".to_owned())
+            );
+        }
         for (version, department, expected) in [
             (early, "客户服务部", "POLICY_CONFLICT_SIDE"),
             (same, "财务部", "POLICY_INTERPRETING_DEPARTMENT"),
@@ -1044,18 +1075,129 @@ async fn d_05_the_higher_level_prevails_then_the_later_day_then_the_interpreting
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn d_05_who_decides_speaks_for_the_department_and_is_cleared_for_both_versions() {
+    each(archive::SERVICE, async |bed| {
+        let mut office = Office::of(bed);
+        let mut versions = vec![];
+        for (doc_no, secrecy, department) in [
+            ("B1", PolicySecrecy::Internal, "河西营业所"),
+            ("B2", PolicySecrecy::Internal, "安全委员会"),
+            ("S1", PolicySecrecy::Secret, "财务部"),
+        ] {
+            let request = RegisterPolicyRequest {
+                secrecy: secrecy.into(),
+                ..document(doc_no)
+            };
+            let policy = office.register(request).await;
+            let page = PolicyControlPage {
+                interpreting_department: department.to_owned(),
+                ..page("2025-01-05")
+            };
+            versions.push(office.issued(&policy, "A/0", page).await);
+        }
+        let [branch, committee, secret] = &versions[..] else {
+            panic!("three versions")
+        };
+        let between = |first: &PolicyVersion, second: &PolicyVersion| ResolvePolicyConflictRequest {
+            request_id: key(),
+            first_version_id: first.policy_version_id.clone(),
+            second_version_id: second.policy_version_id.clone(),
+            clause: "借阅期限".to_owned(),
+        };
+        let decide = |conflict: &PolicyConflict, department: &str| DecidePolicyConflictRequest {
+            request_id: key(),
+            policy_conflict_id: conflict.policy_conflict_id.clone(),
+            etag: conflict.etag.clone(),
+            prevailing_version_id: conflict.second_version_id.clone(),
+            department: department.to_owned(),
+            grounds: "后者更具体".to_owned(),
+        };
+        let people = |client| PolicyConflictServiceClient::new(client);
+        let mut admin = office.conflicts.clone();
+        let mut open = async |first: &PolicyVersion, second: &PolicyVersion| {
+            let answer = admin.resolve_policy_conflict(between(first, second)).await.unwrap().into_inner();
+            answer.policy_conflict.unwrap()
+        };
+        let mut here = people(bed.staff_of("河西营业所", &[Role::DistrictManager]));
+        let mut there = people(bed.staff_of(HEPING, &[Role::DistrictManager]));
+        let mut finance = people(bed.staff_named(SIGNERS[0], &[Role::Finance]));
+        let mut service = people(bed.staff_named("qian-service", &[Role::ServiceManager]));
+
+        // A branch decides by its manager.
+        let conflict = open(branch, committee).await;
+        assert_eq!(
+            refused(there.decide_policy_conflict(decide(&conflict, "河西营业所")).await).1,
+            "POLICY_NOT_OF_DEPARTMENT"
+        );
+        here.decide_policy_conflict(decide(&conflict, "河西营业所")).await.unwrap();
+        // A department that no role heads decides by the policy administrator.
+        let conflict = open(branch, committee).await;
+        assert_eq!(
+            refused(service.decide_policy_conflict(decide(&conflict, "安全委员会")).await).1,
+            "POLICY_NOT_OF_DEPARTMENT"
+        );
+        office.conflicts.decide_policy_conflict(decide(&conflict, "安全委员会")).await.unwrap();
+        // What a caller may not read is not there: neither to decide nor on the list, nor can a conflict be recorded with it.
+        let conflict = open(branch, secret).await;
+        assert_eq!(refused(here.decide_policy_conflict(decide(&conflict, "河西营业所")).await).0, Code::NotFound);
+        let all = async |client: &mut PolicyConflictServiceClient<Client>| {
+            let list = client.list_policy_conflicts(ListPolicyConflictsRequest::default()).await.unwrap();
+            list.into_inner().policy_conflicts.len()
+        };
+        assert_eq!((all(&mut here).await, all(&mut finance).await), (2, 3));
+        finance.decide_policy_conflict(decide(&conflict, "财务部")).await.unwrap();
+        let policy = office.register(RegisterPolicyRequest {
+            secrecy: PolicySecrecy::TopSecret.into(),
+            ..document("T1")
+        });
+        let policy = policy.await;
+        office.led_by_leaders(bed);
+        let top = office.issued(&policy, "A/0", page("2025-01-05")).await;
+        assert_eq!(refused(service.resolve_policy_conflict(between(branch, &top)).await).0, Code::NotFound);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn d_06_confidentiality_bounds_who_reads() {
     each(archive::SERVICE, async |bed| {
         let mut office = Office::of(bed);
         let mut versions = vec![];
+        // Who takes part has to be cleared for it: a head of department is not for the last one.
+        let mut head = office.reviewer.clone();
         for secrecy in [PolicySecrecy::Public, PolicySecrecy::Internal, PolicySecrecy::Secret, PolicySecrecy::TopSecret] {
             let request = RegisterPolicyRequest {
                 secrecy: secrecy.into(),
                 ..document(secrecy.as_str_name())
             };
             let policy = office.register(request).await;
+            if secrecy == PolicySecrecy::TopSecret {
+                let draft = Office::draft_of(&policy, "A/0", page("2025-01-03"));
+                assert_eq!(refused(office.reviewer.draft_policy_version(draft).await).0, Code::NotFound);
+                office.led_by_leaders(bed);
+            }
             versions.push(office.issued(&policy, "A/0", page("2025-01-03")).await);
         }
+        let back = ReturnPolicyVersionRequest {
+            request_id: key(),
+            policy_version_id: versions[3].policy_version_id.clone(),
+            etag: versions[3].etag.clone(),
+            reason: "再议".to_owned(),
+        };
+        assert_eq!(refused(head.return_policy_version(back).await).0, Code::NotFound);
+        let duty = office.duties.list_policy_duties(ListPolicyDutiesRequest {
+            policy_id: versions[3].policy_id.clone(),
+            ..ListPolicyDutiesRequest::default()
+        });
+        let duty = duty.await.unwrap().into_inner().policy_duties.remove(0);
+        let complete = CompletePolicyDutyRequest {
+            request_id: key(),
+            policy_duty_id: duty.policy_duty_id,
+            etag: duty.etag,
+            evidence: "签到表".to_owned(),
+        };
+        let mut finance = PolicyDutyServiceClient::new(bed.staff(&[Role::Finance]));
+        assert_eq!(refused(finance.complete_policy_duty(complete).await).0, Code::NotFound);
         for (role, seen) in [(Role::Cashier, 2), (Role::Finance, 3), (Role::Leader, 4), (Role::Auditor, 4)] {
             let client = bed.staff(&[role]);
             let (mut policies, mut duties) = (PolicyServiceClient::new(client.clone()), PolicyDutyServiceClient::new(client));

@@ -1,6 +1,6 @@
 //! What a party owes, how late it is and what it buys on average, from the bills and payments that billing told of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike, Months, NaiveDate};
 use uuid::Uuid;
@@ -26,6 +26,21 @@ pub struct Bill {
     pub due: NaiveDate,
     /// Day of the payment that settled it.
     pub paid: Option<NaiveDate>,
+    /// Whether something was delivered for it: not for a fee, nor for an item that was taken over.
+    pub delivery: bool,
+    /// What was used, where it bills that afterwards.
+    pub used: Option<Used>,
+}
+
+/// Use that was billed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Used {
+    /// Agreement.
+    pub agreement: Uuid,
+    /// Day after which it begins.
+    pub from: NaiveDate,
+    /// Its last day.
+    pub to: NaiveDate,
 }
 
 /// A payment.
@@ -54,9 +69,8 @@ pub struct Guarantee {
 
 impl Guarantee {
     /// Whether it counts on a day: not past its last day, and not told by billing as a payment, which counts by itself or has bounced.
-    pub fn counts(&self, today: NaiveDate, payments: &[Payment]) -> bool {
-        let paid_in = !self.receipt_no.is_empty() && payments.iter().any(|p| p.receipt_no == self.receipt_no);
-        !paid_in && self.last.is_none_or(|last| today <= last)
+    pub fn counts(&self, today: NaiveDate, receipts: &BTreeSet<String>) -> bool {
+        !receipts.contains(&self.receipt_no) && self.last.is_none_or(|last| today <= last)
     }
 }
 
@@ -69,6 +83,8 @@ pub struct Books {
     pub payments: Vec<Payment>,
     /// Guarantees that are held.
     pub guarantees: Vec<Guarantee>,
+    /// First days that agreements which have ended do not cover any more.
+    pub ended: BTreeMap<Uuid, NaiveDate>,
 }
 
 /// Averages of what was delivered (B-04): both are told, since zeros understate a seasonal customer and leaving them out overstates a
@@ -121,6 +137,27 @@ fn days_after(day: NaiveDate, today: NaiveDate) -> i64 {
     today.signed_duration_since(day).num_days().max(0)
 }
 
+/// Fen of the use after a day and up to another one, by the bills of its agreement: what the same days cost a year before, since a boiler that
+/// heats in winter uses nothing in summer; where the bills do not reach back so far, their average.
+fn use_in(billed: &[(Used, i64)], after: NaiveDate, to: NaiveDate) -> Option<i64> {
+    let year = Months::new(12);
+    let (since, until) = (after.checked_sub_months(year)?, to.checked_sub_months(year)?);
+    let share = |fen: i64, days: i64, of: i64| i128::from(fen).saturating_mul(i128::from(days)).checked_div(i128::from(of));
+    let days = |used: &Used| days_after(used.from, used.to);
+    let fen = if billed.iter().any(|(used, _)| used.from <= since) {
+        billed.iter().fold(0_i128, |sum, (used, fen)| {
+            let both = days_after(used.from.max(since), used.to.min(until));
+            sum.saturating_add(share(*fen, both, days(used)).unwrap_or(0))
+        })
+    } else {
+        let all = billed.iter().fold((0_i64, 0_i64), |(fen, all), (used, amount)| {
+            (fen.saturating_add(*amount), all.saturating_add(days(used)))
+        });
+        share(all.0, days_after(after, to), all.1)?
+    };
+    i64::try_from(fen).ok()
+}
+
 /// An average in fen, cut off; 0 of nothing.
 pub fn average(total: i64, months: i64) -> i64 {
     total.checked_div(months).unwrap_or(0)
@@ -139,13 +176,31 @@ impl Books {
 
     /// Fen of all guarantees that count.
     pub fn guaranteed(&self, today: NaiveDate) -> i64 {
-        let counting = self.guarantees.iter().filter(|g| g.counts(today, &self.payments));
+        let receipts: BTreeSet<String> = self.payments.iter().map(|p| p.receipt_no.clone()).collect();
+        let counting = self.guarantees.iter().filter(|g| g.counts(today, &receipts));
         counting.fold(0, |sum, g| sum.saturating_add(g.amount))
     }
 
-    /// Fen at risk, never below zero.
+    /// Fen at risk, never below zero: what is billed or used, less what is paid or guaranteed.
     pub fn exposure(&self, today: NaiveDate) -> i64 {
-        self.billed().saturating_sub(self.paid()).saturating_sub(self.guaranteed(today)).max(0)
+        let owed = self.billed().saturating_add(self.unbilled(today));
+        owed.saturating_sub(self.paid()).saturating_sub(self.guaranteed(today)).max(0)
+    }
+
+    /// Fen that were used and are not billed yet, by estimate: of each agreement the whole days since those of its bills, up to its end.
+    pub fn unbilled(&self, today: NaiveDate) -> i64 {
+        let mut agreements: BTreeMap<Uuid, Vec<(Used, i64)>> = BTreeMap::new();
+        for bill in &self.bills {
+            if let Some(used) = bill.used {
+                agreements.entry(used.agreement).or_default().push((used, bill.amount));
+            }
+        }
+        agreements.iter().fold(0, |sum, (agreement, billed)| {
+            let end = self.ended.get(agreement).map_or(today, |ended| today.min(*ended));
+            let last = billed.iter().map(|(used, _)| used.to).max().unwrap_or(end);
+            let open = end.pred_opt().filter(|end| *end > last).and_then(|end| use_in(billed, last, end));
+            sum.saturating_add(open.unwrap_or(0))
+        })
     }
 
     /// Bills with what is unpaid of them. Bills that a payment settled are paid; what payments of an account leave over pays its other bills,
@@ -254,7 +309,7 @@ impl Books {
     pub fn delivered(&self, today: NaiveDate) -> Delivered {
         let index = |year: i32, month: i32| i64::from(year).saturating_mul(12).saturating_add(i64::from(month)).saturating_sub(1);
         let mut months: BTreeMap<i64, i64> = BTreeMap::new();
-        for bill in &self.bills {
+        for bill in self.bills.iter().filter(|b| b.delivery) {
             let sum = months.entry(index(bill.year, bill.month)).or_default();
             *sum = sum.saturating_add(bill.amount);
         }
@@ -290,7 +345,7 @@ impl Books {
     /// Whether the month that was billed last, on a day or after it, came to half of the same month a year before or less: measured against its
     /// own season, a heating boiler does not seem to shrink in spring.
     fn usage_halved(&self, since: NaiveDate) -> bool {
-        let standing = || self.bills.iter().filter(|b| b.amount > 0);
+        let standing = || self.bills.iter().filter(|b| b.delivery && b.amount > 0);
         let Some(last) = standing().max_by_key(|b| (b.year, b.month)) else {
             return false;
         };
@@ -301,11 +356,6 @@ impl Books {
         let fresh = standing().any(|b| (b.year, b.month) == (last.year, last.month) && b.issued >= since);
         let before = of(last.year.saturating_sub(1));
         fresh && before > 0 && of(last.year).saturating_mul(2) <= before
-    }
-
-    /// Days since the last bill was issued; none without bills.
-    pub fn days_unbilled(&self, today: NaiveDate) -> Option<i64> {
-        self.bills.iter().map(|b| b.issued).max().map(|issued| days_after(issued, today))
     }
 
     /// Puts what the books know into the measures of a rating.
@@ -340,6 +390,21 @@ mod tests {
             issued,
             due: day(due),
             paid: paid.map(day),
+            delivery: true,
+            used: None,
+        }
+    }
+
+    /// A bill of what an agreement used after a day and up to the day of its issue.
+    fn of_use(n: u128, agreement: u128, amount: i64, from: &str, to: &str) -> Bill {
+        let used = Used {
+            agreement: Uuid::from_u128(agreement),
+            from: day(from),
+            to: day(to),
+        };
+        Bill {
+            used: Some(used),
+            ..bill(n, ONE, amount, to, to, None)
         }
     }
 
@@ -362,7 +427,7 @@ mod tests {
                 bill(4, TWO, 5000, "2025-02-05", "2025-02-25", None),
             ],
             payments: vec![payment(ONE, 25_000, "R1")],
-            guarantees: vec![],
+            ..Books::default()
         };
         let unpaid: Vec<_> = books.unpaid().iter().map(|(b, rest)| (b.id.as_u128(), *rest)).collect();
         assert_eq!(unpaid, [(104, 5000), (103, 5000)]);
@@ -386,6 +451,49 @@ mod tests {
     }
 
     #[test]
+    fn b_05_use_that_is_not_billed_yet_counts_by_the_days_of_last_year() {
+        // Of the same days a year ago, a day of January cost 10.00, one of February 5.00.
+        let known = vec![
+            of_use(1, 1, 31_000, "2024-12-31", "2025-01-31"),
+            of_use(2, 1, 14_000, "2025-01-31", "2025-02-28"),
+            of_use(3, 1, 62_000, "2025-12-31", "2026-01-31"),
+        ];
+        let mut books = Books {
+            bills: known,
+            ..Books::default()
+        };
+        for (today, wanted) in [("2026-01-31", 0), ("2026-02-01", 0), ("2026-02-02", 500), ("2026-02-11", 5000)] {
+            assert_eq!(books.unbilled(day(today)), wanted, "{today}");
+        }
+        assert_eq!(books.exposure(day("2026-02-11")), 31_000 + 14_000 + 62_000 + 5000);
+        // A bill that was taken back leaves its days unbilled: January 2025 a year before, and ten days of February.
+        books.bills[2] = Bill {
+            amount: 0,
+            used: None,
+            ..books.bills[2]
+        };
+        books.bills.push(of_use(4, 1, 0, "2025-02-28", "2025-12-31"));
+        assert_eq!(books.unbilled(day("2026-02-11")), 31_000 + 5000);
+        // A boiler that did not heat last summer does not this summer.
+        books.bills = vec![
+            of_use(1, 2, 31_000, "2025-02-28", "2025-03-31"),
+            of_use(2, 2, 30_000, "2026-02-28", "2026-03-31"),
+        ];
+        assert_eq!(books.unbilled(day("2026-07-01")), 0);
+        // A new customer is taken at its average, until its agreement ends; every agreement counts by itself.
+        books.bills = vec![of_use(1, 3, 30_000, "2026-01-01", "2026-01-31"), of_use(2, 4, 3000, "2026-01-01", "2026-01-31")];
+        assert_eq!(books.unbilled(day("2026-02-11")), 10_000 + 1000);
+        books.ended.insert(Uuid::from_u128(3), day("2026-02-05"));
+        assert_eq!(books.unbilled(day("2026-02-11")), 4000 + 1000);
+        // Nothing is used for a fee or for a season that was billed ahead, and a fee is no delivery.
+        books.bills = vec![Bill {
+            delivery: false,
+            ..bill(1, ONE, 5000, "2026-01-05", "2026-01-25", None)
+        }];
+        assert_eq!((books.unbilled(day("2026-02-11")), books.delivered(day("2026-02-11")).total()), (0, 0));
+    }
+
+    #[test]
     fn b_09_punctuality_knows_payments_only() {
         let today = day("2025-06-30");
         let mut books = Books {
@@ -396,7 +504,7 @@ mod tests {
                 bill(4, ONE, 0, "2025-03-05", "2025-03-25", None),
             ],
             payments: vec![payment(ONE, 30_000, "R1")],
-            guarantees: vec![],
+            ..Books::default()
         };
         // In twelve months 200.00 were due; 100.00 came on the last day, 100.00 ten days late; the credited bill counts nowhere.
         assert_eq!(books.punctuality(today), (20_000, 10_000, 100_000));
@@ -501,8 +609,8 @@ mod tests {
         };
         let mut books = Books {
             bills: vec![bill(1, ONE, 10_000, "2025-03-01", "2025-03-20", None)],
-            payments: vec![],
             guarantees: vec![guarantee(Some("2025-03-10"), "")],
+            ..Books::default()
         };
         assert_eq!(books.exposure(today), 6000);
         assert_eq!(books.exposure(day("2025-03-11")), 10_000);
@@ -529,7 +637,7 @@ mod tests {
                     ..bill(n, ONE, *amount, "2025-01-01", "2025-01-01", None)
                 }).collect(),
                 payments: vec![payment(ONE, paid, "R")],
-                guarantees: vec![],
+                ..Books::default()
             };
             let today = day("2025-06-30");
             let unpaid = books.unpaid();
