@@ -47,9 +47,6 @@ pub(crate) use codes;
 /// Fails where a list and the enum of the contract differ in a name or a number.
 #[cfg(test)]
 pub(crate) fn assert_contract<T: Code>(prefix: &str, name_of: impl Fn(i32) -> Option<&'static str>) {
-    for word in T::ALL {
-        assert_eq!(name_of(word.number()), Some(format!("{prefix}{}", word.code()).as_str()));
-    }
-    let known = (1..200).filter(|number| name_of(*number).is_some()).count();
-    assert_eq!(T::ALL.len(), known, "the contract has another number of values than {}", T::LIST);
+    let words: Vec<_> = T::ALL.iter().map(|word| (word.number(), word.code())).collect();
+    testbed::assert_contract(&words, prefix, name_of);
 }

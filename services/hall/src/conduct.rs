@@ -6,6 +6,7 @@ use database::{Begun, Scope, Scoped, find};
 use rpc::{Call, Fault, page::Page, wire};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
+use vault::Vault;
 
 use crate::{
     Desk, case,
@@ -13,6 +14,7 @@ use crate::{
     fields, order,
     refusal::Refusal,
     rows::{columns, table},
+    sealed::{self, Clear},
     staff::{self, store::Staff},
 };
 
@@ -61,6 +63,10 @@ table! {
         answered_at: Option<i64>,
     }
 }
+
+/// Names of what is sealed in columns of texts, where older rows are clear.
+pub const DETAIL: &str = "conduct_fact.detail";
+pub const ANSWER: &str = "conduct_fact.answer";
 
 impl Scoped for badge::Entity {
     const BRANCH: Option<Self::Column> = Some(badge::Column::Branch);
@@ -139,12 +145,15 @@ async fn record_fact(desk: Desk, call: Call, request: RecordConductFactRequest) 
     if let Some(id) = case_id {
         case::store::get(&*write, &scope, id).await?;
     }
+    let id = Uuid::now_v7();
+    let clear = [(DETAIL, request.detail.as_str())];
+    let [detail] = desk.vault.seal_texts(&*write, id, clear).await.map_err(Fault::internal)?;
     let row = fact::Model {
-        id: Uuid::now_v7(),
+        id,
         staff_id: member.id,
         kind: fields::pick("kind", request.kind)?,
         happened_on,
-        detail: request.detail,
+        detail,
         evidence_file_id: request.evidence_file_id,
         case_id,
         branch: member.branch,
@@ -156,9 +165,9 @@ async fn record_fact(desk: Desk, call: Call, request: RecordConductFactRequest) 
     };
     write.subject(row.id);
     write.subject(member.id);
-    let answer = row.proto();
-    row.insert(&*write).await?;
-    write.commit(RecordConductFactResponse { conduct_fact: Some(answer) }).await
+    row.clone().insert(&*write).await?;
+    let conduct_fact = opened(&*write, &desk.vault, &[row]).await?.pop();
+    write.commit(RecordConductFactResponse { conduct_fact }).await
 }
 
 async fn answer_fact(desk: Desk, call: Call, request: AnswerConductFactRequest) -> Result<AnswerConductFactResponse, Fault> {
@@ -177,12 +186,13 @@ async fn answer_fact(desk: Desk, call: Call, request: AnswerConductFactRequest) 
     if row.answered_at.is_some() {
         return Err(Refusal::FactAnswered.into());
     }
-    row.answer = request.answer;
+    let clear = [(ANSWER, request.answer.as_str())];
+    [row.answer] = desk.vault.seal_texts(&*write, row.id, clear).await.map_err(Fault::internal)?;
     row.answered_at = Some(write.now().micros());
     row.save(&*write).await?;
     write.subject(row.id);
-    let answer = row.proto();
-    write.commit(AnswerConductFactResponse { conduct_fact: Some(answer) }).await
+    let conduct_fact = opened(&*write, &desk.vault, &[row]).await?.pop();
+    write.commit(AnswerConductFactResponse { conduct_fact }).await
 }
 
 async fn list_facts(desk: Desk, call: Call, request: ListConductFactsRequest) -> Result<ListConductFactsResponse, Fault> {
@@ -196,7 +206,7 @@ async fn list_facts(desk: Desk, call: Call, request: ListConductFactsRequest) ->
     }
     let (rows, next_page_token) = page.cut(select.all(desk.db.reader()).await?, |row| row.id);
     Ok(ListConductFactsResponse {
-        conduct_facts: rows.iter().map(fact::Model::proto).collect(),
+        conduct_facts: opened(desk.db.reader(), &desk.vault, &rows).await?,
         next_page_token,
     })
 }
@@ -215,19 +225,29 @@ impl badge::Model {
     }
 }
 
+/// Facts with what is sealed of them opened, empty where it was erased; answers are masked by the frame.
+async fn opened(conn: &impl ConnectionTrait, vault: &Vault, rows: &[fact::Model]) -> Result<Vec<ConductFact>, Fault> {
+    let texts = rows
+        .iter()
+        .flat_map(|row| [(row.id, DETAIL, row.detail.as_str()), (row.id, ANSWER, &row.answer)]);
+    let mut texts = sealed::texts(conn, vault, texts).await?;
+    Ok(rows.iter().map(|row| row.told(&mut texts)).collect())
+}
+
 impl fact::Model {
-    fn proto(&self) -> ConductFact {
+    fn told(&self, texts: &mut Clear) -> ConductFact {
+        let (detail, answer) = (texts.take(), texts.take());
         ConductFact {
             conduct_fact_id: self.id.to_string(),
             staff_id: self.staff_id.to_string(),
             kind: self.kind.number(),
             happened_date: Some(wire::date(self.happened_on)),
-            detail: self.detail.clone(),
+            detail,
             evidence_file_id: self.evidence_file_id.clone(),
             case_id: fields::text(self.case_id),
             branch: self.branch.clone(),
             record_time: Some(fields::instant(self.recorded_at)),
-            answer: self.answer.clone(),
+            answer,
             answer_time: self.answered_at.map(fields::instant),
             etag: self.etag(),
         }

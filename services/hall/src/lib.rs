@@ -18,6 +18,7 @@ mod opening;
 mod order;
 mod refusal;
 mod rows;
+mod sealed;
 mod staff;
 mod step;
 mod story;
@@ -47,6 +48,7 @@ pub const SERVICE: boot::Service = boot::Service {
         include_str!("../migrations/0001_initial.sql"),
         include_str!("../migrations/0002_matters.sql"),
         include_str!("../migrations/0003_complaints.sql"),
+        include_str!("../migrations/0004_callbacks.sql"),
     ],
     build,
     references: &[
@@ -146,6 +148,7 @@ fn build(host: boot::Host) -> boot::Built {
                 "take-billing-events",
                 database::consume(desk.db.clone(), desk.billing.clone(), matter::fees::BillingEvents),
             )
+            .task("seal-older-texts", sealed::seal_older(desk.clone()))
             .task("take-steps", step::runner::run(desk.clone()))
             .task("sweep", sweep(desk)))
     })
@@ -155,7 +158,7 @@ fn build(host: boot::Host) -> boot::Built {
 const SWEEP: Duration = Duration::from_millis(500);
 
 /// Looks again and again for what the calendar has brought about: certificates that end, clocks that are late, months whose figures are to be
-/// told, offers without an answer.
+/// told, offers without an answer, key accounts that are visited once a month.
 async fn sweep(desk: Desk) {
     loop {
         if desk.clock.is_held() {
@@ -168,6 +171,7 @@ async fn sweep(desk: Desk) {
             ("figures", matter::figures::run(&desk).await),
             ("compliance", matter::ops::look(&desk).await),
             ("offers", order::vendor::sweep(&desk).await),
+            ("key accounts", callback::key_account::sweep(&desk).await),
         ] {
             if let Err(fault) = outcome {
                 tell(what, &fault);

@@ -1,9 +1,14 @@
 //! What has to be known about a customer before anything is promised (提示横幅): credit holds and the list of dishonest customers, as archive
 //! tells them. Basic supply is never refused for them.
 
+use std::collections::BTreeMap;
+
 use calendar::NaiveDate;
 use contracts::hearth::{
-    archive::v1::{AccountOpened, CreditHoldCleared, CreditHoldRaised, PartyListedDishonest, PartyListingEnded},
+    archive::v1::{
+        AccountOpened, CreditHoldCleared, CreditHoldRaised, KeyAccountDesignated, KeyAccountDowngraded, KeyAccountWithdrawn, PartyListedDishonest,
+        PartyListingEnded,
+    },
     hall::v1::CustomerNotice,
 };
 use database::{Consumer, Event, Write};
@@ -16,6 +21,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::{
+    callback::key_account,
     codes::{Code, codes},
     rows::{columns, table},
 };
@@ -74,6 +80,18 @@ pub async fn of(conn: &impl ConnectionTrait, party: &str, account: Option<Uuid>,
         .collect())
 }
 
+/// An account of each party that has one: the first that was opened.
+pub async fn accounts(conn: &impl ConnectionTrait, parties: &[Uuid]) -> Result<BTreeMap<Uuid, Uuid>, Fault> {
+    let select = account::Entity::find()
+        .filter(account::Column::PartyId.is_in(parties.iter().map(Uuid::to_string)))
+        .order_by_desc(account::Column::Id);
+    let rows = select.all(conn).await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| Some((Uuid::try_parse(&row.party_id).ok()?, row.id)))
+        .collect())
+}
+
 /// Takes the events of the archive service.
 pub struct ArchiveEvents;
 
@@ -102,6 +120,15 @@ impl Consumer for ArchiveEvents {
         } else if kind == PartyListingEnded::full_name() {
             let ended: PartyListingEnded = decode(event)?;
             clear(write, &ended.party_id, Kind::ListedDishonest).await
+        } else if kind == KeyAccountDesignated::full_name() {
+            let told: KeyAccountDesignated = decode(event)?;
+            key_account::designated(write, &told.party_id, told.branch, told.account_manager).await
+        } else if kind == KeyAccountDowngraded::full_name() {
+            let told: KeyAccountDowngraded = decode(event)?;
+            key_account::ended(write, &told.party_id).await
+        } else if kind == KeyAccountWithdrawn::full_name() {
+            let told: KeyAccountWithdrawn = decode(event)?;
+            key_account::ended(write, &told.party_id).await
         } else {
             Ok(())
         }

@@ -136,6 +136,8 @@ rpc::refusals! {
 
         /// The task's state does not allow the step.
         CallbackState = FailedPrecondition "CALLBACK_STATE" "the state of the call-back does not allow this step",
+        /// C-01: nobody chooses whom to call by what he tells of.
+        CallbackRateWhole = InvalidArgument "CALLBACK_RATE_WHOLE" "what is only told of is called every time",
         /// C-02: a handler does not ask about the own work.
         CallerIsHandler = PermissionDenied "CALLER_IS_HANDLER" "whoever handled the matter does not call",
         /// C-02: nobody of the vendor whose crew did the work asks about it.

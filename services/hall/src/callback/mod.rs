@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod figures;
+pub mod key_account;
 pub mod model;
 pub mod objection;
 pub mod ops;

@@ -182,6 +182,33 @@ pub fn allowed(from: State) -> Vec<&'static str> {
         .collect()
 }
 
+codes! {
+    /// What is done with a record.
+    pub enum RecordAction {
+        Sign = 1 "SIGN",
+    }
+}
+
+/// Every step of a record that there is (C-08).
+pub const RECORD_STEPS: &[(RecordState, RecordAction, RecordState)] = &[(RecordState::Incomplete, RecordAction::Sign, RecordState::Complete)];
+
+/// The state of a record after a step; `None` where there is no such step.
+pub fn record_step(from: RecordState, action: RecordAction) -> Option<RecordState> {
+    RECORD_STEPS
+        .iter()
+        .find(|(state, step, _)| *state == from && *step == action)
+        .map(|(_, _, to)| *to)
+}
+
+/// Where a record begins: a visit without a signature counts for nothing yet (C-08).
+pub fn begins(channel: Channel, signed: bool) -> RecordState {
+    if channel == Channel::Visit && !signed {
+        RecordState::Incomplete
+    } else {
+        RecordState::Complete
+    }
+}
+
 /// States in which a customer waits for a call.
 pub const WAITING: [State; 4] = [State::Planned, State::Due, State::Attempting, State::SecondCallback];
 
@@ -205,7 +232,7 @@ pub const ATTEMPTS: (i32, i32) = (3, 2);
 const fn by_phone(cause: Cause, unit: Unit, amount: i32, source: &'static str) -> Default {
     Default {
         cause,
-        rates: (10_000, 10_000),
+        rates: (ALL, ALL),
         unit,
         amount,
         channel: Channel::Phone,
@@ -230,7 +257,7 @@ pub const DEFAULTS: &[Default] = &[
     },
     by_phone(Cause::GasOpened, Unit::WorkingDays, 3, "E4-05: every opening, within 3 working days"),
     Default {
-        rates: (1_000, 10_000),
+        rates: (1_000, ALL),
         ..by_phone(Cause::Inspection, Unit::ElapsedMinutes, 10_080, "10 %, with a hazard every one, within 7 days")
     },
     Default {
@@ -256,6 +283,21 @@ pub const DEFAULTS: &[Default] = &[
 /// When a call is due.
 pub fn due(unit: Unit, amount: i32, from: Instant) -> Result<Instant, CalendarMissing> {
     calendar::due(Calendar::china(), &rule(unit, amount), from).map(|due| due.at)
+}
+
+/// Happenings that the hall has no record of: whoever tells of one gives its id, so that all of them are called (C-01).
+pub const ONLY_TOLD: [Cause; 3] = [Cause::HazardNotice, Cause::OnlineSentiment, Cause::KeyAccount];
+
+/// Every happening, in 1/10000.
+pub const ALL: i32 = 10_000;
+
+/// The share of happenings that are called, of the rates without and with a hazard.
+pub fn rate(cause: Cause, rates: (i32, i32), hazard: bool) -> i32 {
+    match hazard {
+        _ if ONLY_TOLD.contains(&cause) => ALL,
+        false => rates.0,
+        true => rates.1,
+    }
 }
 
 /// What is hashed for a draw (C-01): nothing that anybody could choose.
@@ -396,6 +438,34 @@ mod tests {
     }
 
     #[test]
+    fn c_08_a_record_takes_these_steps_and_no_other() {
+        let mut found = vec![];
+        for from in RecordState::ALL {
+            for action in RecordAction::ALL {
+                found.push((*from, *action, record_step(*from, *action)));
+            }
+        }
+        let legal = [
+            (RecordState::Incomplete, RecordAction::Sign, Some(RecordState::Complete)),
+            (RecordState::Complete, RecordAction::Sign, None),
+        ];
+        assert_eq!(found, legal);
+        assert_eq!(RECORD_STEPS.len(), 1, "no pair stands twice");
+        for channel in Channel::ALL {
+            let unsigned = if *channel == Channel::Visit {
+                RecordState::Incomplete
+            } else {
+                RecordState::Complete
+            };
+            assert_eq!(
+                (begins(*channel, false), begins(*channel, true)),
+                (unsigned, RecordState::Complete),
+                "{channel:?}"
+            );
+        }
+    }
+
+    #[test]
     fn every_cause_has_one_policy() {
         let causes: Vec<_> = DEFAULTS.iter().map(|policy| policy.cause).collect();
         for cause in Cause::ALL {
@@ -433,6 +503,15 @@ mod tests {
         assert_eq!(draw(&seed), 2_931);
         assert_eq!(draw(&super::seed(Cause::CounterTransaction, 2, about)), 896, "another version draws anew");
         assert_eq!(draw(&super::seed(Cause::Inspection, 1, about)), 4_601);
+    }
+
+    #[test]
+    fn c_01_what_people_only_tell_of_is_called_every_time() {
+        let share = |cause| (rate(cause, (500, 700), false), rate(cause, (500, 700), true));
+        for cause in Cause::ALL {
+            let told = matches!(cause, Cause::HazardNotice | Cause::OnlineSentiment | Cause::KeyAccount);
+            assert_eq!(share(*cause), if told { (10_000, 10_000) } else { (500, 700) }, "{cause:?}");
+        }
     }
 
     #[test]

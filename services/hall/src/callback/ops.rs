@@ -5,11 +5,15 @@ use contracts::hearth::{hall::v1::*, options::v1::Role};
 use database::{Begun, Scope, Write};
 use rpc::{Call, Fault, page::Page};
 use uuid::Uuid;
+use vault::Vault;
 
 use super::{
-    model::{Action, Barred, Cause, Channel, Courtesy, Outcome, Rank, RecordState, Rework, State, Tried, barred, channel_fits, satisfied, unreachable},
+    model::{
+        Action, Barred, Cause, Channel, Courtesy, Outcome, Rank, RecordAction, RecordState, Rework, State, Tried, barred, begins, channel_fits, record_step,
+        satisfied, unreachable,
+    },
     objection, rework,
-    store::{self, Attempt, Record, Task},
+    store::{self, Attempt, REWORK_TASK, Record, Task, VERBATIM},
 };
 use crate::{Desk, codes::Code, complaint, fields, refusal::Refusal, rows::Packed, staff, staff::store::Staff};
 
@@ -29,7 +33,7 @@ pub async fn assign(desk: Desk, call: Call, request: AssignCallbackRequest) -> R
     segregated(&task, &agent)?;
     task.assignee_staff_id = Some(agent.id);
     task.take(&mut write, Action::Assign, &agent.id.to_string()).await?;
-    let task = task.whole(&*write, write.now()).await?;
+    let task = task.whole(&*write, &desk.vault, write.now()).await?;
     write.commit(AssignCallbackResponse { task: Some(task) }).await
 }
 
@@ -53,7 +57,7 @@ pub async fn take_next(desk: Desk, call: Call, request: TakeNextCallbackRequest)
         }
         task.assignee_staff_id = Some(me.id);
         task.take(&mut write, Action::Assign, &me.id.to_string()).await?;
-        let task = task.whole(&*write, write.now()).await?;
+        let task = task.whole(&*write, &desk.vault, write.now()).await?;
         return write.commit(TakeNextCallbackResponse { task: Some(task) }).await;
     }
     Err(Fault::not_found("call-back", "next"))
@@ -105,7 +109,7 @@ pub async fn attempt(desk: Desk, call: Call, request: RecordCallbackAttemptReque
             task.take(&mut write, Action::GiveUp, &format!("{} attempts", days.len())).await?;
         }
     }
-    let task = task.whole(&*write, now).await?;
+    let task = task.whole(&*write, &desk.vault, now).await?;
     write.commit(RecordCallbackAttemptResponse { task: Some(task) }).await
 }
 
@@ -126,9 +130,11 @@ pub async fn record(desk: Desk, call: Call, request: RecordCallbackRequest) -> R
     if channel != reached.channel {
         return Err(Fault::from(Refusal::ChannelNotPlanned).field("channel"));
     }
-    let unsigned = channel == Channel::Visit && request.signature_file_id.is_empty();
+    let id = Uuid::now_v7();
+    let clear = [(VERBATIM, request.verbatim.as_str()), (REWORK_TASK, &request.rework_task)];
+    let [verbatim, rework_task] = desk.vault.seal_texts(&*write, id, clear).await.map_err(Fault::internal)?;
     let row = Record {
-        id: Uuid::now_v7(),
+        id,
         task_id: task.id,
         round,
         recorded_at: write.now().micros(),
@@ -137,23 +143,23 @@ pub async fn record(desk: Desk, call: Call, request: RecordCallbackRequest) -> R
         solved: request.solved,
         courtesy: fields::pick::<Courtesy>("courtesy", request.courtesy)?,
         reasons: Packed(request.reasons),
-        verbatim: request.verbatim,
+        verbatim,
+        state: begins(channel, !request.signature_file_id.is_empty()),
         signature_file_id: request.signature_file_id,
         agent: call.subject().to_owned(),
-        state: if unsigned { RecordState::Incomplete } else { RecordState::Complete },
         rework: fields::pick_if(request.rework).unwrap_or(Rework::Complaint),
-        rework_task: request.rework_task,
+        rework_task,
         version: 1,
     };
     row.clone().insert(&*write).await?;
-    if unsigned {
+    if row.state == RecordState::Incomplete {
         // C-08: it moves nothing yet; the version shows that something was written.
         task.save(&*write).await?;
         write.subject(task.id);
     } else {
-        judge(&mut write, &mut task, &row).await?;
+        judge(&mut write, &desk.vault, &mut task, &row).await?;
     }
-    let task = task.whole(&*write, write.now()).await?;
+    let task = task.whole(&*write, &desk.vault, write.now()).await?;
     write.commit(RecordCallbackResponse { task: Some(task) }).await
 }
 
@@ -165,18 +171,17 @@ pub async fn complete(desk: Desk, call: Call, request: CompleteCallbackRecordReq
     let mut task = at_call(&write, &call, &request.callback_task_id, &request.etag).await?;
     task.check_step(Action::Satisfy)?;
     let mut records = store::records(&*write, task.id).await?;
-    let open = records.pop().filter(|row| row.round == task.round && row.state == RecordState::Incomplete);
-    let mut row = open.ok_or(Refusal::RecordComplete)?;
+    let mut row = records.pop().filter(|row| row.round == task.round).ok_or(Refusal::RecordComplete)?;
+    row.state = record_step(row.state, RecordAction::Sign).ok_or(Refusal::RecordComplete)?;
     row.signature_file_id = request.signature_file_id;
-    row.state = RecordState::Complete;
     row.save(&*write).await?;
-    judge(&mut write, &mut task, &row).await?;
-    let task = task.whole(&*write, write.now()).await?;
+    judge(&mut write, &desk.vault, &mut task, &row).await?;
+    let task = task.whole(&*write, &desk.vault, write.now()).await?;
     write.commit(CompleteCallbackRecordResponse { task: Some(task) }).await
 }
 
 /// What a complete record means for its task (C-04).
-async fn judge(write: &mut Write, task: &mut Task, record: &Record) -> Result<(), Fault> {
+async fn judge(write: &mut Write, vault: &Vault, task: &mut Task, record: &Record) -> Result<(), Fault> {
     let good = satisfied(record.score, record.solved);
     // The figures count the first answer: work done again does not make it a better one.
     task.satisfied.get_or_insert(good);
@@ -191,7 +196,7 @@ async fn judge(write: &mut Write, task: &mut Task, record: &Record) -> Result<()
             rework::tell(write, task, record);
             Ok(())
         }
-        (false, _) => rework::open(write, task, record).await,
+        (false, _) => rework::open(write, vault, task, record).await,
     }
 }
 
@@ -215,7 +220,7 @@ pub async fn close(desk: Desk, call: Call, request: CloseCallbackRequest) -> Res
     }
     task.take(&mut write, Action::Close, "").await?;
     finish(&mut write, &task, last.map_or(0, |row| row.score)).await?;
-    let task = task.whole(&*write, write.now()).await?;
+    let task = task.whole(&*write, &desk.vault, write.now()).await?;
     write.commit(CloseCallbackResponse { task: Some(task) }).await
 }
 
@@ -245,7 +250,7 @@ async fn finish(write: &mut Write, task: &Task, score: i32) -> Result<(), Fault>
 
 pub async fn get(desk: Desk, call: Call, request: GetCallbackTaskRequest) -> Result<GetCallbackTaskResponse, Fault> {
     let task = store::get(desk.db.reader(), &Scope::of(&call), fields::id("callback_task_id", &request.callback_task_id)?).await?;
-    let task = task.whole(desk.db.reader(), desk.clock.now()).await?;
+    let task = task.whole(desk.db.reader(), &desk.vault, desk.clock.now()).await?;
     Ok(GetCallbackTaskResponse { task: Some(task) })
 }
 

@@ -1,16 +1,16 @@
 //! From a happening to a call: the draw, once and for good (C-01).
 
-use contracts::hearth::hall::v1::*;
-use database::{Begun, Write};
+use contracts::hearth::{hall::v1::*, options::v1::Role};
+use database::{Begun, Scope, Write};
 use rpc::{Call, Fault};
 use uuid::Uuid;
 
 use super::{
-    model::{Action, Cause, Contact, State, Verdict, draw, due, seed, vendor_mark, verdict},
+    model::{Action, Cause, Contact, State, Verdict, draw, due, rate, seed, vendor_mark, verdict},
     objection, rework,
-    store::{self, Draw, Task},
+    store::{self, Draw, Policy, Task},
 };
-use crate::{Desk, codes::Code, deadline::store::missing, fields, rows::Packed, story};
+use crate::{Desk, codes::Code, complaint::model::Utility, deadline::store::missing, fields, interaction, order, refusal::Refusal, rows::Packed, story};
 
 /// What may lead to a call.
 pub struct Happening<'a> {
@@ -23,27 +23,34 @@ pub struct Happening<'a> {
     pub handlers: Vec<String>,
     /// The vendor whose crew did the work.
     pub vendor: Option<Uuid>,
+    /// What is supplied there; none where nobody knows.
+    pub utility: Option<Utility>,
     pub hazard: bool,
     pub contact: Contact,
 }
 
-/// Draws whether the customer is called, and plans the call. What was drawn already stays as it is; nothing is answered for a task that
-/// is older than draws.
+/// Draws whether the customer is called, and plans the call. What was drawn already stays as it is, save that a hazard which is told of later puts
+/// the same number under the rate of hazards; nothing is answered for a task that is older than draws.
 pub async fn plan(write: &mut Write, happening: Happening<'_>) -> Result<Option<Draw>, Fault> {
     let Happening { cause, about, account, .. } = happening;
-    if let Some(draw) = store::draw_of(&**write, cause, about).await? {
-        return Ok(Some(draw));
-    }
-    if store::lock_about(&**write, cause, about).await?.is_some() {
-        return Ok(None);
-    }
+    let rate_of = |policy: &Policy| rate(cause, (policy.rate_bp, policy.hazard_rate_bp), happening.hazard);
+    let policy = match store::draw_of(&**write, cause, about).await? {
+        Some(before) => {
+            let policy = store::policy(&**write, before.policy_id).await?;
+            if before.verdict != Verdict::NotDrawn || rate_of(&policy) <= before.rate_bp {
+                return Ok(Some(before));
+            }
+            policy
+        }
+        None if store::lock_about(&**write, cause, about).await?.is_some() => return Ok(None),
+        None => store::in_force(&**write, cause, write.now().date()).await?,
+    };
     let now = write.now();
-    let policy = store::in_force(&**write, cause, now.date()).await?;
     let contact = match (happening.contact, account) {
         (Contact::Known, Some(account)) if objection::holds(&**write, account).await? => Contact::Objects,
         (contact, _) => contact,
     };
-    let rate_bp = if happening.hazard { policy.hazard_rate_bp } else { policy.rate_bp };
+    let rate_bp = rate_of(&policy);
     let seed = seed(cause, policy.policy_version, about);
     let number = draw(&seed);
     let drawn = Draw {
@@ -86,6 +93,7 @@ pub async fn plan(write: &mut Write, happening: Happening<'_>) -> Result<Option<
         discourteous: None,
         rework: None,
         rework_id: None,
+        utility: happening.utility,
         version: 1,
     };
     task.announce(write);
@@ -150,25 +158,62 @@ pub async fn report(desk: Desk, call: Call, request: ReportCallbackTriggerReques
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
+    let about = fields::id("about_id", &request.about_id)?;
+    let drawn = match fields::pick("cause", request.cause)? {
+        Cause::Inspection => inspected(&mut write, &call, about, request.hazard).await?,
+        Cause::CounterTransaction if !at_another_counter(&call) => visited(&mut write, &call, about).await?,
+        cause => told(&mut write, &call, cause, about, &request).await?,
+    };
+    // A happening of another branch under the same id is not told about.
+    let drawn = drawn.filter(|draw| draw.branch == request.branch);
+    let draw = drawn.ok_or_else(|| Fault::not_found("happening", about))?.proto();
+    write.commit(ReportCallbackTriggerResponse { draw: Some(draw) }).await
+}
+
+/// Services have ids for what happens at their counters that no person chooses (C-01).
+fn at_another_counter(call: &Call) -> bool {
+    call.has(Role::ServiceArchive) || call.has(Role::ServiceBilling)
+}
+
+/// The draw of an inspection, which was made when its order was completed.
+async fn inspected(write: &mut Write, call: &Call, about: Uuid, hazard: bool) -> Result<Option<Draw>, Fault> {
+    let order = order::store::lock(&**write, &Scope::of(call), about).await?;
+    if order.kind != order::model::Type::Inspection {
+        return Ok(None);
+    }
+    if order.state != order::model::State::Completed {
+        return Err(Fault::from(Refusal::OrderState).meta("state", order.state.code()));
+    }
+    let handlers = order::ops::handlers(write, &order).await?;
+    order::ops::ask_about(write, &order, handlers, hazard).await
+}
+
+/// The draw of business at the counter, which was made when the visit was closed.
+async fn visited(write: &mut Write, call: &Call, about: Uuid) -> Result<Option<Draw>, Fault> {
+    let visit = interaction::store::lock(&**write, &Scope::of(call), about).await?;
+    if visit.state != interaction::model::State::Closed {
+        return Err(Fault::from(Refusal::InteractionState).meta("state", visit.state.code()));
+    }
+    interaction::ops::ask_about(write, &visit).await
+}
+
+/// A happening that stands nowhere else in the hall.
+async fn told(write: &mut Write, call: &Call, cause: Cause, about: Uuid, request: &ReportCallbackTriggerRequest) -> Result<Option<Draw>, Fault> {
     let account = fields::id_if("account_id", &request.account_id)?;
-    let cause: Cause = fields::pick("cause", request.cause)?;
     let contact = match (account, cause) {
         (Some(_), _) | (None, Cause::OnlineSentiment) => Contact::Known,
         (None, _) => Contact::Unknown,
     };
     let happening = Happening {
         cause,
-        about: fields::id("about_id", &request.about_id)?,
+        about,
         account,
         branch: &request.branch,
         handlers: vec![call.subject().to_owned()],
         vendor: None,
+        utility: fields::pick_if(request.utility),
         hazard: request.hazard,
         contact,
     };
-    let drawn = plan(&mut write, happening).await?;
-    // A happening of another branch under the same id is not told about.
-    let drawn = drawn.filter(|draw| draw.branch == request.branch);
-    let draw = drawn.ok_or_else(|| Fault::not_found("happening", &request.about_id))?.proto();
-    write.commit(ReportCallbackTriggerResponse { draw: Some(draw) }).await
+    plan(write, happening).await
 }

@@ -6,7 +6,7 @@ use rpc::{Call, Fault, page::Page, wire};
 use uuid::Uuid;
 
 use super::{
-    model::{Cause, Channel, Rank},
+    model::{ALL, Cause, Channel, ONLY_TOLD, Rank},
     store::{self, Draw, Policy},
 };
 use crate::{Desk, deadline::model::Unit, fields, refusal::Refusal};
@@ -21,6 +21,12 @@ pub async fn publish(desk: Desk, call: Call, request: PublishCallbackPolicyReque
         return Err(Fault::from(Refusal::DateInPast).field("effective_date"));
     }
     let cause: Cause = fields::pick("cause", request.cause)?;
+    // C-01: a share of what people only tell of could be steered by what they tell.
+    for (field, rate) in [("rate_bp", request.rate_bp), ("hazard_rate_bp", request.hazard_rate_bp)] {
+        if ONLY_TOLD.contains(&cause) && rate != ALL {
+            return Err(Fault::from(Refusal::CallbackRateWhole).field(field));
+        }
+    }
     let before = store::newest(&*write, cause).await?;
     let policy = Policy {
         id: Uuid::now_v7(),

@@ -4,11 +4,12 @@ use contracts::hearth::hall::v1::CustomerDissatisfied;
 use database::Write;
 use rpc::Fault;
 use uuid::Uuid;
+use vault::Vault;
 
 use super::{
     model::{Action, Cause, Rework},
     objection, ops, plan,
-    store::{self, Record, Task},
+    store::{self, REWORK_TASK, Record, Task, VERBATIM},
 };
 use crate::{
     case::model::Channel,
@@ -18,15 +19,15 @@ use crate::{
 };
 
 /// Opens the rework and plans the second call, in the write that records the answer.
-pub async fn open(write: &mut Write, task: &mut Task, record: &Record) -> Result<(), Fault> {
+pub async fn open(write: &mut Write, vault: &Vault, task: &mut Task, record: &Record) -> Result<(), Fault> {
     task.take(write, Action::Dissatisfy, &format!("score {}", record.score)).await?;
     let (kind, id) = match (task.cause, record.rework) {
         (Cause::ComplaintClosed, _) => {
             complaint::outcome::dissatisfied(write, task.about_id).await?;
             (Rework::Complaint, task.about_id)
         }
-        (_, Rework::Complaint) => (Rework::Complaint, complaint(write, task, record).await?),
-        (_, Rework::Order) => (Rework::Order, order(write, task, record).await?),
+        (_, Rework::Complaint) => (Rework::Complaint, complaint(write, vault, task, record).await?),
+        (_, Rework::Order) => (Rework::Order, order(write, vault, task, record).await?),
     };
     (task.rework, task.rework_id) = (Some(kind), Some(id));
     // Until the rework is done, the second call follows what is promised for the rework.
@@ -54,41 +55,48 @@ pub fn tell(write: &mut Write, task: &Task, record: &Record) {
 }
 
 /// What is to be done again, in words.
-fn words(record: &Record) -> String {
-    let given = [&record.rework_task, &record.verbatim].into_iter().find(|text| !text.trim().is_empty());
-    given.cloned().unwrap_or_else(|| format!("score {}", record.score))
+async fn words(write: &Write, vault: &Vault, record: &Record) -> Result<String, Fault> {
+    let held = [(REWORK_TASK, record.rework_task.as_str()), (VERBATIM, &record.verbatim)];
+    let given = vault.open_texts(&**write, record.id, held).await.map_err(Fault::internal)?;
+    let given = given.into_iter().find(|text| !text.trim().is_empty());
+    Ok(given.unwrap_or_else(|| format!("score {}", record.score)))
 }
 
-async fn complaint(write: &mut Write, task: &Task, record: &Record) -> Result<Uuid, Fault> {
+/// What is supplied where the customer was asked about; gas where nobody knows.
+fn supplied(task: &Task) -> Utility {
+    task.utility.unwrap_or(Utility::Gas)
+}
+
+async fn complaint(write: &mut Write, vault: &Vault, task: &Task, record: &Record) -> Result<Uuid, Fault> {
     let new = New {
         channel: Channel::Hotline,
-        // The orders of the hall are those of gas; a complaint on heat is put right when it is looked at.
-        utility: Utility::Gas,
+        utility: supplied(task),
         branch: task.branch.clone(),
         account_id: task.account_id,
         premises_id: None,
         anonymous: false,
         no_callback: false,
         reporter_key: String::new(),
-        detail: words(record),
+        detail: words(write, vault, record).await?,
         callback_task_id: Some(task.id),
     };
-    complaint::outcome::file_rework(write, new).await
+    complaint::outcome::file_rework(write, vault, new).await
 }
 
-async fn order(write: &mut Write, task: &Task, record: &Record) -> Result<Uuid, Fault> {
+async fn order(write: &mut Write, vault: &Vault, task: &Task, record: &Record) -> Result<Uuid, Fault> {
     let now = write.now();
     let new = order::ops::New {
         kind: order::model::Type::Repair,
+        utility: supplied(task),
         branch: task.branch.clone(),
         case_id: None,
         account_id: task.account_id,
         opening_id: None,
         planned_on: now.date(),
-        task: words(record),
+        task: words(write, vault, record).await?,
         received: now,
     };
-    Ok(order::ops::file(write, new).await?.id)
+    Ok(order::ops::file(write, vault, new).await?.id)
 }
 
 /// A complaint or an order is closed: the customers whose rework it was are called again, by nobody of those who did it. Says whether there are any.

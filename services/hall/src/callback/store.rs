@@ -4,16 +4,19 @@ use database::{Database, Scope, Scoped, Write, find};
 use rpc::{Fault, page::Page, wire};
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
+use vault::Vault;
 
 use super::model::{
     ATTEMPTS, Action, Cause, Channel, Courtesy, DEFAULTS, Outcome, Rank, RecordState, Rework, State, Tried, Verdict, WAITING, allowed, due, step,
 };
 use crate::{
     codes::Code,
+    complaint::model::Utility,
     deadline::{model::Unit, store::missing},
     fields,
     refusal::Refusal,
     rows::{Packed, columns, table},
+    sealed::{self, Clear},
     story,
 };
 
@@ -42,6 +45,7 @@ table! {
         discourteous: Option<bool>,
         rework: Option<Rework>,
         rework_id: Option<Uuid>,
+        utility: Option<Utility>,
     }
 }
 table! {
@@ -111,6 +115,10 @@ pub use policy::Model as Policy;
 pub use record::Model as Record;
 pub use task::Model as Task;
 
+/// Names of what is sealed in columns of texts, where older rows are clear.
+pub const VERBATIM: &str = "callback_record.verbatim";
+pub const REWORK_TASK: &str = "callback_record.rework_task";
+
 impl Scoped for task::Entity {
     const BRANCH: Option<Self::Column> = Some(task::Column::Branch);
 }
@@ -159,13 +167,15 @@ pub async fn in_force(conn: &impl ConnectionTrait, cause: Cause, day: NaiveDate)
     select.one(conn).await?.ok_or_else(|| Fault::internal("a cause without a policy"))
 }
 
+pub async fn policy(conn: &impl ConnectionTrait, id: Uuid) -> Result<Policy, Fault> {
+    let found = policy::Entity::find_by_id(id).one(conn).await?;
+    found.ok_or_else(|| Fault::internal("a call-back without a policy"))
+}
+
 /// The policy by which a task was drawn; of one that is older than policies, the policy of its cause on the day.
 pub async fn policy_of(conn: &impl ConnectionTrait, task: &Task, day: NaiveDate) -> Result<Policy, Fault> {
     match task.policy_id {
-        Some(id) => {
-            let found = policy::Entity::find_by_id(id).one(conn).await?;
-            found.ok_or_else(|| Fault::internal("a call-back without a policy"))
-        }
+        Some(id) => policy(conn, id).await,
         None => in_force(conn, task.cause, day).await,
     }
 }
@@ -189,11 +199,12 @@ pub async fn policies(conn: &impl ConnectionTrait, page: &Page, cause: Option<Ca
     Ok(select.all(conn).await?)
 }
 
-/// What was drawn for a happening.
+/// What was drawn for a happening: the last draw, where a hazard was told of later.
 pub async fn draw_of(conn: &impl ConnectionTrait, cause: Cause, about: Uuid) -> Result<Option<Draw>, Fault> {
     let select = draw::Entity::find()
         .filter(draw::Column::AboutId.eq(about))
-        .filter(draw::Column::Cause.eq(cause));
+        .filter(draw::Column::Cause.eq(cause))
+        .order_by_desc(draw::Column::Id);
     Ok(select.one(conn).await?)
 }
 
@@ -346,16 +357,18 @@ impl Task {
             attempts: vec![],
             records: vec![],
             etag: self.etag(),
+            utility: fields::number(self.utility),
         }
     }
 
     /// The task with its attempts and answers.
-    pub async fn whole(&self, conn: &impl ConnectionTrait, now: Instant) -> Result<proto::CallbackTask, Fault> {
+    pub async fn whole(&self, conn: &impl ConnectionTrait, vault: &Vault, now: Instant) -> Result<proto::CallbackTask, Fault> {
         let attempts = attempts(conn, self.id).await?;
         let records = records(conn, self.id).await?;
+        let mut texts = sealed::texts(conn, vault, records.iter().map(|row| (row.id, VERBATIM, row.verbatim.as_str()))).await?;
         Ok(proto::CallbackTask {
             attempts: attempts.iter().map(Attempt::proto).collect(),
-            records: records.iter().map(Record::proto).collect(),
+            records: records.iter().map(|row| row.told(&mut texts)).collect(),
             ..self.proto(now)
         })
     }
@@ -374,7 +387,7 @@ impl Attempt {
 }
 
 impl Record {
-    fn proto(&self) -> proto::CallbackRecord {
+    fn told(&self, texts: &mut Clear) -> proto::CallbackRecord {
         proto::CallbackRecord {
             record_time: Some(fields::instant(self.recorded_at)),
             round: self.round,
@@ -383,7 +396,7 @@ impl Record {
             solved: self.solved,
             courtesy: self.courtesy.number(),
             reasons: self.reasons.0.clone(),
-            verbatim: self.verbatim.clone(),
+            verbatim: texts.take(),
             signature_file_id: self.signature_file_id.clone(),
             agent: self.agent.clone(),
             state: self.state.number(),

@@ -1,6 +1,6 @@
 //! The life of a case: one table for every channel.
 
-use crate::codes::codes;
+use crate::{codes::codes, complaint::model::Utility};
 
 codes! {
     /// Where a case stands.
@@ -101,8 +101,29 @@ pub fn allowed(from: State) -> Vec<&'static str> {
         .collect()
 }
 
+/// Categories that say what is supplied.
+const UTILITIES: &[(Category, Utility)] = &[
+    (Category::GasLeak, Utility::Gas),
+    (Category::GasRepair, Utility::Gas),
+    (Category::GasQuery, Utility::Gas),
+    (Category::HeatQuery, Utility::Heat),
+    (Category::HeatLeak, Utility::Heat),
+    (Category::HeatStationOpinion, Utility::Heat),
+];
+
+/// What is supplied, where the category says so.
+pub fn utility(category: Category) -> Option<Utility> {
+    UTILITIES.iter().find(|(of, _)| *of == category).map(|(_, utility)| *utility)
+}
+
 /// Categories that only a manager closes.
 pub const COMPLAINTS: &[Category] = &[Category::Complaint, Category::AuthorityComplaint, Category::StaffConduct];
+
+/// Whether promises of this subject are those of a category of complaints.
+pub fn is_complaint(subject: &str) -> bool {
+    use crate::codes::Code;
+    COMPLAINTS.iter().any(|category| category.code() == subject)
+}
 
 /// a refusal cites its rule, another outcome cites none.
 pub fn cites_rightly(outcome: Outcome, rule: &str) -> bool {
@@ -152,6 +173,19 @@ mod tests {
         let mut legal = legal.map(str::to_owned).to_vec();
         legal.sort();
         assert_eq!(found, legal);
+    }
+
+    #[test]
+    fn categories_of_gas_and_heat_say_so() {
+        for category in Category::ALL {
+            let named = category.code().split('_').next();
+            let expected = match named {
+                Some("GAS") => Some(Utility::Gas),
+                Some("HEAT") => Some(Utility::Heat),
+                _ => None,
+            };
+            assert_eq!(utility(*category), expected, "{category:?}");
+        }
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub async fn open(desk: Desk, call: Call, request: OpenCaseRequest) -> Result<Op
     story::note(&write, id, "OPEN", "", case.state.code(), "").await?;
     write.subject(id);
     let case = case.proto(&*write, &desk.vault).await?;
-    write.commit(OpenCaseResponse { case: Some(case) }).await
+    write.commit(OpenCaseResponse { case }).await
 }
 
 pub async fn assign(desk: Desk, call: Call, request: AssignCaseRequest) -> Result<AssignCaseResponse, Fault> {
@@ -76,7 +76,7 @@ pub async fn assign(desk: Desk, call: Call, request: AssignCaseRequest) -> Resul
     case.owner_staff_id = Some(owner.id);
     take(&mut write, &mut case, Action::Assign, &owner.id.to_string()).await?;
     let case = case.proto(&*write, &desk.vault).await?;
-    write.commit(AssignCaseResponse { case: Some(case) }).await
+    write.commit(AssignCaseResponse { case }).await
 }
 
 pub async fn respond(desk: Desk, call: Call, request: RespondToCaseRequest) -> Result<RespondToCaseResponse, Fault> {
@@ -89,7 +89,7 @@ pub async fn respond(desk: Desk, call: Call, request: RespondToCaseRequest) -> R
     take(&mut write, &mut case, Action::Respond, channel.code()).await?;
     deadline::store::meet(&write, case.id, &[Clock::FirstResponse]).await?;
     let case = case.proto(&*write, &desk.vault).await?;
-    write.commit(RespondToCaseResponse { case: Some(case) }).await
+    write.commit(RespondToCaseResponse { case }).await
 }
 
 pub async fn recategorise(desk: Desk, call: Call, request: RecategoriseCaseRequest) -> Result<RecategoriseCaseResponse, Fault> {
@@ -104,7 +104,7 @@ pub async fn recategorise(desk: Desk, call: Call, request: RecategoriseCaseReque
     take(&mut write, &mut case, Action::Recategorise, &reason).await?;
     deadline::store::recategorise(&write, case.id, &case.branch, category.code(), Instant::from_micros(case.received_at)).await?;
     let case = case.proto(&*write, &desk.vault).await?;
-    write.commit(RecategoriseCaseResponse { case: Some(case) }).await
+    write.commit(RecategoriseCaseResponse { case }).await
 }
 
 pub async fn answer(desk: Desk, call: Call, request: AnswerCaseRequest) -> Result<AnswerCaseResponse, Fault> {
@@ -133,7 +133,7 @@ pub async fn answer(desk: Desk, call: Call, request: AnswerCaseRequest) -> Resul
     take(&mut write, &mut case, Action::Answer, outcome.code()).await?;
     deadline::store::meet(&write, case.id, &[Clock::FirstResponse, Clock::Resolution]).await?;
     let case = case.proto(&*write, &desk.vault).await?;
-    write.commit(AnswerCaseResponse { case: Some(case) }).await
+    write.commit(AnswerCaseResponse { case }).await
 }
 
 pub async fn close(desk: Desk, call: Call, request: CloseCaseRequest) -> Result<CloseCaseResponse, Fault> {
@@ -152,7 +152,7 @@ pub async fn close(desk: Desk, call: Call, request: CloseCaseRequest) -> Result<
     // A clock that nothing met, such as a leak's, ends with the case.
     deadline::store::end(&write, case.id).await?;
     let case = case.proto(&*write, &desk.vault).await?;
-    write.commit(CloseCaseResponse { case: Some(case) }).await
+    write.commit(CloseCaseResponse { case }).await
 }
 
 pub async fn reopen(desk: Desk, call: Call, request: ReopenCaseRequest) -> Result<ReopenCaseResponse, Fault> {
@@ -164,14 +164,14 @@ pub async fn reopen(desk: Desk, call: Call, request: ReopenCaseRequest) -> Resul
     case.reopened = case.reopened.saturating_add(1);
     take(&mut write, &mut case, Action::Reopen, &request.reason).await?;
     let case = case.proto(&*write, &desk.vault).await?;
-    write.commit(ReopenCaseResponse { case: Some(case) }).await
+    write.commit(ReopenCaseResponse { case }).await
 }
 
 pub async fn get(desk: Desk, call: Call, request: GetCaseRequest) -> Result<GetCaseResponse, Fault> {
     let case = store::get(desk.db.reader(), &Scope::of(&call), fields::id("case_id", &request.case_id)?).await?;
     Ok(GetCaseResponse {
         notices: notice::of(desk.db.reader(), "", case.account_id, desk.clock.now().date()).await?,
-        case: Some(case.proto(desk.db.reader(), &desk.vault).await?),
+        case: case.proto(desk.db.reader(), &desk.vault).await?,
     })
 }
 
@@ -185,10 +185,7 @@ pub async fn list(desk: Desk, call: Call, request: ListCasesRequest) -> Result<L
     let account = fields::id_if("account_id", &request.account_id)?;
     let rows = store::list(desk.db.reader(), &Scope::of(&call), &page, fields::pick_if(request.state), account).await?;
     let (rows, next_page_token) = page.cut(rows, |row| row.id);
-    let mut cases = vec![];
-    for row in rows {
-        cases.push(row.proto(desk.db.reader(), &desk.vault).await?);
-    }
+    let cases = store::opened(desk.db.reader(), &desk.vault, &rows).await?;
     Ok(ListCasesResponse { cases, next_page_token })
 }
 
@@ -201,7 +198,7 @@ pub async fn reveal(desk: Desk, call: Call, request: RevealCaseRequest) -> Resul
     write.subject(case.id);
     write.purpose(&request.purpose);
     let case = case.proto(&*write, &desk.vault).await?;
-    write.commit(RevealCaseResponse { case: Some(case) }).await
+    write.commit(RevealCaseResponse { case }).await
 }
 
 async fn load(write: &Write, call: &Call, id: &str, etag: &str) -> Result<store::Case, Fault> {

@@ -10,6 +10,7 @@ use crate::{
     codes::Code,
     fields,
     rows::{columns, table},
+    sealed::{self, Clear},
 };
 
 columns!(State, Channel, Category, Outcome);
@@ -83,20 +84,32 @@ pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, state
     Ok(select.all(conn).await?)
 }
 
+/// Cases with what is sealed of them opened, empty where it was erased; answers are masked by the frame.
+pub async fn opened(conn: &impl ConnectionTrait, vault: &Vault, rows: &[Case]) -> Result<Vec<proto::Case>, Fault> {
+    let phones = rows.iter().map(|row| (row.id, PHONE, row.caller_phone.as_deref()));
+    let mut phones = sealed::bytes(conn, vault, phones).await?;
+    let texts = rows.iter().flat_map(|row| {
+        let [name, address, detail, reply] = [&row.caller_name, &row.address, &row.detail, &row.reply_text].map(String::as_str);
+        [
+            (row.id, NAME, name),
+            (row.id, ADDRESS, address),
+            (row.id, DETAIL, detail),
+            (row.id, REPLY, reply),
+        ]
+    });
+    let mut texts = sealed::texts(conn, vault, texts).await?;
+    Ok(rows.iter().map(|row| row.told(&mut phones, &mut texts)).collect())
+}
+
 impl Case {
-    /// The case with what is sealed of it opened; answers are masked by the frame.
-    pub async fn proto(&self, conn: &impl ConnectionTrait, vault: &Vault) -> Result<proto::Case, Fault> {
-        let phone = match &self.caller_phone {
-            Some(sealed) => vault.open(conn, self.id, PHONE, sealed).await.map_err(Fault::internal)?,
-            None => String::new(),
-        };
-        let held = [
-            (NAME, self.caller_name.as_str()),
-            (ADDRESS, &self.address),
-            (DETAIL, &self.detail),
-            (REPLY, &self.reply_text),
-        ];
-        let [caller_name, address, detail, reply_text] = vault.open_texts(conn, self.id, held).await.map_err(Fault::internal)?;
+    /// The case with what is sealed of it opened.
+    pub async fn proto(self, conn: &impl ConnectionTrait, vault: &Vault) -> Result<Option<proto::Case>, Fault> {
+        Ok(opened(conn, vault, &[self]).await?.pop())
+    }
+
+    fn told(&self, phones: &mut Clear, texts: &mut Clear) -> proto::Case {
+        let caller_phone = phones.take();
+        let (caller_name, address, detail, reply_text) = (texts.take(), texts.take(), texts.take(), texts.take());
         let answer = self.outcome.map(|outcome| proto::CaseAnswer {
             outcome: outcome.number(),
             reply_channel: fields::number(self.reply_channel),
@@ -104,7 +117,7 @@ impl Case {
             text: reply_text,
             rule_cited: self.rule_cited.clone(),
         });
-        Ok(proto::Case {
+        proto::Case {
             case_id: self.id.to_string(),
             case_no: self.case_no.clone(),
             channel: self.channel.number(),
@@ -112,7 +125,7 @@ impl Case {
             branch: self.branch.clone(),
             account_id: fields::text(self.account_id),
             caller_name,
-            caller_phone: phone,
+            caller_phone,
             address,
             detail,
             state: self.state.number(),
@@ -121,6 +134,6 @@ impl Case {
             reopened: self.reopened,
             receive_time: Some(fields::instant(self.received_at)),
             etag: self.etag(),
-        })
+        }
     }
 }

@@ -7,6 +7,7 @@ use database::{Begun, Scope, Write, numbers};
 use ids::Phone;
 use rpc::{Call, Fault, page::Page};
 use uuid::Uuid;
+use vault::Vault;
 
 use super::{
     model::{self, Action, Category, State, Utility, allowed, reporter_key, step},
@@ -46,11 +47,6 @@ pub async fn open(desk: Desk, call: Call, request: OpenComplaintRequest) -> Resu
         }
     }
     let [reporter_name, reporter_phone, reporter_address] = sealed;
-    let [detail] = desk
-        .vault
-        .seal_texts(&*write, id, [(DETAIL, request.detail.as_str())])
-        .await
-        .map_err(Fault::internal)?;
     let new = New {
         channel: fields::pick("channel", request.channel)?,
         utility: fields::pick("utility", request.utility)?,
@@ -60,18 +56,18 @@ pub async fn open(desk: Desk, call: Call, request: OpenComplaintRequest) -> Resu
         anonymous: request.anonymous,
         no_callback: request.no_callback,
         reporter_key: reporter_key(account_id, index.as_deref(), premises_id),
-        detail,
+        detail: request.detail,
         callback_task_id: None,
     };
     let complaint = Complaint {
         reporter_name,
         reporter_phone,
         reporter_address,
-        ..new.row(&write, id).await?
+        ..new.row(&write, &desk.vault, id).await?
     };
     let complaint = take_down(&mut write, complaint).await?;
     let complaint = complaint.proto(&*write, &desk.vault).await?;
-    write.commit(OpenComplaintResponse { complaint: Some(complaint) }).await
+    write.commit(OpenComplaintResponse { complaint }).await
 }
 
 /// A new complaint.
@@ -91,8 +87,10 @@ pub struct New {
 }
 
 impl New {
-    /// The row of it, without personal data.
-    pub async fn row(self, write: &Write, id: Uuid) -> Result<Complaint, Fault> {
+    /// The row of it, without what is known of the reporter.
+    pub async fn row(self, write: &Write, vault: &Vault, id: Uuid) -> Result<Complaint, Fault> {
+        let clear = [(DETAIL, self.detail.as_str())];
+        let [detail] = vault.seal_texts(&**write, id, clear).await.map_err(Fault::internal)?;
         let year = write.now().date().year();
         let number = numbers::next(write, "CP", &self.branch, year, 1).await?;
         Ok(Complaint {
@@ -110,7 +108,7 @@ impl New {
             reporter_phone: None,
             reporter_address: None,
             reporter_key: self.reporter_key,
-            detail: self.detail,
+            detail,
             state: State::Received,
             owner_staff_id: None,
             master_id: None,
@@ -121,6 +119,8 @@ impl New {
             vendor_id: None,
             order_id: None,
             upheld_told: false,
+            told_vendor_id: None,
+            told_finding: None,
             reply_channel: None,
             reply_at: None,
             reply_text: String::new(),
@@ -167,7 +167,7 @@ pub async fn classify(desk: Desk, call: Call, request: ClassifyComplaintRequest)
     }
     follow_category(&write, &complaint).await?;
     let complaint = complaint.proto(&*write, &desk.vault).await?;
-    write.commit(ClassifyComplaintResponse { complaint: Some(complaint) }).await
+    write.commit(ClassifyComplaintResponse { complaint }).await
 }
 
 /// Two duplicates that are classified at once: the second one is linked when it is tried again.
@@ -187,7 +187,14 @@ async fn keys(desk: &Desk, write: &Write, complaint: &Complaint) -> Result<Vec<S
     let (None, Some(sealed)) = (complaint.account_id, &complaint.reporter_phone) else {
         return Ok(vec![complaint.reporter_key.clone()]);
     };
-    let phone = desk.vault.open(&**write, complaint.id, PHONE, sealed).await.map_err(Fault::internal)?;
+    let phone = desk
+        .vault
+        .open_many(&**write, &[(complaint.id, PHONE, sealed)])
+        .await
+        .map_err(Fault::internal)?;
+    let Some(phone) = phone.into_iter().next().flatten() else {
+        return Ok(vec![complaint.reporter_key.clone()]);
+    };
     let indexes = desk.vault.blind_all(PHONE, &phone);
     Ok(indexes.iter().map(|index| reporter_key(None, Some(index), complaint.premises_id)).collect())
 }
@@ -208,7 +215,7 @@ pub async fn respond(desk: Desk, call: Call, request: RespondToComplaintRequest)
     take(&mut write, &mut complaint, Action::Respond, channel.code()).await?;
     deadline::store::meet(&write, complaint.id, &[Clock::FirstResponse]).await?;
     let complaint = complaint.proto(&*write, &desk.vault).await?;
-    write.commit(RespondToComplaintResponse { complaint: Some(complaint) }).await
+    write.commit(RespondToComplaintResponse { complaint }).await
 }
 
 pub async fn assign(desk: Desk, call: Call, request: AssignComplaintRequest) -> Result<AssignComplaintResponse, Fault> {
@@ -227,7 +234,7 @@ pub async fn assign(desk: Desk, call: Call, request: AssignComplaintRequest) -> 
     complaint.owner_staff_id = Some(owner.id);
     take(&mut write, &mut complaint, Action::Assign, &owner.id.to_string()).await?;
     let complaint = complaint.proto(&*write, &desk.vault).await?;
-    write.commit(AssignComplaintResponse { complaint: Some(complaint) }).await
+    write.commit(AssignComplaintResponse { complaint }).await
 }
 
 pub async fn investigate(desk: Desk, call: Call, request: InvestigateComplaintRequest) -> Result<InvestigateComplaintResponse, Fault> {
@@ -238,7 +245,7 @@ pub async fn investigate(desk: Desk, call: Call, request: InvestigateComplaintRe
     let mut complaint = load(&write, &call, &request.complaint_id, &request.etag).await?;
     take(&mut write, &mut complaint, Action::Investigate, "").await?;
     let complaint = complaint.proto(&*write, &desk.vault).await?;
-    write.commit(InvestigateComplaintResponse { complaint: Some(complaint) }).await
+    write.commit(InvestigateComplaintResponse { complaint }).await
 }
 
 pub async fn visit(desk: Desk, call: Call, request: VisitComplaintRequest) -> Result<VisitComplaintResponse, Fault> {
@@ -250,7 +257,7 @@ pub async fn visit(desk: Desk, call: Call, request: VisitComplaintRequest) -> Re
     take(&mut write, &mut complaint, Action::Visit, "").await?;
     deadline::store::meet(&write, complaint.id, &[Clock::OnSite]).await?;
     let complaint = complaint.proto(&*write, &desk.vault).await?;
-    write.commit(VisitComplaintResponse { complaint: Some(complaint) }).await
+    write.commit(VisitComplaintResponse { complaint }).await
 }
 
 pub async fn recategorise(desk: Desk, call: Call, request: RecategoriseComplaintRequest) -> Result<RecategoriseComplaintResponse, Fault> {
@@ -266,19 +273,16 @@ pub async fn recategorise(desk: Desk, call: Call, request: RecategoriseComplaint
     take(&mut write, &mut complaint, Action::Recategorise, &reason).await?;
     follow_category(&write, &complaint).await?;
     let complaint = complaint.proto(&*write, &desk.vault).await?;
-    write.commit(RecategoriseComplaintResponse { complaint: Some(complaint) }).await
+    write.commit(RecategoriseComplaintResponse { complaint }).await
 }
 
 pub async fn get(desk: Desk, call: Call, request: GetComplaintRequest) -> Result<GetComplaintResponse, Fault> {
     let reader = desk.db.reader();
     let complaint = store::get(reader, &Scope::of(&call), fields::id("complaint_id", &request.complaint_id)?).await?;
-    let mut duplicates = vec![];
-    for row in store::duplicates(reader, complaint.id).await? {
-        duplicates.push(row.proto(reader, &desk.vault).await?);
-    }
+    let duplicates = store::duplicates(reader, complaint.id).await?;
     Ok(GetComplaintResponse {
-        complaint: Some(complaint.proto(reader, &desk.vault).await?),
-        duplicates,
+        complaint: complaint.proto(reader, &desk.vault).await?,
+        duplicates: store::opened(reader, &desk.vault, &duplicates).await?,
     })
 }
 
@@ -296,10 +300,7 @@ pub async fn list(desk: Desk, call: Call, request: ListComplaintsRequest) -> Res
     )
     .await?;
     let (rows, next_page_token) = page.cut(rows, |row| row.id);
-    let mut complaints = vec![];
-    for row in rows {
-        complaints.push(row.proto(desk.db.reader(), &desk.vault).await?);
-    }
+    let complaints = store::opened(desk.db.reader(), &desk.vault, &rows).await?;
     Ok(ListComplaintsResponse { complaints, next_page_token })
 }
 
@@ -312,7 +313,7 @@ pub async fn reveal(desk: Desk, call: Call, request: RevealComplaintRequest) -> 
     write.subject(complaint.id);
     write.purpose(&request.purpose);
     let complaint = complaint.proto(&*write, &desk.vault).await?;
-    write.commit(RevealComplaintResponse { complaint: Some(complaint) }).await
+    write.commit(RevealComplaintResponse { complaint }).await
 }
 
 pub(super) async fn load(write: &Write, call: &Call, id: &str, etag: &str) -> Result<Complaint, Fault> {

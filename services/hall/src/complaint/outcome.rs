@@ -1,9 +1,11 @@
 //! What a complaint comes to: finding, reply, call-back, closing, and the ways back.
 
+use calendar::Instant;
 use contracts::hearth::hall::v1::*;
 use database::{Begun, Scope, Write};
 use rpc::{Call, Fault, wire};
 use uuid::Uuid;
+use vault::Vault;
 
 use super::{
     model::{Action, Finding, State},
@@ -52,7 +54,7 @@ pub async fn propose(desk: Desk, call: Call, request: ProposeReplyRequest) -> Re
     (complaint.vendor_id, complaint.order_id) = (vendor, order_id);
     take(&mut write, &mut complaint, Action::Propose, finding.code()).await?;
     let complaint = complaint.proto(&*write, &desk.vault).await?;
-    write.commit(ProposeReplyResponse { complaint: Some(complaint) }).await
+    write.commit(ProposeReplyResponse { complaint }).await
 }
 
 pub async fn reply(desk: Desk, call: Call, request: ReplyToComplaintRequest) -> Result<ReplyToComplaintResponse, Fault> {
@@ -80,8 +82,10 @@ pub async fn reply(desk: Desk, call: Call, request: ReplyToComplaintRequest) -> 
     complaint.reply_at = Some(reply_at.micros());
     let clear = [(REPLY, request.text.as_str())];
     [complaint.reply_text] = desk.vault.seal_texts(&*write, complaint.id, clear).await.map_err(Fault::internal)?;
-    let told = upheld(&complaint);
-    complaint.upheld_told |= told.is_some();
+    let told = (complaint.told_vendor_id, complaint.told_finding);
+    complaint.told_vendor_id = complaint.vendor_id.filter(|_| complaint.finding.is_some_and(Finding::upheld));
+    complaint.told_finding = complaint.told_vendor_id.and(complaint.finding);
+    complaint.upheld_told = complaint.told_vendor_id.is_some();
     take(&mut write, &mut complaint, Action::Reply, channel.map_or("FILED", Code::code)).await?;
     deadline::store::meet(&write, complaint.id, &[Clock::FirstResponse, Clock::Resolution]).await?;
     let event = ComplaintReplied {
@@ -89,22 +93,35 @@ pub async fn reply(desk: Desk, call: Call, request: ReplyToComplaintRequest) -> 
         finding: fields::number(complaint.finding),
     };
     write.event(complaint.id, &event);
-    if let Some(event) = told {
-        write.event(complaint.id, &event);
-    }
+    tell_vendor(&mut write, &complaint, told, reply_at);
     let complaint = complaint.proto(&*write, &desk.vault).await?;
-    write.commit(ReplyToComplaintResponse { complaint: Some(complaint) }).await
+    write.commit(ReplyToComplaintResponse { complaint }).await
 }
 
-/// What the vendor service has to know: told once, however often the complaint is opened again.
-fn upheld(complaint: &Complaint) -> Option<ComplaintUpheld> {
-    let vendor = complaint.vendor_id.filter(|_| !complaint.upheld_told)?;
-    complaint.finding.filter(|finding| finding.upheld())?;
-    Some(ComplaintUpheld {
-        complaint_id: complaint.id.to_string(),
-        vendor_id: vendor.to_string(),
-        order_id: fields::text(complaint.order_id),
-    })
+/// Tells the vendor service against whom a complaint stands now, and against whom no longer; nothing where all is as it was told before.
+fn tell_vendor(write: &mut Write, complaint: &Complaint, told: (Option<Uuid>, Option<Finding>), reply_at: Instant) {
+    if told == (complaint.told_vendor_id, complaint.told_finding) {
+        return;
+    }
+    let complaint_id = complaint.id.to_string();
+    if let (Some(vendor), _) = told {
+        let event = ComplaintFindingReversed {
+            complaint_id: complaint_id.clone(),
+            vendor_id: vendor.to_string(),
+        };
+        write.event(complaint.id, &event);
+    }
+    if let Some(vendor) = complaint.told_vendor_id {
+        let event = ComplaintUpheld {
+            complaint_id,
+            vendor_id: vendor.to_string(),
+            order_id: fields::text(complaint.order_id),
+            category: fields::number(complaint.category),
+            finding: fields::number(complaint.finding),
+            upheld_date: Some(wire::date(reply_at.date())),
+        };
+        write.event(complaint.id, &event);
+    }
 }
 
 pub async fn close(desk: Desk, call: Call, request: CloseComplaintRequest) -> Result<CloseComplaintResponse, Fault> {
@@ -148,6 +165,7 @@ pub async fn close(desk: Desk, call: Call, request: CloseComplaintRequest) -> Re
                 branch: &complaint.branch,
                 handlers: handlers.clone(),
                 vendor: complaint.vendor_id,
+                utility: Some(complaint.utility),
                 hazard: false,
                 contact,
             };
@@ -161,7 +179,7 @@ pub async fn close(desk: Desk, call: Call, request: CloseComplaintRequest) -> Re
         callback::rework::done(&mut write, complaint.id, handlers, complaint.vendor_id).await?;
     }
     let complaint = complaint.proto(&*write, &desk.vault).await?;
-    write.commit(CloseComplaintResponse { complaint: Some(complaint) }).await
+    write.commit(CloseComplaintResponse { complaint }).await
 }
 
 async fn finish(write: &mut Write, complaint: &mut Complaint) -> Result<(), Fault> {
@@ -187,7 +205,7 @@ pub async fn reopen(desk: Desk, call: Call, request: ReopenComplaintRequest) -> 
     // The call that was planned would ask about something that goes on.
     callback::plan::hold(&mut write, complaint.id).await?;
     let complaint = complaint.proto(&*write, &desk.vault).await?;
-    write.commit(ReopenComplaintResponse { complaint: Some(complaint) }).await
+    write.commit(ReopenComplaintResponse { complaint }).await
 }
 
 async fn open_again(write: &mut Write, complaint: &mut Complaint, reason: &str) -> Result<(), Fault> {
@@ -207,7 +225,7 @@ pub async fn escalate(desk: Desk, call: Call, request: EscalateComplaintRequest)
         callback::plan::hold(&mut write, complaint.id).await?;
     }
     let complaint = complaint.proto(&*write, &desk.vault).await?;
-    write.commit(EscalateComplaintResponse { complaint: Some(complaint) }).await
+    write.commit(EscalateComplaintResponse { complaint }).await
 }
 
 async fn lift(write: &mut Write, complaint: &mut Complaint, reason: &str) -> Result<(), Fault> {
@@ -247,7 +265,7 @@ pub async fn dissatisfied_again(write: &mut Write, id: Uuid) -> Result<(), Fault
 }
 
 /// Files the complaint of a dissatisfied customer about whom another happening than a complaint was asked (C-04).
-pub async fn file_rework(write: &mut Write, new: super::ops::New) -> Result<Uuid, Fault> {
-    let row = new.row(write, Uuid::now_v7()).await?;
+pub async fn file_rework(write: &mut Write, vault: &Vault, new: super::ops::New) -> Result<Uuid, Fault> {
+    let row = new.row(write, vault, Uuid::now_v7()).await?;
     Ok(super::ops::take_down(write, row).await?.id)
 }

@@ -11,6 +11,7 @@ use crate::{
     codes::Code,
     fields,
     rows::{columns, table},
+    sealed::{self, Clear},
 };
 
 columns!(State, Utility, Category, Finding);
@@ -46,6 +47,8 @@ table! {
         reply_text: String,
         reopened: i32,
         received_at: i64,
+        told_vendor_id: Option<Uuid>,
+        told_finding: Option<Finding>,
     }
 }
 
@@ -59,7 +62,7 @@ impl Scoped for complaint::Entity {
 pub const NAME: &str = "complaint.reporter_name";
 pub const PHONE: &str = "complaint.reporter_phone";
 pub const ADDRESS: &str = "complaint.reporter_address";
-/// Those that stand in columns of texts, where older rows, and what a call back asks to be done again, are clear.
+/// Those that stand in columns of texts, where older rows are clear.
 pub const DETAIL: &str = "complaint.detail";
 pub const SUMMARY: &str = "complaint.summary";
 pub const REPLY: &str = "complaint.reply_text";
@@ -124,40 +127,33 @@ pub async fn list(
     Ok(select.all(conn).await?)
 }
 
-/// Opens sealed personal data of one complaint; nothing where there is none, or where the reporter was erased.
-async fn open(conn: &impl ConnectionTrait, vault: &Vault, complaint: &Complaint) -> Result<[String; 6], Fault> {
-    let columns = [
-        (NAME, &complaint.reporter_name),
-        (PHONE, &complaint.reporter_phone),
-        (ADDRESS, &complaint.reporter_address),
-    ];
-    let texts = [
-        (DETAIL, complaint.detail.as_str()),
-        (SUMMARY, &complaint.summary),
-        (REPLY, &complaint.reply_text),
-    ];
-    let [detail, summary, reply] = match vault.open_texts(conn, complaint.id, texts).await {
-        Ok(texts) => texts,
-        Err(vault::Error::Erased(_)) => Default::default(),
-        Err(error) => return Err(Fault::internal(error)),
-    };
-    let mut clear = [String::new(), String::new(), String::new(), detail, summary, reply];
-    for (text, (name, sealed)) in clear.iter_mut().zip(columns) {
-        if let Some(sealed) = sealed {
-            *text = match vault.open(conn, complaint.id, name, sealed).await {
-                Ok(text) => text,
-                Err(vault::Error::Erased(_)) => String::new(),
-                Err(error) => return Err(Fault::internal(error)),
-            };
-        }
-    }
-    Ok(clear)
+/// Complaints with what is sealed of them opened, empty where it was erased; answers are masked by the frame.
+pub async fn opened(conn: &impl ConnectionTrait, vault: &Vault, rows: &[Complaint]) -> Result<Vec<proto::Complaint>, Fault> {
+    let reporters = rows.iter().flat_map(|row| {
+        let [name, phone, address] = [&row.reporter_name, &row.reporter_phone, &row.reporter_address].map(Option::as_deref);
+        [(row.id, NAME, name), (row.id, PHONE, phone), (row.id, ADDRESS, address)]
+    });
+    let mut reporters = sealed::bytes(conn, vault, reporters).await?;
+    let texts = rows.iter().flat_map(|row| {
+        [
+            (row.id, DETAIL, row.detail.as_str()),
+            (row.id, SUMMARY, &row.summary),
+            (row.id, REPLY, &row.reply_text),
+        ]
+    });
+    let mut texts = sealed::texts(conn, vault, texts).await?;
+    Ok(rows.iter().map(|row| row.told(&mut reporters, &mut texts)).collect())
 }
 
 impl Complaint {
-    /// The complaint with its personal data opened; answers are masked by the frame.
-    pub async fn proto(&self, conn: &impl ConnectionTrait, vault: &Vault) -> Result<proto::Complaint, Fault> {
-        let [reporter_name, reporter_phone, reporter_address, detail, summary, reply_text] = open(conn, vault, self).await?;
+    /// The complaint with what is sealed of it opened.
+    pub async fn proto(self, conn: &impl ConnectionTrait, vault: &Vault) -> Result<Option<proto::Complaint>, Fault> {
+        Ok(opened(conn, vault, &[self]).await?.pop())
+    }
+
+    fn told(&self, reporters: &mut Clear, texts: &mut Clear) -> proto::Complaint {
+        let (reporter_name, reporter_phone, reporter_address) = (reporters.take(), reporters.take(), reporters.take());
+        let (detail, summary, reply_text) = (texts.take(), texts.take(), texts.take());
         let proposal = self.finding.map(|finding| proto::ComplaintProposal {
             finding: finding.number(),
             summary,
@@ -169,7 +165,7 @@ impl Complaint {
             reply_time: Some(fields::instant(at)),
             text: reply_text,
         });
-        Ok(proto::Complaint {
+        proto::Complaint {
             complaint_id: self.id.to_string(),
             complaint_no: self.complaint_no.clone(),
             channel: self.channel.number(),
@@ -193,7 +189,7 @@ impl Complaint {
             callback_task_id: fields::text(self.callback_task_id),
             receive_time: Some(fields::instant(self.received_at)),
             etag: self.etag(),
-        })
+        }
     }
 
     /// Promises that hold for it.

@@ -3,5 +3,6 @@
 pub mod api;
 pub mod model;
 pub mod ops;
+pub mod season;
 pub mod store;
 pub mod sweep;

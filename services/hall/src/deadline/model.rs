@@ -1,6 +1,6 @@
 //! Promises as data, and the life of a clock around the calendar's engine.
 
-use calendar::{Calendar, CalendarMissing, Instant, Rule, SlaClock, SlaError, Standing, TimeDelta};
+use calendar::{Calendar, CalendarMissing, Instant, NaiveDate, Rule, SlaClock, SlaError, Standing, TimeDelta};
 
 use crate::codes::{Code, codes};
 
@@ -41,6 +41,22 @@ codes! {
         WaitingForThirdParty = 2 "WAITING_FOR_THIRD_PARTY",
         ForceMajeure = 3 "FORCE_MAJEURE",
     }
+}
+
+codes! {
+    /// What a person does with a clock. What meets or ends it is never refused.
+    pub enum Action {
+        Pause = 1 "PAUSE",
+        Resume = 2 "RESUME",
+    }
+}
+
+/// Every such step that there is: a clock that is broken, met or ended stays so.
+pub const STEPS: &[(State, Action, State)] = &[(State::Running, Action::Pause, State::Paused), (State::Paused, Action::Resume, State::Running)];
+
+/// The state after a step; `None` where there is no such step.
+pub fn step(from: State, action: Action) -> Option<State> {
+    STEPS.iter().find(|(state, step, _)| *state == from && *step == action).map(|(_, _, to)| *to)
 }
 
 /// How long a pause of each reason counts at most, in days.
@@ -179,7 +195,6 @@ pub const DEFAULTS: &[Default] = &[
         false,
         "W11: first response in 1 h",
     ),
-    // L13 gives 5 h in the first 10 days of a season: a version for those days.
     (
         "COMPLAINT_HEAT_SUPPLY",
         Clock::OnSite,
@@ -207,6 +222,10 @@ pub const DEFAULTS: &[Default] = &[
     ("SUGGESTION", Clock::Resolution, Unit::WorkingDays, 10, true, "W11: answered in 10 working days"),
     ("REPAIR", Clock::Acceptance, Unit::ElapsedMinutes, 1440, true, "D8: accepted in 24 h"),
     ("REPAIR", Clock::Resolution, Unit::ElapsedMinutes, 240, true, "W17: indoor repair in 4 h"),
+    ("REPAIR_HEAT", Clock::Acceptance, Unit::ElapsedMinutes, 1440, true, "D8: accepted in 24 h"),
+    ("REPAIR_HEAT", Clock::Resolution, Unit::ElapsedMinutes, 1440, true, "W6: ordinary fault in 24 h"),
+    ("LEAK_HEAT", Clock::Acceptance, Unit::ElapsedMinutes, 1440, false, "D8: accepted in 24 h"),
+    ("LEAK_HEAT", Clock::OnSite, Unit::ElapsedMinutes, 60, false, "L13: heat leak on site in 1 h"),
     ("LEAK", Clock::Acceptance, Unit::ElapsedMinutes, 1440, false, "D8: accepted in 24 h"),
     (
         "LEAK",
@@ -230,6 +249,24 @@ pub const DEFAULTS: &[Default] = &[
     ("READING_VISIT", Clock::Acceptance, Unit::ElapsedMinutes, 1440, true, "D8: accepted in 24 h"),
     ("READING_VISIT", Clock::Resolution, Unit::ElapsedMinutes, 1440, true, "W15: re-read in 24 h"),
 ];
+
+/// Promises that ship and hold in the first days of a heating season instead, with how many those are.
+pub const IN_SEASON: &[(Default, i32)] = &[(
+    (
+        "COMPLAINT_HEAT_SUPPLY",
+        Clock::OnSite,
+        Unit::ElapsedMinutes,
+        300,
+        false,
+        "L13: temperature complaint on site in 5 h in the first 10 days of the season",
+    ),
+    10,
+)];
+
+/// Whether a day is among the first `days` of what began on `start`, that day included.
+pub fn in_first_days(start: NaiveDate, day: NaiveDate, days: i32) -> bool {
+    (0..i64::from(days)).contains(&day.signed_duration_since(start).num_days())
+}
 
 /// The engine's rule of a promise.
 pub fn rule(unit: Unit, amount: i32) -> Rule {
@@ -313,12 +350,36 @@ mod tests {
         assert_contract::<PauseReason>("REASON_", |n| contract::pause::Reason::try_from(n).ok().map(|v| v.as_str_name()));
     }
 
+    /// All pairs of state and action, and that the clocks of the engine take the steps likewise.
+    #[test]
+    fn a_clock_takes_these_steps_and_no_other() {
+        let mut found = vec![];
+        for from in State::ALL {
+            for action in Action::ALL {
+                if let Some(to) = step(*from, *action) {
+                    found.push(format!("{} {} {}", from.code(), action.code(), to.code()));
+                }
+            }
+        }
+        assert_eq!(found, ["RUNNING PAUSE PAUSED", "PAUSED RESUME RUNNING"]);
+        assert_eq!(STEPS.len(), found.len(), "no pair stands twice");
+        let calendar = Calendar::china();
+        let (start, later) = (at("2025-03-03T09:00:00+08:00"), at("2025-03-03T10:00:00+08:00"));
+        let stands = |clock: &SlaClock| state(clock, calendar, later, false).0;
+        let mut clock = SlaClock::start(calendar, rule(Unit::ElapsedMinutes, 240), start).unwrap();
+        assert_eq!(stands(&clock), State::Running);
+        clock.pause(later, PauseReason::WaitingForCustomer.code()).unwrap();
+        assert_eq!(stands(&clock), State::Paused);
+        clock.resume(calendar, later).unwrap();
+        assert_eq!(stands(&clock), State::Running);
+    }
+
     #[test]
     fn every_promise_is_for_a_category_an_order_type_or_a_complaint_and_stands_once() {
         let mut seen = std::collections::BTreeSet::new();
         for (subject, clock, ..) in DEFAULTS {
             let known = crate::case::model::Category::of_code(subject).is_some()
-                || crate::order::model::Type::of_code(subject).is_some()
+                || crate::order::model::is_subject(subject)
                 || crate::complaint::model::is_subject(subject);
             assert!(known, "{subject}");
             assert!(seen.insert((subject, clock)), "{subject} {clock:?}");
@@ -339,6 +400,24 @@ mod tests {
         assert_eq!(due(Unit::WorkingDays, 5, opened), "2025-02-06 23:59:59.999999");
         // 50 minutes on the day, 10 on the next from 08:30.
         assert_eq!(due(Unit::WorkingMinutes, 60, opened), "2025-01-24 08:40:00");
+    }
+
+    #[test]
+    fn c_05_the_first_ten_days_of_a_season_are_those_from_its_first_on() {
+        let day = |month, day| NaiveDate::from_ymd_opt(2025, month, day).unwrap();
+        let start = day(11, 15);
+        assert!(!in_first_days(start, day(11, 14), 10));
+        assert!(in_first_days(start, start, 10));
+        assert!(in_first_days(start, day(11, 24), 10));
+        assert!(!in_first_days(start, day(11, 25), 10));
+    }
+
+    #[test]
+    fn c_05_each_promise_of_a_season_stands_beside_one_of_other_days() {
+        for ((subject, clock, ..), days) in IN_SEASON {
+            assert!(*days > 0);
+            assert!(DEFAULTS.iter().any(|(of, at, ..)| of == subject && at == clock), "{subject}");
+        }
     }
 
     #[test]

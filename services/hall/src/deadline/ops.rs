@@ -4,10 +4,10 @@ use rpc::{Call, Fault, page::Page, wire};
 use uuid::Uuid;
 
 use super::{
-    model::{Clock, PauseReason, State, Unit, state},
+    model::{Action, Clock, PauseReason, State, Unit, state, step},
     store::{self, Policy},
 };
-use crate::{Desk, codes::Code, complaint, fields, refusal::Refusal, story};
+use crate::{Desk, case, codes::Code, complaint, fields, refusal::Refusal, story};
 
 pub async fn publish(desk: Desk, call: Call, request: PublishSlaPolicyRequest) -> Result<PublishSlaPolicyResponse, Fault> {
     let mut write = match desk.db.begin(&call, &request).await? {
@@ -27,6 +27,7 @@ pub async fn publish(desk: Desk, call: Call, request: PublishSlaPolicyRequest) -
         pausable: request.pausable,
         effective_on,
         source: request.source,
+        season_days: request.season_days,
     };
     let answer = policy.proto();
     write.subject(policy.id);
@@ -75,7 +76,7 @@ pub async fn explain(desk: Desk, call: Call, request: ExplainDeadlineRequest) ->
     let notes = story::of(desk.db.reader(), deadline.id)
         .await?
         .into_iter()
-        .filter(|step| step.action == "PAUSE")
+        .filter(|step| step.action == Action::Pause.code())
         .map(|step| step.reason);
     let mut pauses = deadline.pauses();
     pauses.iter_mut().zip(notes).for_each(|(pause, note)| {
@@ -101,16 +102,15 @@ pub async fn pause(desk: Desk, call: Call, request: PauseDeadlineRequest) -> Res
     row.check(&request.etag)?;
     let mut row = row.settled(now)?;
     let (at, breached) = state(&row.sla.0, calendar::Calendar::china(), now, row.ended_at.is_some());
-    match at {
-        _ if breached => return Err(Refusal::ClockBreached.into()),
-        State::Running => {}
-        other => return Err(Fault::from(Refusal::ClockState).meta("state", other.code())),
+    if breached {
+        return Err(Refusal::ClockBreached.into());
     }
+    let paused = step(at, Action::Pause).ok_or_else(|| refused(at))?;
     if !row.pausable {
         return Err(Refusal::ClockNotPausable.into());
     }
     let reason: PauseReason = fields::pick("reason", request.reason)?;
-    if complaint::model::is_subject(&row.subject) {
+    if complaint::model::is_subject(&row.subject) || case::model::is_complaint(&row.subject) {
         // C-05: only the customer may be waited for, and it has to be proved.
         if reason != PauseReason::WaitingForCustomer {
             return Err(Fault::from(Refusal::PauseReason).field("reason"));
@@ -122,7 +122,7 @@ pub async fn pause(desk: Desk, call: Call, request: PauseDeadlineRequest) -> Res
     row.sla.0.pause(now, reason.code()).map_err(Fault::internal)?;
     row.keep(&write).await?;
     let note = proof(&request.evidence_file_id, &request.note);
-    story::note(&write, row.id, "PAUSE", State::Running.code(), State::Paused.code(), &note).await?;
+    story::note(&write, row.id, Action::Pause.code(), at.code(), paused.code(), &note).await?;
     write.subject(row.id);
     let answer = row.proto(now);
     write.commit(PauseDeadlineResponse { deadline: Some(answer) }).await
@@ -153,17 +153,23 @@ pub async fn resume(desk: Desk, call: Call, request: ResumeDeadlineRequest) -> R
     let now = write.now();
     let mut row = store::lock(&*write, &Scope::of(&call), fields::id("deadline_id", &request.deadline_id)?).await?;
     row.check(&request.etag)?;
-    if !row.live || !row.sla.0.is_paused() {
-        let (at, _) = state(&row.sla.0, calendar::Calendar::china(), now, row.ended_at.is_some());
-        return Err(Fault::from(Refusal::ClockState).meta("state", at.code()));
-    }
+    // A clock that stands still may be known as broken by an earlier promise.
+    let at = match row.live && row.sla.0.is_paused() {
+        true => State::Paused,
+        false => state(&row.sla.0, calendar::Calendar::china(), now, row.ended_at.is_some()).0,
+    };
+    let running = step(at, Action::Resume).ok_or_else(|| refused(at))?;
     super::model::settle(&mut row.sla.0, calendar::Calendar::china(), now).map_err(store::missing)?;
     if row.sla.0.is_paused() {
         row.sla.0.resume(calendar::Calendar::china(), now).map_err(Fault::internal)?;
     }
     row.keep(&write).await?;
-    story::note(&write, row.id, "RESUME", State::Paused.code(), State::Running.code(), "").await?;
+    story::note(&write, row.id, Action::Resume.code(), at.code(), running.code(), "").await?;
     write.subject(row.id);
     let answer = row.proto(now);
     write.commit(ResumeDeadlineResponse { deadline: Some(answer) }).await
+}
+
+fn refused(at: State) -> Fault {
+    Fault::from(Refusal::ClockState).meta("state", at.code())
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use calendar::{Calendar, CalendarMissing, Counted, Instant, NaiveDate, SlaClock};
 use contracts::hearth::hall::v1 as proto;
@@ -7,7 +7,10 @@ use rpc::{Fault, page::Page, wire};
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-use super::model::{self, Clock, DEFAULTS, Unit};
+use super::{
+    model::{self, Clock, DEFAULTS, IN_SEASON, Unit},
+    season,
+};
 use crate::{
     codes::Code,
     escalation, fields,
@@ -25,6 +28,7 @@ table! {
         pausable: bool,
         effective_on: NaiveDate,
         source: String,
+        season_days: i32,
     }
 }
 table! {
@@ -58,8 +62,15 @@ pub fn missing(error: CalendarMissing) -> Fault {
 
 /// Files the promises that ship; those that are there stay as they are.
 pub async fn seed(db: &Database) -> Result<(), Fault> {
-    let rows = DEFAULTS.iter().map(|(subject, clock, unit, amount, pausable, source)| {
-        let id = rpc::derived_request_id(subject, clock.code());
+    let rows = DEFAULTS
+        .iter()
+        .map(|promise| (promise, 0))
+        .chain(IN_SEASON.iter().map(|(promise, days)| (promise, *days)));
+    let rows = rows.map(|((subject, clock, unit, amount, pausable, source), season_days)| {
+        let id = match season_days {
+            0 => rpc::derived_request_id(subject, clock.code()),
+            _ => rpc::derived_request_id(format!("{subject} in season"), clock.code()),
+        };
         Policy {
             id: Uuid::try_parse(&id).unwrap_or_default(),
             subject: (*subject).to_owned(),
@@ -69,6 +80,7 @@ pub async fn seed(db: &Database) -> Result<(), Fault> {
             pausable: *pausable,
             effective_on: NaiveDate::default(),
             source: (*source).to_owned(),
+            season_days,
         }
         .into_active_model()
         .reset_all()
@@ -80,7 +92,7 @@ pub async fn seed(db: &Database) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The promises for a subject on a day: the newest version of each clock.
+/// The promises for a subject on a day: of each clock the newest version, and the newest of those for the first days of a season.
 pub async fn in_force(conn: &impl ConnectionTrait, subject: &str, day: NaiveDate) -> Result<Vec<Policy>, Fault> {
     let select = policy::Entity::find()
         .filter(policy::Column::Subject.eq(subject))
@@ -88,12 +100,23 @@ pub async fn in_force(conn: &impl ConnectionTrait, subject: &str, day: NaiveDate
     let mut found: Vec<Policy> = select.order_by_desc(policy::Column::EffectiveOn).all(conn).await?;
     let mut seen = vec![];
     found.retain(|policy| {
-        let first = !seen.contains(&policy.clock);
-        seen.push(policy.clock);
+        let what = (policy.clock, policy.season_days > 0);
+        let first = !seen.contains(&what);
+        seen.push(what);
         first
     });
-    found.sort_by_key(|policy| policy.clock);
     Ok(found)
+}
+
+/// Which of the promises holds for a clock that starts at an instant: that of the first days of a season of the branch goes before the other.
+async fn promised<'a>(conn: &impl ConnectionTrait, policies: &'a [Policy], branch: &str, clock: Clock, from: Instant) -> Result<Option<&'a Policy>, Fault> {
+    let of_clock = || policies.iter().filter(|policy| policy.clock == clock);
+    if let Some(early) = of_clock().find(|policy| policy.season_days > 0)
+        && season::has_just_begun(conn, branch, from.date(), early.season_days).await?
+    {
+        return Ok(Some(early));
+    }
+    Ok(of_clock().find(|policy| policy.season_days == 0))
 }
 
 pub async fn policy(conn: &impl ConnectionTrait, id: Uuid) -> Result<Policy, Fault> {
@@ -116,8 +139,11 @@ pub async fn policies(conn: &impl ConnectionTrait, subject: &str, page: &Page) -
 
 /// Starts the clocks of a subject for a case or an order; each from its own start.
 pub async fn start(write: &Write, owner: Uuid, branch: &str, subject: &str, from: impl Fn(Clock) -> Instant) -> Result<(), Fault> {
-    for policy in in_force(&**write, subject, write.now().date()).await? {
-        begin(write, owner, branch, &policy, from(policy.clock)).await?;
+    let policies = in_force(&**write, subject, write.now().date()).await?;
+    for clock in Clock::ALL {
+        if let Some(policy) = promised(&**write, &policies, branch, *clock, from(*clock)).await? {
+            begin(write, owner, branch, policy, from(*clock)).await?;
+        }
     }
     Ok(())
 }
@@ -176,15 +202,15 @@ pub async fn end(write: &Write, owner: Uuid) -> Result<(), Fault> {
 
 /// Puts the clocks of an owner under another subject. A breach is never lost.
 pub async fn recategorise(write: &Write, owner: Uuid, branch: &str, subject: &str, received: Instant) -> Result<(), Fault> {
-    let promises = in_force(&**write, subject, write.now().date()).await?;
-    let mut left: Vec<&Policy> = promises.iter().collect();
+    let policies = in_force(&**write, subject, write.now().date()).await?;
+    let mut running = vec![];
     let calendar = Calendar::china();
     for mut row in live(write, owner).await? {
-        let Some(policy) = promises.iter().find(|policy| policy.clock == row.clock) else {
+        running.push(row.clock);
+        let Some(policy) = promised(&**write, &policies, branch, row.clock, received).await? else {
             row.stop(write).await?;
             continue;
         };
-        left.retain(|other| other.id != policy.id);
         model::settle(&mut row.sla.0, calendar, write.now()).map_err(missing)?;
         row.sla
             .0
@@ -198,9 +224,12 @@ pub async fn recategorise(write: &Write, owner: Uuid, branch: &str, subject: &st
         .filter(deadline::Column::OwnerId.eq(owner))
         .filter(deadline::Column::Live.eq(false))
         .filter(deadline::Column::EndedAt.is_null());
-    let met: Vec<Clock> = met.all(&**write).await?.iter().map(|row| row.clock).collect();
-    for policy in left.into_iter().filter(|policy| !met.contains(&policy.clock)) {
-        begin(write, owner, branch, policy, received).await?;
+    let met = met.all(&**write).await?;
+    running.extend(met.iter().map(|row| row.clock));
+    for clock in Clock::ALL.iter().filter(|clock| !running.contains(clock)) {
+        if let Some(policy) = promised(&**write, &policies, branch, *clock, received).await? {
+            begin(write, owner, branch, policy, received).await?;
+        }
     }
     Ok(())
 }
@@ -212,6 +241,15 @@ pub async fn due_of(conn: &impl ConnectionTrait, owner: Uuid, clock: Clock) -> R
         .filter(deadline::Column::Clock.eq(clock))
         .order_by_desc(deadline::Column::Id);
     Ok(select.one(conn).await?.map(|row| row.sla.0.due().at))
+}
+
+/// The clocks of an owner whose promise was broken, each once.
+pub async fn broken(conn: &impl ConnectionTrait, owner: Uuid) -> Result<Vec<Clock>, Fault> {
+    let select = deadline::Entity::find()
+        .filter(deadline::Column::OwnerId.eq(owner))
+        .filter(deadline::Column::Breached.eq(true));
+    let clocks: BTreeSet<Clock> = select.all(conn).await?.into_iter().map(|row| row.clock).collect();
+    Ok(clocks.into_iter().collect())
 }
 
 /// A clock that the caller may see.
@@ -413,6 +451,7 @@ impl Policy {
             pausable: self.pausable,
             effective_date: Some(wire::date(self.effective_on)),
             source: self.source.clone(),
+            season_days: self.season_days,
         }
     }
 }

@@ -11,7 +11,14 @@ use super::{
     store::{self, DETAIL, Interaction as Row, NAME, OPINION, PHONE, REPLY, Wanted},
 };
 use crate::{
-    Desk, case,
+    Desk,
+    callback::{
+        self,
+        model::{Cause, Contact},
+        plan::Happening,
+        store::Draw,
+    },
+    case,
     codes::Code,
     complaint, conduct,
     deadline::{self, model::Clock},
@@ -68,7 +75,7 @@ pub async fn receive(desk: Desk, call: Call, request: ReceiveInteractionRequest)
     story::note(&write, row.id, "RECEIVE", "", row.state.code(), "").await?;
     write.subject(row.id);
     let notices = notices(&*write, &row, write.now().date()).await?;
-    let interaction = proto(&*write, &desk, row).await?;
+    let interaction = row.proto(&*write, &desk.vault).await?;
     write.commit(ReceiveInteractionResponse { interaction, notices }).await
 }
 
@@ -99,7 +106,7 @@ pub async fn record(desk: Desk, call: Call, request: RecordInteractionRequest) -
     [row.detail] = desk.vault.seal_texts(&*write, row.id, clear).await.map_err(Fault::internal)?;
     take(&mut write, &mut row, Action::Record, "").await?;
     let notices = notices(&*write, &row, write.now().date()).await?;
-    let interaction = proto(&*write, &desk, row).await?;
+    let interaction = row.proto(&*write, &desk.vault).await?;
     write.commit(RecordInteractionResponse { interaction, notices }).await
 }
 
@@ -119,7 +126,7 @@ pub async fn assign(desk: Desk, call: Call, request: AssignInteractionRequest) -
         let now = write.now();
         deadline::store::start(&write, row.id, &row.branch, PROMISE, |_| now).await?;
     }
-    let interaction = proto(&*write, &desk, row).await?;
+    let interaction = row.proto(&*write, &desk.vault).await?;
     write.commit(AssignInteractionResponse { interaction }).await
 }
 
@@ -134,7 +141,7 @@ pub async fn give_opinion(desk: Desk, call: Call, request: GiveOpinionRequest) -
     row.opinion_at = Some(write.now().micros());
     take(&mut write, &mut row, Action::GiveOpinion, "").await?;
     deadline::store::meet(&write, row.id, &[Clock::FirstResponse]).await?;
-    let interaction = proto(&*write, &desk, row).await?;
+    let interaction = row.proto(&*write, &desk.vault).await?;
     write.commit(GiveOpinionResponse { interaction }).await
 }
 
@@ -166,7 +173,7 @@ pub async fn link(desk: Desk, call: Call, request: LinkInteractionRequest) -> Re
         id
     };
     take(&mut write, &mut row, Action::Link, &to.to_string()).await?;
-    let interaction = proto(&*write, &desk, row).await?;
+    let interaction = row.proto(&*write, &desk.vault).await?;
     write.commit(LinkInteractionResponse { interaction }).await
 }
 
@@ -193,8 +200,30 @@ pub async fn close(desk: Desk, call: Call, request: CloseInteractionRequest) -> 
     [row.reply_text] = desk.vault.seal_texts(&*write, row.id, clear).await.map_err(Fault::internal)?;
     row.rule_cited = request.rule_cited;
     take(&mut write, &mut row, Action::Close, outcome.code()).await?;
-    let interaction = proto(&*write, &desk, row).await?;
+    ask_about(&mut write, &row).await?;
+    let interaction = row.proto(&*write, &desk.vault).await?;
     write.commit(CloseInteractionResponse { interaction }).await
+}
+
+/// Draws whether somebody whose visit is closed is asked about it; nothing for other contacts.
+pub async fn ask_about(write: &mut Write, row: &Row) -> Result<Option<Draw>, Fault> {
+    if row.channel != Channel::Visit {
+        return Ok(None);
+    }
+    let moves = story::of(&**write, row.id).await?;
+    let known = row.account().is_some() || row.caller_phone.is_some();
+    let happening = Happening {
+        cause: Cause::CounterTransaction,
+        about: row.id,
+        account: row.account(),
+        branch: &row.branch,
+        handlers: moves.into_iter().map(|step| step.actor).collect(),
+        vendor: None,
+        utility: row.category.and_then(case::model::utility),
+        hazard: false,
+        contact: if known { Contact::Known } else { Contact::Unknown },
+    };
+    callback::plan::plan(write, happening).await
 }
 
 fn refused(lacks: Lacks) -> Fault {
@@ -211,7 +240,7 @@ pub async fn get(desk: Desk, call: Call, request: GetInteractionRequest) -> Resu
     let row = store::get(desk.db.reader(), &Scope::of(&call), fields::id("interaction_id", &request.interaction_id)?).await?;
     Ok(GetInteractionResponse {
         notices: notices(desk.db.reader(), &row, desk.clock.now().date()).await?,
-        interaction: proto(desk.db.reader(), &desk, row).await?,
+        interaction: row.proto(desk.db.reader(), &desk.vault).await?,
     })
 }
 
@@ -245,16 +274,12 @@ pub async fn reveal(desk: Desk, call: Call, request: RevealInteractionRequest) -
     let row = store::get(&*write, &Scope::of(&call), fields::id("interaction_id", &request.interaction_id)?).await?;
     write.subject(row.id);
     write.purpose(&request.purpose);
-    let interaction = proto(&*write, &desk, row).await?;
+    let interaction = row.proto(&*write, &desk.vault).await?;
     write.commit(RevealInteractionResponse { interaction }).await
 }
 
 async fn notices(conn: &impl ConnectionTrait, row: &Row, today: calendar::NaiveDate) -> Result<Vec<CustomerNotice>, Fault> {
     notice::of(conn, &row.party_id, row.account(), today).await
-}
-
-async fn proto(conn: &impl ConnectionTrait, desk: &Desk, row: Row) -> Result<Option<Interaction>, Fault> {
-    Ok(store::opened(conn, &desk.vault, &[row]).await?.pop())
 }
 
 async fn load(write: &Write, call: &Call, id: &str, etag: &str) -> Result<Row, Fault> {

@@ -11,6 +11,7 @@ use crate::{
     codes::Code,
     fields,
     rows::{columns, table},
+    sealed::{self, Clear},
 };
 
 columns!(State, Channel, Outcome);
@@ -111,13 +112,19 @@ impl Interaction {
         Uuid::try_parse(&self.account_id).ok()
     }
 
-    /// The entry without what is sealed.
-    fn bare(&self) -> proto::Interaction {
+    /// The entry with what is sealed of it opened.
+    pub async fn proto(self, conn: &impl ConnectionTrait, vault: &Vault) -> Result<Option<proto::Interaction>, Fault> {
+        Ok(opened(conn, vault, &[self]).await?.pop())
+    }
+
+    fn told(&self, callers: &mut Clear, texts: &mut Clear) -> proto::Interaction {
+        let (caller_name, caller_phone) = (callers.take(), callers.take());
+        let (detail, opinion, text) = (texts.take(), texts.take(), texts.take());
         let reply = self.outcome.map(|outcome| proto::InteractionReply {
             outcome: outcome.number(),
             reply_channel: fields::number(self.reply_channel),
             reply_time: self.reply_at.map(fields::instant),
-            text: String::new(),
+            text,
             rule_cited: self.rule_cited.clone(),
         });
         proto::Interaction {
@@ -130,15 +137,15 @@ impl Interaction {
             badge_no: self.badge_no.clone(),
             party_id: self.party_id.clone(),
             account_id: self.account_id.clone(),
-            caller_name: String::new(),
-            caller_phone: String::new(),
+            caller_name,
+            caller_phone,
             category: fields::number(self.category),
-            detail: String::new(),
+            detail,
             state: self.state.number(),
             case_id: fields::text(self.case_id),
             complaint_id: fields::text(self.complaint_id),
             station: self.station.clone(),
-            opinion: String::new(),
+            opinion,
             opinion_time: self.opinion_at.map(fields::instant),
             reply,
             etag: self.etag(),
@@ -146,35 +153,19 @@ impl Interaction {
     }
 }
 
-/// Entries with what is sealed opened, empty where they were erased; answers are masked by the frame.
+/// Entries with what is sealed of them opened, empty where it was erased; answers are masked by the frame.
 pub async fn opened(conn: &impl ConnectionTrait, vault: &Vault, rows: &[Interaction]) -> Result<Vec<proto::Interaction>, Fault> {
-    let names = sealed(rows, NAME, |row| row.caller_name.as_deref());
-    let phones = sealed(rows, PHONE, |row| row.caller_phone.as_deref());
-    let mut found: Vec<_> = rows.iter().map(Interaction::bare).collect();
-    for (texts, is_name) in [(names, true), (phones, false)] {
-        let clear = vault.open_many(conn, &texts).await.map_err(Fault::internal)?;
-        for ((id, ..), text) in texts.iter().zip(clear) {
-            let Some(row) = found.iter_mut().find(|row| row.interaction_id == id.to_string()) else {
-                continue;
-            };
-            let field = if is_name { &mut row.caller_name } else { &mut row.caller_phone };
-            *field = text.unwrap_or_default();
-        }
-    }
-    for (row, told) in rows.iter().zip(&mut found) {
-        let held = [(DETAIL, row.detail.as_str()), (OPINION, &row.opinion), (REPLY, &row.reply_text)];
-        let [detail, opinion, text] = match vault.open_texts(conn, row.id, held).await {
-            Err(vault::Error::Erased(_)) => Default::default(),
-            texts => texts.map_err(Fault::internal)?,
-        };
-        (told.detail, told.opinion) = (detail, opinion);
-        if let Some(reply) = &mut told.reply {
-            reply.text = text;
-        }
-    }
-    Ok(found)
-}
-
-fn sealed<'a>(rows: &'a [Interaction], field: &'static str, of: impl Fn(&'a Interaction) -> Option<&'a [u8]>) -> Vec<(Uuid, &'static str, &'a [u8])> {
-    rows.iter().filter_map(|row| of(row).map(|bytes| (row.id, field, bytes))).collect()
+    let callers = rows
+        .iter()
+        .flat_map(|row| [(row.id, NAME, row.caller_name.as_deref()), (row.id, PHONE, row.caller_phone.as_deref())]);
+    let mut callers = sealed::bytes(conn, vault, callers).await?;
+    let texts = rows.iter().flat_map(|row| {
+        [
+            (row.id, DETAIL, row.detail.as_str()),
+            (row.id, OPINION, &row.opinion),
+            (row.id, REPLY, &row.reply_text),
+        ]
+    });
+    let mut texts = sealed::texts(conn, vault, texts).await?;
+    Ok(rows.iter().map(|row| row.told(&mut callers, &mut texts)).collect())
 }

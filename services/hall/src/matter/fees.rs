@@ -1,13 +1,13 @@
 //! Fees as billing publishes them, kept here so that they are told while billing is away.
 
-use contracts::hearth::billing::v1::{FeeItemPublished, FeeItemWithdrawn};
+use contracts::hearth::billing::v1::{FeeItemPublished, FeeItemWithdrawn, HeatSeasonOpened};
 use database::{Consumer, Event, Write};
 use prost::{Message, Name};
 use rpc::{Fault, wire};
 use uuid::Uuid;
 
 use super::store::{self, Fee};
-use crate::rows::Packed;
+use crate::{deadline, rows::Packed};
 
 /// Takes the events of the billing service.
 pub struct BillingEvents;
@@ -20,6 +20,8 @@ impl Consumer for BillingEvents {
             published(write, FeeItemPublished::decode(event.data.as_slice()).map_err(Fault::internal)?).await
         } else if kind == FeeItemWithdrawn::full_name() {
             withdrawn(write, FeeItemWithdrawn::decode(event.data.as_slice()).map_err(Fault::internal)?).await
+        } else if kind == HeatSeasonOpened::full_name() {
+            deadline::season::opened(write, HeatSeasonOpened::decode(event.data.as_slice()).map_err(Fault::internal)?).await
         } else {
             Ok(())
         }

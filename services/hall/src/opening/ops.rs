@@ -10,6 +10,7 @@ use contracts::hearth::{
 use database::{Begun, Scope, Write, numbers};
 use rpc::{Call, Fault, page::Page, wire};
 use uuid::Uuid;
+use vault::Vault;
 
 use super::{
     model::{Action, Paper, Proof, Relationship, SignMethod, State, allowed, is_adult, is_non_resident, missing_papers, proof, step},
@@ -19,6 +20,7 @@ use super::{
 use crate::{
     Desk, acceptance,
     codes::Code,
+    complaint::model::Utility,
     fields, order,
     refusal::Refusal,
     rows::Packed,
@@ -127,11 +129,15 @@ async fn ask_archive(desk: &Desk, call: &Call, request: &ApplyForOpeningRequest)
         .check_standing(peer.request(&call.in_own_name("opening-standing"), question))
         .await
         .map_err(|s| peer.fault(s))?;
-    // Basic supply is refused to nobody: how the party stands is shown, and decides nothing.
+    // Basic supply is refused to nobody: how the party stands is shown, its credit hold and its listing too, and decides nothing.
+    let standing = answer.into_inner();
+    let mut alerts = standing.reasons;
+    alerts.extend(standing.listings.into_iter().map(|listing| listing.code));
+    alerts.dedup();
     Ok(Applicant {
         branch: account.branch,
         community_code: premises.community_code,
-        alerts: answer.into_inner().reasons,
+        alerts,
     })
 }
 
@@ -316,7 +322,7 @@ pub async fn schedule(desk: Desk, call: Call, request: ScheduleOpeningRequest) -
     if i64::from(profile.openers) > i64::try_from(crew.len()).unwrap_or(i64::MAX) {
         return Err(Fault::from(Refusal::TwoOpenersNeeded).field("staff_ids").meta("needed", profile.openers));
     }
-    let mut order = work_order(&mut write, &opening, planned_on).await?;
+    let mut order = work_order(&mut write, &desk.vault, &opening, planned_on).await?;
     order::ops::dispatch_crew(&mut write, &mut order, &Scope::of(&call), &crew, &word?, planned_on).await?;
     opening.order_id = Some(order.id);
     opening.planned_on = Some(planned_on);
@@ -326,11 +332,12 @@ pub async fn schedule(desk: Desk, call: Call, request: ScheduleOpeningRequest) -
 }
 
 /// The work order of an opening, in the pool.
-async fn work_order(write: &mut Write, opening: &Opening, planned_on: NaiveDate) -> Result<order::store::Order, Fault> {
+async fn work_order(write: &mut Write, vault: &Vault, opening: &Opening, planned_on: NaiveDate) -> Result<order::store::Order, Fault> {
     let Some(id) = opening.order_id else {
         let received = write.now();
         let new = order::ops::New {
             kind: order::model::Type::Opening,
+            utility: Utility::Gas,
             branch: opening.branch.clone(),
             case_id: None,
             account_id: Some(opening.account_id),
@@ -339,7 +346,7 @@ async fn work_order(write: &mut Write, opening: &Opening, planned_on: NaiveDate)
             task: opening.opening_no.clone(),
             received,
         };
-        return order::ops::file(write, new).await;
+        return order::ops::file(write, vault, new).await;
     };
     let mut order = order::store::lock(&**write, &Scope::everything(), id).await?;
     if order.state != order::model::State::Pool {

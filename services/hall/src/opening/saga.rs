@@ -25,6 +25,7 @@ use crate::{
         plan::Happening,
     },
     codes::Code,
+    complaint::model::Utility,
     order,
     step::{
         model::Kind,
@@ -129,6 +130,7 @@ async fn after_activation(write: &mut Write, opening: &mut Opening) -> Result<()
         branch: &opening.branch,
         handlers,
         vendor: None,
+        utility: Some(Utility::Gas),
         hazard: false,
         contact: Contact::Known,
     };

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     model::{Action, Evidence, certificate, missing},
     ops::{Return, check_step, load, moved_here, return_to_pool, take},
-    store::{self, Order},
+    store::{self, Order, SUMMARY},
 };
 use crate::{
     Desk,
@@ -39,9 +39,10 @@ pub async fn accept(desk: Desk, call: Call, request: AcceptOrderRequest) -> Resu
         }
         false => Readiness::ReturnedToPool,
     };
+    let order = order.proto(&*write, &desk.vault).await?;
     write
         .commit(AcceptOrderResponse {
-            order: Some(order.proto()),
+            order,
             readiness: readiness.into(),
         })
         .await
@@ -60,9 +61,10 @@ pub async fn arrive(desk: Desk, call: Call, request: ArriveOnSiteRequest) -> Res
     is_crew(&write, &order, &call, true).await?;
     let ready = arrive_certified(&mut write, &mut order, word).await?;
     let readiness = if ready { Readiness::Ready } else { Readiness::ReturnedToPool };
+    let order = order.proto(&*write, &desk.vault).await?;
     write
         .commit(ArriveOnSiteResponse {
-            order: Some(order.proto()),
+            order,
             readiness: readiness.into(),
         })
         .await
@@ -144,7 +146,8 @@ pub async fn make_safe(desk: Desk, call: Call, request: MakeSafeRequest) -> Resu
     check_step(&order, Action::MakeSafe)?;
     is_crew(&write, &order, &call, true).await?;
     take(&mut write, &mut order, Action::MakeSafe, "").await?;
-    write.commit(MakeSafeResponse { order: Some(order.proto()) }).await
+    let order = order.proto(&*write, &desk.vault).await?;
+    write.commit(MakeSafeResponse { order }).await
 }
 
 pub async fn report(desk: Desk, call: Call, request: ReportOrderRequest) -> Result<ReportOrderResponse, Fault> {
@@ -155,12 +158,15 @@ pub async fn report(desk: Desk, call: Call, request: ReportOrderRequest) -> Resu
     let mut order = load(&write, &call, fields::id("order_id", &request.order_id)?, &request.etag).await?;
     check_step(&order, Action::Report)?;
     is_crew(&write, &order, &call, false).await?;
-    let report = store::report_of(&request.report.unwrap_or_default())?;
+    let mut report = store::report_of(&request.report.unwrap_or_default())?;
     evidence(&missing(order.kind, &report.given()))?;
+    let clear = [(SUMMARY, report.summary.as_str())];
+    [report.summary] = desk.vault.seal_texts(&*write, order.id, clear).await.map_err(Fault::internal)?;
     order.report = Some(Packed(report));
     order.reported_by = call.subject().to_owned();
     take(&mut write, &mut order, Action::Report, "").await?;
-    write.commit(ReportOrderResponse { order: Some(order.proto()) }).await
+    let order = order.proto(&*write, &desk.vault).await?;
+    write.commit(ReportOrderResponse { order }).await
 }
 
 pub async fn report_no_access(desk: Desk, call: Call, request: ReportNoAccessRequest) -> Result<ReportNoAccessResponse, Fault> {
@@ -177,7 +183,8 @@ pub async fn report_no_access(desk: Desk, call: Call, request: ReportNoAccessReq
     order.no_access = order.no_access.saturating_add(1);
     order.crew.0.clear();
     take(&mut write, &mut order, Action::NoAccess, &request.photo_file_ids.join(" ")).await?;
-    write.commit(ReportNoAccessResponse { order: Some(order.proto()) }).await
+    let order = order.proto(&*write, &desk.vault).await?;
+    write.commit(ReportNoAccessResponse { order }).await
 }
 
 /// Refuses a caller who is not of the crew; where `by_phone`, a dispatcher may act for it.

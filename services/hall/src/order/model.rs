@@ -2,6 +2,7 @@
 
 use crate::{
     codes::{Code, codes},
+    complaint::model::Utility,
     staff::model::Kind,
 };
 
@@ -155,6 +156,21 @@ pub fn step(kind: Type, from: State, action: Action) -> Option<State> {
 /// The steps that type and state allow.
 pub fn allowed(kind: Type, from: State) -> Vec<&'static str> {
     rows(kind).filter(|(state, _, _)| *state == from).map(|(_, action, _)| action.code()).collect()
+}
+
+/// Promises of orders that are others for heat than for gas.
+const HEAT_SUBJECTS: &[(Type, &str)] = &[(Type::Repair, "REPAIR_HEAT"), (Type::Leak, "LEAK_HEAT")];
+
+/// The subject of the promises for an order.
+pub fn subject(kind: Type, utility: Utility) -> &'static str {
+    let heat = HEAT_SUBJECTS.iter().find(|(of, _)| *of == kind && utility == Utility::Heat);
+    heat.map_or(kind.code(), |(_, subject)| subject)
+}
+
+/// Whether promises of this subject are those of orders.
+#[cfg(test)]
+pub fn is_subject(subject: &str) -> bool {
+    Type::of_code(subject).is_some() || HEAT_SUBJECTS.iter().any(|(_, known)| *known == subject)
 }
 
 /// The certificate that each type needs.

@@ -4,19 +4,22 @@ use contracts::hearth::hall::v1::*;
 use database::{Begun, Scope, Write, numbers};
 use rpc::{Call, Fault, page::Page, wire};
 use uuid::Uuid;
+use vault::Vault;
 
 use super::{
-    model::{Action, State, Type, allowed, certificate, step},
-    store::{self, Order},
+    model::{Action, State, Type, allowed, certificate, step, subject},
+    store::{self, Order, TASK},
 };
 use crate::{
     Desk, callback,
     callback::{
         model::{Cause, Contact},
         plan::Happening,
+        store::Draw,
     },
     case,
     codes::Code,
+    complaint::model::Utility,
     deadline::{self, model::Clock},
     fields,
     refusal::Refusal,
@@ -39,6 +42,7 @@ pub async fn create(desk: Desk, call: Call, request: CreateOrderRequest) -> Resu
     planned(planned_on, today)?;
     let (mut account_id, mut received) = (fields::id_if("account_id", &request.account_id)?, write.now());
     let case_id = fields::id_if("case_id", &request.case_id)?;
+    let mut utility: Option<Utility> = fields::pick_if(request.utility);
     if let Some(id) = case_id {
         let case = case::store::lock(&*write, &Scope::of(&call), id).await?;
         if case.branch != request.branch {
@@ -48,11 +52,14 @@ pub async fn create(desk: Desk, call: Call, request: CreateOrderRequest) -> Resu
             return Err(Fault::from(Refusal::CaseState).meta("state", case.state.code()));
         }
         (account_id, received) = (account_id.or(case.account_id), Instant::from_micros(case.received_at));
+        utility = utility.or(case::model::utility(case.category));
     }
     let order = file(
         &mut write,
+        &desk.vault,
         New {
             kind,
+            utility: utility.unwrap_or(Utility::Gas),
             branch: request.branch,
             case_id,
             account_id,
@@ -63,12 +70,14 @@ pub async fn create(desk: Desk, call: Call, request: CreateOrderRequest) -> Resu
         },
     )
     .await?;
-    write.commit(CreateOrderResponse { order: Some(order.proto()) }).await
+    let order = order.proto(&*write, &desk.vault).await?;
+    write.commit(CreateOrderResponse { order }).await
 }
 
 /// A new order.
 pub struct New {
     pub kind: Type,
+    pub utility: Utility,
     pub branch: String,
     pub case_id: Option<Uuid>,
     pub account_id: Option<Uuid>,
@@ -80,12 +89,14 @@ pub struct New {
 }
 
 /// Files an order in the pool and starts its clocks.
-pub async fn file(write: &mut Write, new: New) -> Result<Order, Fault> {
+pub async fn file(write: &mut Write, vault: &Vault, new: New) -> Result<Order, Fault> {
     let now = write.now();
+    let id = Uuid::now_v7();
+    let [task] = vault.seal_texts(&**write, id, [(TASK, new.task.as_str())]).await.map_err(Fault::internal)?;
     let year = now.date().year();
     let number = numbers::next(write, "WO", &new.branch, year, 1).await?;
     let order = Order {
-        id: Uuid::now_v7(),
+        id,
         order_no: format!("WO-{}-{year}-{number:06}", new.branch),
         kind: new.kind,
         case_id: new.case_id,
@@ -100,16 +111,17 @@ pub async fn file(write: &mut Write, new: New) -> Result<Order, Fault> {
         respond_by: None,
         round: 1,
         no_access: 0,
-        task: new.task,
+        task,
         report: None,
         reported_by: String::new(),
         returned_reason: String::new(),
         created_at: now.micros(),
+        utility: new.utility,
         version: 1,
     };
     order.clone().insert(&**write).await?;
     let received = new.received;
-    deadline::store::start(write, order.id, &order.branch, order.kind.code(), |clock| {
+    deadline::store::start(write, order.id, &order.branch, subject(order.kind, order.utility), |clock| {
         if clock == Clock::Acceptance { now } else { received }
     })
     .await?;
@@ -131,7 +143,8 @@ pub async fn dispatch(desk: Desk, call: Call, request: DispatchOrderRequest) -> 
     let mut order = load(&write, &call, id, &request.etag).await?;
     moved_here(&order)?;
     dispatch_crew(&mut write, &mut order, &Scope::of(&call), &crew, &word?, planned_on).await?;
-    write.commit(DispatchOrderResponse { order: Some(order.proto()) }).await
+    let order = order.proto(&*write, &desk.vault).await?;
+    write.commit(DispatchOrderResponse { order }).await
 }
 
 /// Asks the vendor service about the members of a crew whom vendors employ, for the certificate that an order needs.
@@ -194,7 +207,8 @@ pub async fn offer(desk: Desk, call: Call, request: OfferOrderRequest) -> Result
         respond_by: Some(wire::time(respond_by)),
     };
     write.event(order.id, &event);
-    write.commit(OfferOrderResponse { order: Some(order.proto()) }).await
+    let order = order.proto(&*write, &desk.vault).await?;
+    write.commit(OfferOrderResponse { order }).await
 }
 
 pub async fn withdraw(desk: Desk, call: Call, request: WithdrawOrderRequest) -> Result<WithdrawOrderResponse, Fault> {
@@ -211,7 +225,8 @@ pub async fn withdraw(desk: Desk, call: Call, request: WithdrawOrderRequest) -> 
         staff: None,
     };
     return_to_pool(&mut write, &mut order, why).await?;
-    write.commit(WithdrawOrderResponse { order: Some(order.proto()) }).await
+    let order = order.proto(&*write, &desk.vault).await?;
+    write.commit(WithdrawOrderResponse { order }).await
 }
 
 /// Why an order goes back to the pool.
@@ -266,7 +281,8 @@ pub async fn complete(desk: Desk, call: Call, request: CompleteOrderRequest) -> 
     let mut order = judged(&write, &call, &request.order_id, &request.etag, Action::Complete).await?;
     take(&mut write, &mut order, Action::Complete, "").await?;
     done(&mut write, &order).await?;
-    write.commit(CompleteOrderResponse { order: Some(order.proto()) }).await
+    let order = order.proto(&*write, &desk.vault).await?;
+    write.commit(CompleteOrderResponse { order }).await
 }
 
 pub async fn refuse(desk: Desk, call: Call, request: RefuseOrderRequest) -> Result<RefuseOrderResponse, Fault> {
@@ -277,7 +293,8 @@ pub async fn refuse(desk: Desk, call: Call, request: RefuseOrderRequest) -> Resu
     let mut order = judged(&write, &call, &request.order_id, &request.etag, Action::Refuse).await?;
     order.round = order.round.saturating_add(1);
     take(&mut write, &mut order, Action::Refuse, &request.reason).await?;
-    write.commit(RefuseOrderResponse { order: Some(order.proto()) }).await
+    let order = order.proto(&*write, &desk.vault).await?;
+    write.commit(RefuseOrderResponse { order }).await
 }
 
 pub async fn cancel(desk: Desk, call: Call, request: CancelOrderRequest) -> Result<CancelOrderResponse, Fault> {
@@ -288,7 +305,8 @@ pub async fn cancel(desk: Desk, call: Call, request: CancelOrderRequest) -> Resu
     let mut order = load(&write, &call, fields::id("order_id", &request.order_id)?, &request.etag).await?;
     moved_here(&order)?;
     give_up(&mut write, &mut order, &request.reason).await?;
-    write.commit(CancelOrderResponse { order: Some(order.proto()) }).await
+    let order = order.proto(&*write, &desk.vault).await?;
+    write.commit(CancelOrderResponse { order }).await
 }
 
 /// Cancels an order; its clocks end as they are.
@@ -321,11 +339,17 @@ pub async fn done(write: &mut Write, order: &Order) -> Result<(), Fault> {
     if callback::rework::done(write, order.id, handlers.clone(), order.vendor_id).await? {
         return Ok(());
     }
+    let hazard = order.report.as_ref().is_some_and(|report| report.0.hazard);
+    ask_about(write, order, handlers, hazard).await.map(|_| ())
+}
+
+/// Draws whether the customer is asked about an order that is completed; nothing for a kind of work about which nobody asks.
+pub async fn ask_about(write: &mut Write, order: &Order, handlers: Vec<String>, hazard: bool) -> Result<Option<Draw>, Fault> {
     let cause = match order.kind {
         Type::Leak => Cause::Leak,
         Type::Repair => Cause::Repair,
         Type::Inspection => Cause::Inspection,
-        Type::Opening | Type::MeterExchange | Type::ReadingVisit => return Ok(()),
+        Type::Opening | Type::MeterExchange | Type::ReadingVisit => return Ok(None),
     };
     let happening = Happening {
         cause,
@@ -334,10 +358,11 @@ pub async fn done(write: &mut Write, order: &Order) -> Result<(), Fault> {
         branch: &order.branch,
         handlers,
         vendor: order.vendor_id,
-        hazard: false,
+        utility: Some(order.utility),
+        hazard,
         contact: Contact::Known,
     };
-    callback::plan::plan(write, happening).await.map(|_| ())
+    callback::plan::plan(write, happening).await
 }
 
 /// Who has worked on an order: its crew, who reported it and who accepts it. Nobody of them asks the customer (C-02).
@@ -355,7 +380,7 @@ pub async fn get(desk: Desk, call: Call, request: GetOrderRequest) -> Result<Get
     let order = store::get(desk.db.reader(), &Scope::of(&call), fields::id("order_id", &request.order_id)?).await?;
     let moves = story::of(desk.db.reader(), order.id).await?;
     Ok(GetOrderResponse {
-        order: Some(order.proto()),
+        order: order.proto(desk.db.reader(), &desk.vault).await?,
         moves: moves.iter().map(store::move_proto).collect(),
     })
 }
@@ -375,7 +400,7 @@ pub async fn list(desk: Desk, call: Call, request: ListOrdersRequest) -> Result<
     .await?;
     let (rows, next_page_token) = page.cut(rows, |row| row.id);
     Ok(ListOrdersResponse {
-        orders: rows.iter().map(Order::proto).collect(),
+        orders: store::opened(desk.db.reader(), &desk.vault, &rows).await?,
         next_page_token,
     })
 }

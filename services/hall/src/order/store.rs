@@ -6,13 +6,16 @@ use rpc::{Fault, page::Page, wire};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+use vault::Vault;
 
 use super::model::{Given, State, Type, certificate};
 use crate::{
     codes::Code,
+    complaint::model::Utility,
     fields,
     refusal::Refusal,
     rows::{Packed, columns, table},
+    sealed::{self, Clear},
     story::Move,
 };
 
@@ -27,6 +30,9 @@ pub struct Report {
     pub index: Option<Volume>,
     pub new_meter_no: String,
     pub new_meter_index: Option<Volume>,
+    /// Absent in reports from before it was asked.
+    #[serde(default)]
+    pub hazard: bool,
 }
 
 table! {
@@ -50,10 +56,15 @@ table! {
         reported_by: String,
         returned_reason: String,
         created_at: i64,
+        utility: Utility,
     }
 }
 
 pub use order::Model as Order;
+
+/// Names of what is sealed in columns of texts, where older rows are clear.
+pub const TASK: &str = "work_order.task";
+pub const SUMMARY: &str = "work_order.report.summary";
 
 impl Scoped for order::Entity {
     const BRANCH: Option<Self::Column> = Some(order::Column::Branch);
@@ -134,6 +145,7 @@ pub fn report_of(given: &proto::OrderReport) -> Result<Report, Fault> {
         index: index_of("report.index", given.index.as_ref())?,
         new_meter_no: given.new_meter_no.clone(),
         new_meter_index: index_of("report.new_meter_index", given.new_meter_index.as_ref())?,
+        hazard: given.hazard,
     })
 }
 
@@ -149,21 +161,38 @@ impl Report {
         }
     }
 
-    fn proto(&self) -> proto::OrderReport {
+    fn proto(&self, summary: String) -> proto::OrderReport {
         let index = |index: Option<Volume>| index.map(|index| wire::decimal(index.short()));
         proto::OrderReport {
-            summary: self.summary.clone(),
+            summary,
             photo_file_ids: self.photos.clone(),
             signature_file_id: self.signature.clone(),
             index: index(self.index),
             new_meter_no: self.new_meter_no.clone(),
             new_meter_index: index(self.new_meter_index),
+            hazard: self.hazard,
         }
     }
 }
 
+/// Orders with what is sealed of them opened, empty where it was erased; answers are masked by the frame.
+pub async fn opened(conn: &impl ConnectionTrait, vault: &Vault, rows: &[Order]) -> Result<Vec<proto::Order>, Fault> {
+    let texts = rows.iter().flat_map(|row| {
+        let summary = row.report.as_ref().map_or("", |report| &report.0.summary);
+        [(row.id, TASK, row.task.as_str()), (row.id, SUMMARY, summary)]
+    });
+    let mut texts = sealed::texts(conn, vault, texts).await?;
+    Ok(rows.iter().map(|row| row.told(&mut texts)).collect())
+}
+
 impl Order {
-    pub fn proto(&self) -> proto::Order {
+    /// The order with what is sealed of it opened.
+    pub async fn proto(self, conn: &impl ConnectionTrait, vault: &Vault) -> Result<Option<proto::Order>, Fault> {
+        Ok(opened(conn, vault, &[self]).await?.pop())
+    }
+
+    fn told(&self, texts: &mut Clear) -> proto::Order {
+        let (task, summary) = (texts.take(), texts.take());
         proto::Order {
             order_id: self.id.to_string(),
             order_no: self.order_no.clone(),
@@ -180,11 +209,12 @@ impl Order {
             respond_by_time: self.respond_by.map(fields::instant),
             round: self.round,
             no_access_visits: self.no_access,
-            task: self.task.clone(),
-            report: self.report.as_ref().map(|report| report.0.proto()),
+            task,
+            report: self.report.as_ref().map(|report| report.0.proto(summary)),
             returned_reason: self.returned_reason.clone(),
             create_time: Some(fields::instant(self.created_at)),
             etag: self.etag(),
+            utility: self.utility.number(),
         }
     }
 }

@@ -7,7 +7,7 @@ use contracts::hearth::{
 };
 use database::{Consumer, Event, Scope, Write};
 use prost::{Message, Name};
-use rpc::{Call, Fault};
+use rpc::{Call, Fault, wire};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     Desk,
+    codes::Code,
     deadline::{self, model::Clock},
     staff::{certified, model::NotCertified},
     step as steps,
@@ -120,13 +121,15 @@ async fn approved(write: &mut Write, event: WorkApproved) -> Result<(), Fault> {
     };
     ops::take(write, &mut order, Action::VendorApprove, "").await?;
     ops::done(write, &order).await?;
-    write.event(
-        order.id,
-        &WorkOrderCompleted {
-            order_id: event.order_id,
-            vendor_id: event.vendor_id,
-        },
-    );
+    let broken = deadline::store::broken(&**write, order.id).await?;
+    let completed = WorkOrderCompleted {
+        order_id: event.order_id,
+        vendor_id: event.vendor_id,
+        rounds: order.round,
+        broken_clocks: broken.into_iter().map(Code::number).collect(),
+        completed_date: Some(wire::date(write.now().date())),
+    };
+    write.event(order.id, &completed);
     Ok(())
 }
 

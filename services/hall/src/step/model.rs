@@ -26,6 +26,32 @@ codes! {
     }
 }
 
+codes! {
+    /// What is done with a step.
+    pub enum Action {
+        Succeed = 1 "SUCCEED",
+        Fail = 2 "FAIL",
+        Park = 3 "PARK",
+        Retry = 4 "RETRY",
+        Drop = 5 "DROP",
+    }
+}
+
+/// Every move of a step that there is.
+pub const MOVES: &[(State, Action, State)] = &[
+    (State::Pending, Action::Succeed, State::Done),
+    (State::Pending, Action::Fail, State::Pending),
+    (State::Pending, Action::Park, State::Parked),
+    (State::Pending, Action::Drop, State::Dropped),
+    (State::Parked, Action::Retry, State::Pending),
+    (State::Parked, Action::Drop, State::Dropped),
+];
+
+/// The state after a move; `None` where there is no such move.
+pub fn moved(from: State, action: Action) -> Option<State> {
+    MOVES.iter().find(|(state, step, _)| *state == from && *step == action).map(|(_, _, to)| *to)
+}
+
 /// Tries after which an unknown id counts as a refusal: until then the other service may not have heard of it yet.
 pub const PATIENCE: i32 = 10;
 
@@ -40,12 +66,34 @@ mod tests {
     use contracts::hearth::hall::v1 as contract;
 
     use super::*;
-    use crate::codes::assert_contract;
+    use crate::codes::{Code, assert_contract};
 
     #[test]
     fn the_lists_are_those_of_the_contract() {
         assert_contract::<Kind>("KIND_", |n| contract::step::Kind::try_from(n).ok().map(|v| v.as_str_name()));
         assert_contract::<State>("STATE_", |n| contract::step::State::try_from(n).ok().map(|v| v.as_str_name()));
+    }
+
+    #[test]
+    fn a_step_takes_these_moves_and_no_other() {
+        let legal = [
+            "PENDING SUCCEED DONE",
+            "PENDING FAIL PENDING",
+            "PENDING PARK PARKED",
+            "PENDING DROP DROPPED",
+            "PARKED RETRY PENDING",
+            "PARKED DROP DROPPED",
+        ];
+        let mut found = vec![];
+        for from in [State::Pending, State::Parked, State::Done, State::Dropped] {
+            for action in Action::ALL {
+                if let Some(to) = moved(from, *action) {
+                    found.push(format!("{} {} {}", from.code(), action.code(), to.code()));
+                }
+            }
+        }
+        assert_eq!(found, legal);
+        assert_eq!((State::ALL.len(), MOVES.len()), (4, 6), "every state is looked at, no pair stands twice");
     }
 
     #[test]

@@ -2,11 +2,8 @@ use contracts::hearth::hall::v1::*;
 use database::{Begun, Scope};
 use rpc::{Call, Fault, page::Page};
 
-use super::{
-    model::State,
-    store::{self, Step},
-};
-use crate::{Desk, codes::Code, fields, refusal::Refusal};
+use super::store::{self, Step};
+use crate::{Desk, fields};
 
 pub async fn list(desk: Desk, call: Call, request: ListStepsRequest) -> Result<ListStepsResponse, Fault> {
     let page = Page::of(&call, &[&request.state.to_string(), &request.story_id], request.page_size, &request.page_token)?;
@@ -26,9 +23,6 @@ pub async fn retry(desk: Desk, call: Call, request: RetryStepRequest) -> Result<
     };
     let mut step = store::lock(&*write, &Scope::of(&call), fields::id("step_id", &request.step_id)?).await?;
     step.check(&request.etag)?;
-    if step.state != State::Parked {
-        return Err(Fault::from(Refusal::StepState).meta("state", step.state.code()));
-    }
     store::retry(&write, &mut step).await?;
     write.subject(step.id);
     let answer = write.commit(RetryStepResponse { step: Some(step.proto()) }).await?;

@@ -8,10 +8,11 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use super::model::{Kind, State, wait};
+use super::model::{Action, Kind, State, moved, wait};
 use crate::{
     codes::Code,
     fields,
+    refusal::Refusal,
     rows::{columns, table},
 };
 
@@ -78,7 +79,7 @@ pub async fn open(conn: &impl ConnectionTrait, story: Uuid) -> Result<Option<Ste
 /// Drops the step of a story that has not ended, if there is one.
 pub async fn drop_open(write: &Write, story: Uuid) -> Result<(), Fault> {
     if let Some(mut step) = open(&**write, story).await? {
-        step.state = State::Dropped;
+        step.go(Action::Drop)?;
         step.save(&**write).await?;
     }
     Ok(())
@@ -128,7 +129,7 @@ pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Resul
 
 /// Ends a step.
 pub async fn done(write: &Write, mut step: Step) -> Result<(), Fault> {
-    step.state = State::Done;
+    step.go(Action::Succeed)?;
     step.attempts = step.attempts.saturating_add(1);
     step.last_reason.clear();
     step.save(&**write).await
@@ -140,15 +141,14 @@ pub async fn failed(write: &Write, mut step: Step, reason: &str, park: bool) -> 
     step.last_reason = reason.to_owned();
     step.next_attempt_at = later(wait(step.attempts));
     step.claimed_until = 0;
-    if park {
-        step.state = State::Parked;
-    }
+    step.go(if park { Action::Park } else { Action::Fail })?;
     step.save(&**write).await
 }
 
 /// Brings a parked step back.
 pub async fn retry(write: &Write, step: &mut Step) -> Result<(), Fault> {
-    (step.state, step.attempts, step.next_attempt_at, step.claimed_until) = (State::Pending, 0, real_now(), 0);
+    step.go(Action::Retry)?;
+    (step.attempts, step.next_attempt_at, step.claimed_until) = (0, real_now(), 0);
     step.save(&**write).await
 }
 
@@ -167,6 +167,13 @@ pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, state
 }
 
 impl Step {
+    /// Moves to the state after an action, or refuses it.
+    fn go(&mut self, action: Action) -> Result<(), Fault> {
+        let refused = || Fault::from(Refusal::StepState).meta("state", self.state.code());
+        self.state = moved(self.state, action).ok_or_else(refused)?;
+        Ok(())
+    }
+
     /// What it needs to know.
     pub fn input<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         fields::unpack(&self.input)

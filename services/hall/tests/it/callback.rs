@@ -1,19 +1,24 @@
 use calendar::Clock as RulesClock;
 use contracts::hearth::{
-    hall::v1::{callback_service_client::CallbackServiceClient, order_service_client::OrderServiceClient, *},
+    archive::v1::{AccountOpened, KeyAccountDesignated, KeyAccountDowngraded, KeyAccountWithdrawn},
+    hall::v1::{
+        callback_service_client::CallbackServiceClient, case_service_client::CaseServiceClient, deadline_service_client::DeadlineServiceClient,
+        order_service_client::OrderServiceClient, *,
+    },
     options::v1::Role,
 };
 use database::{Database, Engine, Target};
 use sea_orm::{ConnectionTrait, Statement};
 use sha2::{Digest, Sha256};
-use testbed::{Bed, Client, at, each, each_of, key, reason};
+use testbed::{Bed, Client, at, each, each_of, eventually, key, reason};
 use tonic::Code;
 
 use crate::{
     BRANCH, FILE, OTHER,
     complaint::{agent as complaint_agent, assign as assign_complaint, classify, complaint_now, new, to_closing, work_off},
     date,
-    hands::{accept_order, certified, dispatch, dispatcher, events, get_order, member, vendor_member},
+    hands::{accept_order, certified, dispatch, dispatcher, events, get_order, member, order, vendor_member},
+    interaction::{close, recorded, visit},
     meta, refusal, time,
 };
 
@@ -66,6 +71,7 @@ fn happening(cause: callback_task::Cause, account: &str) -> ReportCallbackTrigge
         account_id: account.to_owned(),
         branch: BRANCH.to_owned(),
         hazard: false,
+        utility: Utility::Unspecified.into(),
     }
 }
 
@@ -76,7 +82,7 @@ async fn report(bed: &Bed, request: ReportCallbackTriggerRequest) -> CallbackDra
 }
 
 /// A call that every happening of its kind leads to.
-async fn sentiment(bed: &Bed, account: &str) -> CallbackTask {
+pub async fn sentiment(bed: &Bed, account: &str) -> CallbackTask {
     let draw = report(bed, happening(callback_task::Cause::OnlineSentiment, account)).await;
     task(bed, &draw.about_id).await
 }
@@ -132,6 +138,20 @@ async fn called(bed: &Bed, login: &str, task: &CallbackTask, score: i32, solved:
     caller(bed, login).record_callback(request).await.unwrap().into_inner().task.unwrap()
 }
 
+/// The answers of a customer who wants work done again, called by the agent who takes the next task.
+pub async fn answered(bed: &Bed, task: &CallbackTask, rework_task: &str) -> CallbackTask {
+    let next = TakeNextCallbackRequest { request_id: key() };
+    let taken = caller(bed, "caller").take_next_callback(next).await.unwrap().into_inner().task.unwrap();
+    assert_eq!(taken.callback_task_id, task.callback_task_id);
+    let reached = tried(bed, "caller", &taken, callback_attempt::Outcome::Reached).await;
+    let request = RecordCallbackRequest {
+        rework: Rework::Order.into(),
+        rework_task: rework_task.to_owned(),
+        ..answers(&reached, 2, false)
+    };
+    caller(bed, "caller").record_callback(request).await.unwrap().into_inner().task.unwrap()
+}
+
 fn closing(task: &CallbackTask) -> CloseCallbackRequest {
     CloseCallbackRequest {
         request_id: key(),
@@ -149,69 +169,264 @@ async fn figures(bed: &Bed, cause: callback_task::Cause) -> CallbackFigures {
     supervisor(bed).get_callback_figures(request).await.unwrap().into_inner().figures.unwrap()
 }
 
+/// The number that a seed draws, by hand: SHA-256, first 8 bytes, modulo 10000.
+fn number_of(seed: &str) -> i32 {
+    let digest = Sha256::digest(seed);
+    i32::try_from(u64::from_be_bytes(digest[..8].try_into().unwrap()) % 10_000).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c_01_a_draw_can_be_worked_out_again_and_nobody_chooses() {
     each(hall::SERVICE, async |bed| {
         bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
-        let mut drawn = 0;
-        for _ in 0..60 {
-            let request = happening(callback_task::Cause::CounterTransaction, &key());
-            let draw = report(bed, request.clone()).await;
-            // By hand: SHA-256 of the version of the policy and the happening, first 8 bytes, modulo 10000; 5 % are called.
-            let digest = Sha256::digest(format!("COUNTER_TRANSACTION/1:{}", request.about_id));
-            let number = u64::from_be_bytes(digest[..8].try_into().unwrap()) % 10_000;
+        let clerk = member(bed, "agent", BRANCH).await;
+        let mut drawn = vec![];
+        for _ in 0..30 {
+            let visit = close(bed, &visit(bed, &clerk.badge_no, &key()).await).await;
+            // Drawn by the closing alone: version of the policy and id of the visit, 5 % are called.
+            let draw = draws(bed, &visit.interaction_id).await.remove(0);
+            let number = number_of(&format!("COUNTER_TRANSACTION/1:{}", visit.interaction_id));
             let verdict = if number < 500 {
                 callback_draw::Verdict::Call
             } else {
                 callback_draw::Verdict::NotDrawn
             };
-            assert_eq!((u64::try_from(draw.number).unwrap(), draw.rate_bp, draw.verdict()), (number, 500, verdict));
-            // Telling it again draws nothing anew.
-            let again = ReportCallbackTriggerRequest {
-                request_id: key(),
-                ..request.clone()
-            };
-            assert_eq!(report(bed, again).await, draw);
-            let planned = tasks(bed, &request.about_id).await.len();
-            assert_eq!(planned == 1, verdict == callback_draw::Verdict::Call);
-            drawn += planned;
+            assert_eq!((draw.number, draw.rate_bp, draw.verdict()), (number, 500, verdict));
+            let planned = tasks(bed, &visit.interaction_id).await;
+            assert_eq!(planned.len() == 1, verdict == callback_draw::Verdict::Call);
+            drawn.push(draw);
         }
-        // With a hazard every inspection is called; the draw is kept all the same.
-        let hazard = ReportCallbackTriggerRequest {
-            hazard: true,
-            ..happening(callback_task::Cause::Inspection, &key())
+        // Telling of it draws nothing anew.
+        let told = ReportCallbackTriggerRequest {
+            about_id: drawn[0].about_id.clone(),
+            ..happening(callback_task::Cause::CounterTransaction, &key())
         };
-        let hazard = report(bed, hazard).await;
-        assert_eq!((hazard.rate_bp, hazard.verdict()), (10_000, callback_draw::Verdict::Call));
+        assert_eq!(report(bed, told).await, drawn[0]);
+        // Nobody draws by ids of his own, nor before the business is done, nor for a call that was no visit.
+        let mut agent = CallbackServiceClient::new(bed.staff_named("agent", &[Role::Agent]));
+        let open = visit(bed, &clerk.badge_no, &key()).await;
+        let call = close(bed, &recorded(bed).await).await;
+        let order = order(bed, OrderType::Inspection).await;
+        for (cause, about, refused) in [
+            (callback_task::Cause::CounterTransaction, key(), (Code::NotFound, "NOT_FOUND")),
+            (callback_task::Cause::CounterTransaction, call.interaction_id, (Code::NotFound, "NOT_FOUND")),
+            (
+                callback_task::Cause::CounterTransaction,
+                open.interaction_id,
+                (Code::FailedPrecondition, "INTERACTION_STATE"),
+            ),
+            (callback_task::Cause::Inspection, key(), (Code::NotFound, "NOT_FOUND")),
+            (callback_task::Cause::Inspection, order.order_id, (Code::FailedPrecondition, "ORDER_STATE")),
+        ] {
+            let request = ReportCallbackTriggerRequest {
+                about_id: about,
+                ..happening(cause, &key())
+            };
+            let told = refusal(agent.report_callback_trigger(request).await);
+            assert_eq!(told, (refused.0, refused.1.to_owned()), "{cause:?}");
+        }
+        assert_eq!(draws(bed, "").await, drawn, "no try left a draw");
+        // Another service has ids of its own for what happens at its counters.
+        let mut billing = CallbackServiceClient::new(bed.peer("billing"));
+        let request = happening(callback_task::Cause::CounterTransaction, &key());
+        let about = request.about_id.clone();
+        let draw = billing.report_callback_trigger(request).await.unwrap().into_inner().draw.unwrap();
+        assert_eq!(draw.number, number_of(&format!("COUNTER_TRANSACTION/1:{about}")));
+    })
+    .await;
+}
 
-        // An agent has what is due first, and nothing else: the inspection is due on day 7, what was drawn before in 2 working days.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_01_an_agent_has_what_is_due_first_and_nothing_else() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
         let me = member(bed, "caller", BRANCH).await;
-        assert_eq!(
-            caller(bed, "caller")
-                .assign_callback(assignment(&task(bed, &hazard.about_id).await, &me))
-                .await
-                .unwrap_err()
-                .code(),
-            Code::PermissionDenied
-        );
+        let later = report(bed, happening(callback_task::Cause::HazardNotice, &key())).await;
+        let wanted = assignment(&task(bed, &later.about_id).await, &me);
+        assert_eq!(caller(bed, "caller").assign_callback(wanted).await.unwrap_err().code(), Code::PermissionDenied);
         let urgent = sentiment(bed, "").await;
         let mut order = vec![];
-        for _ in 0..drawn + 2 {
+        for _ in 0..2 {
             let next = TakeNextCallbackRequest { request_id: key() };
             let next = caller(bed, "caller").take_next_callback(next).await.unwrap().into_inner().task.unwrap();
             assert_eq!(
                 (next.state(), next.assignee_staff_id.as_str()),
                 (callback_task::State::Due, me.staff_id.as_str())
             );
-            order.push((next.due_time.unwrap().seconds, next.about_id));
+            order.push(next.about_id);
         }
-        assert_eq!(order[0].1, urgent.about_id);
-        assert_eq!(order.last().unwrap().1, hazard.about_id);
-        assert!(order.is_sorted_by_key(|(due, _)| *due));
+        assert_eq!(order, [urgent.about_id, later.about_id]);
         let nothing = TakeNextCallbackRequest { request_id: key() };
         assert_eq!(caller(bed, "caller").take_next_callback(nothing).await.unwrap_err().code(), Code::NotFound);
         let stranger = TakeNextCallbackRequest { request_id: key() };
         assert_eq!(refusal(caller(bed, "stranger").take_next_callback(stranger).await).1, "NOT_STAFF");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_01_an_inspection_is_drawn_when_it_is_done_and_called_with_a_hazard() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let inspector = certified(bed, "han", CertificateKind::SafetyInspection, "2026-12-31").await;
+        let publish = PublishCallbackPolicyRequest {
+            rate_bp: 0,
+            unit: TimeUnit::ElapsedMinutes.into(),
+            amount: 10_080,
+            ..policy(callback_task::Cause::Inspection, "2025-03-03")
+        };
+        director(bed).publish_callback_policy(publish).await.unwrap();
+        let sound = order(bed, OrderType::Inspection).await;
+        complete(bed, &sound, &inspector, false).await;
+        let draw = draws(bed, &sound.order_id).await.remove(0);
+        assert_eq!((draw.rate_bp, draw.verdict()), (0, callback_draw::Verdict::NotDrawn));
+        assert!(tasks(bed, &sound.order_id).await.is_empty());
+        // A hazard that is told of later puts the same number under the rate of hazards.
+        let hazard = ReportCallbackTriggerRequest {
+            about_id: sound.order_id.clone(),
+            hazard: true,
+            ..happening(callback_task::Cause::Inspection, "")
+        };
+        let told = report(bed, hazard.clone()).await;
+        assert_eq!(
+            (told.seed.as_str(), told.number, told.rate_bp, told.verdict()),
+            (draw.seed.as_str(), draw.number, 10_000, callback_draw::Verdict::Call)
+        );
+        let task = task(bed, &sound.order_id).await;
+        assert_eq!(task.due_time, Some(time("2025-03-10T09:00:00+08:00")));
+        let again = ReportCallbackTriggerRequest { request_id: key(), ..hazard };
+        assert_eq!(report(bed, again).await, told);
+        assert_eq!(tasks(bed, &sound.order_id).await.len(), 1);
+        // One that the report names needs nobody to tell of it.
+        let unsafe_one = order(bed, OrderType::Inspection).await;
+        complete(bed, &unsafe_one, &inspector, true).await;
+        let draw = draws(bed, &unsafe_one.order_id).await.remove(0);
+        assert_eq!((draw.rate_bp, draw.verdict()), (10_000, callback_draw::Verdict::Call));
+        assert!(get_order(bed, &unsafe_one.order_id).await.order.unwrap().report.unwrap().hazard);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_01_key_accounts_are_visited_once_a_month() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let archive = bed.fake("archive", rpc::Routes::default()).await;
+        let (party, account) = (key(), key());
+        let opened = AccountOpened {
+            account_id: account.clone(),
+            account_no: "1200000001".to_owned(),
+            party_id: party.clone(),
+            branch: BRANCH.to_owned(),
+        };
+        archive.tell(&account, &opened);
+        let designated = KeyAccountDesignated {
+            party_id: party.clone(),
+            branch: BRANCH.to_owned(),
+            key_account_id: key(),
+            account_manager: "manager".to_owned(),
+        };
+        archive.tell(&party, &designated);
+        // Told again, it is the same one.
+        archive.tell(&party, &designated);
+        let visits = async || {
+            let mut found = tasks(bed, "").await;
+            found.retain(|task| task.cause() == callback_task::Cause::KeyAccount);
+            found
+        };
+        let count = async |wanted: usize| eventually("the visits", async || (visits().await.len() == wanted).then_some(())).await;
+        count(1).await;
+        let visit = visits().await.remove(0);
+        assert_eq!(
+            (visit.channel(), visit.account_id.as_str(), visit.branch.as_str(), visit.due_time),
+            (CallbackChannel::Visit, account.as_str(), BRANCH, Some(time("2025-04-02T09:00:00+08:00")))
+        );
+        // C-02: not by the manager of the account.
+        let manager = member(bed, "manager", BRANCH).await;
+        assert_eq!(
+            refusal(director(bed).assign_callback(assignment(&visit, &manager)).await),
+            (Code::PermissionDenied, "CALLER_IS_HANDLER".to_owned())
+        );
+        bed.clock().set(at("2025-03-31T23:59:00+08:00")).unwrap();
+        count(1).await;
+        bed.clock().set(at("2025-04-01T00:00:00+08:00")).unwrap();
+        count(2).await;
+        // Not any more once it is an ordinary customer.
+        let downgraded = KeyAccountDowngraded {
+            party_id: party.clone(),
+            branch: BRANCH.to_owned(),
+            rating_id: key(),
+        };
+        archive.tell(&party, &downgraded);
+        let other = key();
+        archive.tell(
+            &other,
+            &KeyAccountDesignated {
+                party_id: other.clone(),
+                ..designated.clone()
+            },
+        );
+        count(3).await;
+        bed.clock().set(at("2025-05-01T09:00:00+08:00")).unwrap();
+        count(4).await;
+        let withdrawn = KeyAccountWithdrawn {
+            party_id: other.clone(),
+            branch: BRANCH.to_owned(),
+            key_account_id: key(),
+        };
+        archive.tell(&other, &withdrawn);
+        archive.tell(&party, &designated);
+        count(5).await;
+        bed.clock().set(at("2025-06-01T09:00:00+08:00")).unwrap();
+        count(6).await;
+    })
+    .await;
+}
+
+/// The next version of a policy that calls everybody.
+fn policy(cause: callback_task::Cause, day: &str) -> PublishCallbackPolicyRequest {
+    PublishCallbackPolicyRequest {
+        request_id: key(),
+        cause: cause.into(),
+        rate_bp: 10_000,
+        hazard_rate_bp: 10_000,
+        unit: TimeUnit::ElapsedMinutes.into(),
+        amount: 60,
+        channel: CallbackChannel::Phone.into(),
+        min_rank: CallbackRank::Agent.into(),
+        max_attempts: 1,
+        attempt_days: 1,
+        effective_date: Some(date(day)),
+        source: "回访中心 2025-3".to_owned(),
+        ..PublishCallbackPolicyRequest::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_01_what_is_only_told_of_is_called_every_time() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        for cause in [
+            callback_task::Cause::HazardNotice,
+            callback_task::Cause::OnlineSentiment,
+            callback_task::Cause::KeyAccount,
+        ] {
+            for (field, rate_bp, hazard_rate_bp) in [("rate_bp", 9_999, 10_000), ("hazard_rate_bp", 10_000, 0)] {
+                let share = PublishCallbackPolicyRequest {
+                    rate_bp,
+                    hazard_rate_bp,
+                    ..policy(cause, "2025-03-04")
+                };
+                let status = director(bed).publish_callback_policy(share).await.unwrap_err();
+                assert_eq!(
+                    (reason(&status).as_str(), testbed::fields(&status)),
+                    ("CALLBACK_RATE_WHOLE", vec![field.to_owned()])
+                );
+            }
+            director(bed).publish_callback_policy(policy(cause, "2025-03-04")).await.unwrap();
+            let draw = report(bed, happening(cause, &key())).await;
+            assert_eq!((draw.rate_bp, draw.verdict()), (10_000, callback_draw::Verdict::Call));
+        }
     })
     .await;
 }
@@ -223,20 +438,11 @@ async fn policies_of_calls_are_versions_by_day() {
         let list = ListCallbackPoliciesRequest::default();
         let shipped = supervisor(bed).list_callback_policies(list).await.unwrap().into_inner().policies;
         assert_eq!(shipped.len(), 9);
-        let publish = |day: &str| PublishCallbackPolicyRequest {
-            request_id: key(),
-            cause: callback_task::Cause::CounterTransaction.into(),
-            rate_bp: 10_000,
-            hazard_rate_bp: 10_000,
-            unit: TimeUnit::ElapsedMinutes.into(),
-            amount: 60,
-            channel: CallbackChannel::Phone.into(),
-            min_rank: CallbackRank::Agent.into(),
-            max_attempts: 1,
-            attempt_days: 1,
-            effective_date: Some(date(day)),
-            source: "回访中心 2025-3".to_owned(),
-            ..PublishCallbackPolicyRequest::default()
+        let publish = |day: &str| policy(callback_task::Cause::CounterTransaction, day);
+        let mut billing = CallbackServiceClient::new(bed.peer("billing"));
+        let mut tell = async || {
+            let request = happening(callback_task::Cause::CounterTransaction, &key());
+            billing.report_callback_trigger(request).await.unwrap().into_inner().draw.unwrap()
         };
         assert_eq!(
             refusal(director(bed).publish_callback_policy(publish("2025-03-02")).await),
@@ -252,10 +458,10 @@ async fn policies_of_calls_are_versions_by_day() {
             caller(bed, "caller").publish_callback_policy(publish("2025-03-11")).await.unwrap_err().code(),
             Code::PermissionDenied
         );
-        let before = report(bed, happening(callback_task::Cause::CounterTransaction, &key())).await;
+        let before = tell().await;
         assert_eq!((before.rate_bp, before.seed.starts_with("COUNTER_TRANSACTION/1:")), (500, true));
         bed.clock().set(at("2025-03-10T09:00:00+08:00")).unwrap();
-        let after = report(bed, happening(callback_task::Cause::CounterTransaction, &key())).await;
+        let after = tell().await;
         assert_eq!((after.rate_bp, after.seed.starts_with("COUNTER_TRANSACTION/2:")), (10_000, true));
         let task = task(bed, &after.about_id).await;
         assert_eq!(
@@ -273,8 +479,8 @@ async fn policies_of_calls_are_versions_by_day() {
             branch: OTHER.to_owned(),
             ..happening(callback_task::Cause::CounterTransaction, &key())
         };
-        let mut agent = CallbackServiceClient::new(bed.staff(&[Role::Agent]));
-        assert_eq!(agent.report_callback_trigger(elsewhere).await.unwrap_err().code(), Code::NotFound);
+        let mut billing = CallbackServiceClient::new(bed.peer("billing"));
+        assert_eq!(billing.report_callback_trigger(elsewhere).await.unwrap_err().code(), Code::NotFound);
     })
     .await;
 }
@@ -523,7 +729,7 @@ async fn c_04_rework_is_a_new_complaint_or_a_work_order() {
             (OrderType::Repair, order::State::Pool, account.as_str())
         );
         let crew = certified(bed, "han", CertificateKind::Repair, "2026-12-31").await;
-        complete(bed, &order, &crew).await;
+        complete(bed, &order, &crew, false).await;
         let waiting = get(bed, &second.callback_task_id).await;
         assert_eq!((waiting.state(), waiting.round), (callback_task::State::SecondCallback, 2));
         assert!(tasks(bed, &order.order_id).await.is_empty(), "the repair is asked about by the second call");
@@ -534,12 +740,87 @@ async fn c_04_rework_is_a_new_complaint_or_a_work_order() {
     .await;
 }
 
-/// A repair from the pool to its acceptance.
-async fn complete(bed: &Bed, order: &Order, crew: &StaffMember) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_04_rework_is_filed_for_what_is_supplied_there() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let me = member(bed, "caller", BRANCH).await;
+        let crew = certified(bed, "han", CertificateKind::Repair, "2026-12-31").await;
+        // A repair of heat, as the case says.
+        let case = OpenCaseRequest {
+            request_id: key(),
+            channel: Channel::Hotline.into(),
+            category: Category::HeatLeak.into(),
+            branch: BRANCH.to_owned(),
+            account_id: key(),
+            detail: "暖气片漏水".to_owned(),
+            ..OpenCaseRequest::default()
+        };
+        let mut cases = CaseServiceClient::new(bed.staff(&[Role::Agent]));
+        let case = cases.open_case(case).await.unwrap().into_inner().case.unwrap();
+        let of_case = CreateOrderRequest {
+            request_id: key(),
+            r#type: OrderType::Repair.into(),
+            branch: BRANCH.to_owned(),
+            case_id: case.case_id,
+            task: "更换阀门".to_owned(),
+            ..CreateOrderRequest::default()
+        };
+        let repair = dispatcher(bed).create_order(of_case).await.unwrap().into_inner().order.unwrap();
+        assert_eq!(repair.utility(), Utility::Heat);
+        let due = deadlines(bed, &repair.order_id).await;
+        // W6: an ordinary fault of heat within 24 h, where gas has 4 h.
+        assert!(due.contains(&(Clock::Resolution, Some(time("2025-03-04T09:00:00+08:00")))), "{due:?}");
+        complete(bed, &repair, &crew, false).await;
+        let repaired = task(bed, &repair.order_id).await;
+        assert_eq!(repaired.utility(), Utility::Heat);
+        let asked = assign(bed, &repaired, &me).await;
+        let asked = called(bed, "caller", &asked, 1, false).await;
+        let complaint = complaint_now(bed, &asked.rework_id).await;
+        assert_eq!(complaint.utility(), Utility::Heat);
+        // A reply on heat is due in three days.
+        let due = deadlines(bed, &complaint.complaint_id).await;
+        assert!(due.contains(&(Clock::Resolution, Some(time("2025-03-06T09:00:00+08:00")))), "{due:?}");
+
+        // What a person tells of names it; the order of rework is of the same.
+        let heat = ReportCallbackTriggerRequest {
+            utility: Utility::Heat.into(),
+            ..happening(callback_task::Cause::OnlineSentiment, &key())
+        };
+        let heat = assign(bed, &task(bed, &report(bed, heat).await.about_id).await, &me).await;
+        let heat = tried(bed, "caller", &heat, callback_attempt::Outcome::Reached).await;
+        let request = RecordCallbackRequest {
+            rework: Rework::Order.into(),
+            ..answers(&heat, 1, false)
+        };
+        let heat = caller(bed, "caller").record_callback(request).await.unwrap().into_inner().task.unwrap();
+        assert_eq!(get_order(bed, &heat.rework_id).await.order.unwrap().utility(), Utility::Heat);
+        // Where nobody knows it is gas, as before.
+        let unknown = assign(bed, &sentiment(bed, &key()).await, &me).await;
+        let unknown = called(bed, "caller", &unknown, 1, false).await;
+        assert_eq!(unknown.utility(), Utility::Unspecified);
+        assert_eq!(complaint_now(bed, &unknown.rework_id).await.utility(), Utility::Gas);
+    })
+    .await;
+}
+
+/// The clocks of an order or a complaint, with when they are due.
+async fn deadlines(bed: &Bed, owner: &str) -> Vec<(Clock, Option<prost_types::Timestamp>)> {
+    let request = ListDeadlinesRequest {
+        owner_id: owner.to_owned(),
+        ..ListDeadlinesRequest::default()
+    };
+    let mut clocks = DeadlineServiceClient::new(bed.staff(&[Role::Dispatcher]));
+    let found = clocks.list_deadlines(request).await.unwrap().into_inner().deadlines;
+    found.into_iter().map(|clock| (clock.clock(), clock.due_time)).collect()
+}
+
+/// A repair or an inspection from the pool to its acceptance.
+pub async fn complete(bed: &Bed, order: &Order, crew: &StaffMember, hazard: bool) {
     let today = bed.clock().now().date().to_string();
     dispatcher(bed).dispatch_order(dispatch(order, &[crew], &today)).await.unwrap();
     let accepted = accept_order(bed, &order.order_id, &crew.login).await.order.unwrap();
-    let mut client = OrderServiceClient::new(bed.staff_named(&crew.login, &[Role::Repairer]));
+    let mut client = OrderServiceClient::new(bed.staff_named(&crew.login, &[Role::Repairer, Role::Inspector]));
     let arrive = ArriveOnSiteRequest {
         request_id: key(),
         order_id: accepted.order_id,
@@ -554,6 +835,7 @@ async fn complete(bed: &Bed, order: &Order, crew: &StaffMember) {
             summary: "已更换".to_owned(),
             photo_file_ids: vec![FILE.to_owned()],
             signature_file_id: FILE.to_owned(),
+            hazard,
             ..OrderReport::default()
         }),
     };
@@ -573,8 +855,8 @@ async fn a_repair_is_asked_about_by_message_and_by_phone_where_there_is_no_answe
         bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
         let me = member(bed, "caller", BRANCH).await;
         let crew = certified(bed, "han", CertificateKind::Repair, "2026-12-31").await;
-        let order = crate::hands::order(bed, OrderType::Repair).await;
-        complete(bed, &order, &crew).await;
+        let order = order(bed, OrderType::Repair).await;
+        complete(bed, &order, &crew, false).await;
         let task = assign(bed, &task(bed, &order.order_id).await, &me).await;
         assert_eq!((task.channel(), task.fallback_channel()), (CallbackChannel::Sms, CallbackChannel::Phone));
         let phone = |task: &CallbackTask| RecordCallbackAttemptRequest {

@@ -318,6 +318,33 @@ async fn h13_explain_deadline_tells_every_step_that_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_05_the_clock_of_a_case_of_complaint_stands_only_for_the_customer_and_with_evidence() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let case = open(bed, Category::AuthorityComplaint).await;
+        let clock = of(bed, &case.case_id).await.remove(0);
+        let pause = |reason: pause::Reason, evidence: &str| PauseDeadlineRequest {
+            request_id: key(),
+            deadline_id: clock.deadline_id.clone(),
+            etag: clock.etag.clone(),
+            reason: reason.into(),
+            note: "等待用户提供照片".to_owned(),
+            evidence_file_id: evidence.to_owned(),
+        };
+        for (request, refused) in [
+            (pause(pause::Reason::WaitingForThirdParty, FILE), "PAUSE_REASON"),
+            (pause(pause::Reason::ForceMajeure, FILE), "PAUSE_REASON"),
+            (pause(pause::Reason::WaitingForCustomer, ""), "EVIDENCE_MISSING"),
+        ] {
+            assert_eq!(refusal(clocks(bed).pause_deadline(request).await), (Code::InvalidArgument, refused.to_owned()));
+        }
+        let paused = clocks(bed).pause_deadline(pause(pause::Reason::WaitingForCustomer, FILE)).await;
+        assert_eq!(paused.unwrap().into_inner().deadline.unwrap().state(), deadline::State::Paused);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h12_a_clock_is_paused_with_a_reason_only_and_moves_by_the_pause() {
     each(hall::SERVICE, async |bed| {
         bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
@@ -498,6 +525,7 @@ async fn a_new_version_of_a_promise_holds_for_new_clocks_only() {
             pausable: true,
             effective_date: Some(date(day)),
             source: "2025 service pledge".to_owned(),
+            season_days: 0,
         };
         assert_eq!(
             refusal(manager.publish_sla_policy(publish("2025-03-02")).await),

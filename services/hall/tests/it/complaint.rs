@@ -1,9 +1,10 @@
 use contracts::hearth::{
+    billing::v1::HeatSeasonOpened,
     hall::v1::{complaint_service_client::ComplaintServiceClient, deadline_service_client::DeadlineServiceClient, *},
     options::v1::Role,
 };
 use sea_orm::{ConnectionTrait, Statement};
-use testbed::{Bed, Client, at, each, fields, key, reason};
+use testbed::{Bed, Client, at, each, eventually, fields, key, reason};
 use tonic::Code;
 
 use crate::{
@@ -298,6 +299,62 @@ async fn c_05_first_response_in_an_hour_reply_in_five_working_days_or_three_days
         assert_eq!(states, [deadline::State::Met; 3]);
         let told = events::<ComplaintReplied>(bed, &cold.complaint_id).await;
         assert_eq!(told[0].finding(), Finding::PartlyUpheld);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_05_a_temperature_complaint_has_five_hours_in_the_first_ten_days_of_a_season() {
+    each(hall::SERVICE, async |bed| {
+        let billing = bed.fake("billing", rpc::Routes::default()).await;
+        let season = HeatSeasonOpened {
+            heat_season_id: key(),
+            season: "2025-2026".to_owned(),
+            branch: BRANCH.to_owned(),
+            start_date: Some(crate::date("2025-11-15")),
+            end_date: Some(crate::date("2026-03-15")),
+        };
+        billing.tell(&season.heat_season_id, &season);
+        let arrival = async |day: &str, branch: &str, category| {
+            bed.clock().set(at(&format!("{day}T09:00:00+08:00"))).unwrap();
+            let request = OpenComplaintRequest {
+                branch: branch.to_owned(),
+                reporter_phone: format!("138{}", &bed.clock().now().micros().to_string()[2..10]),
+                ..new(Utility::Heat)
+            };
+            let complaint = open(bed, request).await;
+            let complaint = classify(bed, &complaint, category).await;
+            let due = due(bed, &complaint.complaint_id).await;
+            due.into_iter().find(|(clock, _)| *clock == Clock::OnSite).unwrap().1
+        };
+        let supply = ComplaintCategory::Supply;
+        // The day before; then the event may take a moment.
+        assert_eq!(arrival("2025-11-14", BRANCH, supply).await, "2025-11-14 11:00:00");
+        eventually("the season", async || {
+            (arrival("2025-11-15", BRANCH, supply).await == "2025-11-15 14:00:00").then_some(())
+        })
+        .await;
+        assert_eq!(arrival("2025-11-15", OTHER, supply).await, "2025-11-15 11:00:00", "each branch has its season");
+        assert_eq!(arrival("2025-11-15", BRANCH, ComplaintCategory::Safety).await, "2025-11-15 10:00:00");
+        assert_eq!(arrival("2025-11-24", BRANCH, supply).await, "2025-11-24 14:00:00", "the tenth day");
+        assert_eq!(arrival("2025-11-25", BRANCH, supply).await, "2025-11-25 11:00:00");
+        // A city that promises more for those days publishes a version of its own.
+        let publish = PublishSlaPolicyRequest {
+            request_id: key(),
+            subject: "COMPLAINT_HEAT_SUPPLY".to_owned(),
+            clock: Clock::OnSite.into(),
+            unit: TimeUnit::ElapsedMinutes.into(),
+            amount: 180,
+            pausable: false,
+            effective_date: Some(crate::date("2025-11-26")),
+            source: "青岛 2025".to_owned(),
+            season_days: 15,
+        };
+        let mut manager = DeadlineServiceClient::new(bed.staff(&[Role::ServiceManager]));
+        let policy = manager.publish_sla_policy(publish).await.unwrap().into_inner().policy.unwrap();
+        assert_eq!(policy.season_days, 15);
+        assert_eq!(arrival("2025-11-29", BRANCH, supply).await, "2025-11-29 12:00:00");
+        assert_eq!(arrival("2025-11-30", BRANCH, supply).await, "2025-11-30 11:00:00");
     })
     .await;
 }
@@ -637,6 +694,62 @@ async fn a_complaint_upheld_against_a_vendor_is_told_once_and_closed_by_another_
         assert_eq!((reopened.state(), reopened.reopened), (complaint::State::Reopened, 1));
         work_off(bed, &reopened, &vendor_id).await;
         assert_eq!(events::<ComplaintUpheld>(bed, &complaint.complaint_id).await.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f_07_what_was_upheld_against_a_vendor_is_taken_back_when_it_is_found_otherwise() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let (vendor, other) = (key(), key());
+        let complaint = to_closing(bed, new(Utility::Gas), &vendor).await;
+        let told = events::<ComplaintUpheld>(bed, &complaint.complaint_id).await;
+        assert_eq!(
+            (told[0].category(), told[0].finding(), told[0].upheld_date),
+            (ComplaintCategory::Attitude, Finding::Upheld, Some(crate::date("2025-03-03")))
+        );
+        let reversed = async || {
+            let told = events::<ComplaintFindingReversed>(bed, &complaint.complaint_id).await;
+            told.into_iter().map(|event| event.vendor_id).collect::<Vec<_>>()
+        };
+        let upheld = async || {
+            let told = events::<ComplaintUpheld>(bed, &complaint.complaint_id).await;
+            told.into_iter().map(|event| event.vendor_id).collect::<Vec<_>>()
+        };
+        let found_anew = async |closed: &Complaint, finding: Finding, vendor: &str| {
+            let request = ReopenComplaintRequest {
+                request_id: key(),
+                complaint_id: closed.complaint_id.clone(),
+                etag: closed.etag.clone(),
+                reason: "复核".to_owned(),
+            };
+            let reopened = agent(bed).reopen_complaint(request).await.unwrap().into_inner().complaint.unwrap();
+            let reopened = investigate(bed, &reopened).await;
+            let proposed = propose(bed, proposal(&reopened, finding, vendor)).await;
+            let replied = reply(bed, &proposed).await;
+            close(bed, &replied).await
+        };
+        // In part, against the same one.
+        let closed = found_anew(&complaint, Finding::PartlyUpheld, &vendor).await;
+        let vendors = |of: &[&String]| of.iter().map(|vendor| (*vendor).clone()).collect::<Vec<_>>();
+        assert_eq!((reversed().await, upheld().await), (vendors(&[&vendor]), vendors(&[&vendor, &vendor])));
+        assert_eq!(
+            events::<ComplaintUpheld>(bed, &complaint.complaint_id).await[1].finding(),
+            Finding::PartlyUpheld
+        );
+        // It was another vendor's work.
+        let closed = found_anew(&closed, Finding::Upheld, &other).await;
+        assert_eq!(
+            (reversed().await, upheld().await),
+            (vendors(&[&vendor, &vendor]), vendors(&[&vendor, &vendor, &other]))
+        );
+        // It was not so.
+        let closed = found_anew(&closed, Finding::NotUpheld, &other).await;
+        assert_eq!(reversed().await, vendors(&[&vendor, &vendor, &other]));
+        // It was so after all.
+        found_anew(&closed, Finding::Upheld, &vendor).await;
+        assert_eq!((reversed().await.len(), upheld().await), (3, vendors(&[&vendor, &vendor, &other, &vendor])));
     })
     .await;
 }

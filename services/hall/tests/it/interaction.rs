@@ -10,7 +10,11 @@ use rpc::Routes;
 use testbed::{Bed, Client, at, each, eventually, key, reason};
 use tonic::Code;
 
-use crate::{BRANCH, OTHER, date, hands::member, meta, refusal, time};
+use crate::{
+    BRANCH, OTHER, date,
+    hands::{dispatcher, member},
+    meta, refusal, time,
+};
 
 fn agent(bed: &Bed) -> InteractionServiceClient<Client> {
     InteractionServiceClient::new(bed.staff_named("agent", &[Role::Agent]))
@@ -54,7 +58,7 @@ async fn receive(bed: &Bed, channel: ContactChannel) -> Interaction {
         .unwrap()
 }
 
-async fn recorded(bed: &Bed) -> Interaction {
+pub async fn recorded(bed: &Bed) -> Interaction {
     let entry = receive(bed, ContactChannel::Call).await;
     agent(bed).record_interaction(detail(&entry)).await.unwrap().into_inner().interaction.unwrap()
 }
@@ -88,6 +92,29 @@ fn reply(entry: &Interaction, outcome: InteractionOutcome, when: &str) -> CloseI
         text: "已调整阀门".to_owned(),
         rule_cited: String::new(),
     }
+}
+
+/// A visit of a customer that is received and written down.
+pub async fn visit(bed: &Bed, badge_no: &str, account: &str) -> Interaction {
+    let request = ReceiveInteractionRequest {
+        account_id: account.to_owned(),
+        ..contact(ContactChannel::Visit)
+    };
+    let entry = agent(bed).receive_interaction(request).await.unwrap().into_inner().interaction.unwrap();
+    let request = RecordInteractionRequest {
+        badge_no: badge_no.to_owned(),
+        ..detail(&entry)
+    };
+    agent(bed).record_interaction(request).await.unwrap().into_inner().interaction.unwrap()
+}
+
+/// Closes a contact that is written down.
+pub async fn close(bed: &Bed, entry: &Interaction) -> Interaction {
+    let request = CloseInteractionRequest {
+        reply_time: Some(rpc::wire::time(bed.clock().now())),
+        ..reply(entry, InteractionOutcome::Answered, "2025-03-03T09:00:00+08:00")
+    };
+    agent(bed).close_interaction(request).await.unwrap().into_inner().interaction.unwrap()
 }
 
 /// The clocks of an entry.
@@ -476,6 +503,78 @@ async fn a_10_a_request_against_the_rules_is_declined_and_explained() {
         let declined = decline(InteractionOutcome::DeclinedExplained, rule, "不能自行改管");
         let closed = agent(bed).close_interaction(declined).await.unwrap().into_inner().interaction.unwrap();
         assert_eq!((closed.state(), closed.reply.unwrap().rule_cited.as_str()), (interaction::State::Closed, rule));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b_05_a_hold_for_limit_or_term_is_shown_wherever_the_customer_turns_up_and_stops_no_supply() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let archive = bed.fake("archive", Routes::default()).await;
+        let (party, account) = (key(), key());
+        // The accounts of the party come with the hold, too: nothing else has told of them here.
+        for cause in ["OVER_LIMIT", "OVER_TERM"] {
+            let raised = CreditHoldRaised {
+                party_id: party.clone(),
+                branch: BRANCH.to_owned(),
+                cause: cause.to_owned(),
+                raised_date: Some(date("2025-03-03")),
+                account_ids: vec![account.clone()],
+            };
+            archive.tell(&party, &raised);
+            let by_account = ReceiveInteractionRequest {
+                account_id: account.clone(),
+                ..contact(ContactChannel::Call)
+            };
+            let entry = agent(bed).receive_interaction(by_account).await.unwrap().into_inner().interaction.unwrap();
+            let get = GetInteractionRequest {
+                interaction_id: entry.interaction_id,
+            };
+            eventually("the hold", async || {
+                let notices = agent(bed).get_interaction(get.clone()).await.unwrap().into_inner().notices;
+                let shown = notices.iter().map(|n| (n.kind(), n.cause.as_str())).collect::<Vec<_>>();
+                (shown == [(customer_notice::Kind::CreditHold, cause)]).then_some(())
+            })
+            .await;
+        }
+        // What the customer needs is done all the same.
+        let request = OpenComplaintRequest {
+            request_id: key(),
+            channel: Channel::Hotline.into(),
+            utility: Utility::Gas.into(),
+            branch: BRANCH.to_owned(),
+            account_id: account.clone(),
+            detail: "停气两小时".to_owned(),
+            ..OpenComplaintRequest::default()
+        };
+        let mut complaints = ComplaintServiceClient::new(bed.staff(&[Role::Agent]));
+        complaints.open_complaint(request).await.unwrap();
+        let request = CreateOrderRequest {
+            request_id: key(),
+            r#type: OrderType::Repair.into(),
+            branch: BRANCH.to_owned(),
+            account_id: account.clone(),
+            task: "恢复供气".to_owned(),
+            ..CreateOrderRequest::default()
+        };
+        let order = dispatcher(bed).create_order(request).await.unwrap().into_inner().order.unwrap();
+        assert_eq!(order.state(), order::State::Pool);
+        let cleared = CreditHoldCleared {
+            party_id: party.clone(),
+            branch: BRANCH.to_owned(),
+            cleared_date: Some(date("2025-03-03")),
+        };
+        archive.tell(&party, &cleared);
+        eventually("the end of the hold", async || {
+            let by_party = ReceiveInteractionRequest {
+                party_id: party.clone(),
+                ..contact(ContactChannel::Online)
+            };
+            let notices = agent(bed).receive_interaction(by_party).await.unwrap().into_inner().notices;
+            notices.is_empty().then_some(())
+        })
+        .await;
     })
     .await;
 }

@@ -12,6 +12,7 @@ mod opening;
 mod order;
 mod peers;
 mod saga;
+mod sealed;
 mod staff;
 mod vendor;
 mod world;

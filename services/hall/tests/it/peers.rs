@@ -116,6 +116,21 @@ impl MeterService for Peer {
     async fn list_installations(&self, _: Request<billing::ListInstallationsRequest>) -> Result<Response<billing::ListInstallationsResponse>, Status> {
         not_called()
     }
+    async fn exchange_meter(&self, _: Request<billing::ExchangeMeterRequest>) -> Result<Response<billing::ExchangeMeterResponse>, Status> {
+        not_called()
+    }
+    async fn verify_meter(&self, _: Request<billing::VerifyMeterRequest>) -> Result<Response<billing::VerifyMeterResponse>, Status> {
+        not_called()
+    }
+    async fn seal_meter(&self, _: Request<billing::SealMeterRequest>) -> Result<Response<billing::SealMeterResponse>, Status> {
+        not_called()
+    }
+    async fn inspect_seal(&self, _: Request<billing::InspectSealRequest>) -> Result<Response<billing::InspectSealResponse>, Status> {
+        not_called()
+    }
+    async fn list_seals(&self, _: Request<billing::ListSealsRequest>) -> Result<Response<billing::ListSealsResponse>, Status> {
+        not_called()
+    }
     type ImportMetersStream = futures::stream::Empty<Result<billing::ImportMetersResponse, Status>>;
     async fn import_meters(&self, _: Request<Streaming<billing::ImportMetersRequest>>) -> Result<Response<Self::ImportMetersStream>, Status> {
         not_called()

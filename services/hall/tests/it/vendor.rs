@@ -154,6 +154,8 @@ async fn an_order_goes_to_a_vendor_and_comes_back_done_with_each_event_once() {
             refusal(manager.complete_order(complete).await),
             (Code::FailedPrecondition, "VENDOR_ACCEPTANCE".to_owned())
         );
+        // The promise of four hours is broken by then.
+        bed.clock().set(at("2025-03-03T13:00:01+08:00")).unwrap();
         let approved = vendor.approve(2);
         stands(bed, &repair.order_id, order::State::Completed).await;
         vendor.feed.repeat(approved);
@@ -168,7 +170,13 @@ async fn an_order_goes_to_a_vendor_and_comes_back_done_with_each_event_once() {
         dispatcher(bed).offer_order(offer(&other, &next.vendor_id)).await.unwrap();
         next.decline();
         stands(bed, &other.order_id, order::State::Pool).await;
-        assert_eq!(events::<WorkOrderCompleted>(bed, &repair.order_id).await.len(), 1);
+        // F(d): what an assessment needs to know of the work.
+        let told = events::<WorkOrderCompleted>(bed, &repair.order_id).await;
+        assert_eq!(told.len(), 1);
+        assert_eq!(
+            (told[0].rounds, told[0].broken_clocks().collect::<Vec<_>>(), told[0].completed_date),
+            (2, vec![Clock::Resolution], Some(date("2025-03-03")))
+        );
         let actions: Vec<_> = get_order(bed, &repair.order_id).await.moves.into_iter().map(|m| m.action).collect();
         assert_eq!(
             actions,
