@@ -23,6 +23,10 @@ keys! {
     Deduction DeductionId;
     /// Hold on a payment (付款冻结).
     Hold HoldId;
+    /// What a vendor has to set right (整改事项).
+    Remedy RemedyId;
+    /// Proceeding about a vendor or a contract (处置程序).
+    Proceeding ProceedingId;
     /// Trade of a company of the group with a vendor (交易).
     Trade TradeId;
     /// Case about the standing of a VIP (VIP申报).

@@ -1,5 +1,5 @@
 //! The vendor service (外包): admission of vendors, contracts, their persons, work orders that they take, their assessment and settlement,
-//! VIPs and tenders.
+//! what they have to set right, VIPs and tenders.
 //!
 //! One folder per noun: `model` holds the rules, `store` the rows, `ops` one function per write, `wire` the way between messages and
 //! rules, `api` the gRPC service.
@@ -10,18 +10,23 @@ mod contract;
 mod keys;
 mod offer;
 mod person;
+mod proceeding;
 mod refusal;
+mod remedy;
 mod settlement;
 mod tender;
 mod vendor;
 mod vip;
 
+use std::time::Duration;
+
 use boot::{Built, Host, Parts, Service};
 use calendar::Clock;
 use contracts::hearth::vendor::v1::{
     assessment_service_server::AssessmentServiceServer, contract_service_server::ContractServiceServer, offer_service_server::OfferServiceServer,
-    person_service_server::PersonServiceServer, settlement_service_server::SettlementServiceServer, tender_service_server::TenderServiceServer,
-    vendor_service_server::VendorServiceServer, vip_service_server::VipServiceServer,
+    person_service_server::PersonServiceServer, proceeding_service_server::ProceedingServiceServer, remedy_service_server::RemedyServiceServer,
+    settlement_service_server::SettlementServiceServer, tender_service_server::TenderServiceServer, vendor_service_server::VendorServiceServer,
+    vip_service_server::VipServiceServer,
 };
 use database::Database;
 use vault::Vault;
@@ -36,6 +41,7 @@ pub const SERVICE: Service = Service {
         include_str!("../migrations/0001_initial.sql"),
         include_str!("../migrations/0002_settlement.sql"),
         include_str!("../migrations/0003_tax.sql"),
+        include_str!("../migrations/0004_remedy.sql"),
     ],
     build,
     references: &[
@@ -62,6 +68,15 @@ pub const SERVICE: Service = Service {
         ("payment_adjustment.payment_request_id", "payment_request.id"),
         ("payment_adjustment.earlier_id", "payment_request.id"),
         ("payment_hold.payment_request_id", "payment_request.id"),
+        ("remedy.vendor_id", "vendor.id"),
+        ("remedy.contract_id", "contract.id"),
+        ("remedy.assessment_id", "assessment.id"),
+        ("proceeding.vendor_id", "vendor.id"),
+        ("proceeding.contract_id", "contract.id"),
+        ("proceeding.assessment_id", "assessment.id"),
+        ("upheld_complaint.contract_id", "contract.id"),
+        ("vendor_name.vendor_id", "vendor.id"),
+        ("legal_representative.id", "vendor.id"),
         ("vip_case.vendor_id", "vendor.id"),
         ("vip_step.vip_case_id", "vip_case.id"),
         ("vip_evidence.vip_case_id", "vip_case.id"),
@@ -90,14 +105,33 @@ fn build(host: Host) -> Built {
         };
         Ok(Parts::new()
             .index(person::store::BY_ID_NUMBER)
+            .index(vendor::store::BY_LEGAL_REPRESENTATIVE)
             .serve(VendorServiceServer::new(vendor::api::Api(desk.clone())))
             .serve(ContractServiceServer::new(contract::api::Api(desk.clone())))
             .serve(PersonServiceServer::new(person::api::Api(desk.clone())))
             .serve(OfferServiceServer::new(offer::api::Api(desk.clone())))
             .serve(AssessmentServiceServer::new(assessment::api::Api(desk.clone())))
+            .serve(RemedyServiceServer::new(remedy::api::Api(desk.clone())))
+            .serve(ProceedingServiceServer::new(proceeding::api::Api(desk.clone())))
             .serve(SettlementServiceServer::new(settlement::api::Api(desk.clone())))
             .serve(VipServiceServer::new(vip::api::Api(desk.clone())))
-            .serve(TenderServiceServer::new(tender::api::Api(desk)))
-            .task("take-hall-events", database::consume(host.db, hall, offer::HallEvents)))
+            .serve(TenderServiceServer::new(tender::api::Api(desk.clone())))
+            .task("take-hall-events", database::consume(host.db, hall, offer::HallEvents))
+            .task("sweep", sweep(desk)))
     })
+}
+
+/// How often the calendar is looked at.
+const SWEEP: Duration = Duration::from_millis(500);
+
+/// Looks again and again for what the calendar has brought about: something lent or owed that is late and holds a payment.
+async fn sweep(desk: Desk) {
+    loop {
+        if !desk.db.clock().is_held()
+            && let Err(fault) = settlement::sweep(&desk).await
+        {
+            tracing::warn!(%fault, "a sweep failed; it is tried again");
+        }
+        tokio::time::sleep(SWEEP).await;
+    }
 }

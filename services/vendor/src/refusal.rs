@@ -61,6 +61,8 @@ rpc::refusals! {
         EmergencyPlanMissing = FailedPrecondition "EMERGENCY_PLAN_MISSING" "the emergency and backup plan is missing",
         /// F-04.
         RetentionMissing = FailedPrecondition "RETENTION_MISSING" "the retention is not set",
+        /// F-04: whoever signs for a party has to be allowed to.
+        AuthorityExpired = FailedPrecondition "AUTHORITY_EXPIRED" "the authority of a delegate has ended",
 
         /// The person has left.
         PersonEnded = FailedPrecondition "PERSON_ENDED" "the person has left the vendor",
@@ -181,5 +183,27 @@ rpc::refusals! {
         QuoteNotReviewed = FailedPrecondition "QUOTE_NOT_REVIEWED" "a quote is not reviewed",
         /// The verb does not fit the tender's state.
         TenderState = FailedPrecondition "TENDER_STATE" "the tender is in a state that does not allow this",
+
+        /// G-11: who stands behind the vendor is not known.
+        LegalRepresentativeMissing = FailedPrecondition "LEGAL_REPRESENTATIVE_MISSING" "the legal representative is not recorded",
+        /// G-11: a firm that is registered anew does not escape the list.
+        LegalRepresentativeListed = FailedPrecondition "LEGAL_REPRESENTATIVE_LISTED" "the legal representative represents a vendor on the black list",
+        /// The vendor is called so already.
+        NameUnchanged = FailedPrecondition "NAME_UNCHANGED" "the vendor has this name already",
+
+        /// F-07: whoever scores above the facts says why.
+        FindingsMissing = InvalidArgument "FINDINGS_MISSING" "an item is above the draft and no finding says why",
+        /// The verb does not fit the remedy's state.
+        RemedyState = FailedPrecondition "REMEDY_STATE" "the remedy is in a state that does not allow this",
+        /// The service opens remedies of this kind itself.
+        RemedyKind = InvalidArgument "REMEDY_KIND" "remedies of this kind are not opened by hand",
+        /// F-06.
+        Severity = InvalidArgument "SEVERITY" "a disturbance has a severity and nothing else has one",
+        /// F-09: remedies have an owner.
+        RemedyOwner = PermissionDenied "REMEDY_OWNER" "only the owner of the remedy may do this",
+        /// F-07: the verb does not fit the proceeding's state.
+        ProceedingState = FailedPrecondition "PROCEEDING_STATE" "the proceeding is in a state that does not allow this",
+        /// F-07, G-11.
+        Measure = InvalidArgument "MEASURE" "the measure does not belong to this kind of proceeding",
     }
 }

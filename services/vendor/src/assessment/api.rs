@@ -5,8 +5,13 @@ use database::Scope;
 use ids::VendorId;
 use rpc::{Call, Fault, page::Page, wire};
 
-use super::{ops, store, wire::assessment as view};
-use crate::{Desk, vendor::wire::id_if};
+use super::{
+    draft::draw,
+    model::Period,
+    ops, store,
+    wire::{assessment as view, draft as draft_view},
+};
+use crate::{Desk, contract, vendor::wire::id_if};
 
 /// Serves `hearth.vendor.v1.AssessmentService`.
 pub struct Api(pub Desk);
@@ -14,11 +19,25 @@ pub struct Api(pub Desk);
 rpc::service! {
     AssessmentService for Api(Desk) {
         write assess_contract(AssessContractRequest) -> AssessContractResponse = ops::assess;
+        read draft_assessment(DraftAssessmentRequest) -> DraftAssessmentResponse = drafted;
         write object_to_assessment(ObjectToAssessmentRequest) -> ObjectToAssessmentResponse = ops::object;
         write decide_objection(DecideObjectionRequest) -> DecideObjectionResponse = ops::decide;
         read get_assessment(GetAssessmentRequest) -> GetAssessmentResponse = get;
         read list_assessments(ListAssessmentsRequest) -> ListAssessmentsResponse = list;
     }
+}
+
+async fn drafted(desk: Desk, call: Call, request: DraftAssessmentRequest) -> Result<DraftAssessmentResponse, Fault> {
+    let (conn, now) = (desk.db.reader(), desk.clock.now());
+    let from = wire::date_of(request.from_date.as_ref(), "from_date")?;
+    let period = Period::of(request.milestone, from, wire::date_if(request.to_date.as_ref(), "to_date")?)?;
+    let contract = contract::store::load(conn, &Scope::of(&call), wire::id_of("contract_id", &request.contract_id)?).await?;
+    contract.was_in_force(now.date())?;
+    period.assessable((contract.terms.start, contract.terms.end), now.date())?;
+    let draft = draw(conn, &contract, &period, now).await?;
+    Ok(DraftAssessmentResponse {
+        draft: Some(draft_view(&draft)),
+    })
 }
 
 async fn get(desk: Desk, call: Call, request: GetAssessmentRequest) -> Result<GetAssessmentResponse, Fault> {

@@ -124,6 +124,103 @@ pub struct Scores {
     pub documents: Points,
 }
 
+impl Scores {
+    /// Items in whole points, in the order of the policy.
+    const fn of(points: [i64; 5]) -> Self {
+        let [timeliness, quality, service_level, staff_safety, documents] = points;
+        Self {
+            timeliness: Points::from_thousandths(timeliness * 1000),
+            quality: Points::from_thousandths(quality * 1000),
+            service_level: Points::from_thousandths(service_level * 1000),
+            staff_safety: Points::from_thousandths(staff_safety * 1000),
+            documents: Points::from_thousandths(documents * 1000),
+        }
+    }
+
+    /// Each item with that of another, combined.
+    fn with(self, other: Self, combine: impl Fn(i64, i64) -> i64) -> Self {
+        let each = |own: Points, other: Points| Points::from_thousandths(combine(own.thousandths(), other.thousandths()));
+        Self {
+            timeliness: each(self.timeliness, other.timeliness),
+            quality: each(self.quality, other.quality),
+            service_level: each(self.service_level, other.service_level),
+            staff_safety: each(self.staff_safety, other.staff_safety),
+            documents: each(self.documents, other.documents),
+        }
+    }
+}
+
+codes! {
+    /// What the draft of an assessment (考核草稿) counts.
+    pub enum Fact {
+        WorkRefused = 1 "WORK_REFUSED",
+        ComplaintQuality = 2 "COMPLAINT_QUALITY",
+        ComplaintDelay = 3 "COMPLAINT_DELAY",
+        ComplaintAttitude = 4 "COMPLAINT_ATTITUDE",
+        ComplaintSafety = 5 "COMPLAINT_SAFETY",
+        Disturbance = 6 "DISTURBANCE",
+        DisturbanceLate = 7 "DISTURBANCE_LATE",
+        PromiseBroken = 8 "PROMISE_BROKEN",
+    }
+}
+
+/// What each fact takes off the items, in points. The policy names the items and leaves the points to the utility.
+pub const DEDUCTIONS: &[(Fact, Scores)] = &[
+    (Fact::WorkRefused, Scores::of([0, 2, 0, 0, 0])),
+    (Fact::ComplaintQuality, Scores::of([0, 3, 0, 0, 0])),
+    (Fact::ComplaintDelay, Scores::of([0, 0, 3, 0, 0])),
+    (Fact::ComplaintAttitude, Scores::of([0, 0, 0, 2, 0])),
+    (Fact::ComplaintSafety, Scores::of([0, 5, 5, 0, 0])),
+    (Fact::Disturbance, Scores::of([0, 0, 2, 0, 0])),
+    (Fact::DisturbanceLate, Scores::of([0, 0, 3, 0, 0])),
+    (Fact::PromiseBroken, Scores::of([1, 0, 0, 0, 0])),
+];
+
+/// A fact that the draft counts; one that is true in part counts half.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    pub fact: Fact,
+    pub in_part: bool,
+}
+
+/// What one kind of fact takes off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deduction {
+    pub fact: Fact,
+    pub count: i32,
+    pub off: Scores,
+}
+
+/// What facts take off, kind by kind; kinds that did not happen are left out.
+pub fn deductions(facts: &[Counted]) -> Vec<Deduction> {
+    let of = |(fact, each): &(Fact, Scores)| {
+        let halves = facts.iter().filter(|c| c.fact == *fact).map(|c| if c.in_part { 1 } else { 2 });
+        let count = facts.iter().filter(|c| c.fact == *fact).count();
+        let halves = halves.fold(0_i64, i64::saturating_add);
+        Deduction {
+            fact: *fact,
+            count: i32::try_from(count).unwrap_or(i32::MAX),
+            off: each.with(*each, |points, _| points.saturating_mul(halves) / 2),
+        }
+    };
+    DEDUCTIONS.iter().map(of).filter(|d| d.count > 0).collect()
+}
+
+/// The items that a draft proposes: their maxima less what is taken off, none below zero.
+pub fn proposed(deductions: &[Deduction]) -> Scores {
+    let less = |left: Scores, d: &Deduction| left.with(d.off, |left, off| left.saturating_sub(off).max(0));
+    deductions.iter().fold(Scores::of(WEIGHTS), less)
+}
+
+/// Refuses scores of which an item is above the proposal while no finding says why (F-07).
+pub fn founded(scores: Option<Scores>, proposed: Scores, findings: &str) -> Result<(), Refusal> {
+    let above = scores.is_some_and(|given| given.items().iter().zip(proposed.items()).any(|(given, most)| *given > most));
+    if above && findings.trim().is_empty() {
+        return Err(Refusal::FindingsMissing);
+    }
+    Ok(())
+}
+
 /// Maxima of the items in the order of [`Scores::items`], in points.
 pub const WEIGHTS: [i64; 5] = [30, 30, 20, 10, 10];
 
@@ -240,6 +337,11 @@ impl Assessment {
     /// Where it stands on a day.
     pub fn on(&self, today: NaiveDate) -> State {
         on_day(self.state, self.objection_due, today)
+    }
+
+    /// Whether its score does not change any more.
+    pub fn is_frozen(&self, today: NaiveDate) -> bool {
+        self.on(today) == State::Frozen
     }
 
     /// Takes the vendor's objection.
@@ -386,6 +488,63 @@ mod tests {
         ] {
             assert_eq!(scores(over).checked(), Err(Refusal::ScoreRange), "{over:?}");
         }
+    }
+
+    #[test]
+    fn f_07_facts_take_points_off_the_draft() {
+        let whole = |fact| Counted { fact, in_part: false };
+        let half = |fact| Counted { fact, in_part: true };
+        let draft = |facts: &[Counted]| {
+            let items = proposed(&deductions(facts)).items();
+            items.map(|item| item.to_string())
+        };
+        assert_eq!(draft(&[]), ["30.000", "30.000", "20.000", "10.000", "10.000"]);
+        // Two refusals 2 × 2, one complaint about quality 3 and one upheld in part 1.5: 30 − 8.5.
+        let facts = [
+            whole(Fact::WorkRefused),
+            whole(Fact::WorkRefused),
+            whole(Fact::ComplaintQuality),
+            half(Fact::ComplaintQuality),
+            whole(Fact::ComplaintDelay),
+            whole(Fact::ComplaintAttitude),
+            whole(Fact::PromiseBroken),
+        ];
+        assert_eq!(draft(&facts), ["29.000", "21.500", "17.000", "8.000", "10.000"]);
+        let counts: Vec<_> = deductions(&facts).iter().map(|d| (d.fact, d.count)).collect();
+        assert_eq!(
+            counts,
+            [
+                (Fact::WorkRefused, 2),
+                (Fact::ComplaintQuality, 2),
+                (Fact::ComplaintDelay, 1),
+                (Fact::ComplaintAttitude, 1),
+                (Fact::PromiseBroken, 1)
+            ]
+        );
+        // A complaint about safety takes off two items; a disturbance that is late counts twice: 20 − 5 − 2 − 3.
+        let facts = [whole(Fact::ComplaintSafety), whole(Fact::Disturbance), whole(Fact::DisturbanceLate)];
+        assert_eq!(draft(&facts), ["30.000", "25.000", "10.000", "10.000", "10.000"]);
+        assert_eq!(
+            draft(&[whole(Fact::ComplaintSafety); 7]),
+            ["30.000", "0.000", "0.000", "10.000", "10.000"],
+            "never below zero"
+        );
+        let table: Vec<_> = DEDUCTIONS.iter().map(|(fact, _)| *fact).collect();
+        assert_eq!(table, Fact::ALL);
+    }
+
+    #[test]
+    fn f_07_whoever_scores_above_the_draft_says_why() {
+        let draft = proposed(&deductions(&[Counted {
+            fact: Fact::ComplaintQuality,
+            in_part: false,
+        }]));
+        let full = Some(scores(["30", "30", "20", "10", "10"]));
+        let at = Some(scores(["30", "27", "20", "10", "10"]));
+        assert_eq!(founded(full, draft, " \n"), Err(Refusal::FindingsMissing));
+        assert_eq!(founded(full, draft, "the customer was mistaken"), Ok(()));
+        assert_eq!(founded(at, draft, ""), Ok(()));
+        assert_eq!(founded(None, draft, ""), Ok(()));
     }
 
     #[test]

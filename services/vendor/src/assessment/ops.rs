@@ -11,7 +11,8 @@ use rpc::{Call, Fault, wire};
 use sea_orm::ConnectionTrait;
 
 use super::{
-    model::{Assessment, Period, State, factor, objection_due},
+    draft::draw,
+    model::{Assessment, Period, State, factor, founded, objection_due, rectification},
     store,
     wire::{Around, assessment as view, led_to, scores_of},
 };
@@ -19,8 +20,9 @@ use crate::{
     Desk, contract,
     keys::AssessmentId,
     offer::{self, Decided},
+    proceeding,
     refusal::Refusal,
-    settlement, vendor,
+    remedy, settlement, vendor,
 };
 
 /// Scores a period that is over.
@@ -38,17 +40,19 @@ pub async fn assess(desk: Desk, call: Call, request: AssessContractRequest) -> R
     let contract = contract::locked_for(&write, &call, id).await?;
     contract.was_in_force(now.date())?;
     period.assessable((contract.terms.start, contract.terms.end), now.date())?;
-    let decided = decided_in(&*write, contract.vendor, &contract.branch, &period).await?;
-    if decided.iter().any(|work| work.by == call.subject()) {
+    let draft = draw(&*write, &contract, &period, now).await?;
+    if draft.acceptors.iter().any(|by| by == call.subject()) {
         return Err(Refusal::AssessorAccepted.into());
     }
-    let orders = settlement::orders_of(&*write, &contract, decided).await?.len();
+    let orders = draft.decided.len();
+    let grade = period.grade(orders, scores)?;
+    founded(scores, draft.proposed(), &request.findings).map_err(|refusal| Fault::from(refusal).field("findings"))?;
     let assessment = Assessment {
         id: AssessmentId::new(),
         contract: contract.id,
         vendor: contract.vendor,
         branch: contract.branch,
-        grade: period.grade(orders, scores)?,
+        grade,
         period,
         state: State::Scored,
         scores,
@@ -66,6 +70,7 @@ pub async fn assess(desk: Desk, call: Call, request: AssessContractRequest) -> R
     };
     store::insert(&*write, &assessment).await?;
     tell(&mut write, &assessment).await?;
+    follow(&mut write, &assessment).await?;
     let assessment = seen(&write, &call, &assessment).await?;
     write.commit(AssessContractResponse { assessment }).await
 }
@@ -79,6 +84,8 @@ pub async fn object(desk: Desk, call: Call, request: ObjectToAssessmentRequest) 
     let mut assessment = locked(&write, &call, &request.assessment_id, &request.etag).await?;
     assessment.object(request.objection, write.now())?;
     store::save(&*write, &mut assessment).await?;
+    remedy::pause(&mut write, assessment.id).await?;
+    settlement::settle(&mut write, assessment.vendor).await?;
     write.subject(assessment.id);
     let assessment = seen(&write, &call, &assessment).await?;
     write.commit(ObjectToAssessmentResponse { assessment }).await
@@ -106,6 +113,7 @@ pub async fn decide(desk: Desk, call: Call, request: DecideObjectionRequest) -> 
     if request.upheld {
         tell(&mut write, &assessment).await?;
     }
+    follow(&mut write, &assessment).await?;
     let assessment = seen(&write, &call, &assessment).await?;
     write.commit(DecideObjectionResponse { assessment }).await
 }
@@ -124,6 +132,22 @@ async fn locked(write: &Write, call: &Call, id: &str, etag: &str) -> Result<Asse
 async fn decided_in(conn: &impl ConnectionTrait, vendor: VendorId, branch: &str, period: &Period) -> Result<Vec<Decided>, Fault> {
     let (from, to) = (Instant::start_of(period.from), Instant::end_of(period.to));
     offer::store::decided(conn, vendor, branch, from, to).await
+}
+
+/// What an assessment leads to: a rectification with its holds, and proceedings about the vendor (F-07, F-09).
+async fn follow(write: &mut Write, a: &Assessment) -> Result<(), Fault> {
+    let told = remedy::Rectification {
+        assessment: a.id,
+        vendor: a.vendor,
+        contract: a.contract,
+        branch: &a.branch,
+        by: &a.assessor,
+        findings: &a.findings,
+        needed: rectification(a.grade),
+    };
+    remedy::rectify(write, told).await?;
+    proceeding::assessed(write, a.vendor).await?;
+    settlement::settle(write, a.vendor).await
 }
 
 async fn tell(write: &mut Write, a: &Assessment) -> Result<(), Fault> {
@@ -154,5 +178,6 @@ pub(super) async fn around(conn: &impl ConnectionTrait, vendors: &[VendorId]) ->
     Ok(Around {
         all: store::of_vendors(conn, vendors).await?,
         complaints: store::complaints(conn, vendors).await?,
+        rectifications: remedy::store::of_vendors(conn, vendors).await?,
     })
 }

@@ -8,9 +8,10 @@ use rpc::{Fault, page::Page};
 use sea_orm::{
     ActiveValue::{Set, Unchanged},
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, OnConflict},
 };
 
-use super::model::{Assessment, Grade, Month, Period, Scores};
+use super::model::{Assessment, Fact, Grade, Month, Period, Scores};
 use crate::{keys::AssessmentId, vendor::Points};
 
 mod assessment {
@@ -63,6 +64,11 @@ mod complaint {
         pub complaint_id: String,
         pub vendor_id: Uuid,
         pub upheld_date: chrono::NaiveDate,
+        pub contract_id: Option<Uuid>,
+        pub order_id: String,
+        pub fact: String,
+        pub in_part: bool,
+        pub reversed: bool,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -80,7 +86,21 @@ impl Scoped for assessment::Entity {
 pub(super) struct Complaint {
     pub id: String,
     pub vendor: VendorId,
+    /// `None` where it counts under every contract with the vendor.
+    pub contract: Option<ContractId>,
     pub upheld: NaiveDate,
+    /// What it takes off the draft.
+    pub fact: Fact,
+    pub in_part: bool,
+    /// The work order in hall; empty for none.
+    pub order: String,
+}
+
+impl Complaint {
+    /// Whether it counts in the assessment of a contract for a period.
+    pub fn counts(&self, contract: ContractId, period: &Period) -> bool {
+        self.contract.is_none_or(|own| own == contract) && (period.from..=period.to).contains(&self.upheld)
+    }
 }
 
 /// A new assessment.
@@ -90,7 +110,7 @@ pub(super) async fn insert(conn: &impl ConnectionTrait, assessment: &Assessment)
 }
 
 /// An assessment within the scope. Writes load it under the lock of its vendor.
-pub(super) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: AssessmentId) -> Result<Assessment, Fault> {
+pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: AssessmentId) -> Result<Assessment, Fault> {
     let select = database::find::<assessment::Entity>(scope).filter(assessment::Column::Id.eq(id.uuid()));
     let found = select.one(conn).await?;
     of_row(found.ok_or_else(|| Fault::not_found("assessment", id))?)
@@ -131,7 +151,7 @@ pub(super) async fn list(
 }
 
 /// Every assessment of some vendors: what an assessment leads to depends on all of them.
-pub(super) async fn of_vendors(conn: &impl ConnectionTrait, vendors: &[VendorId]) -> Result<Vec<Assessment>, Fault> {
+pub(crate) async fn of_vendors(conn: &impl ConnectionTrait, vendors: &[VendorId]) -> Result<Vec<Assessment>, Fault> {
     let vendors = vendors.iter().map(|id| id.uuid());
     let select = assessment::Entity::find().filter(assessment::Column::VendorId.is_in(vendors));
     let rows = select.order_by_asc(assessment::Column::Id).all(conn).await?;
@@ -152,32 +172,69 @@ pub(crate) async fn grade_of(conn: &impl ConnectionTrait, contract: ContractId, 
     found.map(|row| row.grade.parse().map_err(Fault::internal)).transpose()
 }
 
-/// Keeps that hall upheld a complaint; the second time changes nothing.
-pub(super) async fn insert_complaint(conn: &impl ConnectionTrait, complaint: &Complaint) -> Result<(), Fault> {
+/// Keeps that hall upheld a complaint; told again, it stands as it was told last.
+pub(super) async fn uphold(conn: &impl ConnectionTrait, complaint: &Complaint) -> Result<(), Fault> {
+    use complaint::Column;
     let row = complaint::ActiveModel {
         complaint_id: Set(complaint.id.clone()),
         vendor_id: Set(complaint.vendor.uuid()),
         upheld_date: Set(complaint.upheld),
+        contract_id: Set(complaint.contract.map(ContractId::uuid)),
+        order_id: Set(complaint.order.clone()),
+        fact: Set(complaint.fact.code().to_owned()),
+        in_part: Set(complaint.in_part),
+        reversed: Set(false),
     };
-    complaint::Entity::insert(row).on_conflict_do_nothing().exec_without_returning(conn).await?;
+    let again = OnConflict::column(Column::ComplaintId)
+        .update_columns([
+            Column::VendorId,
+            Column::UpheldDate,
+            Column::ContractId,
+            Column::OrderId,
+            Column::Fact,
+            Column::InPart,
+            Column::Reversed,
+        ])
+        .to_owned();
+    complaint::Entity::insert(row).on_conflict(again).exec_without_returning(conn).await?;
     Ok(())
 }
 
-/// The complaints against some vendors, by day.
+/// Keeps that a complaint against a vendor does not stand any more; says whether it did.
+pub(super) async fn reverse(conn: &impl ConnectionTrait, vendor: VendorId, complaint: &str) -> Result<bool, Fault> {
+    let done = complaint::Entity::update_many()
+        .col_expr(complaint::Column::Reversed, Expr::value(true))
+        .filter(complaint::Column::ComplaintId.eq(complaint))
+        .filter(complaint::Column::VendorId.eq(vendor.uuid()))
+        .filter(complaint::Column::Reversed.eq(false))
+        .exec(conn)
+        .await?;
+    Ok(done.rows_affected > 0)
+}
+
+/// The complaints against some vendors that stand, by day.
 pub(super) async fn complaints(conn: &impl ConnectionTrait, vendors: &[VendorId]) -> Result<Vec<Complaint>, Fault> {
     let vendors = vendors.iter().map(|id| id.uuid());
-    let select = complaint::Entity::find().filter(complaint::Column::VendorId.is_in(vendors));
+    let select = complaint::Entity::find()
+        .filter(complaint::Column::VendorId.is_in(vendors))
+        .filter(complaint::Column::Reversed.eq(false));
     let rows = select
         .order_by_asc(complaint::Column::UpheldDate)
         .order_by_asc(complaint::Column::ComplaintId)
         .all(conn)
         .await?;
-    let complaint = |row: complaint::Model| Complaint {
-        id: row.complaint_id,
-        vendor: VendorId::from(row.vendor_id),
-        upheld: row.upheld_date,
+    let complaint = |row: complaint::Model| {
+        Ok(Complaint {
+            id: row.complaint_id,
+            vendor: VendorId::from(row.vendor_id),
+            contract: row.contract_id.map(ContractId::from),
+            upheld: row.upheld_date,
+            fact: row.fact.parse().map_err(Fault::internal)?,
+            in_part: row.in_part,
+            order: row.order_id,
+        })
     };
-    Ok(rows.into_iter().map(complaint).collect())
+    rows.into_iter().map(complaint).collect()
 }
 
 fn row(a: &Assessment) -> assessment::ActiveModel {

@@ -5,25 +5,24 @@ use contracts::hearth::{r#type::v1::Decimal, vendor::v1 as proto};
 use rpc::{Call, Fault, wire};
 
 use super::{
-    model::{Assessment, Consequence, Scores, consequence, factor, rectification},
+    draft::Draft,
+    model::{Assessment, Consequence, Deduction, Scores, consequence, factor, rectification},
     store::Complaint,
 };
-use crate::vendor::Points;
+use crate::{remedy::Remedy, vendor::Points};
 
-/// What else an assessment is shown with: every assessment of its vendor, and the complaints against it.
+/// What else an assessment is shown with: every assessment of its vendor, the complaints against it, and the rectifications that followed.
 pub(super) struct Around {
     pub all: Vec<Assessment>,
     pub complaints: Vec<Complaint>,
+    pub rectifications: Vec<Remedy>,
 }
 
 /// An assessment as a caller may see it on a day: who judged is not for vendors to know.
 pub(super) fn assessment(call: &Call, a: &Assessment, around: &Around, today: NaiveDate) -> proto::Assessment {
     let judge = |subject: &str| if call.vendor().is_some() { String::new() } else { subject.to_owned() };
-    let within = |c: &&Complaint| c.vendor == a.vendor && c.upheld >= a.period.from && c.upheld <= a.period.to;
-    let complaints = around.complaints.iter().filter(within).map(|c| proto::UpheldComplaint {
-        complaint_id: c.id.clone(),
-        upheld_date: Some(wire::date(c.upheld)),
-    });
+    let counts = |c: &&Complaint| c.vendor == a.vendor && c.counts(a.contract, &a.period);
+    let remedy = around.rectifications.iter().find(|r| r.assessment == Some(a.id));
     proto::Assessment {
         assessment_id: a.id.to_string(),
         contract_id: a.contract.to_string(),
@@ -41,7 +40,7 @@ pub(super) fn assessment(call: &Call, a: &Assessment, around: &Around, today: Na
         consequence: led_to(a, &around.all),
         findings: a.findings.clone(),
         orders: a.orders,
-        complaints: complaints.collect(),
+        complaints: around.complaints.iter().filter(counts).map(complaint).collect(),
         assessor: judge(&a.assessor),
         assess_time: Some(wire::time(a.assessed)),
         objection_due_date: Some(wire::date(a.objection_due)),
@@ -51,6 +50,40 @@ pub(super) fn assessment(call: &Call, a: &Assessment, around: &Around, today: Na
         decision_reason: a.decision_reason.clone(),
         decider: judge(a.decider.as_deref().unwrap_or_default()),
         etag: rpc::etag(a.id, a.version),
+        remedy_id: remedy.map(|r| r.id.to_string()).unwrap_or_default(),
+    }
+}
+
+/// What is known of a period, and what follows from it.
+pub(super) fn draft(draft: &Draft) -> proto::AssessmentDraft {
+    let orders = |accepted: bool| draft.decided.iter().filter(|work| work.accepted == accepted).count();
+    let deduction = |d: &Deduction| proto::DraftDeduction {
+        fact: d.fact.number(),
+        count: d.count,
+        quality: Some(wire::decimal(d.off.quality)),
+        service_level: Some(wire::decimal(d.off.service_level)),
+        staff_safety: Some(wire::decimal(d.off.staff_safety)),
+        timeliness: Some(wire::decimal(d.off.timeliness)),
+    };
+    proto::AssessmentDraft {
+        contract_id: draft.contract.to_string(),
+        from_date: Some(wire::date(draft.period.from)),
+        to_date: Some(wire::date(draft.period.to)),
+        accepted_orders: i32::try_from(orders(true)).unwrap_or(i32::MAX),
+        refused_orders: i32::try_from(orders(false)).unwrap_or(i32::MAX),
+        complaints: draft.complaints.iter().map(complaint).collect(),
+        deductions: draft.deductions.iter().map(deduction).collect(),
+        proposed: draft.is_scored().then(|| scores(&draft.proposed())),
+        open_p1: draft.open_p1,
+    }
+}
+
+fn complaint(c: &Complaint) -> proto::UpheldComplaint {
+    proto::UpheldComplaint {
+        complaint_id: c.id.clone(),
+        upheld_date: Some(wire::date(c.upheld)),
+        order_id: c.order.clone(),
+        fact: c.fact.number(),
     }
 }
 
@@ -89,7 +122,7 @@ mod tests {
     use testbed::assert_contract;
 
     use super::*;
-    use crate::assessment::model::{Grade, State};
+    use crate::assessment::model::{Fact, Grade, State};
 
     #[test]
     fn lists_are_those_of_the_contract() {
@@ -103,5 +136,7 @@ mod tests {
         assert_contract(&words, "ASSESSMENT_CONSEQUENCE_", |n| {
             proto::AssessmentConsequence::try_from(n).ok().map(|w| w.as_str_name())
         });
+        let words: Vec<_> = Fact::ALL.iter().map(|w| (w.number(), w.code())).collect();
+        assert_contract(&words, "FACT_", |n| proto::draft_deduction::Fact::try_from(n).ok().map(|w| w.as_str_name()));
     }
 }

@@ -6,5 +6,5 @@ mod ops;
 pub(crate) mod store;
 mod wire;
 
-pub(crate) use model::{Contract, segregated};
-pub(crate) use ops::locked_for;
+pub(crate) use model::{Action, Contract, State, segregated};
+pub(crate) use ops::{act, locked_for};

@@ -117,6 +117,22 @@ pub struct Sla {
     pub deduction_basis_points: i32,
 }
 
+codes! {
+    /// A party of a contract.
+    pub enum Party {
+        Utility = 1 "UTILITY",
+        Vendor = 2 "VENDOR",
+    }
+}
+
+/// The authority (授权委托书) of a delegate who signs for a party.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authority {
+    pub party: Party,
+    pub document: String,
+    pub valid_to: NaiveDate,
+}
+
 /// The terms of a contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
@@ -162,6 +178,8 @@ pub struct Contract {
     pub state_reason: String,
     pub terms: Terms,
     pub signed: Option<NaiveDate>,
+    /// Of those who signed for somebody else.
+    pub authorities: Vec<Authority>,
     /// Day on which it was ended before its term.
     pub ended: Option<NaiveDate>,
     pub version: i64,
@@ -234,7 +252,7 @@ impl Standing {
 
 /// The guards of F-04, in the order of the policy; the first that fails is the answer. They are held against today, so that nobody
 /// gains by a signature that is dated back.
-pub fn may_sign(terms: &Terms, standing: Standing, today: NaiveDate) -> Result<(), Refusal> {
+pub fn may_sign(terms: &Terms, standing: Standing, authorities: &[Authority], today: NaiveDate) -> Result<(), Refusal> {
     standing.admitted()?;
     let needs = terms.category.traits();
     let guards = [
@@ -244,6 +262,7 @@ pub fn may_sign(terms: &Terms, standing: Standing, today: NaiveDate) -> Result<(
         (!terms.sla.is_empty(), Refusal::SlaMissing),
         (!needs.operation || !terms.emergency_plan_document.is_empty(), Refusal::EmergencyPlanMissing),
         (terms.retention_basis_points.is_some(), Refusal::RetentionMissing),
+        (authorities.iter().all(|authority| today <= authority.valid_to), Refusal::AuthorityExpired),
     ];
     guards.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, refusal)| Err(*refusal))
 }
@@ -352,7 +371,31 @@ mod tests {
     const SIGNED: (i32, u32, u32) = (2025, 2, 20);
 
     fn sign(terms: &Terms, vendor: VendorState, qualified_to: Option<NaiveDate>) -> Result<(), Refusal> {
-        may_sign(terms, Standing { vendor, qualified_to }, day(SIGNED.0, SIGNED.1, SIGNED.2))
+        may_sign(terms, Standing { vendor, qualified_to }, &[], day(SIGNED.0, SIGNED.1, SIGNED.2))
+    }
+
+    #[test]
+    fn f_e_a_delegate_whose_authority_ended_signs_nothing() {
+        let authority = |party, valid_to| Authority {
+            party,
+            document: "POA-1".into(),
+            valid_to,
+        };
+        let (yesterday, today) = (day(2025, 2, 19), day(SIGNED.0, SIGNED.1, SIGNED.2));
+        let standing = Standing {
+            vendor: VendorState::Admitted,
+            qualified_to: Some(today),
+        };
+        for (authorities, expected) in [
+            (vec![authority(Party::Vendor, today)], Ok(())),
+            (vec![authority(Party::Vendor, yesterday)], Err(Refusal::AuthorityExpired)),
+            (
+                vec![authority(Party::Vendor, today), authority(Party::Utility, yesterday)],
+                Err(Refusal::AuthorityExpired),
+            ),
+        ] {
+            assert_eq!(may_sign(&terms(Category::Training), standing, &authorities, today), expected, "{authorities:?}");
+        }
     }
 
     #[test]

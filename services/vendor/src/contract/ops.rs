@@ -14,10 +14,10 @@ use rpc::{Call, Fault, wire};
 use super::{
     model::{Action, Contract, Part, Standing, State, may_sign, segregated},
     store,
-    wire::{contract as view, terms_of},
+    wire::{authority_of, contract as view, terms_of},
 };
 use crate::{
-    Desk,
+    Desk, proceeding,
     refusal::Refusal,
     vendor::{self, Stage, Vendor},
 };
@@ -43,6 +43,7 @@ pub async fn draft(desk: Desk, call: Call, request: DraftContractRequest) -> Res
         state_reason: String::new(),
         terms,
         signed: None,
+        authorities: vec![],
         ended: None,
         version: 1,
         created: write.now(),
@@ -79,9 +80,7 @@ pub async fn review(desk: Desk, call: Call, request: ReviewContractRequest) -> R
         Begun::Replay(answer) => return Ok(answer),
     };
     let (_, mut contract) = locked(&write, &call, &request.contract_id, &request.etag).await?;
-    contract.act(Action::Review, &request.opinion, write.now().date())?;
-    store::save(&*write, &mut contract).await?;
-    write.subject(contract.id);
+    act(&mut write, &mut contract, Action::Review, &request.opinion).await?;
     let contract = seen(&write, &call, &contract).await?;
     write.commit(ReviewContractResponse { contract }).await
 }
@@ -117,11 +116,13 @@ pub async fn sign(desk: Desk, call: Call, request: SignContractRequest) -> Resul
     if signed > today {
         return Err(Fault::from(Refusal::DateInFuture).field("signed_date"));
     }
+    let authorities = request.authorities.iter().map(authority_of).collect::<Result<Vec<_>, _>>()?;
     let (vendor, mut contract) = locked(&write, &call, &request.contract_id, &request.etag).await?;
     segregated(vendor::store::has_judged(&*write, vendor.id, call.subject()).await?)?;
     contract.act(Action::Sign, "", today)?;
-    may_sign(&contract.terms, standing(&write, &vendor, &contract).await?, today)?;
-    contract.signed = Some(signed);
+    may_sign(&contract.terms, standing(&write, &vendor, &contract).await?, &authorities, today)?;
+    vendor::unlisted(&desk, &write, vendor.id).await?;
+    (contract.signed, contract.authorities) = (Some(signed), authorities);
     store::save(&*write, &mut contract).await?;
     store::take_part(&*write, &contract, call.subject(), Part::Signer, write.now()).await?;
     write.subject(contract.id);
@@ -159,9 +160,7 @@ pub async fn suspend(desk: Desk, call: Call, request: SuspendContractRequest) ->
         Begun::Replay(answer) => return Ok(answer),
     };
     let (_, mut contract) = locked(&write, &call, &request.contract_id, &request.etag).await?;
-    contract.act(Action::Suspend, &request.reason, write.now().date())?;
-    store::save(&*write, &mut contract).await?;
-    write.subject(contract.id);
+    act(&mut write, &mut contract, Action::Suspend, &request.reason).await?;
     let contract = seen(&write, &call, &contract).await?;
     write.commit(SuspendContractResponse { contract }).await
 }
@@ -187,12 +186,19 @@ pub async fn terminate(desk: Desk, call: Call, request: TerminateContractRequest
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let (_, mut contract) = locked(&write, &call, &request.contract_id, &request.etag).await?;
-    contract.act(Action::Terminate, &request.reason, write.now().date())?;
-    store::save(&*write, &mut contract).await?;
-    write.subject(contract.id);
+    let (vendor, mut contract) = locked(&write, &call, &request.contract_id, &request.etag).await?;
+    act(&mut write, &mut contract, Action::Terminate, &request.reason).await?;
+    proceeding::contract_ended(&mut write, vendor.id, contract.id).await?;
     let contract = seen(&write, &call, &contract).await?;
     write.commit(TerminateContractResponse { contract }).await
+}
+
+/// Does what the table allows, and keeps it. Called under the vendor's lock.
+pub(crate) async fn act(write: &mut Write, contract: &mut Contract, action: Action, reason: &str) -> Result<(), Fault> {
+    contract.act(action, reason, write.now().date())?;
+    store::save(&**write, contract).await?;
+    write.subject(contract.id);
+    Ok(())
 }
 
 /// The contract of a request in the version that the caller has seen, under the lock of its vendor. The first look finds the vendor

@@ -39,6 +39,7 @@ mod contract {
         pub exit_plan_document: String,
         pub signed_date: Option<chrono::NaiveDate>,
         pub ended_date: Option<chrono::NaiveDate>,
+        pub authorities: String,
         pub version: i64,
         pub created_at: i64,
     }
@@ -132,8 +133,15 @@ pub(crate) async fn of_vendor_at(conn: &impl ConnectionTrait, vendor: VendorId, 
     rows.into_iter().map(of_row).collect()
 }
 
-/// Whether a contract with the vendor has not ended by a day (F-15).
-pub(crate) async fn has_unended(conn: &impl ConnectionTrait, vendor: VendorId, today: NaiveDate) -> Result<bool, Fault> {
+/// Every contract with a vendor.
+pub(crate) async fn of_vendor(conn: &impl ConnectionTrait, vendor: VendorId) -> Result<Vec<Contract>, Fault> {
+    let select = contract::Entity::find().filter(contract::Column::VendorId.eq(vendor.uuid()));
+    let rows = select.order_by_asc(contract::Column::Id).all(conn).await?;
+    rows.into_iter().map(of_row).collect()
+}
+
+/// The contracts with the vendor that have not ended by a day (F-15, G-11).
+pub(crate) async fn unended(conn: &impl ConnectionTrait, vendor: VendorId, today: NaiveDate) -> Result<Vec<Contract>, Fault> {
     let run_out = Condition::all()
         .add(contract::Column::State.is_in([State::Signed.code(), State::InForce.code(), State::Suspended.code()]))
         .add(contract::Column::EndDate.lt(today));
@@ -141,7 +149,8 @@ pub(crate) async fn has_unended(conn: &impl ConnectionTrait, vendor: VendorId, t
         .filter(contract::Column::VendorId.eq(vendor.uuid()))
         .filter(contract::Column::State.ne(State::Terminated.code()))
         .filter(run_out.not());
-    Ok(select.count(conn).await? > 0)
+    let rows = select.order_by_asc(contract::Column::Id).all(conn).await?;
+    rows.into_iter().map(of_row).collect()
 }
 
 /// Records that a person took a part; the second time changes nothing.
@@ -207,6 +216,7 @@ fn row(c: &Contract) -> Result<contract::ActiveModel, Fault> {
         exit_plan_document: Set(terms.exit_plan_document.clone()),
         signed_date: Set(c.signed),
         ended_date: Set(c.ended),
+        authorities: Set(serde_json::to_string(&c.authorities).map_err(Fault::internal)?),
         version: Set(c.version),
         created_at: Set(c.created.micros()),
     })
@@ -236,6 +246,7 @@ fn of_row(row: contract::Model) -> Result<Contract, Fault> {
             exit_plan_document: row.exit_plan_document,
         },
         signed: row.signed_date,
+        authorities: serde_json::from_str(&row.authorities).map_err(Fault::internal)?,
         ended: row.ended_date,
         version: row.version,
         created: Instant::from_micros(row.created_at),

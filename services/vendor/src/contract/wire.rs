@@ -6,10 +6,10 @@ use money::Money;
 use rpc::{Call, Fault, wire};
 
 use super::{
-    model::{Contract, DataProcessing, Part, Sla, Terms},
+    model::{Authority, Contract, DataProcessing, Part, Party, Sla, Terms},
     store::Taken,
 };
-use crate::vendor::wire::category_of;
+use crate::vendor::wire::{category_of, unknown};
 
 /// A contract as a caller may see it on a day: who drafted, approved and signed for the utility is not for vendors to know.
 pub(super) fn contract(call: &Call, c: &Contract, taken: &[Taken], today: NaiveDate) -> proto::Contract {
@@ -31,7 +31,25 @@ pub(super) fn contract(call: &Call, c: &Contract, taken: &[Taken], today: NaiveD
         state_reason: if call.vendor().is_some() { String::new() } else { c.state_reason.clone() },
         create_time: Some(wire::time(c.created)),
         etag: rpc::etag(c.id, c.version),
+        authorities: c.authorities.iter().map(authority).collect(),
     }
+}
+
+fn authority(authority: &Authority) -> proto::SigningAuthority {
+    proto::SigningAuthority {
+        party: authority.party.number(),
+        document: authority.document.clone(),
+        valid_to_date: Some(wire::date(authority.valid_to)),
+    }
+}
+
+/// An authority from a request.
+pub(super) fn authority_of(given: &proto::SigningAuthority) -> Result<Authority, Fault> {
+    Ok(Authority {
+        party: Party::of_number(given.party).ok_or_else(|| unknown("authorities.party"))?,
+        document: given.document.clone(),
+        valid_to: wire::date_of(given.valid_to_date.as_ref(), "authorities.valid_to_date")?,
+    })
 }
 
 fn terms(terms: &Terms) -> proto::ContractTerms {
@@ -111,5 +129,7 @@ mod tests {
     fn lists_are_those_of_the_contract() {
         let words: Vec<_> = State::ALL.iter().map(|w| (w.number(), w.code())).collect();
         assert_contract(&words, "STATE_", |n| proto::contract::State::try_from(n).ok().map(|w| w.as_str_name()));
+        let words: Vec<_> = Party::ALL.iter().map(|w| (w.number(), w.code())).collect();
+        assert_contract(&words, "PARTY_", |n| proto::signing_authority::Party::try_from(n).ok().map(|w| w.as_str_name()));
     }
 }

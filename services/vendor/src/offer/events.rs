@@ -1,7 +1,7 @@
 //! What hall tells about orders that it gives to vendors.
 
 use contracts::hearth::{
-    hall::v1::{ComplaintUpheld, WorkOrderCompleted, WorkOrderOffered, WorkOrderWithdrawn},
+    hall::v1::{ComplaintFindingReversed, ComplaintUpheld, WorkOrderCompleted, WorkOrderOffered, WorkOrderWithdrawn},
     journal::v1::Event,
 };
 use database::{Consumer, Scope, Write};
@@ -31,9 +31,19 @@ impl Consumer for HallEvents {
             }
             kind if kind == WorkOrderCompleted::full_name() => {
                 let told = WorkOrderCompleted::decode(data).map_err(Fault::internal)?;
-                act(write, &told.order_id, &told.vendor_id, Action::Complete).await
+                act(write, &told.order_id, &told.vendor_id, Action::Complete).await?;
+                completed(write, &told).await
             }
-            kind if kind == ComplaintUpheld::full_name() => assessment::complaint_upheld(write, ComplaintUpheld::decode(data).map_err(Fault::internal)?).await,
+            kind if kind == ComplaintUpheld::full_name() => {
+                let at = match event.time {
+                    Some(time) => wire::time_of(Some(&time), "time")?,
+                    None => write.now(),
+                };
+                assessment::complaint_upheld(write, ComplaintUpheld::decode(data).map_err(Fault::internal)?, at).await
+            }
+            kind if kind == ComplaintFindingReversed::full_name() => {
+                assessment::finding_reversed(write, ComplaintFindingReversed::decode(data).map_err(Fault::internal)?).await
+            }
             _ => Ok(()),
         }
     }
@@ -75,6 +85,14 @@ async fn offered(write: &mut Write, event: &str, told: WorkOrderOffered) -> Resu
     store::insert(&**write, &offer).await?;
     write.subject(offer.id);
     Ok(())
+}
+
+/// Keeps how an order went that the vendor had: which promised times were not kept counts in the assessment.
+async fn completed(write: &Write, told: &WorkOrderCompleted) -> Result<(), Fault> {
+    let day = wire::date_if(told.completed_date.as_ref(), "completed_date")?.unwrap_or(write.now().date());
+    let broken = i32::try_from(told.broken_clocks.len()).map_err(Fault::internal)?;
+    let (order, vendor) = (wire::id_of("order_id", &told.order_id)?, wire::id_of("vendor_id", &told.vendor_id)?);
+    store::keep_promises(&**write, order, vendor, broken, day).await
 }
 
 /// What hall decided about its order. An offer that has come to its end by itself stays as it is.

@@ -152,6 +152,26 @@ pub struct Report {
     pub decided: Option<(Instant, String)>,
 }
 
+impl Report {
+    /// Takes what became of it; what was decided before stays. Says whether it did.
+    pub fn decide(&mut self, outcome: Outcome, findings: String, by: &str, now: Instant) -> bool {
+        let pending = self.outcome == Outcome::Pending && outcome != Outcome::Pending;
+        if pending {
+            (self.outcome, self.findings, self.decided) = (outcome, findings, Some((now, by.to_owned())));
+        }
+        pending
+    }
+}
+
+/// What an order was about.
+#[derive(Clone, Debug)]
+pub struct Work {
+    /// Kind of work, a code of hall.
+    pub kind: String,
+    pub branch: String,
+    pub planned: NaiveDate,
+}
+
 /// Work that was accepted or refused.
 #[derive(Clone, Debug)]
 pub struct Decided {
@@ -215,6 +235,32 @@ mod tests {
         for (from, row) in TABLE {
             for (action, letter) in ACTIONS.iter().zip(row.split(' ')) {
                 assert_eq!(step(*from, *action), outcome(letter), "{from:?} {action:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_outcome_of_a_report_legal_and_illegal() {
+        for before in Outcome::ALL {
+            for after in Outcome::ALL {
+                let mut report = Report {
+                    offer: OfferId::new(),
+                    round: 1,
+                    summary: String::new(),
+                    done: NaiveDate::MIN,
+                    reported: Instant::from_micros(0),
+                    reported_by: String::new(),
+                    outcome: *before,
+                    findings: String::new(),
+                    decided: None,
+                };
+                let legal = *before == Outcome::Pending && *after != Outcome::Pending;
+                assert_eq!(
+                    report.decide(*after, String::new(), "acceptor", Instant::from_micros(1)),
+                    legal,
+                    "{before:?} {after:?}"
+                );
+                assert_eq!(report.outcome, if legal { *after } else { *before });
             }
         }
     }

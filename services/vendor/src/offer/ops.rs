@@ -172,17 +172,12 @@ async fn locked(write: &Write, call: &Call, vendor: &str, id: &str) -> Result<(O
 /// Records what became of the report of the present round.
 pub(super) async fn decide(write: &Write, offer: &Offer, outcome: Outcome, by: &str, findings: String) -> Result<(), Fault> {
     let reports = store::reports(&**write, &[offer.id]).await?;
-    let pending = reports
-        .into_iter()
-        .find(|report| report.round == offer.round && report.outcome == Outcome::Pending);
-    let Some(report) = pending else { return Ok(()) };
-    let decided = Report {
-        outcome,
-        findings,
-        decided: Some((write.now(), by.to_owned())),
-        ..report
-    };
-    store::save_report(&**write, &decided).await
+    let present = reports.into_iter().find(|report| report.round == offer.round);
+    let Some(mut report) = present else { return Ok(()) };
+    if report.decide(outcome, findings, by, write.now()) {
+        store::save_report(&**write, &report).await?;
+    }
+    Ok(())
 }
 
 async fn seen(write: &Write, offer: &Offer) -> Result<Option<proto::Offer>, Fault> {

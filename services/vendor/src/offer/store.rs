@@ -1,16 +1,18 @@
 //! Rows of offers and of the reports of work.
 
 use calendar::Instant;
+use chrono::NaiveDate;
 use database::{Scope, Scoped};
 use ids::{OfferId, OrderId, PersonId, VendorId};
 use rpc::{Fault, page::Page};
 use sea_orm::{
-    ActiveValue::{Set, Unchanged},
+    ActiveValue::{NotSet, Set, Unchanged},
     ColumnTrait, ConnectionTrait, EntityTrait, JoinType, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::Expr,
 };
 use uuid::Uuid;
 
-use super::model::{Decided, Offer, Outcome, Report, State};
+use super::model::{Decided, Offer, Outcome, Report, State, Work};
 
 mod offer {
     use sea_orm::entity::prelude::*;
@@ -35,6 +37,8 @@ mod offer {
         pub decline_reason: String,
         pub version: i64,
         pub created_at: i64,
+        pub broken_clocks: i32,
+        pub completed_date: Option<chrono::NaiveDate>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -199,6 +203,60 @@ pub(crate) async fn decided(conn: &impl ConnectionTrait, vendor: VendorId, branc
     Ok(rows.into_iter().map(decided).collect())
 }
 
+/// Keeps how many promised times of an order were not kept while a vendor had it.
+pub(super) async fn keep_promises(conn: &impl ConnectionTrait, order: OrderId, vendor: VendorId, broken: i32, day: NaiveDate) -> Result<(), Fault> {
+    offer::Entity::update_many()
+        .col_expr(offer::Column::BrokenClocks, Expr::value(broken))
+        .col_expr(offer::Column::CompletedDate, Expr::value(day))
+        .filter(offer::Column::OrderId.eq(order.uuid()))
+        .filter(offer::Column::VendorId.eq(vendor.uuid()))
+        .filter(offer::Column::State.eq(State::Completed.code()))
+        .exec(conn)
+        .await?;
+    Ok(())
+}
+
+/// Promised times that a vendor did not keep in orders that were completed between two days, both included: the work, once for each.
+pub(crate) async fn broken_promises(
+    conn: &impl ConnectionTrait,
+    vendor: VendorId,
+    branch: &str,
+    from: NaiveDate,
+    to: NaiveDate,
+) -> Result<Vec<Decided>, Fault> {
+    let rows = offer::Entity::find()
+        .filter(offer::Column::VendorId.eq(vendor.uuid()))
+        .filter(offer::Column::Branch.eq(branch))
+        .filter(offer::Column::BrokenClocks.gt(0))
+        .filter(offer::Column::CompletedDate.between(from, to))
+        .order_by_asc(offer::Column::Id)
+        .all(conn)
+        .await?;
+    let work = |row: &offer::Model| Decided {
+        kind: row.kind.clone(),
+        accepted: true,
+        reported: Instant::start_of(row.planned_date),
+        by: String::new(),
+    };
+    Ok(rows
+        .iter()
+        .flat_map(|row| std::iter::repeat_n(work(row), usize::try_from(row.broken_clocks).unwrap_or_default()))
+        .collect())
+}
+
+/// What an order was about that a vendor had.
+pub(crate) async fn work_of(conn: &impl ConnectionTrait, vendor: VendorId, order: OrderId) -> Result<Option<Work>, Fault> {
+    let select = offer::Entity::find()
+        .filter(offer::Column::OrderId.eq(order.uuid()))
+        .filter(offer::Column::VendorId.eq(vendor.uuid()));
+    let found = select.order_by_desc(offer::Column::Id).one(conn).await?;
+    Ok(found.map(|row| Work {
+        kind: row.kind,
+        branch: row.branch,
+        planned: row.planned_date,
+    }))
+}
+
 fn row(offer: &Offer) -> offer::ActiveModel {
     offer::ActiveModel {
         id: Set(offer.id.uuid()),
@@ -217,6 +275,8 @@ fn row(offer: &Offer) -> offer::ActiveModel {
         decline_reason: Set(offer.decline_reason.clone()),
         version: Set(offer.version),
         created_at: Set(offer.created.micros()),
+        broken_clocks: NotSet,
+        completed_date: NotSet,
     }
 }
 

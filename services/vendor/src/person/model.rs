@@ -77,6 +77,15 @@ impl Certificate {
     pub fn counts_on(&self, day: NaiveDate) -> bool {
         self.issued <= day && day <= self.valid_to && self.revoked.is_none_or(|revoked| day < revoked)
     }
+
+    /// Takes it back from a day on, once.
+    pub fn revoke(&mut self, day: NaiveDate, reason: &str) -> Result<(), Refusal> {
+        if self.revoked.is_some() {
+            return Err(Refusal::CertificateRevoked);
+        }
+        (self.revoked, self.revoke_reason) = (Some(day), reason.to_owned());
+        Ok(())
+    }
 }
 
 /// A grant of access (访问授权).
@@ -113,6 +122,13 @@ impl Person {
     /// Refuses a write on a person who has left.
     pub fn active(&self) -> Result<(), Refusal> {
         if self.state == State::Active { Ok(()) } else { Err(Refusal::PersonEnded) }
+    }
+
+    /// Takes that the person has left, once.
+    pub fn end(&mut self, reason: String) -> Result<(), Refusal> {
+        self.active()?;
+        (self.state, self.end_reason) = (State::Ended, reason);
+        Ok(())
     }
 
     fn at_work(&self, vendor: VendorState) -> Result<(), Refusal> {
@@ -354,6 +370,19 @@ mod tests {
             "the only certificate has run out"
         );
         assert_eq!(repairer().may_have_access(VendorState::Suspended, today), Err(Refusal::VendorNotAdmitted));
+    }
+
+    #[test]
+    fn f_10_a_person_leaves_once_and_a_certificate_is_revoked_once() {
+        let mut person = repairer();
+        for (before, expected, after) in [(State::Active, Ok(()), State::Ended), (State::Ended, Err(Refusal::PersonEnded), State::Ended)] {
+            assert_eq!((person.state, person.end("left".into()), person.state), (before, expected, after));
+        }
+        assert_eq!(State::ALL.len(), 2);
+        let mut certificate = certificate(CertificateKind::Repair);
+        assert_eq!(certificate.revoke(day(6, 1), "forged"), Ok(()));
+        assert_eq!(certificate.revoke(day(6, 2), "again"), Err(Refusal::CertificateRevoked));
+        assert_eq!((certificate.revoked, certificate.revoke_reason.as_str()), (Some(day(6, 1)), "forged"));
     }
 
     #[test]

@@ -140,10 +140,7 @@ pub async fn revoke_certificate(desk: Desk, call: Call, request: RevokeCertifica
         .iter_mut()
         .find(|c| c.id == id)
         .ok_or_else(|| Fault::not_found("certificate", id))?;
-    if certificate.revoked.is_some() {
-        return Err(Refusal::CertificateRevoked.into());
-    }
-    (certificate.revoked, certificate.revoke_reason) = (Some(today), request.reason.clone());
+    certificate.revoke(today, &request.reason)?;
     store::revoke_certificate(&*write, id, today, &request.reason).await?;
     store::save(&*write, &mut person).await?;
     write.subject(person.id);
@@ -206,8 +203,7 @@ pub async fn end(desk: Desk, call: Call, request: EndPersonRequest) -> Result<En
         Begun::Replay(answer) => return Ok(answer),
     };
     let mut person = locked(&write, &call, &request.vendor_id, &request.person_id, &request.etag).await?;
-    person.active()?;
-    (person.state, person.end_reason) = (State::Ended, request.reason);
+    person.end(request.reason)?;
     revoke(&mut write, &mut person, "the person has left", |_| true).await?;
     store::save(&*write, &mut person).await?;
     write.subject(person.id);

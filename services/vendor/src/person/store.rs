@@ -423,7 +423,8 @@ fn of_grant(row: &grant::Model) -> Result<Grant, Fault> {
     })
 }
 
-fn sealed(error: vault::Error) -> Fault {
+/// What a failure of the vault means to the caller.
+pub(crate) fn sealed(error: vault::Error) -> Fault {
     match error {
         vault::Error::Erased(_) => Refusal::DataErased.into(),
         vault::Error::Database(error) => error.into(),

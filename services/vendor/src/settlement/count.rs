@@ -1,10 +1,11 @@
 //! What a payment comes to, and what is known to keep it from being paid.
 
 use calendar::Instant;
+use chrono::NaiveDate;
 use contracts::hearth::vendor::v1::{PaymentHeld, PaymentReleased};
 use database::{Scope, Write};
 use ids::VendorId;
-use rpc::Fault;
+use rpc::{Call, Fault};
 use sea_orm::ConnectionTrait;
 
 use super::{
@@ -12,15 +13,16 @@ use super::{
     store,
 };
 use crate::{
+    Desk,
     assessment::{self, Month},
     contract::{self, Contract},
     keys::HoldId,
     offer::{self, Decided},
-    vendor,
+    remedy, vendor,
 };
 
 /// Who places and releases what the service knows by itself.
-const SERVICE: &str = "service:vendor";
+pub(crate) const SERVICE: &str = "service:vendor";
 
 /// What counting gives.
 pub(super) struct Counted {
@@ -48,6 +50,19 @@ pub(crate) async fn orders_of(conn: &impl ConnectionTrait, contract: &Contract, 
         contract.covers(work.reported.date()) && (has(contract, work) || !elsewhere)
     };
     Ok(decided.into_iter().filter(|work| belongs(work)).collect())
+}
+
+/// The contract with a vendor under which work of a kind was done on a day: the only one that has it on its card, or the only one there is.
+/// An empty branch means that nobody knows where.
+pub(crate) async fn contract_of(conn: &impl ConnectionTrait, vendor: VendorId, branch: &str, kind: &str, day: NaiveDate) -> Result<Option<Contract>, Fault> {
+    let mut contracts = contract::store::of_vendor(conn, vendor).await?;
+    contracts.retain(|c| (branch.is_empty() || c.branch == branch) && c.covers(day) && c.was_in_force(day).is_ok());
+    let ids: Vec<_> = contracts.iter().map(|c| c.id).collect();
+    let rates = store::rates(conn, &ids).await?;
+    let on_card = |c: &&Contract| rates.iter().any(|r| r.contract == c.id && r.basis == Basis::Order && r.work_kind == kind);
+    let listed: Vec<_> = contracts.iter().filter(on_card).cloned().collect();
+    let only = |mut found: Vec<Contract>| if found.len() == 1 { found.pop() } else { None };
+    Ok(only(listed).or_else(|| only(contracts)))
 }
 
 /// The work of the month of a payment.
@@ -153,24 +168,34 @@ pub(super) async fn facts(write: &Write, contract: &Contract, payment: &Payment)
     if !overdue.is_empty() {
         facts.push((Cause::AssetsUnreturned, format!("not returned: {}", overdue.join(", "))));
     }
+    for open in remedy::store::open_of(conn, payment.vendor).await? {
+        let cause = open.kind.cause();
+        if open.holds(contract.id, write.now()) && !facts.iter().any(|(known, _)| *known == cause) {
+            facts.push((cause, open.description));
+        }
+    }
     Ok(facts)
 }
 
-/// Places what is known and not yet held, and releases what the service held and is gone.
-pub(super) async fn settle_holds(write: &mut Write, contract: &Contract, payment: &Payment) -> Result<(), Fault> {
+/// Places what is known and not yet held, and releases what the service held and is gone; says whether anything changed.
+pub(super) async fn settle_holds(write: &mut Write, contract: &Contract, payment: &Payment) -> Result<bool, Fault> {
     let facts = facts(write, contract, payment).await?;
     let holds = store::book(&**write, &[payment.id]).await?.holds;
+    let mut changed = false;
     for (cause, reason) in &facts {
         if !holds.iter().any(|hold| hold.is_open() && hold.cause == *cause) {
             place(write, payment, *cause, reason.clone(), SERVICE).await?;
+            changed = true;
         }
     }
-    for hold in holds {
-        if hold.is_open() && hold.cause.is_known() && !facts.iter().any(|(cause, _)| *cause == hold.cause) {
-            release(write, payment, hold, SERVICE, "the reason is gone".to_owned()).await?;
+    for mut hold in holds {
+        if hold.is_open() && hold.placed_by == SERVICE && !facts.iter().any(|(cause, _)| *cause == hold.cause) {
+            hold.release(true, false, SERVICE, "the reason is gone".to_owned(), write.now())?;
+            released(write, payment, &hold).await?;
+            changed = true;
         }
     }
-    Ok(())
+    Ok(changed)
 }
 
 /// Places a hold.
@@ -197,10 +222,9 @@ pub(super) async fn place(write: &mut Write, payment: &Payment, cause: Cause, re
     Ok(())
 }
 
-/// Releases a hold; the last one is told.
-pub(super) async fn release(write: &mut Write, payment: &Payment, mut hold: Hold, by: &str, reason: String) -> Result<(), Fault> {
-    (hold.released, hold.release_reason) = (Some((write.now(), by.to_owned())), reason);
-    store::save_hold(&**write, &hold).await?;
+/// Keeps that a hold was released; the last one is told.
+pub(super) async fn released(write: &mut Write, payment: &Payment, hold: &Hold) -> Result<(), Fault> {
+    store::save_hold(&**write, hold).await?;
     let left = store::book(&**write, &[payment.id]).await?.holds;
     if !left.iter().any(Hold::is_open) {
         let event = PaymentReleased {
@@ -213,16 +237,30 @@ pub(super) async fn release(write: &mut Write, payment: &Payment, mut hold: Hold
     Ok(())
 }
 
-/// Holds every unpaid request of a vendor that was put on the black list. Called under the vendor's lock.
-pub(crate) async fn hold_blacklisted(write: &mut Write, vendor: VendorId) -> Result<(), Fault> {
-    for mut payment in store::unpaid(&**write, vendor).await? {
-        let holds = store::book(&**write, &[payment.id]).await?.holds;
-        if holds.iter().any(|hold| hold.is_open() && hold.cause == Cause::VendorBlacklisted) {
-            continue;
+/// Brings the holds of every unpaid request of a vendor in line with what is known (F-09). Called under the vendor's lock, wherever a fact
+/// arises or goes, as often as one likes. It leaves the version of the request alone: whoever works on the request has seen the request.
+pub(crate) async fn settle(write: &mut Write, vendor: VendorId) -> Result<(), Fault> {
+    for payment in store::unpaid(&**write, vendor).await? {
+        let contract = contract::store::load(&**write, &Scope::everything(), payment.contract).await?;
+        if settle_holds(write, &contract, &payment).await? {
+            write.subject(payment.id);
         }
-        place(write, &payment, Cause::VendorBlacklisted, "the vendor is on the black list".to_owned(), SERVICE).await?;
-        store::save(&**write, &mut payment).await?;
-        write.subject(payment.id);
     }
     Ok(())
+}
+
+/// Vendors that one run of the sweep looks at.
+const BATCH: u64 = 100;
+
+/// Places the holds that only the calendar brings about: something lent that is not back, a rectification that is overdue. Nothing waits
+/// for it: whether a payment may be paid is decided by the facts whenever one is to be paid.
+pub(crate) async fn sweep(desk: &Desk) -> Result<usize, Fault> {
+    let vendors = store::unheld(desk.db.reader(), desk.db.clock().now(), BATCH).await?;
+    for vendor in &vendors {
+        let mut write = desk.db.open(&Call::background("vendor", "sweep-holds")).await?;
+        vendor::store::lock(&*write, &Scope::everything(), *vendor).await?;
+        settle(&mut write, *vendor).await?;
+        write.close().await?;
+    }
+    Ok(vendors.len())
 }

@@ -8,4 +8,5 @@ mod store;
 mod terms;
 mod wire;
 
-pub(crate) use count::{hold_blacklisted, orders_of};
+pub(crate) use count::{SERVICE, contract_of, orders_of, settle, sweep};
+pub(crate) use model::{Cause, Owner};

@@ -257,12 +257,9 @@ impl Cause {
         }
     }
 
-    /// Whether the service knows the fact itself, so that it places and releases the hold.
-    pub const fn is_known(self) -> bool {
-        matches!(
-            self,
-            Self::AssessmentMissing | Self::InvoiceMissing | Self::VendorBlacklisted | Self::AssetsUnreturned
-        )
+    /// Whether it may be placed by hand: the fact may stand somewhere that the service does not know.
+    pub const fn by_hand(self) -> bool {
+        matches!(self, Self::OpenP1 | Self::RectificationOverdue | Self::ConfidentialityIncident)
     }
 }
 
@@ -283,6 +280,21 @@ impl Hold {
     /// Whether it keeps the payment from being paid.
     pub fn is_open(&self) -> bool {
         self.released.is_none()
+    }
+
+    /// Releases it, once, for its owner, while no known fact keeps it.
+    pub fn release(&mut self, is_owner: bool, stands: bool, by: &str, reason: String, now: Instant) -> Result<(), Refusal> {
+        if !self.is_open() {
+            return Err(Refusal::HoldReleased);
+        }
+        if !is_owner {
+            return Err(Refusal::HoldOwner);
+        }
+        if stands {
+            return Err(Refusal::HoldStands);
+        }
+        (self.released, self.release_reason) = (Some((now, by.to_owned())), reason);
+        Ok(())
     }
 }
 
@@ -445,6 +457,95 @@ mod tests {
                 };
                 assert_eq!(step(*from, *action), expected, "{from:?} {action:?}");
             }
+        }
+    }
+
+    #[test]
+    fn f_09_every_transition_of_a_hold_legal_and_illegal() {
+        use Refusal::{HoldOwner, HoldReleased, HoldStands};
+        let (early, late) = (Instant::from_micros(1), Instant::from_micros(2));
+        let open = Hold {
+            id: HoldId::new(),
+            payment: PaymentRequestId::new(),
+            cause: Cause::OpenP1,
+            reason: String::new(),
+            placed_by: String::new(),
+            placed: early,
+            released: None,
+            release_reason: String::new(),
+        };
+        let released = Hold {
+            released: Some((early, "owner".into())),
+            ..open.clone()
+        };
+        // Hold, asked by its owner, the fact stands: the answer.
+        let table = [
+            (&open, true, false, None),
+            (&open, true, true, Some(HoldStands)),
+            (&open, false, false, Some(HoldOwner)),
+            (&open, false, true, Some(HoldOwner)),
+            (&released, true, false, Some(HoldReleased)),
+            (&released, true, true, Some(HoldReleased)),
+            (&released, false, false, Some(HoldReleased)),
+            (&released, false, true, Some(HoldReleased)),
+        ];
+        for (hold, is_owner, stands, expected) in table {
+            let mut hold = hold.clone();
+            let before = hold.released.clone();
+            assert_eq!(
+                hold.release(is_owner, stands, "somebody", "gone".into(), late).err(),
+                expected,
+                "{is_owner} {stands}"
+            );
+            let after = if expected.is_none() { Some((late, "somebody".into())) } else { before };
+            assert_eq!(hold.released, after);
+        }
+    }
+
+    #[test]
+    fn f_09_every_cause_has_an_owner_and_three_may_be_placed_by_hand() {
+        use Cause::{AssessmentMissing, AssetsUnreturned, ConfidentialityIncident, InvoiceMissing, OpenP1, RectificationOverdue, VendorBlacklisted};
+        let table = [
+            (AssessmentMissing, Owner::Assessor, false),
+            (OpenP1, Owner::ItDepartment, true),
+            (RectificationOverdue, Owner::Assessor, true),
+            (AssetsUnreturned, Owner::ItDepartment, false),
+            (ConfidentialityIncident, Owner::PrivacyOfficer, true),
+            (InvoiceMissing, Owner::Accountant, false),
+            (VendorBlacklisted, Owner::Leader, false),
+        ];
+        assert_eq!(table.len(), Cause::ALL.len());
+        for (cause, owner, by_hand) in table {
+            assert_eq!((cause.owner(), cause.by_hand()), (owner, by_hand), "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn f_09_something_lent_comes_back_once() {
+        let lent = Asset {
+            id: AssetId::new(),
+            vendor: VendorId::new(),
+            branch: String::new(),
+            asset_no: "A-1".into(),
+            description: String::new(),
+            lent: "2025-01-02".parse().unwrap(),
+            return_by: "2025-01-31".parse().unwrap(),
+            returned: None,
+            condition: String::new(),
+            version: 1,
+        };
+        for (returned, day, expected) in [
+            (None, "2025-01-01", Err(Refusal::TermOrder)),
+            (None, "2025-01-02", Ok(())),
+            (None, "2025-03-01", Ok(())),
+            (Some("2025-01-05"), "2025-01-06", Err(Refusal::AssetReturned)),
+            (Some("2025-01-05"), "2025-01-01", Err(Refusal::AssetReturned)),
+        ] {
+            let mut asset = Asset {
+                returned: returned.map(|day| day.parse().unwrap()),
+                ..lent.clone()
+            };
+            assert_eq!(asset.give_back(day.parse().unwrap(), "good".into()), expected, "{returned:?} {day}");
         }
     }
 

@@ -15,7 +15,7 @@ use ids::VendorId;
 use rpc::{Call, Fault, wire};
 
 use super::{
-    count::{count, facts, place, release, settle_holds, take},
+    count::{count, facts, place, released, settle_holds, take},
     model::{Action, Amounts, Cause, Deduction, Hold, Payment, State, taxes},
     store,
     wire::payment as view,
@@ -247,7 +247,7 @@ pub async fn hold(desk: Desk, call: Call, request: PlaceHoldRequest) -> Result<P
         Begun::Replay(answer) => return Ok(answer),
     };
     let cause = Cause::of_number(request.cause).ok_or_else(|| unknown("cause"))?;
-    if cause.is_known() {
+    if !cause.by_hand() {
         return Err(Fault::from(Refusal::HoldCause).field("cause"));
     }
     let (_, mut payment) = locked(&write, &call, &request.payment_request_id, &request.etag).await?;
@@ -267,18 +267,11 @@ pub async fn unhold(desk: Desk, call: Call, request: ReleaseHoldRequest) -> Resu
     let (contract, mut payment) = locked(&write, &call, &request.payment_request_id, &request.etag).await?;
     payment.act(Action::Hold, "")?;
     let holds = store::book(&*write, &[payment.id]).await?.holds;
-    let hold = holds.into_iter().find(|hold| hold.id == id).ok_or_else(|| Fault::not_found("hold", id))?;
-    if !hold.is_open() {
-        return Err(Refusal::HoldReleased.into());
-    }
-    if !Role::try_from(hold.cause.owner().number()).is_ok_and(|owner| call.has(owner)) {
-        return Err(Refusal::HoldOwner.into());
-    }
+    let mut hold = holds.into_iter().find(|hold| hold.id == id).ok_or_else(|| Fault::not_found("hold", id))?;
+    let is_owner = Role::try_from(hold.cause.owner().number()).is_ok_and(|owner| call.has(owner));
     let stands = facts(&write, &contract, &payment).await?.iter().any(|(cause, _)| *cause == hold.cause);
-    if stands {
-        return Err(Refusal::HoldStands.into());
-    }
-    release(&mut write, &payment, hold, call.subject(), request.reason).await?;
+    hold.release(is_owner, stands, call.subject(), request.reason, write.now())?;
+    released(&mut write, &payment, &hold).await?;
     let payment_request = kept(&mut write, &call, &mut payment).await?;
     write.commit(ReleaseHoldResponse { payment_request }).await
 }

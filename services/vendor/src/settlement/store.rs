@@ -7,11 +7,15 @@ use ids::{ContractId, VendorId};
 use rpc::{Fault, page::Page};
 use sea_orm::{
     ActiveValue::{Set, Unchanged},
-    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
+use uuid::Uuid;
 
-use super::model::{Adjustment, Amounts, Asset, Deduction, Hold, Payment, Rate, State};
-use crate::keys::{AssetId, DeductionId, HoldId, PaymentRequestId, RateId};
+use super::model::{Adjustment, Amounts, Asset, Cause, Deduction, Hold, Payment, Rate, State};
+use crate::{
+    keys::{AssetId, DeductionId, HoldId, PaymentRequestId, RateId},
+    remedy,
+};
 
 mod rate {
     use sea_orm::entity::prelude::*;
@@ -228,10 +232,10 @@ pub(super) async fn insert_asset(conn: &impl ConnectionTrait, asset: &Asset) -> 
     Ok(())
 }
 
-/// Something lent, within the scope, locked.
-pub(super) async fn lock_asset(conn: &impl ConnectionTrait, scope: &Scope, id: AssetId) -> Result<Asset, Fault> {
+/// Something lent, within the scope. Writes load it under the lock of its vendor.
+pub(super) async fn load_asset(conn: &impl ConnectionTrait, scope: &Scope, id: AssetId) -> Result<Asset, Fault> {
     let select = database::find::<asset::Entity>(scope).filter(asset::Column::Id.eq(id.uuid()));
-    let found = select.lock_exclusive().one(conn).await?;
+    let found = select.one(conn).await?;
     found.map(of_asset_row).ok_or_else(|| Fault::not_found("asset", id))
 }
 
@@ -333,6 +337,36 @@ pub(super) async fn unpaid(conn: &impl ConnectionTrait, vendor: VendorId) -> Res
         .filter(payment::Column::State.is_not_in([State::Cancelled.code(), State::Paid.code()]));
     let rows = select.order_by_asc(payment::Column::Id).all(conn).await?;
     rows.into_iter().map(of_row).collect()
+}
+
+/// Vendors with an unpaid request that is not held although something lent to them is late, or a rectification of its contract.
+pub(super) async fn unheld(conn: &impl ConnectionTrait, now: Instant, limit: u64) -> Result<Vec<VendorId>, Fault> {
+    let unpaid_without = |cause: Cause| {
+        let held = hold::Entity::find()
+            .select_only()
+            .column(hold::Column::PaymentRequestId)
+            .filter(hold::Column::Cause.eq(cause.code()))
+            .filter(hold::Column::ReleasedAt.is_null());
+        payment::Entity::find()
+            .select_only()
+            .column(payment::Column::VendorId)
+            .distinct()
+            .filter(payment::Column::State.is_not_in([State::Cancelled.code(), State::Paid.code()]))
+            .filter(payment::Column::Id.not_in_subquery(held.into_query()))
+            .limit(limit)
+    };
+    let late = asset::Entity::find()
+        .select_only()
+        .column(asset::Column::VendorId)
+        .filter(asset::Column::ReturnedDate.is_null())
+        .filter(asset::Column::ReturnBy.lt(now.date()));
+    let lent = unpaid_without(Cause::AssetsUnreturned).filter(payment::Column::VendorId.in_subquery(late.into_query()));
+    let owed = unpaid_without(Cause::RectificationOverdue).filter(payment::Column::ContractId.in_subquery(remedy::store::overdue_contracts(now)));
+    let mut found: Vec<Uuid> = lent.into_tuple().all(conn).await?;
+    found.extend(owed.into_tuple::<Uuid>().all(conn).await?);
+    found.sort_unstable();
+    found.dedup();
+    Ok(found.into_iter().map(VendorId::from).collect())
 }
 
 /// Whether a payment request of a contract has counted a day or a later one.

@@ -5,6 +5,7 @@ use database::{Begun, Scope};
 use rpc::{Call, Fault, wire};
 
 use super::{
+    count::settle,
     model::{Asset, Basis, Rate},
     store,
     wire::{asset as asset_view, rate as rate_view},
@@ -83,6 +84,7 @@ pub async fn lend(desk: Desk, call: Call, request: LendAssetRequest) -> Result<L
     };
     store::insert_asset(&*write, &asset).await?;
     write.subject(asset.id);
+    settle(&mut write, vendor.id).await?;
     write
         .commit(LendAssetResponse {
             asset: Some(asset_view(&asset)),
@@ -97,11 +99,16 @@ pub async fn take_back(desk: Desk, call: Call, request: ReturnAssetRequest) -> R
         Begun::Replay(answer) => return Ok(answer),
     };
     let day = happened(wire::date_of(request.returned_date.as_ref(), "returned_date")?, write.now().date())?;
-    let mut asset = store::lock_asset(&*write, &Scope::of(&call), wire::id_of("asset_id", &request.asset_id)?).await?;
+    let (scope, id) = (Scope::of(&call), wire::id_of("asset_id", &request.asset_id)?);
+    // The first look finds the vendor only.
+    let vendor = store::load_asset(&*write, &scope, id).await?.vendor;
+    vendor::store::lock(&*write, &Scope::everything(), vendor).await?;
+    let mut asset = store::load_asset(&*write, &scope, id).await?;
     rpc::check_etag(&request.etag, asset.id, asset.version)?;
     asset.give_back(day, request.condition)?;
     store::save_asset(&*write, &mut asset).await?;
     write.subject(asset.id);
+    settle(&mut write, vendor).await?;
     write
         .commit(ReturnAssetResponse {
             asset: Some(asset_view(&asset)),

@@ -71,6 +71,7 @@ pub async fn quote(desk: Desk, call: Call, request: SubmitQuoteRequest) -> Resul
     let mut tender = store::lock(&*write, &branches(&call), wire::id_of("tender_id", &request.tender_id)?).await?;
     let vendor = vendor::store::lock(&*write, &vendor::store::scope(&call), wire::id_of("vendor_id", &request.vendor_id)?).await?;
     may_bid(&vendor)?;
+    vendor::unlisted(&desk, &write, vendor.id).await?;
     tender.act(Action::Quote, now)?;
     let quote = Quote {
         id: QuoteId::new(),

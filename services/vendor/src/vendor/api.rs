@@ -1,12 +1,6 @@
 //! The gRPC service of vendors.
 
-use contracts::hearth::vendor::v1::{
-    AdmitVendorRequest, AdmitVendorResponse, BlacklistVendorRequest, BlacklistVendorResponse, CompleteDossierRequest, CompleteDossierResponse,
-    FinishExitRequest, FinishExitResponse, GetVendorRequest, GetVendorResponse, ListVendorsRequest, ListVendorsResponse, RankVendorsRequest,
-    RankVendorsResponse, RegisterVendorRequest, RegisterVendorResponse, ResumeVendorRequest, ResumeVendorResponse, ReviewSiteRequest, ReviewSiteResponse,
-    ScoreVendorRequest, ScoreVendorResponse, StartExitRequest, StartExitResponse, SuspendVendorRequest, SuspendVendorResponse, VerifyVendorRequest,
-    VerifyVendorResponse, vendor_service_server::VendorService,
-};
+use contracts::hearth::vendor::v1::{vendor_service_server::VendorService, *};
 use rpc::{Call, Fault, page::Page, wire};
 
 use super::{
@@ -22,6 +16,8 @@ pub struct Api(pub Desk);
 rpc::service! {
     VendorService for Api(Desk) {
         write register_vendor(RegisterVendorRequest) -> RegisterVendorResponse = ops::register;
+        write record_legal_representative(RecordLegalRepresentativeRequest) -> RecordLegalRepresentativeResponse = ops::represent;
+        write rename_vendor(RenameVendorRequest) -> RenameVendorResponse = ops::rename;
         write complete_dossier(CompleteDossierRequest) -> CompleteDossierResponse = ops::complete_dossier;
         write verify_vendor(VerifyVendorRequest) -> VerifyVendorResponse = ops::verify;
         write score_vendor(ScoreVendorRequest) -> ScoreVendorResponse = ops::score;
@@ -41,9 +37,9 @@ rpc::service! {
 async fn get(desk: Desk, call: Call, request: GetVendorRequest) -> Result<GetVendorResponse, Fault> {
     let conn = desk.db.reader();
     let vendor = store::load(conn, &store::scope(&call), wire::id_of("vendor_id", &request.vendor_id)?).await?;
-    let qualifications = store::qualifications(conn, &[vendor.id]).await?;
+    let record = store::record(conn, &[vendor.id]).await?;
     Ok(GetVendorResponse {
-        vendor: Some(view(&call, &vendor, &qualifications)),
+        vendor: Some(view(&call, &vendor, &record)),
     })
 }
 
@@ -54,10 +50,10 @@ async fn list(desk: Desk, call: Call, request: ListVendorsRequest) -> Result<Lis
     let page = Page::of(&call, &filters, request.page_size, &request.page_token)?;
     let (vendors, next_page_token) = store::list(conn, &store::scope(&call), state, category, &page).await?;
     let ids: Vec<_> = vendors.iter().map(|vendor| vendor.id).collect();
-    let mut qualifications = store::qualifications(conn, &ids).await?;
-    qualifications.iter_mut().for_each(|q| q.documents.clear());
+    let mut record = store::record(conn, &ids).await?;
+    record.qualifications.iter_mut().for_each(|q| q.documents.clear());
     Ok(ListVendorsResponse {
-        vendors: vendors.iter().map(|vendor| view(&call, vendor, &qualifications)).collect(),
+        vendors: vendors.iter().map(|vendor| view(&call, vendor, &record)).collect(),
         next_page_token,
     })
 }

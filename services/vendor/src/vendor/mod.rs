@@ -7,3 +7,4 @@ pub(crate) mod store;
 pub(crate) mod wire;
 
 pub use model::{Category, Points, Stage, State, Vendor};
+pub(crate) use ops::{bar, leave, unlisted};

@@ -361,6 +361,23 @@ impl Vendor {
         Ok(())
     }
 
+    /// Takes another name from a day on and gives the old one; everything else of the vendor stays.
+    pub fn rename(&mut self, name: String, from: NaiveDate, document: String, before: &[FormerName]) -> Result<FormerName, Refusal> {
+        if name == self.name {
+            return Err(Refusal::NameUnchanged);
+        }
+        let until = from.pred_opt().ok_or(Refusal::TermOrder)?;
+        if before.iter().any(|former| former.until >= until) {
+            return Err(Refusal::TermOrder);
+        }
+        Ok(FormerName {
+            vendor: self.id,
+            name: std::mem::replace(&mut self.name, name),
+            until,
+            document,
+        })
+    }
+
     /// Refuses whoever may not get anything new: on the black list, on the way out, or gone.
     pub fn open_for_business(&self) -> Result<(), Refusal> {
         match self.state {
@@ -369,6 +386,16 @@ impl Vendor {
             _ => Ok(()),
         }
     }
+}
+
+/// A name that a vendor had (曾用名).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormerName {
+    pub vendor: VendorId,
+    pub name: String,
+    /// Last day on which it was the name.
+    pub until: NaiveDate,
+    pub document: String,
 }
 
 /// A document of a dossier.
@@ -670,6 +697,29 @@ mod tests {
         let day = |y, m, d| NaiveDate::from_ymd_opt(y, m, d).unwrap();
         assert_eq!(F_03.valid_to(day(2025, 3, 1)), Some(day(2026, 3, 1)));
         assert_eq!(F_03.valid_to(day(2024, 2, 29)), Some(day(2025, 2, 28)));
+    }
+
+    #[test]
+    fn f_e_names_follow_each_other() {
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let mut vendor = Vendor {
+            id: VendorId::new(),
+            uscc: "X".into(),
+            name: "old".into(),
+            kinds: vec![],
+            state: State::Admitted,
+            state_reason: String::new(),
+            blacklisted_until: None,
+            version: 1,
+            created: Instant::from_micros(0),
+        };
+        let mut rename = |name: &str, from: &str, before: &[FormerName]| vendor.rename(name.into(), day(from), "N-1".into(), before);
+        assert_eq!(rename("old", "2025-03-01", &[]), Err(Refusal::NameUnchanged));
+        let first = rename("new", "2025-03-01", &[]).unwrap();
+        assert_eq!((first.name.as_str(), first.until), ("old", day("2025-02-28")));
+        assert_eq!(rename("newer", "2025-03-01", std::slice::from_ref(&first)), Err(Refusal::TermOrder));
+        let second = rename("newer", "2025-03-02", std::slice::from_ref(&first)).unwrap();
+        assert_eq!((second.name.as_str(), second.until), ("new", day("2025-03-01")));
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 use contracts::hearth::vendor::v1::{
     AdmitVendorRequest, AdmitVendorResponse, BlacklistVendorRequest, BlacklistVendorResponse, CompleteDossierRequest, CompleteDossierResponse,
-    FinishExitRequest, FinishExitResponse, RankVendorsRequest, RankVendorsResponse, RankedVendor, RegisterVendorRequest, RegisterVendorResponse,
-    ResumeVendorRequest, ResumeVendorResponse, ReviewSiteRequest, ReviewSiteResponse, ScoreVendorRequest, ScoreVendorResponse, StartExitRequest,
-    StartExitResponse, SuspendVendorRequest, SuspendVendorResponse, VendorAdmitted, VendorExited, VendorSuspended, VerifyVendorRequest, VerifyVendorResponse,
+    FinishExitRequest, FinishExitResponse, RankVendorsRequest, RankVendorsResponse, RankedVendor, RecordLegalRepresentativeRequest,
+    RecordLegalRepresentativeResponse, RegisterVendorRequest, RegisterVendorResponse, RenameVendorRequest, RenameVendorResponse, ResumeVendorRequest,
+    ResumeVendorResponse, ReviewSiteRequest, ReviewSiteResponse, ScoreVendorRequest, ScoreVendorResponse, StartExitRequest, StartExitResponse,
+    SuspendVendorRequest, SuspendVendorResponse, VendorAdmitted, VendorExited, VendorSuspended, VerifyVendorRequest, VerifyVendorResponse,
     vendor_suspended::Cause,
 };
 use database::{Begun, Write};
-use ids::{CreditCode, VendorId};
+use ids::{CreditCode, IdNumber, VendorId};
 use rpc::{Call, Fault, wire};
 
 use super::{
@@ -16,7 +17,7 @@ use super::{
     store,
     wire::{category_of, documents_of, scores_of, unknown, vendor as view},
 };
-use crate::{Desk, contract, offer, person, refusal::Refusal, settlement, vip};
+use crate::{Desk, contract, offer, person, proceeding, refusal::Refusal, settlement, vip};
 
 /// Enters a vendor in the register.
 pub async fn register(desk: Desk, call: Call, request: RegisterVendorRequest) -> Result<RegisterVendorResponse, Fault> {
@@ -47,9 +48,52 @@ pub async fn register(desk: Desk, call: Call, request: RegisterVendorRequest) ->
     write.subject(vendor.id);
     write
         .commit(RegisterVendorResponse {
-            vendor: Some(view(&call, &vendor, &[])),
+            vendor: Some(view(&call, &vendor, &store::Record::default())),
         })
         .await
+}
+
+/// Records the legal representative.
+pub async fn represent(desk: Desk, call: Call, request: RecordLegalRepresentativeRequest) -> Result<RecordLegalRepresentativeResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let id_number = IdNumber::parse(&request.id_number).map_err(|_| Fault::from(Refusal::IdNumberInvalid).field("id_number"))?;
+    let mut vendor = locked(&write, &call, &request.vendor_id, &request.etag).await?;
+    store::represent(&*write, &desk.vault, vendor.id, id_number.as_str()).await?;
+    unlisted(&desk, &write, vendor.id).await?;
+    store::save(&*write, &mut vendor).await?;
+    write.subject(vendor.id);
+    let vendor = seen(&write, &call, &vendor).await?;
+    write.commit(RecordLegalRepresentativeResponse { vendor }).await
+}
+
+/// Refuses a vendor whose legal representative represents another one that is on the black list (G-11). Called under the vendor's lock.
+pub(crate) async fn unlisted(desk: &Desk, write: &Write, vendor: VendorId) -> Result<(), Fault> {
+    if store::listed_twin(&**write, &desk.vault, vendor, write.now().date()).await? {
+        Err(Refusal::LegalRepresentativeListed.into())
+    } else {
+        Ok(())
+    }
+}
+
+/// Records another name.
+pub async fn rename(desk: Desk, call: Call, request: RenameVendorRequest) -> Result<RenameVendorResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let from = person::happened(wire::date_of(request.from_date.as_ref(), "from_date")?, write.now().date())
+        .map_err(|refusal| Fault::from(refusal).field("from_date"))?;
+    let mut vendor = locked(&write, &call, &request.vendor_id, &request.etag).await?;
+    let before = store::record(&*write, &[vendor.id]).await?.names;
+    let former = vendor.rename(request.name, from, request.document, &before)?;
+    store::insert_name(&*write, &former).await?;
+    store::save(&*write, &mut vendor).await?;
+    write.subject(vendor.id);
+    let vendor = seen(&write, &call, &vendor).await?;
+    write.commit(RenameVendorResponse { vendor }).await
 }
 
 /// Hands in a dossier and opens a qualification.
@@ -181,6 +225,10 @@ pub async fn admit(desk: Desk, call: Call, request: AdmitVendorRequest) -> Resul
     let mut vendor = locked(&write, &call, &request.vendor_id, &request.etag).await?;
     let mut qualification = of_vendor(&write, &vendor, &request.qualification_id).await?;
     qualification.grant(&F_03, call.subject())?;
+    if store::record(&*write, &[vendor.id]).await?.represented.is_empty() {
+        return Err(Refusal::LegalRepresentativeMissing.into());
+    }
+    unlisted(&desk, &write, vendor.id).await?;
     took(&write, &mut vendor, &qualification, Action::Admit).await?;
     write.subject(vendor.id);
     write.event(vendor.id, &admitted(&qualification));
@@ -195,12 +243,28 @@ pub async fn suspend(desk: Desk, call: Call, request: SuspendVendorRequest) -> R
         Begun::Replay(answer) => return Ok(answer),
     };
     let mut vendor = locked(&write, &call, &request.vendor_id, &request.etag).await?;
-    vendor.act(Action::Suspend, &request.reason)?;
-    store::save(&*write, &mut vendor).await?;
-    write.subject(vendor.id);
-    write.event(vendor.id, &barred(&vendor, Cause::Suspended));
+    bar(&mut write, &mut vendor, &request.reason).await?;
     let vendor = seen(&write, &call, &vendor).await?;
     write.commit(SuspendVendorResponse { vendor }).await
+}
+
+/// Suspends a vendor. Called under its lock.
+pub(crate) async fn bar(write: &mut Write, vendor: &mut Vendor, reason: &str) -> Result<(), Fault> {
+    step(write, vendor, Action::Suspend, reason, Cause::Suspended).await
+}
+
+/// Starts the exit of a vendor. Called under its lock.
+pub(crate) async fn leave(write: &mut Write, vendor: &mut Vendor, reason: &str) -> Result<(), Fault> {
+    step(write, vendor, Action::StartExit, reason, Cause::Exiting).await
+}
+
+/// Takes a step after which nothing new may be given to the vendor, and tells it.
+async fn step(write: &mut Write, vendor: &mut Vendor, action: Action, reason: &str, cause: Cause) -> Result<(), Fault> {
+    vendor.act(action, reason)?;
+    store::save(&**write, vendor).await?;
+    write.subject(vendor.id);
+    write.event(vendor.id, &barred(vendor, cause));
+    Ok(())
 }
 
 /// Lifts a suspension.
@@ -213,18 +277,14 @@ pub async fn resume(desk: Desk, call: Call, request: ResumeVendorRequest) -> Res
     vendor.act(Action::Resume, &request.reason)?;
     store::save(&*write, &mut vendor).await?;
     write.subject(vendor.id);
-    let qualifications = store::qualifications(&*write, &[vendor.id]).await?;
-    for granted in qualifications.iter().filter(|q| q.stage == Stage::Granted) {
+    for granted in store::qualifications(&*write, &[vendor.id]).await?.iter().filter(|q| q.stage == Stage::Granted) {
         write.event(vendor.id, &admitted(granted));
     }
-    write
-        .commit(ResumeVendorResponse {
-            vendor: Some(view(&call, &vendor, &qualifications)),
-        })
-        .await
+    let vendor = seen(&write, &call, &vendor).await?;
+    write.commit(ResumeVendorResponse { vendor }).await
 }
 
-/// Puts a vendor on the black list: its persons are shut out, its payments held, its standing as a VIP ends.
+/// Puts a vendor on the black list: its persons are shut out, its payments held, its contracts reviewed, its standing as a VIP ends.
 pub async fn blacklist(desk: Desk, call: Call, request: BlacklistVendorRequest) -> Result<BlacklistVendorResponse, Fault> {
     let mut write = match desk.db.begin(&call, &request).await? {
         Begun::Fresh(write) => write,
@@ -239,7 +299,8 @@ pub async fn blacklist(desk: Desk, call: Call, request: BlacklistVendorRequest) 
     vendor.blacklisted_until = Some(until);
     store::save(&*write, &mut vendor).await?;
     person::revoke_all(&mut write, vendor.id, "the vendor is on the black list").await?;
-    settlement::hold_blacklisted(&mut write, vendor.id).await?;
+    settlement::settle(&mut write, vendor.id).await?;
+    proceeding::review_contracts(&mut write, vendor.id).await?;
     vip::delist_blacklisted(&mut write, vendor.id).await?;
     write.subject(vendor.id);
     write.event(vendor.id, &barred(&vendor, Cause::Blacklisted));
@@ -254,10 +315,7 @@ pub async fn start_exit(desk: Desk, call: Call, request: StartExitRequest) -> Re
         Begun::Replay(answer) => return Ok(answer),
     };
     let mut vendor = locked(&write, &call, &request.vendor_id, &request.etag).await?;
-    vendor.act(Action::StartExit, &request.reason)?;
-    store::save(&*write, &mut vendor).await?;
-    write.subject(vendor.id);
-    write.event(vendor.id, &barred(&vendor, Cause::Exiting));
+    leave(&mut write, &mut vendor, &request.reason).await?;
     let vendor = seen(&write, &call, &vendor).await?;
     write.commit(StartExitResponse { vendor }).await
 }
@@ -273,7 +331,7 @@ pub async fn finish_exit(desk: Desk, call: Call, request: FinishExitRequest) -> 
     if person::store::has_access(&*write, vendor.id).await? {
         return Err(Refusal::AccessRemains.into());
     }
-    if contract::store::has_unended(&*write, vendor.id, write.now().date()).await? {
+    if !contract::store::unended(&*write, vendor.id, write.now().date()).await?.is_empty() {
         return Err(Refusal::ContractRemains.into());
     }
     if offer::store::has_due(&*write, vendor.id).await? {
@@ -314,7 +372,7 @@ async fn took(write: &Write, vendor: &mut Vendor, qualification: &Qualification,
 }
 
 async fn seen(write: &Write, call: &Call, vendor: &Vendor) -> Result<Option<contracts::hearth::vendor::v1::Vendor>, Fault> {
-    Ok(Some(view(call, vendor, &store::qualifications(&**write, &[vendor.id]).await?)))
+    Ok(Some(view(call, vendor, &store::record(&**write, &[vendor.id]).await?)))
 }
 
 fn admitted(qualification: &Qualification) -> VendorAdmitted {

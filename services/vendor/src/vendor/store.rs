@@ -1,16 +1,20 @@
 //! Rows of vendors and their qualifications.
 
 use calendar::Instant;
+use chrono::NaiveDate;
 use database::{Scope, Scoped};
 use ids::{QualificationId, VendorId};
 use rpc::{Call, Fault, page::Page};
 use sea_orm::{
     ActiveValue::{Set, Unchanged},
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    sea_query::LockType,
+    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    sea_query::{LockType, OnConflict},
 };
+use uuid::Uuid;
+use vault::{Index, Vault};
 
-use super::model::{Category, Points, Qualification, Scores, Stage, State, Vendor};
+use super::model::{Category, FormerName, Points, Qualification, Scores, Stage, State, Vendor};
+use crate::person::store::sealed;
 
 mod vendor {
     use sea_orm::entity::prelude::*;
@@ -66,6 +70,67 @@ mod qualification {
     pub enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
+}
+
+mod former_name {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "vendor_name")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub vendor_id: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub until_date: chrono::NaiveDate,
+        pub name: String,
+        pub document: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+mod representative {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "legal_representative")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        #[sea_orm(column_type = "VarBinary(StringLen::None)")]
+        pub id_number_sealed: Vec<u8>,
+        #[sea_orm(column_type = "VarBinary(StringLen::None)")]
+        pub id_number_blind: Vec<u8>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+const ID_NUMBER: &str = "legal_representative.id_number";
+
+/// The blind index of the identity number of legal representatives.
+pub(crate) const BY_LEGAL_REPRESENTATIVE: Index = Index {
+    table: "legal_representative",
+    sealed: ("id_number_sealed", ID_NUMBER),
+    blind: ("id_number_blind", ID_NUMBER),
+    text: false,
+};
+
+/// What belongs to vendors.
+#[derive(Default)]
+pub(super) struct Record {
+    /// Oldest first.
+    pub qualifications: Vec<Qualification>,
+    /// Oldest first.
+    pub names: Vec<FormerName>,
+    /// Those whose legal representative is recorded.
+    pub represented: Vec<VendorId>,
 }
 
 impl Scoped for vendor::Entity {
@@ -197,6 +262,78 @@ pub(super) async fn rankable(conn: &impl ConnectionTrait, category: Category) ->
         .filter(qualification::Column::Stage.is_in([Stage::Scored.code(), Stage::Ranked.code()]));
     let rows = select.order_by_asc(qualification::Column::Id).all(conn).await?;
     rows.into_iter().map(of_qualification_row).collect()
+}
+
+/// What belongs to some vendors.
+pub(super) async fn record(conn: &impl ConnectionTrait, vendors: &[VendorId]) -> Result<Record, Fault> {
+    let ids: Vec<_> = vendors.iter().map(|id| id.uuid()).collect();
+    let names = former_name::Entity::find()
+        .filter(former_name::Column::VendorId.is_in(ids.clone()))
+        .order_by_asc(former_name::Column::UntilDate)
+        .all(conn)
+        .await?;
+    let represented: Vec<Uuid> = representative::Entity::find()
+        .select_only()
+        .column(representative::Column::Id)
+        .filter(representative::Column::Id.is_in(ids))
+        .into_tuple()
+        .all(conn)
+        .await?;
+    let name = |row: former_name::Model| FormerName {
+        vendor: VendorId::from(row.vendor_id),
+        name: row.name,
+        until: row.until_date,
+        document: row.document,
+    };
+    Ok(Record {
+        qualifications: qualifications(conn, vendors).await?,
+        names: names.into_iter().map(name).collect(),
+        represented: represented.into_iter().map(VendorId::from).collect(),
+    })
+}
+
+/// A name that a vendor had.
+pub(super) async fn insert_name(conn: &impl ConnectionTrait, former: &FormerName) -> Result<(), Fault> {
+    let row = former_name::ActiveModel {
+        vendor_id: Set(former.vendor.uuid()),
+        until_date: Set(former.until),
+        name: Set(former.name.clone()),
+        document: Set(former.document.clone()),
+    };
+    former_name::Entity::insert(row).exec_without_returning(conn).await?;
+    Ok(())
+}
+
+/// Keeps who represents a vendor, sealed; the next one replaces it. Called under the vendor's lock.
+pub(super) async fn represent(conn: &impl ConnectionTrait, vault: &Vault, vendor: VendorId, id_number: &str) -> Result<(), Fault> {
+    let row = representative::ActiveModel {
+        id: Set(vendor.uuid()),
+        id_number_sealed: Set(vault.seal(conn, vendor.uuid(), ID_NUMBER, id_number).await.map_err(sealed)?),
+        id_number_blind: Set(vault.blind(ID_NUMBER, id_number)),
+    };
+    let replace = OnConflict::column(representative::Column::Id)
+        .update_columns([representative::Column::IdNumberSealed, representative::Column::IdNumberBlind])
+        .to_owned();
+    representative::Entity::insert(row).on_conflict(replace).exec_without_returning(conn).await?;
+    Ok(())
+}
+
+/// Whether the person who represents a vendor also represents another one that is on the black list on a day.
+pub(super) async fn listed_twin(conn: &impl ConnectionTrait, vault: &Vault, vendor: VendorId, today: NaiveDate) -> Result<bool, Fault> {
+    let Some(own) = representative::Entity::find_by_id(vendor.uuid()).one(conn).await? else {
+        return Ok(false);
+    };
+    let id_number = vault.open(conn, own.id, ID_NUMBER, &own.id_number_sealed).await.map_err(sealed)?;
+    let others = representative::Entity::find()
+        .select_only()
+        .column(representative::Column::Id)
+        .filter(representative::Column::Id.ne(own.id))
+        .filter(representative::Column::IdNumberBlind.is_in(vault.blind_all(ID_NUMBER, &id_number)));
+    let listed = vendor::Entity::find()
+        .filter(vendor::Column::State.eq(State::Blacklisted.code()))
+        .filter(vendor::Column::BlacklistedUntil.gte(today))
+        .filter(vendor::Column::Id.in_subquery(others.into_query()));
+    Ok(listed.count(conn).await? > 0)
 }
 
 fn row(vendor: &Vendor) -> vendor::ActiveModel {

@@ -3,11 +3,19 @@
 use contracts::hearth::vendor::v1 as proto;
 use rpc::{Call, Fault, wire};
 
-use super::model::{Category, Document, DocumentKind, Points, Qualification, Scores, Vendor};
+use super::{
+    model::{Category, Document, DocumentKind, Points, Qualification, Scores, Vendor},
+    store::Record,
+};
 
 /// A vendor with its qualifications as a caller may see it: who judged, and why, is not for vendors to know.
-pub(super) fn vendor(call: &Call, vendor: &Vendor, qualifications: &[Qualification]) -> proto::Vendor {
-    let own = qualifications.iter().filter(|q| q.vendor == vendor.id);
+pub(super) fn vendor(call: &Call, vendor: &Vendor, record: &Record) -> proto::Vendor {
+    let own = record.qualifications.iter().filter(|q| q.vendor == vendor.id);
+    let former = record.names.iter().filter(|former| former.vendor == vendor.id).map(|former| proto::FormerName {
+        name: former.name.clone(),
+        until_date: Some(wire::date(former.until)),
+        document: former.document.clone(),
+    });
     proto::Vendor {
         vendor_id: vendor.id.to_string(),
         uscc: vendor.uscc.clone(),
@@ -23,6 +31,8 @@ pub(super) fn vendor(call: &Call, vendor: &Vendor, qualifications: &[Qualificati
         },
         create_time: Some(wire::time(vendor.created)),
         etag: rpc::etag(vendor.id, vendor.version),
+        former_names: former.collect(),
+        legal_representative_recorded: record.represented.contains(&vendor.id),
     }
 }
 

@@ -37,7 +37,7 @@ fn objection(a: &Assessment) -> ObjectToAssessmentRequest {
     }
 }
 
-async fn object(bed: &Bed, a: &Assessment) -> Result<Assessment, Status> {
+pub async fn object(bed: &Bed, a: &Assessment) -> Result<Assessment, Status> {
     let mut admin = Assessments::new(bed.vendor_user(&a.vendor_id, &[Role::VendorAdmin]));
     Ok(admin.object_to_assessment(objection(a)).await?.into_inner().assessment.unwrap())
 }
@@ -299,7 +299,7 @@ async fn f_07_upheld_complaints_stand_beside_the_assessment_of_their_period() {
         let told = ComplaintUpheld {
             complaint_id: complaint.clone(),
             vendor_id: field.vendor.clone(),
-            order_id: String::new(),
+            ..Default::default()
         };
         let position = field.hall.tell(&complaint, &told);
         field.hall.repeat(position);

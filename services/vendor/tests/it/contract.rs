@@ -2,8 +2,9 @@ use contracts::hearth::{
     options::v1::Role,
     vendor::v1::{
         ApproveContractRequest, BlacklistVendorRequest, Contract, ContractTerms, DraftContractRequest, GetContractRequest, ListContractsRequest,
-        ResumeContractRequest, ReviseContractRequest, ScoreVendorRequest, ServiceCategory, SignContractRequest, StartContractRequest, SuspendContractRequest,
-        SuspendVendorRequest, TerminateContractRequest, VendorContractSigned, VerifyVendorRequest, contract::State,
+        ResumeContractRequest, ReviseContractRequest, ScoreVendorRequest, ServiceCategory, SignContractRequest, SigningAuthority, StartContractRequest,
+        SuspendContractRequest, SuspendVendorRequest, TerminateContractRequest, VendorContractSigned, VerifyVendorRequest, contract::State,
+        signing_authority::Party,
     },
 };
 use testbed::{Bed, each, key, reason};
@@ -13,12 +14,18 @@ use crate::world::{Contracts, admitted, approved, contracts, date, drafted, even
 
 const UPGRADE: ServiceCategory = ServiceCategory::OperationUpgrade;
 
-async fn sign(bed: &Bed, subject: &str, contract: &Contract) -> Result<Contract, Status> {
+pub async fn sign(bed: &Bed, subject: &str, contract: &Contract) -> Result<Contract, Status> {
+    sign_for(bed, subject, contract, vec![]).await
+}
+
+/// Signs with the authorities of delegates.
+async fn sign_for(bed: &Bed, subject: &str, contract: &Contract, authorities: Vec<SigningAuthority>) -> Result<Contract, Status> {
     let request = SignContractRequest {
         request_id: key(),
         contract_id: contract.contract_id.clone(),
         etag: contract.etag.clone(),
         signed_date: Some(rpc::wire::date(crate::world::today(bed))),
+        authorities,
     };
     let answer = contracts(bed, subject, &[Role::ContractOfficer]).sign_contract(request).await?;
     Ok(answer.into_inner().contract.unwrap())
@@ -146,6 +153,29 @@ async fn f_04_suspended_and_blacklisted_vendors_sign_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn f_e_a_contract_signed_by_a_delegate_whose_authority_expired_is_none() {
+    each(vendor::SERVICE, async |bed| {
+        let vendor = admitted(bed, UPGRADE).await.vendor_id;
+        let contract = approved(bed, &vendor, terms(bed, UPGRADE)).await;
+        let authority = |party: Party, valid_to| SigningAuthority {
+            party: party.into(),
+            document: "授权委托书-3".into(),
+            valid_to_date: Some(valid_to),
+        };
+        let ended = vec![authority(Party::Utility, date(2025, 6, 30)), authority(Party::Vendor, date(2025, 1, 1))];
+        assert_eq!(reason(&sign_for(bed, "officer", &contract, ended).await.unwrap_err()), "AUTHORITY_EXPIRED");
+        // The last day counts.
+        let good = vec![authority(Party::Utility, date(2025, 6, 30)), authority(Party::Vendor, date(2025, 1, 2))];
+        let signed = sign_for(bed, "officer", &contract, good.clone()).await.unwrap();
+        assert_eq!((signed.state(), &signed.authorities), (State::Signed, &good));
+        let late = approved(bed, &vendor, terms(bed, UPGRADE)).await;
+        set_day(bed, "2025-01-03");
+        assert_eq!(reason(&sign_for(bed, "officer", &late, good).await.unwrap_err()), "AUTHORITY_EXPIRED");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn f_03_no_signature_on_a_qualification_older_than_twelve_months() {
     each(vendor::SERVICE, async |bed| {
         // Reviewed on 2 January 2025: good until 2 January 2026.
@@ -162,6 +192,7 @@ async fn f_03_no_signature_on_a_qualification_older_than_twelve_months() {
             contract_id: late.contract_id,
             etag: late.etag,
             signed_date: Some(date(2026, 1, 2)),
+            authorities: vec![],
         };
         let status = contracts(bed, "officer", &[Role::ContractOfficer]).sign_contract(request).await.unwrap_err();
         assert_eq!(reason(&status), "QUALIFICATION_OUTDATED");

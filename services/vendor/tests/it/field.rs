@@ -61,6 +61,7 @@ pub async fn in_force(bed: &Bed, vendor_id: &str, terms: ContractTerms) -> Contr
         contract_id: contract.contract_id,
         etag: contract.etag,
         signed_date: Some(rpc::wire::date(today(bed))),
+        authorities: vec![],
     };
     let contract = officer.sign_contract(request).await.unwrap().into_inner().contract.unwrap();
     let request = StartContractRequest {

@@ -4,10 +4,10 @@ use contracts::hearth::{
     options::v1::Role,
     vendor::v1::{
         AcceptOfferRequest, ApplyVipRequest, CompleteDossierRequest, CultureAttestation, DeclineOfferRequest, EndPersonRequest, GetAssessmentRequest,
-        GetContractRequest, GetOfferRequest, GetPaymentRequest, GetPersonRequest, GetRetentionRequest, GetTenderRequest, GetVendorRequest, GetVendorResponse,
-        GetVipCaseRequest, ListAssessmentsRequest, ListAssetsRequest, ListContractsRequest, ListOffersRequest, ListPaymentsRequest, ListPersonsRequest,
-        ListRatesRequest, ListTendersRequest, ListVipCasesRequest, ObjectToAssessmentRequest, RecordInvoiceRequest, RegisterPersonRequest, ReportWorkRequest,
-        ServiceCategory, SubmitQuoteRequest, WithdrawQuoteRequest, WithdrawVipRequest,
+        GetContractRequest, GetOfferRequest, GetPaymentRequest, GetPersonRequest, GetRemedyRequest, GetRetentionRequest, GetTenderRequest, GetVendorRequest,
+        GetVendorResponse, GetVipCaseRequest, ListAssessmentsRequest, ListAssetsRequest, ListContractsRequest, ListOffersRequest, ListPaymentsRequest,
+        ListPersonsRequest, ListRatesRequest, ListRemediesRequest, ListTendersRequest, ListVipCasesRequest, ObjectToAssessmentRequest, RecordInvoiceRequest,
+        RegisterPersonRequest, ReportRemedyRequest, ReportWorkRequest, ServiceCategory, SubmitQuoteRequest, WithdrawQuoteRequest, WithdrawVipRequest,
     },
 };
 use guard::GuardedCodec;
@@ -17,6 +17,7 @@ use tonic::{Code, Request, Status, client::Grpc};
 
 use crate::{
     field::{Assessments, Field, Settlements, Tenders, Vips, fen},
+    remedy::{self, Remedies},
     settlement, tender, vip,
     world::{Contracts, Offers, Persons, Vendors, admitted, approved, date, dossier, get, id_number, offer, offered, set_day, terms, uuid},
 };
@@ -38,6 +39,8 @@ struct Things {
     payment: String,
     payment_etag: String,
     asset: String,
+    remedy: String,
+    remedy_etag: String,
     case: String,
     case_etag: String,
     tender: String,
@@ -61,6 +64,8 @@ impl Things {
             payment: uuid(),
             payment_etag: etag(),
             asset: uuid(),
+            remedy: uuid(),
+            remedy_etag: etag(),
             case: uuid(),
             case_etag: etag(),
             tender: uuid(),
@@ -75,6 +80,7 @@ async fn things(bed: &Bed, hall: &testbed::Feed, month: i32) -> Things {
     let asset = settlement::lend(bed, &field, date(2025, 12, 1)).await.unwrap();
     set_day(bed, &format!("2025-{:02}-06", month + 1));
     let assessment = field.try_assess(bed, date(2025, month, 1), None).await.unwrap();
+    let remedy = remedy::any(bed, &field).await;
     let payment = settlement::prepare(bed, &field, date(2025, month, 1)).await;
     let told = contracts::hearth::hall::v1::WorkOrderOffered {
         planned_date: Some(date(2025, 12, 1)),
@@ -100,6 +106,8 @@ async fn things(bed: &Bed, hall: &testbed::Feed, month: i32) -> Things {
         payment: payment.payment_request_id,
         payment_etag: payment.etag,
         asset: asset.asset_id,
+        remedy: remedy.remedy_id,
+        remedy_etag: remedy.etag,
         case: case.vip_case_id,
         case_etag: case.etag,
         tender: tender.tender_id,
@@ -113,6 +121,7 @@ async fn attempt(client: &Client, method: &str, vendor: &str, of: &Things) -> Re
     let (vendors, contracts) = (&mut Vendors::new(client.clone()), &mut Contracts::new(client.clone()));
     let (persons, offers) = (&mut Persons::new(client.clone()), &mut Offers::new(client.clone()));
     let (assessments, settlements) = (&mut Assessments::new(client.clone()), &mut Settlements::new(client.clone()));
+    let remedies = &mut Remedies::new(client.clone());
     let (vips, tenders) = (&mut Vips::new(client.clone()), &mut Tenders::new(client.clone()));
     let (request_id, vendor_id) = (key(), vendor.to_owned());
     let (contract_id, person_id, offer_id) = (of.contract.clone(), of.person.clone(), of.offer.clone());
@@ -239,6 +248,28 @@ async fn attempt(client: &Client, method: &str, vendor: &str, of: &Things) -> Re
             };
             let answer = assessments.list_assessments(request).await?.into_inner();
             Ok(answer.assessments.iter().filter(|a| a.assessment_id == of.assessment).count())
+        }
+        "RemedyService/ReportRemedy" => {
+            let request = ReportRemedyRequest {
+                request_id,
+                vendor_id,
+                remedy_id: of.remedy.clone(),
+                etag: of.remedy_etag.clone(),
+                report: reason(),
+            };
+            remedies.report_remedy(request).await.map(|_| 1)
+        }
+        "RemedyService/GetRemedy" => {
+            let remedy_id = of.remedy.clone();
+            remedies.get_remedy(GetRemedyRequest { vendor_id, remedy_id }).await.map(|_| 1)
+        }
+        "RemedyService/ListRemedies" => {
+            let request = ListRemediesRequest {
+                vendor_id,
+                ..Default::default()
+            };
+            let answer = remedies.list_remedies(request).await?.into_inner();
+            Ok(answer.remedies.iter().filter(|r| r.remedy_id == of.remedy).count())
         }
         "SettlementService/ListRates" => {
             let request = ListRatesRequest {
@@ -434,6 +465,9 @@ async fn another_vendors_ids_look_like_unknown_ones_in_every_method() {
             "PersonService/EndPerson",
             "AssessmentService/GetAssessment",
             "AssessmentService/ListAssessments",
+            "RemedyService/GetRemedy",
+            "RemedyService/ListRemedies",
+            "RemedyService/ReportRemedy",
             "SettlementService/ListRates",
             "SettlementService/ListAssets",
             "SettlementService/RecordInvoice",

@@ -309,6 +309,7 @@ async fn refused_work_is_done_again_and_then_approved() {
             &WorkOrderCompleted {
                 order_id: seen.order_id.clone(),
                 vendor_id: vendor.clone(),
+                ..WorkOrderCompleted::default()
             },
         );
         eventually("the end of the order", async || (state_of(bed, &seen).await == State::Completed).then_some(())).await;

@@ -25,7 +25,7 @@ fn accountant(bed: &Bed) -> Settlements {
     settlements(bed, "accountant", &[Role::Accountant])
 }
 
-fn finance(bed: &Bed) -> Settlements {
+pub fn finance(bed: &Bed) -> Settlements {
     settlements(bed, "finance", &[Role::Finance])
 }
 
@@ -42,7 +42,7 @@ pub async fn prepare(bed: &Bed, field: &Field, month: Date) -> PaymentRequest {
     try_prepare(bed, field, month).await.unwrap()
 }
 
-async fn invoice(bed: &Bed, p: PaymentRequest) -> PaymentRequest {
+pub async fn invoice(bed: &Bed, p: PaymentRequest) -> PaymentRequest {
     try_invoice(bed, &p, &[]).await.unwrap()
 }
 
@@ -83,7 +83,7 @@ async fn review(bed: &Bed, p: &PaymentRequest) -> Result<PaymentRequest, Status>
     Ok(accountant(bed).review_payment(request).await?.into_inner().payment_request.unwrap())
 }
 
-async fn submit(bed: &Bed, p: &PaymentRequest) -> Result<PaymentRequest, Status> {
+pub async fn submit(bed: &Bed, p: &PaymentRequest) -> Result<PaymentRequest, Status> {
     let request = SubmitPaymentRequest {
         request_id: key(),
         payment_request_id: p.payment_request_id.clone(),
@@ -92,7 +92,7 @@ async fn submit(bed: &Bed, p: &PaymentRequest) -> Result<PaymentRequest, Status>
     Ok(accountant(bed).submit_payment(request).await?.into_inner().payment_request.unwrap())
 }
 
-async fn approve(bed: &Bed, by: &str, p: &PaymentRequest) -> Result<PaymentRequest, Status> {
+pub async fn approve(bed: &Bed, by: &str, p: &PaymentRequest) -> Result<PaymentRequest, Status> {
     let request = ApprovePaymentRequest {
         request_id: key(),
         payment_request_id: p.payment_request_id.clone(),
@@ -103,7 +103,7 @@ async fn approve(bed: &Bed, by: &str, p: &PaymentRequest) -> Result<PaymentReque
     Ok(answer.into_inner().payment_request.unwrap())
 }
 
-async fn pay(bed: &Bed, by: &str, p: &PaymentRequest) -> Result<PaymentRequest, Status> {
+pub async fn pay(bed: &Bed, by: &str, p: &PaymentRequest) -> Result<PaymentRequest, Status> {
     let request = PayPaymentRequest {
         request_id: key(),
         payment_request_id: p.payment_request_id.clone(),
@@ -132,7 +132,7 @@ async fn paid(bed: &Bed, p: PaymentRequest) -> PaymentRequest {
     pay(bed, "finance", &p).await.unwrap()
 }
 
-fn open(p: &PaymentRequest) -> Vec<Cause> {
+pub fn open(p: &PaymentRequest) -> Vec<Cause> {
     p.holds.iter().filter(|h| h.release_time.is_none()).map(|h| h.cause()).collect()
 }
 
@@ -396,7 +396,7 @@ async fn hold(bed: &Bed, p: &PaymentRequest, cause: Cause) -> Result<PaymentRequ
     Ok(answer.into_inner().payment_request.unwrap())
 }
 
-async fn release(bed: &Bed, role: Role, p: &PaymentRequest, cause: Cause) -> Result<PaymentRequest, Status> {
+pub async fn release(bed: &Bed, role: Role, p: &PaymentRequest, cause: Cause) -> Result<PaymentRequest, Status> {
     let request = ReleaseHoldRequest {
         request_id: key(),
         payment_request_id: p.payment_request_id.clone(),

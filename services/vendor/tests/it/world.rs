@@ -11,14 +11,16 @@ use contracts::hearth::{
     vendor::v1::{
         AdmitVendorRequest, ApproveContractRequest, CertificateKind, CompleteDossierRequest, Contract, ContractTerms, DataProcessingTerms, DossierDocument,
         DraftContractRequest, ListOffersRequest, Offer, Person, RankVendorsRequest, RecordCertificateRequest, RecordConfidentialityRequest,
-        RecordTrainingRequest, RegisterPersonRequest, RegisterVendorRequest, ReviewContractRequest, ReviewSiteRequest, ScoreVendorRequest, Scores,
-        ServiceCategory, SlaTerm, Vendor, VendorKind, VerifyVendorRequest, contract_service_client::ContractServiceClient, dossier_document::Kind,
-        offer_service_client::OfferServiceClient, person_service_client::PersonServiceClient, training, vendor_service_client::VendorServiceClient,
+        RecordLegalRepresentativeRequest, RecordTrainingRequest, RegisterPersonRequest, RegisterVendorRequest, ReviewContractRequest, ReviewSiteRequest,
+        ScoreVendorRequest, Scores, ServiceCategory, SlaTerm, Vendor, VendorKind, VerifyVendorRequest, contract_service_client::ContractServiceClient,
+        dossier_document::Kind, offer_service_client::OfferServiceClient, person_service_client::PersonServiceClient, training,
+        vendor_service_client::VendorServiceClient,
     },
 };
 use ids::{CreditCode, IdNumber};
 use prost::{Message, Name};
 use testbed::{Bed, Client, Feed, at, eventually, key};
+use tonic::Status;
 use uuid::Uuid;
 
 pub type Vendors = VendorServiceClient<Client>;
@@ -164,6 +166,18 @@ pub async fn get(bed: &Bed, vendor_id: &str) -> Vendor {
         .unwrap()
 }
 
+/// Records who represents a vendor.
+pub async fn represent(bed: &Bed, vendor: &Vendor, id_number: &str) -> Result<Vendor, Status> {
+    let request = RecordLegalRepresentativeRequest {
+        request_id: key(),
+        vendor_id: vendor.vendor_id.clone(),
+        etag: vendor.etag.clone(),
+        id_number: id_number.into(),
+    };
+    let answer = vendors(bed, "it", &[Role::ItDepartment]).record_legal_representative(request).await?;
+    Ok(answer.into_inner().vendor.unwrap())
+}
+
 /// Brings a scored qualification to admission; the site is reviewed today.
 pub async fn ranked_and_admitted(bed: &Bed, vendor_id: &str, qualification_id: &str, category: ServiceCategory) -> Vendor {
     let mut it = vendors(bed, "it", &[Role::ItDepartment]);
@@ -185,6 +199,7 @@ pub async fn ranked_and_admitted(bed: &Bed, vendor_id: &str, qualification_id: &
         findings: "团队齐备".into(),
     };
     let vendor = it.review_site(request).await.unwrap().into_inner().vendor.unwrap();
+    let vendor = represent(bed, &vendor, &id_number()).await.unwrap();
     let request = AdmitVendorRequest {
         request_id: key(),
         vendor_id: vendor_id.into(),
