@@ -1,10 +1,12 @@
 //! Billing (抄表催费): meters, readings, tariffs, bill runs, bills, the ledger and payments.
 
 mod bill;
+mod bulk;
 mod dispute;
 mod dunning;
 mod fee;
 mod heat;
+mod held;
 mod late_fee;
 mod ledger;
 mod meter;
@@ -13,20 +15,25 @@ mod payment;
 mod profile;
 mod reading;
 mod refusal;
+mod route;
 mod run;
 mod supply;
 mod tariff;
 mod words;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use calendar::Clock;
 use contracts::hearth::billing::v1::{
-    bill_run_service_server::BillRunServiceServer, bill_service_server::BillServiceServer, dispute_service_server::DisputeServiceServer,
-    dunning_service_server::DunningServiceServer, fee_item_service_server::FeeItemServiceServer, heat_service_server::HeatServiceServer,
-    late_fee_service_server::LateFeeServiceServer, ledger_service_server::LedgerServiceServer, meter_service_server::MeterServiceServer,
-    opening_service_server::OpeningServiceServer, payment_service_server::PaymentServiceServer, profile_service_server::ProfileServiceServer,
-    reading_service_server::ReadingServiceServer, supply_service_server::SupplyServiceServer, tariff_service_server::TariffServiceServer,
+    bill_run_service_server::BillRunServiceServer, bill_service_server::BillServiceServer, bulk_meter_service_server::BulkMeterServiceServer,
+    dispute_service_server::DisputeServiceServer, dunning_service_server::DunningServiceServer, fee_item_service_server::FeeItemServiceServer,
+    heat_service_server::HeatServiceServer, held_bill_service_server::HeldBillServiceServer, late_fee_service_server::LateFeeServiceServer,
+    ledger_service_server::LedgerServiceServer, meter_service_server::MeterServiceServer, opening_service_server::OpeningServiceServer,
+    payment_service_server::PaymentServiceServer, profile_service_server::ProfileServiceServer, reading_service_server::ReadingServiceServer,
+    route_service_server::RouteServiceServer, supply_service_server::SupplyServiceServer, tariff_service_server::TariffServiceServer,
 };
 use database::Database;
 pub(crate) use database::table;
@@ -41,6 +48,9 @@ pub const SERVICE: boot::Service = boot::Service {
         include_str!("../migrations/0001_initial.sql"),
         include_str!("../migrations/0002_dues.sql"),
         include_str!("../migrations/0003_heat.sql"),
+        include_str!("../migrations/0004_bills.sql"),
+        include_str!("../migrations/0005_readings.sql"),
+        include_str!("../migrations/0006_tariff.sql"),
     ],
     build,
     references: &[
@@ -52,9 +62,21 @@ pub const SERVICE: boot::Service = boot::Service {
         ("reading.installation_id", "installation.id"),
         ("reading.agreement_id", "supply.id"),
         ("reading.exception_id", "reading_exception.id"),
+        ("reading.replaced_by", "reading.id"),
+        ("reading_exception.case_id", "abnormal_case.id"),
+        ("abnormal_case.agreement_id", "supply.id"),
+        ("meter_seal.meter_id", "meter.id"),
+        ("book_entry.installation_id", "installation.id"),
+        ("book_entry.book_id", "reading_book.id"),
+        ("reading_task.book_id", "reading_book.id"),
+        ("reading_task.installation_id", "installation.id"),
+        ("reading_task.agreement_id", "supply.id"),
+        ("sub_meter.bulk_installation_id", "installation.id"),
+        ("sub_meter.installation_id", "installation.id"),
         ("reading_exception.installation_id", "installation.id"),
         ("reading_exception.agreement_id", "supply.id"),
         ("tariff_price.tariff_id", "tariff.id"),
+        ("tariff.replaced_by", "tariff.id"),
         ("bill_run.job_id", "job.id"),
         ("bill_run_item.run_id", "bill_run.id"),
         ("bill_run_item.agreement_id", "supply.id"),
@@ -97,6 +119,13 @@ pub const SERVICE: boot::Service = boot::Service {
         ("opening.agreement_id", "supply.id"),
         ("opening.account_id", "account.id"),
         ("opening.installation_id", "installation.id"),
+        ("bill.replaces_bill_id", "bill.id"),
+        ("bill_explanation.bill_id", "bill.id"),
+        ("held_bill.run_id", "bill_run.id"),
+        ("held_bill.agreement_id", "supply.id"),
+        ("held_bill.account_id", "account.id"),
+        ("held_bill.reading_id", "reading.id"),
+        ("held_bill.bill_id", "bill.id"),
     ],
 };
 
@@ -107,8 +136,8 @@ pub struct Desk {
     pub db: Database,
     /// The clock of the rules.
     pub clock: Clock,
-    /// Thresholds of the validation of readings.
-    pub thresholds: reading::model::Thresholds,
+    /// Rules and thresholds of the validation of readings.
+    pub thresholds: Arc<reading::rules::Rules>,
 }
 
 fn build(host: boot::Host) -> boot::Built {
@@ -116,7 +145,7 @@ fn build(host: boot::Host) -> boot::Built {
         let desk = Desk {
             db: host.db.clone(),
             clock: host.clock.clone(),
-            thresholds: reading::model::Thresholds::shipped()?,
+            thresholds: Arc::new(reading::rules::Rules::shipped()?),
         };
         let archive = database::consume(host.db.clone(), host.peer("archive")?, supply::events::FromArchive);
         let hall = database::consume(host.db.clone(), host.peer("hall")?, supply::events::FromHall);
@@ -124,9 +153,12 @@ fn build(host: boot::Host) -> boot::Built {
             .serve(SupplyServiceServer::new(supply::api::Api(desk.clone())))
             .serve(MeterServiceServer::new(meter::api::Api(desk.clone())))
             .serve(ReadingServiceServer::new(reading::api::Api(desk.clone())))
+            .serve(BulkMeterServiceServer::new(bulk::api::Api(desk.clone())))
+            .serve(RouteServiceServer::new(route::api::Api(desk.clone())))
             .serve(TariffServiceServer::new(tariff::api::Api(desk.clone())))
             .serve(BillRunServiceServer::new(run::api::Api(desk.clone())))
             .serve(BillServiceServer::new(bill::api::Api(desk.clone())))
+            .serve(HeldBillServiceServer::new(held::api::Api(desk.clone())))
             .serve(LedgerServiceServer::new(ledger::api::Api(desk.clone())))
             .serve(PaymentServiceServer::new(payment::api::Api(desk.clone())))
             .serve(FeeItemServiceServer::new(fee::api::Api(desk.clone())))
@@ -138,6 +170,7 @@ fn build(host: boot::Host) -> boot::Built {
             .serve(OpeningServiceServer::new(opening::api::Api(desk.clone())))
             .job(heat::batch::HeatRun(desk.clone()))
             .task("sweep-dues", sweep(desk.clone()))
+            .task("find-silent-meters", reading::silent::watch(desk.clone()))
             .job(run::batch::BillRun(desk))
             .task("take-archive-events", archive)
             .task("take-hall-events", hall))

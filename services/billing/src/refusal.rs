@@ -14,7 +14,7 @@ rpc::refusals! {
         /// The time of a reading cannot be read.
         ReadTime = InvalidArgument "READ_TIME" "the time of the reading is no RFC 3339 time with an offset",
         /// The source of a reading is unknown.
-        Source = InvalidArgument "SOURCE" "the source is none of reader, remote, user",
+        Source = InvalidArgument "SOURCE" "the source is none of reader, remote, user, check",
         /// There is no such meter for the caller.
         MeterUnknown = NotFound "METER_UNKNOWN" "there is no such meter",
         /// The meter was nowhere installed at that moment.
@@ -57,6 +57,14 @@ rpc::refusals! {
         ClassTwice = InvalidArgument "CLASS_TWICE" "a class of use stands twice",
         /// The version to follow has ended or begins later.
         TariffNotOpen = FailedPrecondition "TARIFF_NOT_OPEN" "the version to follow has ended or begins later",
+        /// 9.1: rules of a tariff that cannot hold together.
+        TariffRule = InvalidArgument "TARIFF_RULE" "the rules of the prices do not fit each other",
+        /// A version is replaced once.
+        TariffReplaced = FailedPrecondition "TARIFF_REPLACED" "the version was replaced already",
+        /// B14: degree days that bills may rest on do not change.
+        DegreeDayKnown = AlreadyExists "DEGREE_DAY_KNOWN" "the day has another number of degree days",
+        /// A day stands twice in a request.
+        DayTwice = InvalidArgument "DAY_TWICE" "a day stands twice",
         /// The month is not over.
         PeriodNotOver = FailedPrecondition "PERIOD_NOT_OVER" "the month is not over",
         /// The bill is reversed.
@@ -151,5 +159,51 @@ rpc::refusals! {
         NamedBillsMixed = InvalidArgument "NAMED_BILLS_MIXED" "the bills named are for gas and for heat; take two payments",
         /// The channel is kept for what is taken over.
         ChannelReserved = InvalidArgument "CHANNEL_RESERVED" "the channel is kept for balances that are taken over",
+        /// B-05, G-11: nothing is bought on credit.
+        PrepaymentRequired = FailedPrecondition "PREPAYMENT_REQUIRED" "the party buys nothing on credit and has not paid enough ahead",
+        /// G-11: no favours.
+        ListedDishonest = FailedPrecondition "LISTED_DISHONEST" "the party is on the list of dishonest customers",
+        /// A check cannot be used.
+        CheckTwice = InvalidArgument "CHECK_TWICE" "a check stands twice for a class of use",
+        /// The held bill is decided.
+        HeldBillDecided = FailedPrecondition "HELD_BILL_DECIDED" "the held bill is decided already",
+        /// Another person decides on a held bill.
+        OwnHeldBill = PermissionDenied "OWN_HELD_BILL" "who started the run or brought the reading may not decide on its held bills",
+        /// The bill would be another one now.
+        HeldBillChanged = FailedPrecondition "HELD_BILL_CHANGED" "the bill would be another one now; the next run takes it up",
+        /// Only regular bills are billed anew.
+        BillNotRegular = FailedPrecondition "BILL_NOT_REGULAR" "only regular bills are billed anew",
+        /// A month cannot be billed anew.
+        RebillParked = FailedPrecondition "REBILL_PARKED" "a month cannot be billed anew now",
+        /// The last day lies beyond the life of the meter (T3).
+        MeterLife = InvalidArgument "METER_LIFE" "the last day lies beyond the life of the meter",
+        /// Small diaphragm meters are verified once (T3).
+        MeterFirstVerificationOnly = FailedPrecondition "METER_FIRST_VERIFICATION_ONLY" "a gas meter of up to 10 cubic metres an hour is verified once only",
+        /// E9-01: the abnormal case is closed.
+        CaseClosed = FailedPrecondition "CASE_CLOSED" "the case is closed",
+        /// E2-03: there is something to bill by.
+        ReadAlready = FailedPrecondition "READ_ALREADY" "the month has a reading",
+        /// E2-03: too many estimates in a row, or none at all.
+        EstimateNotAllowed = FailedPrecondition "ESTIMATE_NOT_ALLOWED" "the class allows no estimate, or no further one in a row; an appointment is due",
+        /// E2-04: no method has what it needs.
+        NoBasis = FailedPrecondition "NO_BASIS" "there is nothing to estimate by",
+        /// A reading from a photo names it.
+        PhotoMissing = InvalidArgument "PHOTO_MISSING" "a reading from a photo names the photo",
+        /// E2-01: the day of a book lies within its cycle.
+        ReadDay = InvalidArgument "READ_DAY" "a weekly book is read on a day from 1 to 7",
+        /// E2-01: every in-service meter is in a book.
+        MetersUncovered = FailedPrecondition "METERS_UNCOVERED" "in-service meters of the branch are in no book",
+        /// The task is done.
+        TaskDone = FailedPrecondition "TASK_DONE" "the meter was read, or is gone",
+        /// A reader reports own visits only.
+        NotYourTask = PermissionDenied "NOT_YOUR_TASK" "the task is another reader's",
+        /// The local time of a reading came twice when clocks were put back.
+        LocalTimeTwice = InvalidArgument "LOCAL_TIME_TWICE" "the local time came twice when clocks were put back; write it with its offset",
+        /// E12: a meter is behind one bulk meter at a time.
+        SubMeterTaken = FailedPrecondition "SUB_METER_TAKEN" "the meter is behind another bulk meter",
+        /// E12: no meter is behind itself.
+        SubMeterLoop = InvalidArgument "SUB_METER_LOOP" "a meter cannot be behind itself",
+        /// E12: a bulk meter without sub-meters cannot be compared.
+        NoSubMeters = FailedPrecondition "NO_SUB_METERS" "no meter is behind it on those days",
     }
 }

@@ -1,12 +1,13 @@
 //! Bills over gRPC.
 
 use contracts::hearth::billing::v1::{
-    GetBillRequest, GetBillResponse, ListBillsRequest, ListBillsResponse, ReverseBillRequest, ReverseBillResponse, bill_service_server::BillService,
+    CancelAndRebillRequest, CancelAndRebillResponse, ExplainBillRequest, ExplainBillResponse, GetBillRequest, GetBillResponse, ListBillsRequest,
+    ListBillsResponse, ReverseBillRequest, ReverseBillResponse, bill_service_server::BillService,
 };
 use database::Scope;
 use rpc::{Call, Fault, page::Page, wire};
 
-use super::{ops, store};
+use super::{explain::explain, ops, rebill::rebill, store};
 use crate::Desk;
 
 /// BillService.
@@ -16,6 +17,8 @@ rpc::service! {
     BillService for Api(Desk) {
         read get_bill(GetBillRequest) -> GetBillResponse = get;
         read list_bills(ListBillsRequest) -> ListBillsResponse = list;
+        read explain_bill(ExplainBillRequest) -> ExplainBillResponse = explain;
+        write cancel_and_rebill(CancelAndRebillRequest) -> CancelAndRebillResponse = rebill;
         write reverse_bill(ReverseBillRequest) -> ReverseBillResponse = ops::reverse;
     }
 }
@@ -23,9 +26,10 @@ rpc::service! {
 async fn get(desk: Desk, call: Call, request: GetBillRequest) -> Result<GetBillResponse, Fault> {
     let row = store::one(desk.db.reader(), &Scope::of(&call), wire::id_of("bill_id", &request.bill_id)?).await?;
     let lines = store::lines(desk.db.reader(), row.id).await?;
-    Ok(GetBillResponse {
-        bill: Some(store::message(&row, &lines)?),
-    })
+    let replacement = store::replacement(desk.db.reader(), row.id).await?;
+    let mut bill = store::message(&row, &lines)?;
+    bill.replaced_by_bill_id = replacement.map_or_else(String::new, |b| b.id.to_string());
+    Ok(GetBillResponse { bill: Some(bill) })
 }
 
 async fn list(desk: Desk, call: Call, request: ListBillsRequest) -> Result<ListBillsResponse, Fault> {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     ops::issued,
-    store::{bill, line},
+    store::{bill, explanation, line},
 };
 use crate::{
     late_fee::store::Lates,
@@ -36,8 +36,13 @@ async fn number(write: &Write, bills: &mut [bill::Model]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Sends new bills out with their lines. The caller has locked the accounts.
-pub async fn issue(write: &mut Write, mut bills: Vec<bill::Model>, lines: Vec<line::Model>) -> Result<Vec<bill::Model>, Fault> {
+/// Sends new bills out with their lines, and with the explanations of those that were priced by steps. The caller has locked the accounts.
+pub async fn issue(
+    write: &mut Write,
+    mut bills: Vec<bill::Model>,
+    lines: Vec<line::Model>,
+    explanations: Vec<explanation::Model>,
+) -> Result<Vec<bill::Model>, Fault> {
     number(write, &mut bills).await?;
     let accounts: HashSet<Uuid> = bills.iter().map(|b| b.account_id).collect();
     let accounts: Vec<Uuid> = accounts.into_iter().collect();
@@ -57,16 +62,17 @@ pub async fn issue(write: &mut Write, mut bills: Vec<bill::Model>, lines: Vec<li
     postings.extend(used);
     table::insert_all::<bill::Entity>(&**write, bills.clone()).await?;
     table::insert_all::<line::Entity>(&**write, lines).await?;
+    table::insert_all::<explanation::Entity>(&**write, explanations).await?;
     table::insert_all::<allocation::Entity>(&**write, shares).await?;
     post(write, postings).await?;
     for row in &bills {
-        told(write, row);
+        told(write, row)?;
     }
     Ok(bills)
 }
 
 /// Tells the others of a bill that went out.
-fn told(write: &mut Write, row: &bill::Model) {
+fn told(write: &mut Write, row: &bill::Model) -> Result<(), Fault> {
     write.event(
         row.account_id,
         &BillIssued {
@@ -82,6 +88,11 @@ fn told(write: &mut Write, row: &bill::Model) {
             issue_date: Some(wire::date(row.issue_date)),
             due_date: Some(wire::date(row.due_date)),
             de_facto: row.de_facto,
+            kind: row.kind()?.number(),
+            service: row.service().code().to_owned(),
+            from_date: Some(wire::date(row.from_date)),
+            to_date: Some(wire::date(row.to_date)),
         },
     );
+    Ok(())
 }

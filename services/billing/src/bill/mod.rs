@@ -1,7 +1,9 @@
-//! Bills: made by runs, never edited, reversed by credit notes.
+//! Bills: made by runs, never edited, reversed by credit notes, explained step by step.
 
 pub mod api;
+pub mod explain;
 pub mod issue;
 pub mod model;
 pub mod ops;
+pub mod rebill;
 pub mod store;

@@ -52,7 +52,7 @@ pub async fn reverse(desk: Desk, call: Call, request: ReverseBillRequest) -> Res
         return Err(Refusal::BillNotLatest.into());
     }
     let row = take_back(&mut write, row, &request.reason).await?;
-    release_reading(&mut write, &desk, &row, request.reading_was_wrong).await?;
+    give_back(&mut write, &desk, row.reading_id, reading_after(request.reading_was_wrong)).await?;
     settle_others(&mut write, row.account_id).await?;
     write.subject(row.id);
     let lines = store::lines(&*write, row.id).await?;
@@ -158,9 +158,9 @@ async fn free(write: &mut Write, row: &bill::Model) -> Result<(i64, i64), Fault>
     Ok((principal, late))
 }
 
-/// The reading is billed anew, or, where it was wrong, never again (edge 5).
-async fn release_reading(write: &mut Write, desk: &Desk, row: &bill::Model, wrong: bool) -> Result<(), Fault> {
-    let Some(reading_id) = row.reading_id else {
+/// Gives a reading back: accepted, so that it is billed anew, or as one that is never billed (edge 5).
+pub async fn give_back(write: &mut Write, desk: &Desk, reading_id: Option<Uuid>, state: ReadingState) -> Result<(), Fault> {
+    let Some(reading_id) = reading_id else {
         return Ok(());
     };
     let Some(end) = reading::Entity::find_by_id(reading_id).one(&**write).await? else {
@@ -169,11 +169,15 @@ async fn release_reading(write: &mut Write, desk: &Desk, row: &bill::Model, wron
     let meters = meters::lock(&**write, &Scope::everything(), &[&end.meter_no]).await?;
     let mut chains = Chains::load(&**write, &desk.thresholds, meters, end.read_date).await?;
     if let Some(link) = chains.link(end.id) {
-        let state = if wrong { ReadingState::Corrected } else { ReadingState::Accepted };
         link.edit().state = state.code().to_owned();
     }
     chains.settle(write, &desk.thresholds).await?;
     Ok(())
+}
+
+/// What becomes of the reading of a bill that is taken back.
+pub const fn reading_after(wrong: bool) -> ReadingState {
+    if wrong { ReadingState::Corrected } else { ReadingState::Accepted }
 }
 
 /// What was freed pays other open bills of the account and their late fees.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use calendar::NaiveDate;
 use contracts::hearth::billing::v1 as proto;
 use database::{Scope, Scoped, Write, find};
 use money::{Money, UnitPrice};
@@ -57,6 +58,11 @@ table!(bill, "bill", {
     service: Option<String>,
     season: Option<String>,
     unit: Option<String>,
+    replaces_bill_id: Option<Uuid>,
+});
+table!(explanation, "bill_explanation", {
+    #[sea_orm(primary_key, auto_increment = false)] bill_id: Uuid,
+    content: String,
 });
 table!(line, "bill_line", {
     #[sea_orm(primary_key, auto_increment = false)] bill_id: Uuid,
@@ -215,6 +221,23 @@ pub async fn set_paid(write: &Write, row: &mut bill::Model) -> Result<(), Fault>
     Ok(())
 }
 
+/// The bill that took the place of one.
+pub async fn replacement(conn: &impl ConnectionTrait, bill: Uuid) -> Result<Option<bill::Model>, Fault> {
+    Ok(bill::Entity::find().filter(bill::Column::ReplacesBillId.eq(bill)).one(conn).await?)
+}
+
+/// The live regular bills of an agreement that end on a day or later, the latest first.
+pub async fn from_on(conn: &impl ConnectionTrait, agreement: Uuid, day: NaiveDate) -> Result<Vec<bill::Model>, Fault> {
+    Ok(bill::Entity::find()
+        .filter(bill::Column::AgreementId.eq(agreement))
+        .filter(bill::Column::Kind.eq(BillKind::Regular.code()))
+        .filter(bill::Column::State.ne(BillState::Reversed.code()))
+        .filter(bill::Column::ToDate.gte(day))
+        .order_by_desc(bill::Column::ToDate)
+        .all(conn)
+        .await?)
+}
+
 /// Lines of a bill.
 pub async fn lines(conn: &impl ConnectionTrait, bill: Uuid) -> Result<Vec<line::Model>, Fault> {
     Ok(line::Entity::find()
@@ -330,5 +353,7 @@ pub fn message(row: &bill::Model, lines: &[line::Model]) -> Result<proto::Bill, 
         service: row.service().code().to_owned(),
         season: row.season.clone().unwrap_or_default(),
         unit: row.unit().to_owned(),
+        replaces_bill_id: id(row.replaces_bill_id),
+        replaced_by_bill_id: String::new(),
     })
 }

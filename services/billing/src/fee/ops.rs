@@ -26,6 +26,7 @@ use crate::{
     },
     profile::store::book,
     supply::{
+        hold,
         model::{SupplyState, TermKind},
         store::{self as supplies, supply},
     },
@@ -206,8 +207,12 @@ pub async fn charge(desk: Desk, call: Call, request: ChargeFeeRequest) -> Result
         to_date: row.to_date,
         unit: None,
     };
-    let issued = issue(&mut write, vec![row], vec![line.clone()]).await?;
+    let issued = issue(&mut write, vec![row], vec![line.clone()], vec![]).await?;
     let row = issued.first().ok_or_else(|| Fault::internal("a charge without a bill"))?;
+    // B-05, G-11: no purchase on credit. What is refused here leaves nothing behind.
+    if row.rest() > 0 && hold::pays_ahead(&*write, account.party_id, today).await? {
+        return Err(Refusal::PrepaymentRequired.into());
+    }
     write.subject(row.id);
     let bill = bills::message(row, &[line])?;
     write.commit(ChargeFeeResponse { bill: Some(bill) }).await
@@ -307,5 +312,6 @@ fn fee_bill(agreement: &supply::Model, item: &fee_item::Model, class: String, sp
         service: Some(agreement.service.clone()),
         season: None,
         unit: None,
+        replaces_bill_id: None,
     }
 }

@@ -22,7 +22,7 @@ use crate::{
         issue::issue,
         model::BillKind,
         ops::{settle_others, take_back},
-        store::{bill, line},
+        store::{bill, explanation, line},
     },
     meter::store::{self as meters, installation, meter},
     run::{
@@ -160,7 +160,7 @@ impl HeatRun {
                         run: Some(run.id),
                         energy: None,
                     };
-                    let (bill, lines) = bill.rows(now);
+                    let (bill, lines, explanation) = bill.rows(now);
                     account.state = step(HeatState::Enrolled, Action::Assess)?.code().to_owned();
                     account.bill_id = Some(bill.id);
                     account.by_area = Some(bill.amount);
@@ -168,13 +168,19 @@ impl HeatRun {
                     run.amount = run.amount.saturating_add(bill.amount);
                     made.bills.push(bill);
                     made.lines.extend(lines);
+                    made.explanations.push(explanation);
                     made.keep(account, fresh);
                 }
                 Err(reason) => made.without(&mut run, supply, Outcome::Parked, reason),
             }
         }
         run.reached = Some(last);
-        issue(&mut write, std::mem::take(&mut made.bills), std::mem::take(&mut made.lines)).await?;
+        let (bills, lines, explanations) = (
+            std::mem::take(&mut made.bills),
+            std::mem::take(&mut made.lines),
+            std::mem::take(&mut made.explanations),
+        );
+        issue(&mut write, bills, lines, explanations).await?;
         made.close(write, run).await
     }
 
@@ -253,8 +259,8 @@ impl HeatRun {
                 run: Some(run.id),
                 energy: Some(used),
             };
-            let (bill, lines) = bill.rows(now);
-            let issued = issue(&mut write, vec![bill], lines).await?;
+            let (bill, lines, explanation) = bill.rows(now);
+            let issued = issue(&mut write, vec![bill], lines, vec![explanation]).await?;
             let Some(bill) = issued.first() else { continue };
             account.bill_id = Some(bill.id);
             account.by_meter = Some(settled.by_meter);
@@ -426,6 +432,7 @@ impl Loaded {
 struct Made {
     bills: Vec<bill::Model>,
     lines: Vec<line::Model>,
+    explanations: Vec<explanation::Model>,
     fresh: Vec<account::Model>,
     changed: Vec<account::Model>,
     items: Vec<item::Model>,

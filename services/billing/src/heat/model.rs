@@ -249,6 +249,8 @@ pub fn check_basis(basis: &Basis) -> Result<(), Refusal> {
 pub struct Draft {
     pub amount: Money,
     pub lines: Vec<DraftLine>,
+    /// The steps to the amount.
+    pub explanation: String,
 }
 
 /// A line of a heat bill to be.
@@ -270,7 +272,7 @@ fn draft(fee: HeatFee, unit: Option<EnergyUnit>) -> Draft {
         unit: match line.quantity {
             Quantity::Area(_) => "m2",
             Quantity::Energy(_) => unit.map_or("", EnergyUnit::text),
-            Quantity::Volume(_) | Quantity::Once => "",
+            Quantity::Volume(_) | Quantity::Days(_) | Quantity::Once => "",
         },
         price: line.unit_price.micros(),
         amount: line.amount.fen(),
@@ -279,6 +281,7 @@ fn draft(fee: HeatFee, unit: Option<EnergyUnit>) -> Draft {
     Draft {
         amount: fee.total,
         lines: lines.collect(),
+        explanation: fee.explanation.into_text(),
     }
 }
 

@@ -4,8 +4,8 @@ use calendar::NaiveDate;
 use chrono::{Datelike, Days};
 use contracts::hearth::{
     billing::v1::{
-        AssessHeatRequest, AssessHeatResponse, CorrectHeatAreaRequest, CorrectHeatAreaResponse, EnrolHeatRequest, EnrolHeatResponse, OpenHeatSeasonRequest,
-        OpenHeatSeasonResponse, SettleHeatRequest, SettleHeatResponse,
+        AssessHeatRequest, AssessHeatResponse, CorrectHeatAreaRequest, CorrectHeatAreaResponse, EnrolHeatRequest, EnrolHeatResponse, HeatSeasonOpened,
+        OpenHeatSeasonRequest, OpenHeatSeasonResponse, SettleHeatRequest, SettleHeatResponse,
     },
     r#type::v1::Decimal,
 };
@@ -66,6 +66,14 @@ pub async fn open(desk: Desk, call: Call, request: OpenHeatSeasonRequest) -> Res
     };
     table::insert::<season::Entity>(&*write, row.clone()).await?;
     write.subject(row.id);
+    let event = HeatSeasonOpened {
+        heat_season_id: row.id.to_string(),
+        season: row.season.clone(),
+        branch: row.branch.clone(),
+        start_date: Some(wire::date(row.start_date)),
+        end_date: Some(wire::date(row.end_date)),
+    };
+    write.event(row.id, &event);
     write
         .commit(OpenHeatSeasonResponse {
             season: Some(store::season_message(&row)),
@@ -159,7 +167,7 @@ pub async fn correct(desk: Desk, call: Call, request: CorrectHeatAreaRequest) ->
     let draft = model::assess(price, &basis).map_err(|reason| Fault::precondition(reason, "the season cannot be priced"))?;
     let supply = supplies::supply(&*write, &scope, row.agreement_id).await?;
     let old = take_back(&mut write, old, "area corrected").await?;
-    let (bill, lines) = Bill {
+    let (bill, lines, explanation) = Bill {
         season: &season,
         supply: &supply,
         kind: BillKind::HeatSeason,
@@ -175,7 +183,7 @@ pub async fn correct(desk: Desk, call: Call, request: CorrectHeatAreaRequest) ->
     row.state = state.code().to_owned();
     row.version = row.version.saturating_add(1);
     keep(&mut row, &basis, &request.document_reference, call.subject());
-    issue(&mut write, vec![bill], lines).await?;
+    issue(&mut write, vec![bill], lines, vec![explanation]).await?;
     table::update::<account::Entity>(&*write, row.clone()).await?;
     settle_others(&mut write, row.account_id).await?;
     write.subject(row.id);
@@ -263,7 +271,7 @@ async fn start(write: &Write, season: &season::Model, purpose: Purpose, due_days
         due_days,
         purpose: Some(purpose.code().to_owned()),
         season: Some(season.season.clone()),
-        ..run::Model::begun(id, job_id, &season.branch, expected, write.now())
+        ..run::Model::begun(id, job_id, &season.branch, expected, write)
     };
     table::insert::<run::Entity>(&**write, row).await?;
     Ok((id.to_string(), job_id.to_string()))

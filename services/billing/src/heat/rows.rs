@@ -11,7 +11,7 @@ use super::{
 use crate::{
     bill::{
         model::BillKind,
-        store::{bill, line},
+        store::{bill, explanation, line},
     },
     supply::{model::Service, store::supply},
     tariff::heat::{EnergyUnit, HeatPrice},
@@ -74,7 +74,7 @@ pub struct Bill<'a> {
 
 impl Bill<'_> {
     /// Its rows; number and state come with the issue.
-    pub fn rows(&self, now: Instant) -> (bill::Model, Vec<line::Model>) {
+    pub fn rows(&self, now: Instant) -> (bill::Model, Vec<line::Model>, explanation::Model) {
         let id = Uuid::now_v7();
         let (start, end) = (self.season.start_date, self.season.end_date);
         // A bill covers the days after its first one: both ends of a season are heated.
@@ -118,6 +118,7 @@ impl Bill<'_> {
             service: Some(Service::Heat.code().to_owned()),
             season: Some(self.season.season.clone()),
             unit: Some(self.energy.map_or("", |u| u.unit.text()).to_owned()),
+            replaces_bill_id: None,
         };
         let lines = (0..).zip(&self.draft.lines).map(|(ordinal, l)| line::Model {
             bill_id: id,
@@ -133,7 +134,10 @@ impl Bill<'_> {
             to_date: end,
             unit: Some(l.unit.to_owned()),
         });
-        let lines = lines.collect();
-        (row, lines)
+        let explanation = explanation::Model {
+            bill_id: id,
+            content: self.draft.explanation.clone(),
+        };
+        (row, lines.collect(), explanation)
     }
 }

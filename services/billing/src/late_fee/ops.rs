@@ -20,7 +20,7 @@ use crate::{
         model::BillState,
         store::{self as bills, bill},
     },
-    supply::store as supply,
+    supply::{hold, store as supply},
     table,
 };
 
@@ -79,6 +79,7 @@ pub async fn propose(desk: Desk, call: Call, request: ProposeWaiverRequest) -> R
     if due == 0 {
         return Err(Refusal::NoLateFee.into());
     }
+    no_favour(&write, &bill).await?;
     let row = waiver::Model {
         id: Uuid::now_v7(),
         bill_id: bill.id,
@@ -112,6 +113,7 @@ pub async fn approve(desk: Desk, call: Call, request: ApproveWaiverRequest) -> R
     let id = wire::id_of("waiver_id", &request.waiver_id)?;
     let mut row = decided(&write, &call, id, &request.etag, Action::Approve).await?;
     let bill = bills::one(&*write, &Scope::everything(), row.bill_id).await?;
+    no_favour(&write, &bill).await?;
     let due = store::settle(&mut write, std::slice::from_ref(&bill)).await?.get(&bill.id).map_or(0, |l| l.due);
     row.waived = row.amount.map_or(due, |amount| amount.min(due));
     store::waive(&write, bill.id, row.waived).await?;
@@ -139,6 +141,14 @@ pub async fn reject(desk: Desk, call: Call, request: RejectWaiverRequest) -> Res
             waiver: Some(store::waiver_message(&row)?),
         })
         .await
+}
+
+/// G-11: a waiver is a favour, which a party on the list of dishonest customers does not get.
+async fn no_favour(write: &Write, bill: &bill::Model) -> Result<(), Fault> {
+    if hold::is_listed(&**write, bill.party_id, write.now().date()).await? {
+        return Err(Refusal::ListedDishonest.into());
+    }
+    Ok(())
 }
 
 /// A bill under the lock of its account.

@@ -235,7 +235,7 @@ pub async fn balance(conn: &impl ConnectionTrait, account: &account::Model, toda
         receivable: sums.next(),
         prepayment: sums.next(),
         late_fee: Some(wire::money(Money::from_fen(late))),
-        prepayment_required: supply::hold::stands(conn, account.party_id).await?,
+        prepayment_required: supply::hold::pays_ahead(conn, account.party_id, today).await?,
     })
 }
 

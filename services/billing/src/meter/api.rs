@@ -1,9 +1,10 @@
 //! Meters over gRPC.
 
 use contracts::hearth::billing::v1::{
-    GetMeterByNumberRequest, GetMeterByNumberResponse, GetMeterRequest, GetMeterResponse, ImportMetersRequest, ImportMetersResponse, InstallMeterRequest,
-    InstallMeterResponse, ListInstallationsRequest, ListInstallationsResponse, RegisterMeterRequest, RegisterMeterResponse, RemoveInstallationRequest,
-    RemoveInstallationResponse, meter_service_server::MeterService,
+    ExchangeMeterRequest, ExchangeMeterResponse, GetMeterByNumberRequest, GetMeterByNumberResponse, GetMeterRequest, GetMeterResponse, ImportMetersRequest,
+    ImportMetersResponse, InspectSealRequest, InspectSealResponse, InstallMeterRequest, InstallMeterResponse, ListInstallationsRequest,
+    ListInstallationsResponse, ListSealsRequest, ListSealsResponse, RegisterMeterRequest, RegisterMeterResponse, RemoveInstallationRequest,
+    RemoveInstallationResponse, SealMeterRequest, SealMeterResponse, VerifyMeterRequest, VerifyMeterResponse, meter_service_server::MeterService,
 };
 use database::{Scope, find};
 use rpc::{Call, Fault, Outflow, page::Page, wire};
@@ -12,7 +13,7 @@ use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use super::{
-    intake, ops,
+    intake, ops, seal,
     store::{self, meter},
 };
 use crate::Desk;
@@ -27,6 +28,11 @@ rpc::service! {
         read get_meter_by_number(GetMeterByNumberRequest) -> GetMeterByNumberResponse = by_number;
         write install_meter(InstallMeterRequest) -> InstallMeterResponse = ops::install;
         write remove_installation(RemoveInstallationRequest) -> RemoveInstallationResponse = ops::remove;
+        write exchange_meter(ExchangeMeterRequest) -> ExchangeMeterResponse = ops::exchange;
+        write verify_meter(VerifyMeterRequest) -> VerifyMeterResponse = ops::verify;
+        write seal_meter(SealMeterRequest) -> SealMeterResponse = seal::put_on;
+        write inspect_seal(InspectSealRequest) -> InspectSealResponse = seal::inspect;
+        read list_seals(ListSealsRequest) -> ListSealsResponse = seal::list;
         read list_installations(ListInstallationsRequest) -> ListInstallationsResponse = list;
     } and {
         type ImportMetersStream = Outflow<ImportMetersResponse>;

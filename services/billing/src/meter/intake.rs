@@ -47,7 +47,7 @@ pub async fn import(desk: Desk, call: Call, request: ImportMetersRequest) -> Res
     // Numbers are unique over all branches: a meter of another branch is taken, not free.
     let meters = meter::Entity::find().filter(meter::Column::MeterNo.is_in(numbers)).all(&*write).await?;
     let mut meters: HashMap<String, meter::Model> = meters.into_iter().map(|m| (m.meter_no.clone(), m)).collect();
-    let supplies = supply::store::gas_of_accounts(&*write, &scope, &accounts).await?;
+    let supplies = supply::store::of_accounts(&*write, &scope, &accounts).await?;
     let agreements: Vec<Uuid> = supplies.iter().map(|s| s.id).collect();
     let ids: Vec<Uuid> = meters.values().map(|m| m.id).collect();
     let live = installation::Entity::find().filter(installation::Column::EndDate.is_null());
@@ -61,14 +61,16 @@ pub async fn import(desk: Desk, call: Call, request: ImportMetersRequest) -> Res
         .collect();
     let by_meter = live.filter(installation::Column::MeterId.is_in(ids)).all(&*write).await?;
     let mut on_meter: HashMap<Uuid, installation::Model> = by_meter.into_iter().map(|i| (i.meter_id, i)).collect();
-    let mut on_agreement: HashSet<Uuid> = by_agreement.iter().map(|i| i.agreement_id).collect();
+    let mut on_agreement: HashSet<(Uuid, String)> = by_agreement.into_iter().map(|i| (i.agreement_id, i.commodity)).collect();
     let (mut new_meters, mut new_installs) = (vec![], vec![]);
     for row in &request.rows {
         let outcome = parse(row, now.date()).and_then(|parsed| {
-            let supply = supplies.iter().find(|s| s.account_no == row.account_no).ok_or(Wrong(
+            let commodity = parsed.kind.commodity();
+            let of_row = |s: &&supply::store::supply::Model| s.account_no == row.account_no && commodity.fits(&s.service);
+            let supply = supplies.iter().find(of_row).ok_or(Wrong(
                 "account_no",
                 "ACCOUNT_UNKNOWN",
-                "there is no such account with a gas agreement",
+                "there is no such account with an agreement for what the meter counts",
             ))?;
             if let Some(meter) = meters.get(&row.meter_no) {
                 let same = on_meter
@@ -84,7 +86,7 @@ pub async fn import(desk: Desk, call: Call, request: ImportMetersRequest) -> Res
                     Err(Wrong("meter_no", "METER_TAKEN", "the meter is registered otherwise or installed elsewhere"))
                 };
             }
-            if on_agreement.contains(&supply.id) {
+            if on_agreement.contains(&(supply.id, commodity.code().to_owned())) {
                 return Err(Wrong("account_no", "AGREEMENT_TAKEN", "another meter is installed there"));
             }
             Ok(Some((parsed, supply)))
@@ -118,8 +120,9 @@ pub async fn import(desk: Desk, call: Call, request: ImportMetersRequest) -> Res
                     awaits_opening: false,
                     end_reason: String::new(),
                     created_at: now.micros(),
+                    commodity: parsed.kind.commodity().code().to_owned(),
                 };
-                on_agreement.insert(supply.id);
+                on_agreement.insert((supply.id, install.commodity.clone()));
                 visible.insert(meter.id);
                 on_meter.insert(meter.id, install.clone());
                 meters.insert(meter.meter_no.clone(), meter.clone());
@@ -153,9 +156,7 @@ fn parse(row: &MeterRow, today: NaiveDate) -> Result<Parsed, Wrong> {
     if !is_meter_no(&row.meter_no) {
         return Err(Wrong("meter_no", "METER_NO", "a number is 1 to 40 letters, digits and dashes"));
     }
-    let kind = MeterKind::of_number(row.kind)
-        .filter(|kind| kind.energy().is_none())
-        .ok_or(Wrong("kind", "KIND", "the kind is not one of a gas meter"))?;
+    let kind = MeterKind::of_number(row.kind).ok_or(Wrong("kind", "KIND", "the kind is not known"))?;
     let qmax = Volume::parse(&row.qmax)
         .ok()
         .filter(|q| *q > Volume::ZERO)
@@ -174,7 +175,12 @@ fn parse(row: &MeterRow, today: NaiveDate) -> Result<Parsed, Wrong> {
     if installed > today {
         return Err(Wrong("installed_on", "FUTURE_DATE", "the day lies in the future"));
     }
-    let initial = index_of(&row.initial_index, kind, Register { digits, qmax: qmax.litres() }).map_err(|r| Wrong("initial_index", r.reason(), r.message()))?;
+    let register = Register {
+        digits,
+        qmax: qmax.litres(),
+        multiplier: 1,
+    };
+    let initial = index_of(&row.initial_index, kind, register).map_err(|r| Wrong("initial_index", r.reason(), r.message()))?;
     Ok(Parsed {
         kind,
         qmax: qmax.litres(),

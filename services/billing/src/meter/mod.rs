@@ -4,4 +4,5 @@ pub mod api;
 pub mod intake;
 pub mod model;
 pub mod ops;
+pub mod seal;
 pub mod store;

@@ -8,8 +8,15 @@ use rpc::{Fault, page::Page, wire};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
-use super::model::{MeterKind, MeterState};
-use crate::{reading::model::Register, table, words::known};
+use super::model::{Commodity, GasKind, MeterKind, MeterState};
+use crate::{
+    reading::{
+        model::Register,
+        rules::{Class, Metered},
+    },
+    table,
+    words::known,
+};
 
 table!(meter, "meter", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
@@ -26,6 +33,9 @@ table!(meter, "meter", {
     state: String,
     version: i64,
     created_at: i64,
+    multiplier: i32,
+    gas_kind: Option<String>,
+    made_date: Option<Date>,
 });
 table!(installation, "installation", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
@@ -43,6 +53,7 @@ table!(installation, "installation", {
     awaits_opening: bool,
     end_reason: String,
     created_at: i64,
+    commodity: String,
 });
 
 impl Scoped for meter::Entity {
@@ -67,7 +78,16 @@ impl meter::Model {
         Register {
             digits: self.digits.unsigned_abs(),
             qmax: self.qmax,
+            multiplier: i64::from(self.multiplier),
         }
+    }
+    /// What it is judged as.
+    pub fn metered(&self) -> Result<Metered, Fault> {
+        Ok(Metered {
+            class: Class::of_meter(self.kind()?, self.qmax),
+            register: self.register(),
+            expires: self.expires_date,
+        })
     }
 }
 
@@ -99,9 +119,11 @@ pub async fn of_meters(conn: &impl ConnectionTrait, meters: &[Uuid]) -> Result<V
         .await?)
 }
 
-/// Installations of agreements, oldest first.
+/// Installations of agreements, oldest first, of what is supplied by them: a water meter that hangs there is no matter of the agreement.
 pub async fn of_agreements(conn: &impl ConnectionTrait, agreements: &[Uuid]) -> Result<Vec<installation::Model>, Fault> {
-    let select = installation::Entity::find().filter(installation::Column::AgreementId.is_in(agreements.iter().copied()));
+    let select = installation::Entity::find()
+        .filter(installation::Column::AgreementId.is_in(agreements.iter().copied()))
+        .filter(installation::Column::Commodity.ne(Commodity::Water.code()));
     Ok(select
         .order_by_asc(installation::Column::FromDate)
         .order_by_asc(installation::Column::Id)
@@ -202,6 +224,9 @@ pub fn meter_message(row: &meter::Model) -> Result<proto::Meter, Fault> {
         branch: row.branch.clone(),
         state: row.state()?.number(),
         etag: rpc::etag(row.id, row.version),
+        multiplier: row.multiplier,
+        gas_kind: row.gas_kind.as_deref().and_then(GasKind::of).map_or(0, GasKind::number),
+        made_date: row.made_date.map(wire::date),
     })
 }
 
@@ -235,6 +260,9 @@ impl NewMeter<'_> {
             state: self.state.code().to_owned(),
             version: 1,
             created_at: self.now.micros(),
+            multiplier: 1,
+            gas_kind: None,
+            made_date: None,
         }
     }
 }

@@ -213,7 +213,7 @@ impl Batch {
         }
         let own = supplies::terms_of(supply, self.terms.iter().filter(|t| t.agreement_id == supply.id));
         own.class(opening.as_of)
-            .and_then(|class| self.prices.price(class, opening.as_of))
+            .and_then(|class| self.prices.on(class, opening.as_of))
             .map(|price| price.tariff.tier_year_of(opening.as_of))
             .ok_or(Wrong(
                 "year_volume",
@@ -265,6 +265,7 @@ impl Batch {
             service: Some(opening.service.code().to_owned()),
             season: None,
             unit: Some(String::new()),
+            replaces_bill_id: None,
         });
         self.lines.push(line::Model {
             bill_id: id,
@@ -321,7 +322,7 @@ impl Batch {
         table::insert_all::<opening::Entity>(&**write, self.openings).await?;
         table::insert_all::<payment::Entity>(&**write, self.payments).await?;
         post(write, self.postings).await?;
-        issue(write, self.bills, self.lines).await?;
+        issue(write, self.bills, self.lines, vec![]).await?;
         self.chains.settle(write, &desk.thresholds).await?;
         Ok(())
     }

@@ -3,7 +3,7 @@
 use calendar::NaiveDate;
 use uuid::Uuid;
 
-use crate::words::words;
+use crate::{refusal::Refusal, words::words};
 
 words! {
     /// Where a payment stands.
@@ -13,6 +13,28 @@ words! {
         /// Reversed.
         Reversed "REVERSED",
     }
+}
+
+/// What happens to a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It bounces or is charged back.
+    Reverse,
+}
+
+/// The legal moves.
+const MOVES: [(PaymentState, Action, PaymentState); 1] = [(PaymentState::Taken, Action::Reverse, PaymentState::Reversed)];
+
+/// Moves a payment.
+///
+/// # Errors
+/// PAYMENT_REVERSED where the move is not legal.
+pub fn step(state: PaymentState, action: Action) -> Result<PaymentState, Refusal> {
+    MOVES
+        .iter()
+        .find(|(from, by, _)| *from == state && *by == action)
+        .map(|(_, _, to)| *to)
+        .ok_or(Refusal::PaymentReversed)
 }
 
 words! {
@@ -161,6 +183,14 @@ mod tests {
             part: Part::LateFee,
             ..share(n, amount)
         }
+    }
+
+    #[test]
+    fn table_of_moves() {
+        for (state, to) in [(PaymentState::Taken, Some(PaymentState::Reversed)), (PaymentState::Reversed, None)] {
+            assert_eq!(step(state, Action::Reverse).ok(), to, "{state:?}");
+        }
+        assert_eq!(PaymentState::ALL.len(), 2);
     }
 
     #[test]

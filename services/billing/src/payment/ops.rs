@@ -15,7 +15,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::{
-    model::{Open, Part, PaymentState, Share, allocate, standing},
+    model::{Action, Open, Part, PaymentState, Share, allocate, standing, step},
     store::{self, allocation, part_code, payment},
 };
 use crate::{
@@ -224,9 +224,7 @@ pub async fn reverse(desk: Desk, call: Call, request: ReversePaymentRequest) -> 
     let seen = store::one(&*write, &scope, id).await?;
     supply::lock_accounts(&write, &[seen.account_id]).await?;
     let row = store::one(&*write, &scope, id).await?;
-    if row.state()? == PaymentState::Reversed {
-        return Err(Refusal::PaymentReversed.into());
-    }
+    let state = step(row.state()?, Action::Reverse)?;
     rpc::check_etag(&request.etag, row.id, row.version)?;
     let mut shares = vec![];
     for share in store::shares(&*write, id).await? {
@@ -254,7 +252,7 @@ pub async fn reverse(desk: Desk, call: Call, request: ReversePaymentRequest) -> 
         .line(Book::Prepayment, "", Some(row.account_id), row.unallocated);
     post(&write, vec![posting]).await?;
     let reversed = payment::Model {
-        state: PaymentState::Reversed.code().to_owned(),
+        state: state.code().to_owned(),
         unallocated: 0,
         reversal_reason: request.reason.clone(),
         version: row.version.saturating_add(1),

@@ -6,7 +6,7 @@ use calendar::NaiveDate;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{refusal::Refusal, words::words};
+use crate::{reading::model::Method, refusal::Refusal, words::words};
 
 words! {
     /// What a payment pays first within one bill (9.5).
@@ -52,6 +52,9 @@ pub struct Terms {
     pub notice_days: i32,
     /// Hours from payment to restored supply.
     pub restore_hours: i32,
+    /// Codes of [`Method`]s in their order; empty for that of the service (E2-04).
+    #[serde(default)]
+    pub estimation_order: Vec<String>,
 }
 
 impl Default for Terms {
@@ -68,6 +71,7 @@ impl Default for Terms {
             waiting_days: 30,
             notice_days: 15,
             restore_hours: 24,
+            estimation_order: vec![],
         }
     }
 }
@@ -86,6 +90,11 @@ impl Terms {
     /// Whether a bill is paid before its late fee.
     pub fn principal_first(&self) -> bool {
         AllocationOrder::of(&self.allocation_order) == Some(AllocationOrder::PrincipalFirst)
+    }
+
+    /// Methods of estimation in the order of the city; none where it decided nothing.
+    pub fn estimation_order(&self) -> Vec<Method> {
+        self.estimation_order.iter().filter_map(|code| Method::of(code)).collect()
     }
 
     /// Whether late fee stands still while the bill is disputed.

@@ -8,7 +8,7 @@ use rpc::{Fault, page::Page, wire};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::model::{AllocationOrder, Book, Dated, Disputed, Terms};
-use crate::{ledger::store::instant, table};
+use crate::{ledger::store::instant, reading::model::Method, table};
 
 table!(profile, "profile", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
@@ -90,6 +90,7 @@ fn terms_message(terms: &Terms) -> proto::ProfileTerms {
         waiting_days: terms.waiting_days,
         notice_days: terms.notice_days,
         restore_hours: terms.restore_hours,
+        estimation_order: terms.estimation_order().into_iter().map(Method::number).collect(),
     }
 }
 
@@ -109,5 +110,11 @@ pub fn terms_of(message: &proto::ProfileTerms) -> Terms {
         waiting_days: message.waiting_days,
         notice_days: message.notice_days,
         restore_hours: message.restore_hours,
+        estimation_order: message
+            .estimation_order
+            .iter()
+            .filter_map(|n| Method::of_number(*n))
+            .map(|m| m.code().to_owned())
+            .collect(),
     }
 }

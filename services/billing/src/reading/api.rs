@@ -1,15 +1,16 @@
 //! Readings over gRPC.
 
 use contracts::hearth::billing::v1::{
-    AdjustExceptionRequest, AdjustExceptionResponse, ImportReadingsRequest, ImportReadingsResponse, ListExceptionsRequest, ListExceptionsResponse,
-    ListReadingsRequest, ListReadingsResponse, RecordReadingRequest, RecordReadingResponse, RejectExceptionRequest, RejectExceptionResponse,
-    ReleaseExceptionsRequest, ReleaseExceptionsResponse, reading_service_server::ReadingService,
+    AdjustExceptionRequest, AdjustExceptionResponse, AssignCaseRequest, AssignCaseResponse, EstimateReadingsRequest, EstimateReadingsResponse,
+    ImportReadingsRequest, ImportReadingsResponse, ListCasesRequest, ListCasesResponse, ListExceptionsRequest, ListExceptionsResponse, ListReadingsRequest,
+    ListReadingsResponse, RecordReadingRequest, RecordReadingResponse, RejectExceptionRequest, RejectExceptionResponse, ReleaseExceptionsRequest,
+    ReleaseExceptionsResponse, reading_service_server::ReadingService,
 };
 use database::Scope;
 use rpc::{Call, Fault, Outflow, page::Page};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{intake, ops, store};
+use super::{case, estimate, intake, ops, store};
 use crate::Desk;
 
 /// ReadingService.
@@ -23,6 +24,9 @@ rpc::service! {
         write release_exceptions(ReleaseExceptionsRequest) -> ReleaseExceptionsResponse = ops::release;
         write reject_exception(RejectExceptionRequest) -> RejectExceptionResponse = ops::reject;
         write adjust_exception(AdjustExceptionRequest) -> AdjustExceptionResponse = ops::adjust;
+        write estimate_readings(EstimateReadingsRequest) -> EstimateReadingsResponse = estimate::estimate;
+        read list_cases(ListCasesRequest) -> ListCasesResponse = case::list;
+        write assign_case(AssignCaseRequest) -> AssignCaseResponse = case::assign;
     } and {
         type ImportReadingsStream = Outflow<ImportReadingsResponse>;
 

@@ -11,13 +11,20 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 use uuid::Uuid;
 
 use super::{
-    model::{Code, Decision, ExceptionState, Point, ReadingState, Standing, Thresholds, Verdict, assess, codes_of, join, step},
-    store::{exception, reading},
+    case,
+    estimate::model::{Anchor, Estimated, between},
+    model::{Code, Decision, ExceptionState, Method, ReadingState, Source, Standing, codes_of, has_exponent, join, step},
+    rules::{Metered, Point, Rules, Start, Verdict, assess},
+    scale,
+    store::{self, exception, reading},
 };
 use crate::{
     Desk, Refusal,
-    meter::store::{self as meters, installation, meter},
-    table,
+    meter::{
+        model::MeterKind,
+        store::{self as meters, installation, meter},
+    },
+    route::store as routes,
 };
 
 /// A reading in memory.
@@ -37,11 +44,14 @@ impl Link {
     }
 }
 
+/// The readings of an installation in the order of time.
+type Chain = BTreeMap<(i64, Uuid), Link>;
+
 /// Chains of some meters, from a comparison window before `floor` on.
 pub struct Chains {
     meters: HashMap<Uuid, meter::Model>,
     installs: Vec<installation::Model>,
-    links: BTreeMap<Uuid, Vec<Link>>,
+    links: BTreeMap<Uuid, Chain>,
     /// Installations whose whole chain is loaded: they begin with their initial index.
     whole: HashSet<Uuid>,
 }
@@ -54,9 +64,11 @@ pub struct Settled {
 }
 
 impl Chains {
-    /// Loads the chains of meters that the caller has locked. Nothing before `floor` is changed.
-    pub async fn load(conn: &impl ConnectionTrait, thresholds: &Thresholds, found: Vec<meter::Model>, floor: NaiveDate) -> Result<Self, Fault> {
-        let cutoff = floor.checked_sub_signed(thresholds.window()).unwrap_or(NaiveDate::MIN);
+    /// Loads the chains of meters that the caller has locked. Nothing before `floor` is judged anew.
+    pub async fn load(conn: &impl ConnectionTrait, rules: &Rules, found: Vec<meter::Model>, floor: NaiveDate) -> Result<Self, Fault> {
+        let classes = found.iter().map(meter::Model::metered).collect::<Result<Vec<_>, _>>()?;
+        let window = rules.window(classes.iter().map(|m| m.class));
+        let cutoff = floor.checked_sub_signed(window).unwrap_or(NaiveDate::MIN);
         let ids: Vec<Uuid> = found.iter().map(|m| m.id).collect();
         let installs = meters::of_meters(conn, &ids).await?;
         let rows = reading::Entity::find()
@@ -73,12 +85,8 @@ impl Chains {
         chains.keep(rows);
         let (young, old): (Vec<_>, Vec<_>) = chains.installs.iter().partition(|i| i.from_date >= cutoff);
         chains.whole = young.iter().map(|i| i.id).collect();
-        let based = |i: &&&installation::Model| {
-            chains
-                .links
-                .get(&i.id)
-                .is_some_and(|links| links.iter().any(|l| l.row.read_date < floor && standing(&l.row, None) == Standing::True))
-        };
+        let is_base = |l: &Link| l.row.read_date < floor && standing(&l.row, None) == Standing::True && !l.row.is_estimate();
+        let based = |i: &&&installation::Model| chains.links.get(&i.id).is_some_and(|links| links.values().any(is_base));
         // A long gap: nothing usable in the window, so the base lies before it.
         let baseless: Vec<Uuid> = old.iter().filter(|i| !based(i)).map(|i| i.id).collect();
         if !baseless.is_empty() {
@@ -95,12 +103,14 @@ impl Chains {
 
     fn keep(&mut self, rows: Vec<reading::Model>) {
         for row in rows {
-            self.links.entry(row.installation_id).or_default().push(Link {
-                row,
-                fresh: false,
-                dirty: false,
-            });
+            self.put(row, false);
         }
+    }
+
+    fn put(&mut self, row: reading::Model, fresh: bool) {
+        let key = (row.read_at, row.id);
+        let link = Link { row, fresh, dirty: fresh };
+        self.links.entry(link.row.installation_id).or_default().insert(key, link);
     }
 
     /// Where a meter was installed on a day; the later one on a day of change.
@@ -110,108 +120,117 @@ impl Chains {
 
     /// The readings of an installation at one moment.
     pub fn at(&mut self, installation: Uuid, at: i64) -> impl Iterator<Item = &mut Link> {
-        self.links.get_mut(&installation).into_iter().flatten().filter(move |l| l.row.read_at == at)
+        let chain = self.links.get_mut(&installation).into_iter();
+        chain.flat_map(move |links| links.range_mut((at, Uuid::nil())..=(at, Uuid::max())).map(|(_, link)| link))
+    }
+
+    /// The readings of an installation, in the order of time.
+    pub fn of(&self, installation: Uuid) -> impl DoubleEndedIterator<Item = &reading::Model> {
+        self.links.get(&installation).into_iter().flat_map(|links| links.values().map(|l| &l.row))
+    }
+
+    /// How an installation began, where its whole chain is loaded.
+    pub fn start(&self, install: &installation::Model) -> Option<Start> {
+        self.whole.contains(&install.id).then_some(Start {
+            date: install.from_date,
+            value: install.initial_index,
+        })
     }
 
     /// A reading by its id.
     pub fn link(&mut self, id: Uuid) -> Option<&mut Link> {
-        self.links.values_mut().flatten().find(|l| l.row.id == id)
+        self.links.values_mut().flat_map(BTreeMap::values_mut).find(|l| l.row.id == id)
     }
 
     /// Adds a new reading.
     pub fn add(&mut self, row: reading::Model) {
-        self.links.entry(row.installation_id).or_default().push(Link { row, fresh: true, dirty: true });
+        self.put(row, true);
     }
 
     /// The usable indexes before and after a moment.
     pub fn neighbours(&self, installation: Uuid, at: i64) -> (Option<i64>, Option<i64>) {
-        let links = || {
-            self.links
-                .get(&installation)
-                .into_iter()
-                .flatten()
-                .filter(|l| standing(&l.row, None) == Standing::True)
-        };
-        let before = links().filter(|l| l.row.read_at < at).max_by_key(|l| l.row.read_at).map(|l| l.row.value);
+        let usable = |row: &&reading::Model| standing(row, None) == Standing::True && !row.is_estimate();
+        let before = self.of(installation).rev().filter(usable).find(|r| r.read_at < at).map(|r| r.value);
         let initial = self.installs.iter().find(|i| i.id == installation).map(|i| i.initial_index);
-        let after = links().filter(|l| l.row.read_at > at).min_by_key(|l| l.row.read_at).map(|l| l.row.value);
+        let after = self.of(installation).filter(usable).find(|r| r.read_at > at).map(|r| r.value);
         (before.or(initial), after)
     }
 
-    /// Judges what changed and everything after it, writes readings, exceptions and events.
-    pub async fn settle(mut self, write: &mut Write, thresholds: &Thresholds) -> Result<Settled, Fault> {
+    /// Judges what changed and everything after it, writes readings, exceptions, cases and events.
+    pub async fn settle(mut self, write: &mut Write, rules: &Rules) -> Result<Settled, Fault> {
         let mut open = self.exceptions(write).await?;
         let mut changes = Changes {
             now: write.now(),
             changed: vec![],
             opened: vec![],
         };
-        let accounts: HashMap<Uuid, &installation::Model> = self.installs.iter().map(|i| (i.id, i)).collect();
-        for (id, links) in &mut self.links {
-            let Some(install) = accounts.get(id) else { continue };
+        for install in &self.installs {
+            let start = self.start(install);
+            let Some(chain) = self.links.get_mut(&install.id) else { continue };
             let Some(meter) = self.meters.get(&install.meter_id) else { continue };
-            links.sort_by_key(|l| (l.row.read_at, l.row.id));
-            let Some(floor) = links.iter().filter(|l| l.dirty).map(|l| l.row.read_at).min() else {
+            let Some(floor) = chain.values().filter(|l| l.dirty).map(|l| l.row.read_at).min() else {
                 continue;
             };
-            let start = self.whole.contains(id).then_some((install.from_date, install.initial_index));
-            let points: Vec<_> = links
-                .iter()
-                .map(|l| Point {
-                    date: l.row.read_date,
-                    value: l.row.value,
-                    standing: standing(&l.row, Some(floor)),
-                })
-                .collect();
-            let verdicts = assess(thresholds, meter.register(), start, &points);
-            for (link, verdict) in links.iter_mut().zip(verdicts).filter(|(l, _)| l.row.read_at >= floor) {
-                apply(link, verdict, install, &mut open, &mut changes)?;
+            let metered = meter.metered()?;
+            judge(rules, &metered, start, chain, floor, install, &mut open, &mut changes)?;
+            if let Some(floor) = restate(chain, &metered, start, meter.kind()?, write)? {
+                judge(rules, &metered, start, chain, floor, install, &mut open, &mut changes)?;
             }
-            conflicts(links, floor, install, &mut open, &mut changes);
+            conflicts(chain, floor, install, &mut open, &mut changes);
         }
         self.write(write, open, changes).await
     }
 
     async fn exceptions(&self, write: &Write) -> Result<HashMap<Uuid, exception::Model>, Fault> {
-        let ids: HashSet<Uuid> = self.links.values().flatten().filter_map(|l| l.row.exception_id).collect();
-        if ids.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let rows = exception::Entity::find().filter(exception::Column::Id.is_in(ids)).all(&**write).await?;
+        let links = self.links.values().flat_map(BTreeMap::values);
+        let ids: HashSet<Uuid> = links.filter_map(|l| l.row.exception_id).collect();
+        let rows = store::exceptions_by_id(&**write, ids).await?;
         Ok(rows.into_iter().map(|e| (e.id, e)).collect())
     }
 
-    async fn write(self, write: &mut Write, open: HashMap<Uuid, exception::Model>, changes: Changes) -> Result<Settled, Fault> {
+    async fn write(self, write: &mut Write, mut open: HashMap<Uuid, exception::Model>, changes: Changes) -> Result<Settled, Fault> {
         let mut settled = Settled::default();
-        let mut new = vec![];
-        let mut arrived = vec![];
-        for link in self.links.into_values().flatten().filter(|l| l.dirty || l.fresh) {
-            if link.fresh {
-                arrived.push((link.row.installation_id, link.row.read_date));
-                new.push(link.row.clone());
-            } else {
-                table::update::<reading::Entity>(&**write, link.row.clone()).await?;
-            }
-            settled.readings.insert(link.row.id, link.row);
-        }
-        table::insert_all::<reading::Entity>(&**write, new).await?;
-        for id in &changes.changed {
-            if let Some(row) = open.get(id) {
-                table::update::<exception::Entity>(&**write, row.clone()).await?;
-                settled.exceptions.push(row.clone());
-            }
-        }
-        let opened: Vec<_> = changes.opened.iter().filter_map(|id| open.get(id).cloned()).collect();
-        table::insert_all::<exception::Entity>(&**write, opened.clone()).await?;
-        announce(write, &opened).await?;
-        settled.exceptions.extend(opened);
-        found(write, &arrived).await?;
+        let dirty = |fresh: bool| {
+            let links = self.links.values().flat_map(BTreeMap::values);
+            links.filter(move |l| l.dirty && l.fresh == fresh).map(|l| l.row.clone())
+        };
+        // What is there first: it may make room for the new one at its moment.
+        let rows: Vec<reading::Model> = dirty(false).chain(dirty(true)).collect();
+        let arrived: Vec<(Uuid, NaiveDate)> = dirty(true)
+            .filter(|r| r.source != Source::Estimate.code())
+            .map(|r| (r.installation_id, r.read_date))
+            .collect();
+        settled.readings = rows.iter().map(|r| (r.id, r.clone())).collect();
+        store::save(&**write, rows).await?;
+        let changed: Vec<exception::Model> = changes.changed.iter().filter_map(|id| open.remove(id)).collect();
+        store::save_exceptions(&**write, changed.clone()).await?;
+        let mut opened: Vec<exception::Model> = changes.opened.iter().filter_map(|id| open.remove(id)).collect();
+        opened.extend(scale::findings(write, &arrived).await?);
+        store::save_exceptions(&**write, opened.clone()).await?;
+        tell(write, &opened).await?;
+        let found = found(write, &arrived).await?;
+        let installs: HashSet<Uuid> = arrived.iter().map(|(id, _)| *id).collect();
+        routes::mark_read(&**write, &installs.into_iter().collect::<Vec<_>>()).await?;
+        let touched = changed.iter().chain(&opened).chain(&found).map(|e| e.agreement_id);
+        case::keep(write, touched.collect()).await?;
+        settled.exceptions = changed.into_iter().chain(opened).collect();
         Ok(settled)
     }
 }
 
-/// Tells the others about new exceptions.
+/// Files new findings: the rows, the cases that they belong to and the events.
+pub async fn open(write: &mut Write, found: Vec<exception::Model>) -> Result<(), Fault> {
+    store::save_exceptions(&**write, found.clone()).await?;
+    announce(write, &found).await
+}
+
+/// Tells the others about new exceptions that are filed, and puts them into cases.
 pub async fn announce(write: &mut Write, opened: &[exception::Model]) -> Result<(), Fault> {
+    tell(write, opened).await?;
+    case::keep(write, opened.iter().map(|e| e.agreement_id).collect()).await
+}
+
+async fn tell(write: &mut Write, opened: &[exception::Model]) -> Result<(), Fault> {
     if opened.is_empty() {
         return Ok(());
     }
@@ -233,38 +252,47 @@ pub async fn announce(write: &mut Write, opened: &[exception::Model]) -> Result<
                 meter_no: row.meter_no.clone(),
                 date: Some(wire::date(row.date)),
                 branch: row.branch.clone(),
-                visit: codes.contains(&Code::Zero2),
+                visit: codes.iter().any(|c| c.is_visited()),
             },
         );
     }
     Ok(())
 }
 
-/// Resolves the months that were missing.
-async fn found(write: &Write, arrived: &[(Uuid, NaiveDate)]) -> Result<(), Fault> {
+/// Resolves what only the missing reading caused: the month without one, and the meter that had fallen silent.
+async fn found(write: &Write, arrived: &[(Uuid, NaiveDate)]) -> Result<Vec<exception::Model>, Fault> {
     use chrono::Datelike;
     let installs: HashSet<Uuid> = arrived.iter().map(|(id, _)| *id).collect();
     if installs.is_empty() {
-        return Ok(());
+        return Ok(vec![]);
     }
-    let missing = exception::Entity::find()
-        .filter(exception::Column::Codes.eq(Code::Missing.code()))
+    let waiting = exception::Entity::find()
+        .filter(exception::Column::Codes.is_in([Code::Missing.code(), Code::Silent.code()]))
         .filter(exception::Column::State.eq(ExceptionState::Open.code()))
         .filter(exception::Column::InstallationId.is_in(installs))
         .order_by_asc(exception::Column::Id)
         .all(&**write)
         .await?;
-    let same = |a: NaiveDate, b: NaiveDate| (a.year(), a.month()) == (b.year(), b.month());
-    for mut row in missing
-        .into_iter()
-        .filter(|e| arrived.iter().any(|(id, day)| *id == e.installation_id && same(*day, e.date)))
-    {
-        row.state = step(row.state()?, &[Code::Missing], Decision::Resolve)?.code().to_owned();
+    let month = |day: NaiveDate| (day.year(), day.month());
+    let came = |e: &exception::Model| {
+        arrived.iter().any(|(id, day)| {
+            let ends = if e.codes == Code::Missing.code() {
+                month(*day) == month(e.date)
+            } else {
+                *day >= e.date
+            };
+            *id == e.installation_id && ends
+        })
+    };
+    let mut resolved = vec![];
+    for mut row in waiting.into_iter().filter(came) {
+        row.state = step(row.state()?, &codes_of(&row.codes), Decision::Resolve)?.code().to_owned();
         row.version = row.version.saturating_add(1);
         row.decided_at = Some(write.now().micros());
-        table::update::<exception::Entity>(&**write, row).await?;
+        resolved.push(row);
     }
-    Ok(())
+    store::save_exceptions(&**write, resolved.clone()).await?;
+    Ok(resolved)
 }
 
 struct Changes {
@@ -289,30 +317,16 @@ impl Changes {
         verdict: &Verdict,
         install: &installation::Model,
     ) -> Uuid {
-        let id = Uuid::now_v7();
-        all.insert(
-            id,
-            exception::Model {
-                id,
-                codes: join(codes),
-                state: ExceptionState::Open.code().to_owned(),
-                meter_no: row.meter_no.clone(),
-                account_no: install.account_no.clone(),
-                installation_id: install.id,
-                agreement_id: install.agreement_id,
-                branch: install.branch.clone(),
-                date: row.read_date,
-                volume: verdict.volume,
-                largest_before: verdict.largest,
-                smallest_before: verdict.smallest,
-                recorded_by: row.recorded_by.clone(),
-                decided_by: String::new(),
-                grounds: String::new(),
-                created_at: self.now.micros(),
-                decided_at: None,
-                version: 1,
-            },
-        );
+        let found = exception::Model {
+            codes: join(codes),
+            volume: verdict.volume,
+            largest_before: verdict.largest,
+            smallest_before: verdict.smallest,
+            recorded_by: row.recorded_by.clone(),
+            ..exception::Model::found(install, &[], row.read_date, self.now)
+        };
+        let id = found.id;
+        all.insert(id, found);
         self.opened.push(id);
         id
     }
@@ -328,14 +342,45 @@ fn standing(row: &reading::Model, floor: Option<i64>) -> Standing {
         Some(ReadingState::Validated) => Standing::True,
         Some(ReadingState::Held) if codes_of(&row.codes).iter().any(|c| c.doubts_index()) => Standing::Unused,
         Some(ReadingState::Held) => Standing::True,
-        Some(ReadingState::Rejected | ReadingState::Corrected) | None => Standing::Unused,
+        Some(ReadingState::Rejected | ReadingState::Corrected | ReadingState::Replaced) | None => Standing::Unused,
     }
+}
+
+#[allow(clippy::too_many_arguments, reason = "a chain is judged by these")]
+fn judge(
+    rules: &Rules,
+    metered: &Metered,
+    start: Option<Start>,
+    chain: &mut Chain,
+    floor: i64,
+    install: &installation::Model,
+    all: &mut HashMap<Uuid, exception::Model>,
+    changes: &mut Changes,
+) -> Result<(), Fault> {
+    let point = |row: &reading::Model| {
+        Ok::<_, Fault>(Point {
+            date: row.read_date,
+            at: row.read_at,
+            value: row.value,
+            standing: standing(row, Some(floor)),
+            source: row.source()?,
+            lost_digits: has_exponent(&row.raw),
+            time_twice: row.time_twice,
+            photo: !row.photo_file.is_empty(),
+        })
+    };
+    let points = chain.values().map(|l| point(&l.row)).collect::<Result<Vec<_>, _>>()?;
+    let verdicts = assess(rules, metered, start, &points);
+    for (link, verdict) in chain.values_mut().zip(verdicts).filter(|(l, _)| l.row.read_at >= floor) {
+        apply(link, verdict, install, all, changes)?;
+    }
+    Ok(())
 }
 
 /// Brings a reading and its exception in line with the verdict.
 fn apply(
     link: &mut Link,
-    verdict: Verdict,
+    mut verdict: Verdict,
     install: &installation::Model,
     all: &mut HashMap<Uuid, exception::Model>,
     changes: &mut Changes,
@@ -348,7 +393,20 @@ fn apply(
             }
             return Ok(());
         }
+        ReadingState::Replaced => {
+            // What was found about it is no matter any more.
+            if let Some(row) = link.row.exception_id.and_then(|id| all.get_mut(&id)).filter(|e| e.is_open()) {
+                row.state = step(row.state()?, &codes_of(&row.codes), Decision::Resolve)?.code().to_owned();
+                row.decided_at = Some(changes.now.micros());
+                changes.touch(row);
+            }
+            return Ok(());
+        }
         _ => return Ok(()),
+    }
+    // That nobody could read the last index is no matter of the chain: it waits for a person.
+    if codes_of(&link.row.codes).contains(&Code::FinalEstimated) {
+        verdict.codes.push(Code::FinalEstimated);
     }
     let codes = join(&verdict.codes);
     let state = if verdict.codes.iter().any(|c| c.holds()) {
@@ -374,7 +432,7 @@ fn apply(
             link.row.exception_id
         }
         // A finding that a person has closed is not opened again.
-        None if verdict.codes.is_empty() || codes == link.row.codes => link.row.exception_id,
+        None if verdict.codes.is_empty() || (codes == link.row.codes && link.row.exception_id.is_some()) => link.row.exception_id,
         None => Some(changes.open(all, &link.row, &verdict.codes, &verdict, install)),
     };
     let row = &link.row;
@@ -388,12 +446,114 @@ fn apply(
     Ok(())
 }
 
+/// Brings estimates in line with the actual readings around them (B12). One that is not billed is replaced by what the actual readings say, or by an actual one of
+/// its day; of one that is billed it is noted what it should have been. Gives the first moment that changed.
+fn restate(chain: &mut Chain, metered: &Metered, start: Option<Start>, kind: MeterKind, write: &Write) -> Result<Option<i64>, Fault> {
+    let mut anchor = start.map(|s| (None, Anchor { date: s.date, value: s.value }));
+    let mut since: Vec<(i64, Uuid)> = vec![];
+    // Estimates with the actual readings on both sides, or one on their day.
+    let mut spans = vec![];
+    for (key, link) in chain.iter() {
+        let row = &link.row;
+        let counts = matches!(row.state()?, ReadingState::Validated | ReadingState::Accepted | ReadingState::Billed);
+        if !counts {
+            continue;
+        }
+        if row.is_estimate() {
+            since.push(*key);
+            continue;
+        }
+        let here = Anchor {
+            date: row.read_date,
+            value: row.value,
+        };
+        if let Some((before, from)) = anchor.filter(|_| !since.is_empty()) {
+            spans.push((before, from, row.id, here, std::mem::take(&mut since)));
+        }
+        since.clear();
+        anchor = Some((Some(row.id), here));
+    }
+    let mut first: Option<i64> = None;
+    let mut fresh = vec![];
+    for (before, from, after, to, keys) in spans {
+        let days: Vec<NaiveDate> = keys.iter().filter_map(|k| chain.get(k)).map(|l| l.row.read_date).collect();
+        let whole = kind == MeterKind::Mechanical || (from.value % 1000 == 0 && to.value % 1000 == 0);
+        let unit = if whole { metered.register.multiplier.saturating_mul(1000) } else { 1 };
+        let indexes = between(from, to, &days, unit, metered.register.capacity());
+        for (key, estimated) in keys.iter().zip(indexes) {
+            let Some(link) = chain.get(key) else { continue };
+            let is_billed = link.row.state == ReadingState::Billed.code();
+            let (index, row) = match estimated {
+                Estimated::Between(index) => (index, revise(chain, key, index, is_billed, [before, Some(after)], write)),
+                Estimated::Read(index) => (index, None),
+            };
+            let Some(link) = chain.get_mut(key) else { continue };
+            if is_billed {
+                let restated = Some(index).filter(|i| *i != link.row.value);
+                if link.row.restated != restated {
+                    link.edit().restated = restated;
+                }
+                continue;
+            }
+            let by = match (&row, estimated) {
+                (Some(row), _) => row.id,
+                (None, Estimated::Read(_)) => after,
+                (None, Estimated::Between(_)) => continue,
+            };
+            let old = link.edit();
+            old.state = ReadingState::Replaced.code().to_owned();
+            old.replaced_by = Some(by);
+            first = Some(first.map_or(key.0, |f| f.min(key.0)));
+            fresh.extend(row);
+        }
+    }
+    for row in fresh {
+        let known = chain.contains_key(&(row.read_at, row.id));
+        let link = Link {
+            fresh: !known,
+            dirty: true,
+            row,
+        };
+        chain.insert((link.row.read_at, link.row.id), link);
+    }
+    Ok(first)
+}
+
+/// The row that stands in the place of an estimate that is off: one that stood there before with this index, or a new one.
+fn revise(chain: &Chain, key: &(i64, Uuid), index: i64, is_billed: bool, lineage: [Option<Uuid>; 2], write: &Write) -> Option<reading::Model> {
+    let old = &chain.get(key)?.row;
+    if is_billed || old.value == index {
+        return None;
+    }
+    let lineage = lineage.into_iter().flatten().map(|id| id.to_string()).collect::<Vec<_>>().join(" ");
+    let mut there = chain.range((key.0, Uuid::nil())..=(key.0, Uuid::max())).map(|(_, l)| &l.row);
+    let again = there.find(|r| r.value == index && r.is_estimate() && r.state == ReadingState::Replaced.code());
+    let base = again.cloned().unwrap_or_else(|| reading::Model {
+        id: Uuid::now_v7(),
+        value: index,
+        raw: String::new(),
+        recorded_by: write.call().subject().to_owned(),
+        created_at: write.now().micros(),
+        ..old.clone()
+    });
+    Some(reading::Model {
+        state: ReadingState::Validated.code().to_owned(),
+        replaced_by: None,
+        codes: String::new(),
+        exception_id: None,
+        method: Some(Method::BetweenActuals.code().to_owned()),
+        lineage,
+        ..base
+    })
+}
+
 /// Values at one moment share one exception, whichever came first (decision 3).
-fn conflicts(links: &mut [Link], floor: i64, install: &installation::Model, all: &mut HashMap<Uuid, exception::Model>, changes: &mut Changes) {
+fn conflicts(chain: &mut Chain, floor: i64, install: &installation::Model, all: &mut HashMap<Uuid, exception::Model>, changes: &mut Changes) {
     let held = |l: &Link| l.row.conflict && l.row.state == ReadingState::Held.code() && l.row.read_at >= floor;
-    let moments: HashSet<i64> = links.iter().filter(|l| l.dirty && held(l)).map(|l| l.row.read_at).collect();
+    let moments: HashSet<i64> = chain.values().filter(|l| l.dirty && held(l)).map(|l| l.row.read_at).collect();
     for at in moments {
-        let group: Vec<&mut Link> = links.iter_mut().filter(|l| l.row.read_at == at && held(l)).collect();
+        let there = chain.range_mut((at, Uuid::nil())..=(at, Uuid::max())).map(|(_, l)| l);
+        let group: Vec<&mut Link> = there.filter(|l| held(l)).collect();
         let shared = group
             .iter()
             .filter_map(|l| l.row.exception_id)
@@ -436,12 +596,12 @@ pub async fn file_final(
             Err(Refusal::ReadingConflict.into())
         };
     }
-    let row = new_reading(write, meter, install, at, value, raw, "final", ReadingState::Validated);
+    let row = new_reading(write, meter, install, at, value, raw, Source::Final.code(), ReadingState::Validated);
     let id = row.id;
     chains.add(row);
     let settled = chains.settle(write, &desk.thresholds).await?;
     match settled.readings.get(&id) {
-        Some(row) if codes_of(&row.codes).contains(&Code::Reverse) => Err(Refusal::FinalIndexLower.into()),
+        Some(row) if codes_of(&row.codes).iter().any(|c| matches!(c, Code::Reverse | Code::NewRegister)) => Err(Refusal::FinalIndexLower.into()),
         _ => Ok(()),
     }
 }
@@ -477,5 +637,11 @@ pub fn new_reading(
         codes: String::new(),
         exception_id: None,
         created_at: write.now().micros(),
+        time_twice: false,
+        photo_file: String::new(),
+        method: None,
+        lineage: String::new(),
+        replaced_by: None,
+        restated: None,
     }
 }

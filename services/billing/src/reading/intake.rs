@@ -3,15 +3,18 @@
 use std::collections::{HashMap, HashSet};
 
 use calendar::Instant;
-use contracts::hearth::billing::v1::{ImportReadingsRequest, ImportReadingsResponse, RecordReadingRequest, RecordReadingResponse, RefusedReadingRow};
-use database::{Begun, Scope, Write};
+use contracts::hearth::billing::v1::{
+    ImportReadingsRequest, ImportReadingsResponse, ReadingRow, RecordReadingRequest, RecordReadingResponse, RefusedReadingRow,
+};
+use database::{Begun, Scope};
 use rpc::{Call, Fault, wire};
 use uuid::Uuid;
 
 use super::{
     chain::{Chains, new_reading},
-    model::{ReadingState, index_of},
-    store::{self, exception},
+    model::{ReadingState, Source, index_of, index_of_device},
+    rules::Rules,
+    store::{self, exception, reading},
 };
 use crate::{
     Desk, Refusal,
@@ -24,33 +27,37 @@ pub async fn record(desk: Desk, call: Call, request: RecordReadingRequest) -> Re
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
+    let rules = &desk.thresholds;
     let at = wire::time_of(request.read_time.as_ref(), "read_time")?;
     if at > write.now() {
         return Err(Fault::from(Refusal::FutureReading).field("read_time"));
+    }
+    let source = Source::of(&request.source).ok_or(Refusal::Source)?;
+    if source == Source::Photo && request.photo_file.is_empty() {
+        return Err(Fault::from(Refusal::PhotoMissing).field("photo_file"));
     }
     let meter = meters::lock(&*write, &Scope::of(&call), &[&request.meter_no])
         .await?
         .pop()
         .ok_or_else(|| Fault::not_found("meter", &request.meter_no))?;
-    if meter.kind()?.energy().is_some() {
-        return Err(Refusal::MeterOfOtherService.into());
-    }
-    let value = index_of(&request.index, meter.kind()?, meter.register()).map_err(|r| Fault::from(r).field("index"))?;
-    let mut chains = Chains::load(&*write, &desk.thresholds, vec![meter.clone()], at.date()).await?;
+    let value = index(rules, &meter, &request.index)?.map_err(|r| Fault::from(r).field("index"))?;
+    let mut chains = Chains::load(&*write, rules, vec![meter.clone()], at.date()).await?;
     let install = chains.installation(meter.id, at.date()).cloned().ok_or(Refusal::MeterNotInstalled)?;
-    let there: Vec<_> = chains.at(install.id, at.micros()).map(|l| l.row.clone()).collect();
-    let id = match there.iter().find(|r| r.value == value) {
-        Some(same) => same.id,
-        None if there.iter().any(|r| r.state().is_ok_and(ReadingState::is_live)) => return Err(Refusal::ReadingConflict.into()),
-        None => {
-            let row = new_reading(&write, &meter, &install, at, value, &request.index, &request.source, ReadingState::Validated);
+    let id = match meet(&mut chains, rules, install.id, at, value, source)? {
+        Meeting::Repeat(id) => id,
+        Meeting::Clash | Meeting::Worse(_) => return Err(Refusal::ReadingConflict.into()),
+        met => {
+            let row = reading::Model {
+                photo_file: request.photo_file.clone(),
+                ..new_reading(&write, &meter, &install, at, value, &request.index, source.code(), ReadingState::Validated)
+            };
             let id = row.id;
-            chains.add(row);
+            take(&mut chains, met, row);
             id
         }
     };
     let standing = chains.link(id).map(|l| l.row.clone());
-    let settled = chains.settle(&mut write, &desk.thresholds).await?;
+    let settled = chains.settle(&mut write, rules).await?;
     let row = settled.readings.get(&id).cloned().or(standing).ok_or_else(|| Fault::not_found("reading", id))?;
     let own: Vec<exception::Model> = settled
         .exceptions
@@ -76,6 +83,7 @@ pub async fn import(desk: Desk, call: Call, request: ImportReadingsRequest) -> R
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
+    let rules = &desk.thresholds;
     let mut answer = ImportReadingsResponse {
         request_id: request.request_id.clone(),
         ..Default::default()
@@ -84,51 +92,35 @@ pub async fn import(desk: Desk, call: Call, request: ImportReadingsRequest) -> R
     let numbers: Vec<&str> = numbers.into_iter().collect();
     let found = meters::lock(&*write, &Scope::of(&call), &numbers).await?;
     let by_number: HashMap<String, meter::Model> = found.iter().map(|m| (m.meter_no.clone(), m.clone())).collect();
-    let now = write.now();
     let mut good = vec![];
     for row in &request.rows {
-        let parsed = by_number.get(&row.meter_no).ok_or((Refusal::MeterUnknown, "meter_no")).and_then(|meter| {
-            if !matches!(row.source.as_str(), "reader" | "remote" | "user") {
-                return Err((Refusal::Source, "source"));
-            }
-            let at = Instant::parse_rfc3339(&row.read_at).map_err(|_| (Refusal::ReadTime, "read_at"))?;
-            if at > now {
-                return Err((Refusal::FutureReading, "read_at"));
-            }
-            let kind = meter.kind().map_err(|_| (Refusal::MeterUnknown, "meter_no"))?;
-            if kind.energy().is_some() {
-                return Err((Refusal::MeterOfOtherService, "meter_no"));
-            }
-            let value = index_of(&row.index, kind, meter.register()).map_err(|r| (r, "index"))?;
-            Ok((meter, at, value))
-        });
-        match parsed {
-            Ok((meter, at, value)) => good.push((row, meter, at, value)),
+        match parse(rules, &by_number, row, write.now())? {
+            Ok(parsed) => good.push((row, parsed)),
             Err((refusal, field)) => answer.refused.push(refused(row.line, field, refusal)),
         }
     }
-    if let Some(floor) = good.iter().map(|(_, _, at, _)| at.date()).min() {
-        let mut chains = Chains::load(&*write, &desk.thresholds, found, floor).await?;
+    if let Some(floor) = good.iter().map(|(_, parsed)| parsed.at.date()).min() {
+        let mut chains = Chains::load(&*write, rules, found, floor).await?;
         let mut added = vec![];
-        for (row, meter, at, value) in good {
+        for (row, Parsed { meter, source, at, value }) in good {
             let Some(install) = chains.installation(meter.id, at.date()).cloned() else {
                 answer.refused.push(refused(row.line, "read_at", Refusal::MeterNotInstalled));
                 continue;
             };
-            if chains.at(install.id, at.micros()).any(|l| l.row.value == value) {
+            let met = meet(&mut chains, rules, install.id, at, value, source)?;
+            if let Meeting::Repeat(_) = met {
                 answer.repeats += 1;
                 continue;
             }
-            let mut fresh = new_reading(&write, meter, &install, at, value, &row.index, &row.source, ReadingState::Validated);
-            if clash(&mut chains, install.id, at) {
-                fresh.conflict = true;
-                fresh.state = ReadingState::Held.code().to_owned();
-            }
+            let fresh = reading::Model {
+                time_twice: row.time_twice,
+                ..new_reading(&write, meter, &install, at, value, &row.index, source.code(), ReadingState::Validated)
+            };
             added.push(fresh.id);
-            chains.add(fresh);
+            take(&mut chains, met, fresh);
             answer.accepted += 1;
         }
-        let settled = chains.settle(&mut write, &desk.thresholds).await?;
+        let settled = chains.settle(&mut write, rules).await?;
         let held = |id: &&Uuid| settled.readings.get(id).is_some_and(|r| r.state == ReadingState::Held.code());
         answer.held = i32::try_from(added.iter().filter(held).count()).unwrap_or(i32::MAX);
     }
@@ -136,30 +128,123 @@ pub async fn import(desk: Desk, call: Call, request: ImportReadingsRequest) -> R
     if request.dry_run {
         return Ok(answer);
     }
-    finish(write, answer).await
-}
-
-async fn finish(mut write: Write, answer: ImportReadingsResponse) -> Result<ImportReadingsResponse, Fault> {
     write.subject(format!("readings:{}", answer.accepted));
     write.commit(answer).await
 }
 
-/// Whether another value stands at the moment. One that is neither billed nor accepted by a person is held together with the new one.
-fn clash(chains: &mut Chains, installation: Uuid, at: Instant) -> bool {
-    let mut clash = false;
+/// A row of a file that can be taken.
+struct Parsed<'a> {
+    meter: &'a meter::Model,
+    source: Source,
+    at: Instant,
+    value: i64,
+}
+
+/// A row, or the field that is wrong and why.
+fn parse<'a>(
+    rules: &Rules,
+    by_number: &'a HashMap<String, meter::Model>,
+    row: &ReadingRow,
+    now: Instant,
+) -> Result<Result<Parsed<'a>, (Refusal, &'static str)>, Fault> {
+    let Some(meter) = by_number.get(&row.meter_no) else {
+        return Ok(Err((Refusal::MeterUnknown, "meter_no")));
+    };
+    let Some(source) = Source::of(&row.source).filter(|s| s.is_of_files()) else {
+        return Ok(Err((Refusal::Source, "source")));
+    };
+    let Ok(at) = Instant::parse_rfc3339(&row.read_at) else {
+        return Ok(Err((Refusal::ReadTime, "read_at")));
+    };
+    if at > now {
+        return Ok(Err((Refusal::FutureReading, "read_at")));
+    }
+    // What a device has sent nobody can write anew: it is held instead.
+    if row.time_twice && !rules.limits(meter.metered()?.class).lenient {
+        return Ok(Err((Refusal::LocalTimeTwice, "read_at")));
+    }
+    let parsed = |value| Parsed { meter, source, at, value };
+    Ok(index(rules, meter, &row.index)?.map(parsed).map_err(|r| (r, "index")))
+}
+
+/// The index as the class of the meter reads it.
+fn index(rules: &Rules, meter: &meter::Model, text: &str) -> Result<Result<i64, Refusal>, Fault> {
+    let metered = meter.metered()?;
+    Ok(if rules.limits(metered.class).lenient {
+        index_of_device(text, metered.register)
+    } else {
+        index_of(text, meter.kind()?, metered.register)
+    })
+}
+
+/// What a reading finds at its moment.
+enum Meeting {
+    /// Nothing that counts.
+    Free,
+    /// The same value.
+    Repeat(Uuid),
+    /// Readings of lower rank, which it replaces.
+    Better,
+    /// A reading of higher rank, which stands.
+    Worse(Uuid),
+    /// Another value of its rank, or one that a person or a bill has made stand.
+    Clash,
+}
+
+fn meet(chains: &mut Chains, rules: &Rules, installation: Uuid, at: Instant, value: i64, source: Source) -> Result<Meeting, Fault> {
+    let mut there = vec![];
     for link in chains.at(installation, at.micros()) {
-        match ReadingState::of(&link.row.state) {
-            Some(ReadingState::Validated | ReadingState::Held) => {
-                clash = true;
-                let row = link.edit();
-                row.conflict = true;
-                row.state = ReadingState::Held.code().to_owned();
-            }
-            Some(ReadingState::Accepted | ReadingState::Billed) => clash = true,
-            Some(ReadingState::Rejected | ReadingState::Corrected) | None => {}
+        if link.row.value == value {
+            return Ok(Meeting::Repeat(link.row.id));
+        }
+        let state = link.row.state()?;
+        if state.is_live() {
+            let moves = matches!(state, ReadingState::Validated | ReadingState::Held);
+            there.push((rules.trust(link.row.source()?).rank, moves, link.row.id));
         }
     }
-    clash
+    let rank = rules.trust(source).rank;
+    Ok(match there.iter().max() {
+        None => Meeting::Free,
+        Some((best, ..)) if rank > *best && there.iter().all(|(_, moves, _)| *moves) => Meeting::Better,
+        Some((best, _, id)) if rank < *best => Meeting::Worse(*id),
+        Some(_) => Meeting::Clash,
+    })
+}
+
+/// Puts a new reading into its chain. What it meets moves: readings of lower rank are replaced; one that is neither billed nor accepted by a person is held
+/// together with another value of its rank.
+fn take(chains: &mut Chains, met: Meeting, mut fresh: reading::Model) {
+    let (installation, at, id) = (fresh.installation_id, fresh.read_at, fresh.id);
+    match met {
+        Meeting::Free | Meeting::Repeat(_) => {}
+        Meeting::Better => {
+            for link in chains
+                .at(installation, at)
+                .filter(|l| ReadingState::of(&l.row.state).is_some_and(ReadingState::is_live))
+            {
+                let row = link.edit();
+                row.state = ReadingState::Replaced.code().to_owned();
+                row.replaced_by = Some(id);
+            }
+        }
+        Meeting::Worse(better) => {
+            fresh.state = ReadingState::Replaced.code().to_owned();
+            fresh.replaced_by = Some(better);
+        }
+        Meeting::Clash => {
+            for link in chains.at(installation, at) {
+                if let Some(ReadingState::Validated | ReadingState::Held) = ReadingState::of(&link.row.state) {
+                    let row = link.edit();
+                    row.conflict = true;
+                    row.state = ReadingState::Held.code().to_owned();
+                }
+            }
+            fresh.conflict = true;
+            fresh.state = ReadingState::Held.code().to_owned();
+        }
+    }
+    chains.add(fresh);
 }
 
 fn refused(line: i32, field: &str, refusal: Refusal) -> RefusedReadingRow {

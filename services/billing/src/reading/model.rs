@@ -1,13 +1,11 @@
-//! Validation of readings (E2-02) and decisions on exceptions, pure.
+//! Words of readings and exceptions, indexes as they come, and decisions on exceptions, pure.
 
-use calendar::{NaiveDate, TimeDelta};
 use money::{DecimalError, Volume};
-use serde::Deserialize;
 
 use crate::{meter::model::MeterKind, refusal::Refusal, words::words};
 
 words! {
-    /// What was found about readings, gravest first.
+    /// What was found about readings.
     pub enum Code {
         /// Two values at one moment.
         Conflict "CONFLICT",
@@ -27,33 +25,77 @@ words! {
         Missing "MISSING",
         /// Consumption without a contract in force.
         ContractMissing "CONTRACT_MISSING",
+        /// The index came with an exponent.
+        LostDigits "LOST_DIGITS",
+        /// The local time came twice.
+        TimeTwice "TIME_TWICE",
+        /// A pause of a meter that reports by itself.
+        Gap "GAP",
+        /// The meter has not reported for several times its usual distance.
+        Silent "SILENT",
+        /// No use for more than a day and night.
+        ZeroRun "ZERO_RUN",
+        /// The use changed by more than ten times from year to year.
+        Scale "SCALE",
+        /// A second reading on one day by a person.
+        SameDay "SAME_DAY",
+        /// The index of last time again, with a photo (edge 50).
+        Unchanged "UNCHANGED",
+        /// Out of line, from a source whose word needs a check.
+        Unconfirmed "UNCONFIRMED",
+        /// The life of the meter is over (edge 8).
+        Expired "EXPIRED",
+        /// No further estimate in a row is allowed (E2-03).
+        Estimates "ESTIMATES",
+        /// Off by the multiplier.
+        Multiplier "MULTIPLIER",
+        /// The seal is not as recorded.
+        SealBroken "SEAL_BROKEN",
+        /// A bulk meter lost too much (E12-01).
+        BulkLoss "BULK_LOSS",
+        /// A bulk meter passed less than its sub-meters (edge 43).
+        BulkNegative "BULK_NEGATIVE",
+        /// The register counts on from a small index.
+        NewRegister "NEW_REGISTER",
+        /// The final index was estimated (edge 7).
+        FinalEstimated "FINAL_ESTIMATED",
     }
 }
 
 impl Code {
     /// Whether it keeps the reading from being billed.
     pub const fn holds(self) -> bool {
-        matches!(
-            self,
-            Self::Conflict | Self::Reverse | Self::Spike | Self::OverQmax | Self::Spike50 | Self::Drop50
-        )
+        self.doubts_index() || matches!(self, Self::Spike50 | Self::Drop50 | Self::SameDay | Self::Unchanged | Self::FinalEstimated)
     }
 
     /// Whether the index itself is doubted, so that the next reading is compared with the one before it.
     pub const fn doubts_index(self) -> bool {
-        matches!(self, Self::Conflict | Self::Reverse | Self::Spike | Self::OverQmax)
+        matches!(
+            self,
+            Self::Conflict
+                | Self::Reverse
+                | Self::Spike
+                | Self::OverQmax
+                | Self::LostDigits
+                | Self::TimeTwice
+                | Self::Unconfirmed
+                | Self::Multiplier
+                | Self::NewRegister
+        )
+    }
+
+    /// Whether somebody should call on the site.
+    pub const fn is_visited(self) -> bool {
+        matches!(self, Self::Zero2 | Self::Silent | Self::SealBroken | Self::Estimates)
     }
 
     /// Whether a person may close it with the readings as they are.
     pub const fn is_releasable(self) -> bool {
-        matches!(
-            self,
-            Self::Spike | Self::Spike50 | Self::Drop50 | Self::Zero2 | Self::Missing | Self::ContractMissing
-        )
+        !matches!(self, Self::Conflict | Self::Reverse | Self::OverQmax | Self::LostDigits | Self::NewRegister)
     }
 }
 
-/// Codes as the database keeps them: gravest first, parted by blanks.
+/// Codes as the database keeps them: in the order in which they were found, parted by blanks.
 pub fn join(codes: &[Code]) -> String {
     codes.iter().map(|c| c.code()).collect::<Vec<_>>().join(" ")
 }
@@ -78,6 +120,8 @@ words! {
         Rejected "REJECTED",
         /// Its bill was reversed because it was wrong.
         Corrected "CORRECTED",
+        /// A better one stands in its place.
+        Replaced "REPLACED",
     }
 }
 
@@ -89,7 +133,74 @@ impl ReadingState {
 
     /// Whether it counts at all.
     pub const fn is_live(self) -> bool {
-        !matches!(self, Self::Rejected | Self::Corrected)
+        !matches!(self, Self::Rejected | Self::Corrected | Self::Replaced)
+    }
+}
+
+/// An index that rating may take: of a reading that the rules or a person have validated. It is made from nothing else, so an unvalidated reading has
+/// no number to rate by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validated(i64);
+
+impl Validated {
+    /// The index of a reading, where its state says that it is validated.
+    pub const fn of(state: ReadingState, index: i64) -> Option<Self> {
+        match state {
+            ReadingState::Validated | ReadingState::Accepted | ReadingState::Billed => Some(Self(index)),
+            ReadingState::Held | ReadingState::Rejected | ReadingState::Corrected | ReadingState::Replaced => None,
+        }
+    }
+
+    /// Litres.
+    pub const fn litres(self) -> i64 {
+        self.0
+    }
+}
+
+words! {
+    /// Where a reading came from.
+    pub enum Source {
+        /// A reader, on site.
+        Reader "reader",
+        /// A reader, with a photo.
+        Photo "photo",
+        /// The meter itself.
+        Remote "remote",
+        /// The user.
+        User "user",
+        /// A second reading to check the first (复抄).
+        Check "check",
+        /// Last index of an installation.
+        Final "final",
+        /// Put in by a person with grounds.
+        Adjusted "adjusted",
+        /// Estimated (估抄).
+        Estimate "estimate",
+        /// Where the system before this one ended.
+        Opening "opening",
+    }
+}
+
+impl Source {
+    /// Whether rows of files may name it.
+    pub const fn is_of_files(self) -> bool {
+        matches!(self, Self::Reader | Self::Remote | Self::User | Self::Check)
+    }
+}
+
+words! {
+    /// How an estimate was made (E2-04).
+    pub enum Method {
+        /// Use of the same days last year.
+        LastYear "LAST_YEAR",
+        /// Average a day of the last three valid readings.
+        LastThree "LAST_THREE",
+        /// Average a day of the last four months.
+        FourMonths "FOUR_MONTHS",
+        /// Average a day of users of the class in the branch.
+        LikeUsers "LIKE_USERS",
+        /// By days between two actual readings (B12).
+        BetweenActuals "BETWEEN_ACTUALS",
     }
 }
 
@@ -139,66 +250,64 @@ pub fn step(state: ExceptionState, codes: &[Code], decision: Decision) -> Result
     }
 }
 
-/// Numbers that a city may decide.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Thresholds {
-    pub window_days: i64,
-    pub deviation_percent: i64,
-    pub deviation_floor: Volume,
-    pub spike_factor: i64,
-    pub rollover_percent: i64,
-    pub zero_cycles: u32,
-}
-
-impl Thresholds {
-    /// Those that ship with the product.
-    ///
-    /// # Errors
-    /// When the file cannot be read; a test keeps it readable.
-    pub fn shipped() -> Result<Self, toml::de::Error> {
-        toml::from_str(include_str!("thresholds.toml"))
-    }
-
-    /// The days before a reading that it is compared with.
-    pub fn window(&self) -> TimeDelta {
-        TimeDelta::days(self.window_days)
-    }
-}
-
 /// What the meter can show and pass.
 #[derive(Clone, Copy, Debug)]
 pub struct Register {
     pub digits: u32,
     /// Litres an hour.
     pub qmax: i64,
+    /// What one step of the last whole digit stands for, cubic metres.
+    pub multiplier: i64,
 }
 
 impl Register {
     /// The first index, in litres, that the register cannot show.
     pub fn capacity(self) -> i64 {
-        10_i64.checked_pow(self.digits).and_then(|n| n.checked_mul(1000)).unwrap_or(i64::MAX)
+        let steps = 10_i64.checked_pow(self.digits).and_then(|n| n.checked_mul(1000));
+        steps.and_then(|n| n.checked_mul(self.multiplier)).unwrap_or(i64::MAX)
+    }
+
+    /// The index of what the register shows, in thousandths.
+    fn index(self, shown: i64) -> Result<i64, Refusal> {
+        let index = shown.checked_mul(self.multiplier).ok_or(Refusal::IndexDigits)?;
+        if index < self.capacity() { Ok(index) } else { Err(Refusal::IndexDigits) }
     }
 }
 
-/// Reads an index as it came. Mechanical registers count in whole cubic metres: the red decimals are cut off.
+/// Reads an index as it came: what the register shows, times the multiplier. Mechanical gas registers count in whole cubic metres: the red decimals are cut off.
 ///
 /// # Errors
 /// INDEX_NOT_PLAIN_DIGITS, INDEX_PLACES, INDEX_DIGITS.
 pub fn index_of(text: &str, kind: MeterKind, register: Register) -> Result<i64, Refusal> {
-    let value = Volume::parse(text).map_err(|e| match e {
+    let litres = shown(text, Volume::parse(text))?;
+    register.index(if kind == MeterKind::Mechanical { litres - litres % 1000 } else { litres })
+}
+
+/// Reads an index that a device has sent: more than three places are rounded half up to the thousandth, and an exponent is read as the number that it denotes,
+/// although digits were lost on the way.
+///
+/// # Errors
+/// INDEX_NOT_PLAIN_DIGITS, INDEX_DIGITS.
+pub fn index_of_device(text: &str, register: Register) -> Result<i64, Refusal> {
+    register.index(shown(text, Volume::parse_scientific(text))?)
+}
+
+/// Whether an index is written with an exponent.
+pub fn has_exponent(text: &str) -> bool {
+    text.contains(['e', 'E'])
+}
+
+fn shown(text: &str, value: Result<Volume, DecimalError>) -> Result<i64, Refusal> {
+    let litres = value.map(Volume::litres).map_err(|e| match e {
         DecimalError::Format => Refusal::IndexNotPlainDigits,
         DecimalError::Scale => Refusal::IndexPlaces,
         DecimalError::Range => Refusal::IndexDigits,
     })?;
-    let litres = value.litres();
     if litres < 0 || text.starts_with('-') {
-        return Err(Refusal::IndexNotPlainDigits);
+        Err(Refusal::IndexNotPlainDigits)
+    } else {
+        Ok(litres)
     }
-    if litres >= register.capacity() {
-        return Err(Refusal::IndexDigits);
-    }
-    Ok(if kind == MeterKind::Mechanical { litres - litres % 1000 } else { litres })
 }
 
 /// How a reading enters the comparison.
@@ -212,137 +321,6 @@ pub enum Standing {
     Unused,
 }
 
-/// A reading of a chain.
-#[derive(Clone, Copy, Debug)]
-pub struct Point {
-    pub date: NaiveDate,
-    /// Litres.
-    pub value: i64,
-    pub standing: Standing,
-}
-
-/// What the checks say about a reading.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdict {
-    /// Gravest first; empty when all is well. Only for readings to be judged.
-    pub codes: Vec<Code>,
-    /// Litres since the reading before; none without one.
-    pub volume: Option<i64>,
-    /// Whether the register passed zero since the reading before.
-    pub rollover: bool,
-    /// Largest month of the window, scaled to the days of this one.
-    pub largest: Option<i64>,
-    /// Smallest month of the window that had use, scaled the same way.
-    pub smallest: Option<i64>,
-}
-
-struct Month {
-    from: NaiveDate,
-    days: i64,
-    volume: i64,
-}
-
-/// Judges the readings of one installation in the order of time, each by those before it. So the verdicts depend on the readings
-/// alone, not on the order of their arrival. `start` is the initial index; without it the first usable reading is the base.
-pub fn assess(thresholds: &Thresholds, register: Register, start: Option<(NaiveDate, i64)>, points: &[Point]) -> Vec<Verdict> {
-    let mut before = start;
-    let mut months: Vec<Month> = vec![];
-    let mut zeros = 0_u32;
-    let mut verdicts = Vec::with_capacity(points.len());
-    for point in points {
-        if point.standing == Standing::Unused {
-            verdicts.push(Verdict::default());
-            continue;
-        }
-        let Some((date, value)) = before else {
-            before = Some((point.date, point.value));
-            verdicts.push(Verdict::default());
-            continue;
-        };
-        let days = (point.date - date).num_days().max(1);
-        let first = point.date.checked_sub_signed(thresholds.window());
-        let window = || months.iter().filter(|m| first.is_none_or(|first| m.from >= first));
-        let largest = window().map(|m| scaled(m, days)).max();
-        let smallest = window().filter(|m| m.volume > 0).map(|m| scaled(m, days)).min();
-        let verdict = judge(thresholds, register, *point, days, value, largest, smallest, zeros);
-        if verdict.codes.iter().any(|c| c.doubts_index()) {
-            verdicts.push(verdict);
-            continue;
-        }
-        let volume = verdict.volume.unwrap_or(0);
-        zeros = if volume == 0 { zeros.saturating_add(1) } else { 0 };
-        months.push(Month { from: date, days, volume });
-        before = Some((point.date, point.value));
-        verdicts.push(verdict);
-    }
-    verdicts
-}
-
-fn scaled(month: &Month, days: i64) -> i64 {
-    month.volume.saturating_mul(days) / month.days
-}
-
-#[allow(clippy::too_many_arguments, reason = "one place knows the checks of E2-02")]
-fn judge(
-    thresholds: &Thresholds,
-    register: Register,
-    point: Point,
-    days: i64,
-    before: i64,
-    largest: Option<i64>,
-    smallest: Option<i64>,
-    zeros: u32,
-) -> Verdict {
-    let mut verdict = Verdict {
-        largest,
-        smallest,
-        ..Verdict::default()
-    };
-    let floor = thresholds.deviation_floor.litres();
-    let plain = point.value.saturating_sub(before);
-    let mut volume = plain;
-    if plain < 0 {
-        let rolled = plain.saturating_add(register.capacity());
-        let usual = largest.map(|l| share(l, thresholds.rollover_percent).saturating_add(floor));
-        if point.standing == Standing::True || usual.is_some_and(|usual| rolled <= usual) {
-            verdict.rollover = true;
-            volume = rolled;
-        } else {
-            verdict.codes.push(Code::Reverse);
-            return verdict;
-        }
-    }
-    verdict.volume = Some(volume);
-    if point.standing == Standing::True {
-        return verdict;
-    }
-    let above = |bound: i64| volume > bound && largest.is_some_and(|l| volume.saturating_sub(l) > floor);
-    if largest.is_some_and(|l| above(l.saturating_mul(thresholds.spike_factor))) {
-        verdict.codes.push(Code::Spike);
-    }
-    if volume > register.qmax.saturating_mul(24).saturating_mul(days) {
-        verdict.codes.push(Code::OverQmax);
-    }
-    if verdict.codes.is_empty() && volume > 0 {
-        if largest.is_some_and(|l| above(share(l, 100_i64.saturating_add(thresholds.deviation_percent)))) {
-            verdict.codes.push(Code::Spike50);
-        } else if let Some(s) = smallest
-            && volume < share(s, 100_i64.saturating_sub(thresholds.deviation_percent))
-            && s.saturating_sub(volume) > floor
-        {
-            verdict.codes.push(Code::Drop50);
-        }
-    }
-    if volume == 0 && zeros.saturating_add(1) == thresholds.zero_cycles {
-        verdict.codes.push(Code::Zero2);
-    }
-    verdict
-}
-
-fn share(volume: i64, percent: i64) -> i64 {
-    volume.saturating_mul(percent) / 100
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
@@ -350,39 +328,11 @@ mod tests {
 
     use super::*;
 
-    const G25: Register = Register { digits: 5, qmax: 4000 };
-
-    fn thresholds() -> Thresholds {
-        Thresholds::shipped().unwrap()
-    }
-
-    /// A chain of month ends of 2025, installed on the last day of 2024.
-    fn chain(start: i64, metres: &[i64]) -> Vec<Verdict> {
-        let first = NaiveDate::from_ymd_opt(2024, 12, 31).unwrap();
-        let points: Vec<_> = metres
-            .iter()
-            .zip(1..)
-            .map(|(m, month)| Point {
-                date: month_end(month),
-                value: m * 1000,
-                standing: Standing::Open,
-            })
-            .collect();
-        assess(&thresholds(), G25, Some((first, start * 1000)), &points)
-    }
-
-    fn month_end(month: u32) -> NaiveDate {
-        let next = if month == 12 {
-            NaiveDate::from_ymd_opt(2026, 1, 1)
-        } else {
-            NaiveDate::from_ymd_opt(2025, month + 1, 1)
-        };
-        next.unwrap().pred_opt().unwrap()
-    }
-
-    fn codes(verdicts: &[Verdict]) -> Vec<String> {
-        verdicts.iter().map(|v| join(&v.codes)).collect()
-    }
+    const G25: Register = Register {
+        digits: 5,
+        qmax: 4000,
+        multiplier: 1,
+    };
 
     #[test]
     fn words_are_those_of_the_contract() {
@@ -415,119 +365,34 @@ mod tests {
     }
 
     #[test]
-    fn e_2_02_good_months_pass() {
-        let verdicts = chain(2514, &[2574, 2635, 2692]);
-        assert_eq!(codes(&verdicts), ["", "", ""]);
-        assert_eq!(
-            verdicts.iter().map(|v| v.volume).collect::<Vec<_>>(),
-            [Some(60_000), Some(61_000), Some(57_000)]
-        );
+    fn b_06_only_a_validated_reading_has_an_index_that_rating_takes() {
+        use ReadingState as S;
+        let index = |state| Validated::of(state, 46_000).map(Validated::litres);
+        assert_eq!([S::Validated, S::Accepted, S::Billed].map(index), [Some(46_000); 3]);
+        assert_eq!([S::Held, S::Rejected, S::Corrected, S::Replaced].map(index), [None; 4]);
+        assert_eq!(S::ALL.len(), 7);
     }
 
     #[test]
-    fn edge_03_rollover_of_25_metres_is_billed() {
-        let verdicts = chain(99_900, &[99_930, 99_960, 99_987, 12]);
-        assert_eq!(codes(&verdicts), ["", "", "", ""]);
-        let last = verdicts.last().unwrap();
-        assert!(last.rollover);
-        assert_eq!(last.volume, Some(25_000));
+    fn b_01_the_multiplier_counts_in_the_index_and_in_where_the_register_ends() {
+        let tens = Register { multiplier: 10, ..G25 };
+        assert_eq!(tens.capacity(), 1_000_000_000);
+        assert_eq!(index_of("12.5", MeterKind::Iot, tens), Ok(125_000));
+        assert_eq!(index_of("12.5", MeterKind::Mechanical, tens), Ok(120_000));
+        assert_eq!(index_of("100000", MeterKind::Iot, tens), Err(Refusal::IndexDigits));
     }
 
     #[test]
-    fn edge_03_rollover_without_history_is_not_plausible() {
-        assert_eq!(codes(&chain(99_987, &[12])), ["REVERSE"]);
-    }
-
-    #[test]
-    fn edge_04_lower_index_is_reverse_and_the_next_is_compared_with_the_one_before() {
-        let verdicts = chain(39, &[69, 99, 80, 150]);
-        assert_eq!(codes(&verdicts), ["", "", "REVERSE", ""]);
-        assert_eq!(verdicts[2].volume, None);
-        assert_eq!(verdicts[3].volume, Some(51_000));
-    }
-
-    #[test]
-    fn e_2_02_spike_is_held_and_does_not_spoil_the_next() {
-        // M101000015 of the city: 380 → 3423 → 452.
-        let verdicts = chain(165, &[211, 256, 297, 337, 380, 3423, 452]);
-        assert_eq!(codes(&verdicts), ["", "", "", "", "", "SPIKE OVER_QMAX", ""]);
-        assert_eq!(verdicts[6].volume, Some(72_000));
-    }
-
-    #[test]
-    fn edge_42_two_rules_fire_on_one_reading_gravest_first() {
-        assert_eq!(codes(&chain(0, &[100, 200, 200 + 3200]))[2], "SPIKE OVER_QMAX");
-        // 4 m3/h passes at most 2976 m3 in 31 days.
-        assert_eq!(codes(&chain(0, &[2976]))[0], "");
-        assert_eq!(codes(&chain(0, &[2977]))[0], "OVER_QMAX");
-    }
-
-    #[test]
-    fn e_2_02_deviation_needs_more_than_half_and_more_than_20_metres() {
-        // February has 28 days: 31/28 of its volume is compared with a month of 31.
-        assert_eq!(codes(&chain(0, &[62, 118, 118 + 93]))[2], "");
-        assert_eq!(codes(&chain(0, &[62, 118, 118 + 94]))[2], "SPIKE_50");
-        assert_eq!(codes(&chain(0, &[10, 20, 20 + 31]))[2], "", "20 m3 more at most");
-        assert_eq!(codes(&chain(0, &[62, 118, 118 + 31]))[2], "");
-        assert_eq!(codes(&chain(0, &[62, 118, 118 + 30]))[2], "DROP_50");
-        assert_eq!(codes(&chain(0, &[30, 58, 58 + 12]))[2], "", "20 m3 less at most");
-    }
-
-    #[test]
-    fn e_2_02_held_deviation_counts_in_the_comparison_of_the_next() {
-        let verdicts = chain(0, &[300, 580, 680, 780]);
-        assert_eq!(codes(&verdicts), ["", "", "DROP_50", ""]);
-        assert_eq!(verdicts[3].volume, Some(100_000));
-    }
-
-    #[test]
-    fn edge_11_second_month_without_use_opens_a_visit_once() {
-        let verdicts = chain(100, &[150, 150, 150, 150, 180, 180, 180]);
-        assert_eq!(codes(&verdicts), ["", "", "ZERO_2", "", "", "", "ZERO_2"]);
-        assert!(verdicts[1].codes.is_empty() && verdicts[1].volume == Some(0));
-    }
-
-    #[test]
-    fn e_2_02_what_a_person_accepted_stands() {
-        let day = |m| month_end(m);
-        let points = [
-            Point {
-                date: day(1),
-                value: 100_000,
-                standing: Standing::Open,
-            },
-            Point {
-                date: day(2),
-                value: 2_000_000,
-                standing: Standing::True,
-            },
-            Point {
-                date: day(3),
-                value: 2_100_000,
-                standing: Standing::Open,
-            },
-            Point {
-                date: day(4),
-                value: 50_000,
-                standing: Standing::Unused,
-            },
-            Point {
-                date: day(5),
-                value: 2_250_000,
-                standing: Standing::Open,
-            },
-        ];
-        let verdicts = assess(&thresholds(), G25, Some((day(1) - TimeDelta::days(31), 0)), &points);
-        assert_eq!(codes(&verdicts), ["", "", "", "", ""]);
-        assert_eq!(verdicts[4].volume, Some(150_000));
-    }
-
-    #[test]
-    fn e_2_02_verdicts_do_not_depend_on_what_comes_later() {
-        let metres = [120, 230, 160, 300, 900, 340, 380, 20, 420];
-        let whole = chain(0, &metres);
-        for n in 0..metres.len() {
-            assert_eq!(chain(0, &metres[..n]), whole[..n]);
+    fn indexes_of_devices_are_rounded_half_up_and_an_exponent_is_seen() {
+        let device = |text| index_of_device(text, G25);
+        assert_eq!(device("5347.6145"), Ok(5_347_615));
+        assert_eq!(device("5347.6144"), Ok(5_347_614));
+        assert_eq!((device("4e+02"), has_exponent("4e+02")), (Ok(400_000), true));
+        assert_eq!((device("1.5E3"), has_exponent("1.5E3")), (Ok(1_500_000), true));
+        assert_eq!(device("4e+05"), Err(Refusal::IndexDigits));
+        assert!(!has_exponent("400000"));
+        for text in ["", "-1", "1,5", "e5", "NaN"] {
+            assert_eq!(device(text), Err(Refusal::IndexNotPlainDigits), "{text}");
         }
     }
 
@@ -550,6 +415,23 @@ mod tests {
             (Code::Zero2, true, false),
             (Code::Missing, true, false),
             (Code::ContractMissing, true, false),
+            (Code::LostDigits, false, true),
+            (Code::TimeTwice, true, true),
+            (Code::Gap, true, false),
+            (Code::Silent, true, false),
+            (Code::ZeroRun, true, false),
+            (Code::Scale, true, false),
+            (Code::SameDay, true, true),
+            (Code::Unchanged, true, true),
+            (Code::Unconfirmed, true, true),
+            (Code::Expired, true, false),
+            (Code::Estimates, true, false),
+            (Code::Multiplier, true, true),
+            (Code::SealBroken, true, false),
+            (Code::BulkLoss, true, false),
+            (Code::BulkNegative, true, false),
+            (Code::NewRegister, false, true),
+            (Code::FinalEstimated, true, true),
         ];
         assert_eq!(rows.len(), Code::ALL.len());
         for (code, release, holds) in rows {

@@ -11,6 +11,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::{
+    case,
     chain::{Chains, new_reading},
     model::{Decision, ReadingState, codes_of, index_of, step},
     store::{self, exception, reading},
@@ -18,7 +19,6 @@ use super::{
 use crate::{
     Desk, Refusal,
     meter::store::{self as meters, installation, meter},
-    table,
 };
 
 /// ReleaseExceptions.
@@ -34,11 +34,9 @@ pub async fn release(desk: Desk, call: Call, request: ReleaseExceptionsRequest) 
         .collect::<Result<Vec<_>, _>>()?;
     let case = Case::load(&write, &call, &ids).await?;
     let floor = case.readings.iter().map(|r| r.read_date).min();
-    let mut released = 0;
-    for row in &case.exceptions {
-        case.decide(&write, row, Decision::Release, &request.grounds).await?;
+    let rows = case.decide(&write, &case.exceptions, Decision::Release, &request.grounds).await?;
+    for row in &rows {
         write.subject(row.id);
-        released += 1;
     }
     if let Some(floor) = floor {
         let mut chains = Chains::load(&*write, &desk.thresholds, case.meters, floor).await?;
@@ -49,6 +47,7 @@ pub async fn release(desk: Desk, call: Call, request: ReleaseExceptionsRequest) 
         }
         chains.settle(&mut write, &desk.thresholds).await?;
     }
+    let released = i32::try_from(rows.len()).unwrap_or(i32::MAX);
     write.commit(ReleaseExceptionsResponse { released }).await
 }
 
@@ -62,7 +61,7 @@ pub async fn reject(desk: Desk, call: Call, request: RejectExceptionRequest) -> 
     let case = Case::load(&write, &call, &[id]).await?;
     let row = case.only(id)?;
     rpc::check_etag(&request.etag, row.id, row.version)?;
-    let row = case.decide(&write, row, Decision::Reject, &request.grounds).await?;
+    let row = case.decide_one(&write, row, Decision::Reject, &request.grounds).await?;
     let readings = discard(&mut write, &desk, &case, None).await?;
     write.subject(id);
     write
@@ -83,7 +82,7 @@ pub async fn adjust(desk: Desk, call: Call, request: AdjustExceptionRequest) -> 
     let row = case.only(id)?;
     rpc::check_etag(&request.etag, row.id, row.version)?;
     let text = request.true_index.as_ref().map(|d| d.value.as_str()).unwrap_or_default();
-    let row = case.decide(&write, row, Decision::Adjust, &request.grounds).await?;
+    let row = case.decide_one(&write, row, Decision::Adjust, &request.grounds).await?;
     let (first, meter) = case.readings.first().zip(case.meters.first()).ok_or(Refusal::ExceptionNotAdjustable)?;
     let value = index_of(text, meter.kind()?, meter.register()).map_err(|r| Fault::from(r).field("true_index"))?;
     let install = installation::Entity::find_by_id(first.installation_id)
@@ -147,18 +146,27 @@ impl Case {
         self.exceptions.first().ok_or_else(|| Fault::not_found("exception", id))
     }
 
-    async fn decide(&self, write: &Write, row: &exception::Model, decision: Decision, grounds: &str) -> Result<exception::Model, Fault> {
-        let state = step(row.state()?, &codes_of(&row.codes), decision)?;
-        let decided = exception::Model {
-            state: state.code().to_owned(),
-            decided_by: self.by.clone(),
-            grounds: grounds.to_owned(),
-            decided_at: Some(write.now().micros()),
-            version: row.version.saturating_add(1),
-            ..row.clone()
-        };
-        table::update::<exception::Entity>(&**write, decided.clone()).await?;
+    async fn decide(&self, write: &Write, rows: &[exception::Model], decision: Decision, grounds: &str) -> Result<Vec<exception::Model>, Fault> {
+        let decided = rows.iter().map(|row| {
+            let state = step(row.state()?, &codes_of(&row.codes), decision)?;
+            Ok::<_, Fault>(exception::Model {
+                state: state.code().to_owned(),
+                decided_by: self.by.clone(),
+                grounds: grounds.to_owned(),
+                decided_at: Some(write.now().micros()),
+                version: row.version.saturating_add(1),
+                ..row.clone()
+            })
+        });
+        let decided = decided.collect::<Result<Vec<_>, _>>()?;
+        store::save_exceptions(&**write, decided.clone()).await?;
+        case::keep(write, decided.iter().map(|e| e.agreement_id).collect()).await?;
         Ok(decided)
+    }
+
+    async fn decide_one(&self, write: &Write, row: &exception::Model, decision: Decision, grounds: &str) -> Result<exception::Model, Fault> {
+        let decided = self.decide(write, std::slice::from_ref(row), decision, grounds).await?;
+        decided.into_iter().next().ok_or_else(|| Fault::not_found("exception", row.id))
     }
 }
 

@@ -1,14 +1,22 @@
 //! Tables of readings and exceptions.
 
+use std::collections::HashSet;
+
 use calendar::{Instant, NaiveDate};
 use contracts::hearth::billing::v1 as proto;
 use database::{Scope, Scoped, find};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict,
+};
 use uuid::Uuid;
 
-use super::model::{Code, ExceptionState, ReadingState, codes_of};
-use crate::{meter::store::metres, table, words::known};
+use super::model::{Code, ExceptionState, Method, ReadingState, Source, codes_of, join};
+use crate::{
+    meter::store::{installation, metres},
+    table,
+    words::known,
+};
 
 table!(reading, "reading", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
@@ -29,6 +37,12 @@ table!(reading, "reading", {
     codes: String,
     exception_id: Option<Uuid>,
     created_at: i64,
+    time_twice: bool,
+    photo_file: String,
+    method: Option<String>,
+    lineage: String,
+    replaced_by: Option<Uuid>,
+    restated: Option<i64>,
 });
 table!(exception, "reading_exception", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
@@ -49,6 +63,7 @@ table!(exception, "reading_exception", {
     created_at: i64,
     decided_at: Option<i64>,
     version: i64,
+    case_id: Option<Uuid>,
 });
 
 impl Scoped for reading::Entity {
@@ -64,9 +79,41 @@ impl reading::Model {
     pub fn state(&self) -> Result<ReadingState, Fault> {
         known(ReadingState::of(&self.state), &self.state)
     }
+    /// Where it came from.
+    pub fn source(&self) -> Result<Source, Fault> {
+        known(Source::of(&self.source), &self.source)
+    }
+    /// Whether nobody read it.
+    pub fn is_estimate(&self) -> bool {
+        self.source == Source::Estimate.code()
+    }
 }
 
 impl exception::Model {
+    /// A finding about an installation that is open from now on.
+    pub fn found(install: &installation::Model, codes: &[Code], date: NaiveDate, now: Instant) -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            codes: join(codes),
+            state: ExceptionState::Open.code().to_owned(),
+            meter_no: install.meter_no.clone(),
+            account_no: install.account_no.clone(),
+            installation_id: install.id,
+            agreement_id: install.agreement_id,
+            branch: install.branch.clone(),
+            date,
+            volume: None,
+            largest_before: None,
+            smallest_before: None,
+            recorded_by: String::new(),
+            decided_by: String::new(),
+            grounds: String::new(),
+            created_at: now.micros(),
+            decided_at: None,
+            version: 1,
+            case_id: None,
+        }
+    }
     /// Where it stands.
     pub fn state(&self) -> Result<ExceptionState, Fault> {
         known(ExceptionState::of(&self.state), &self.state)
@@ -75,6 +122,83 @@ impl exception::Model {
     pub fn is_open(&self) -> bool {
         self.state == ExceptionState::Open.code()
     }
+}
+
+/// Values that one statement binds: SQLite takes at most 32,766.
+const BINDS: usize = 30_000;
+
+/// Writes rows in sets: new ones whole, of those that are there the columns that may change.
+async fn put<E>(conn: &impl ConnectionTrait, rows: Vec<E::Model>, key: E::Column, changing: &[E::Column]) -> Result<(), Fault>
+where
+    E: EntityTrait,
+    E::Model: IntoActiveModel<E::ActiveModel>,
+    E::ActiveModel: Send,
+    E::Column: sea_orm::sea_query::IntoIden,
+{
+    let columns = <E::Column as sea_orm::Iterable>::iter().count().max(1);
+    let mut rows = rows.into_iter().peekable();
+    while rows.peek().is_some() {
+        let set: Vec<_> = rows.by_ref().take(BINDS / columns).map(|row| row.into_active_model().reset_all()).collect();
+        let known = OnConflict::column(key).update_columns(changing.iter().copied()).to_owned();
+        E::insert_many(set).on_conflict(known).exec_without_returning(conn).await?;
+    }
+    Ok(())
+}
+
+/// Writes readings, new ones and what changed about others. What was read stays as it is.
+pub async fn save(conn: &impl ConnectionTrait, rows: Vec<reading::Model>) -> Result<(), Fault> {
+    use reading::Column as C;
+    let changing = [
+        C::State,
+        C::Conflict,
+        C::Rollover,
+        C::Codes,
+        C::ExceptionId,
+        C::Method,
+        C::Lineage,
+        C::ReplacedBy,
+        C::Restated,
+    ];
+    put::<reading::Entity>(conn, rows, C::Id, &changing).await
+}
+
+/// Writes exceptions, new ones and what changed about others.
+pub async fn save_exceptions(conn: &impl ConnectionTrait, rows: Vec<exception::Model>) -> Result<(), Fault> {
+    use exception::Column as C;
+    let changing = [
+        C::Codes,
+        C::State,
+        C::Volume,
+        C::LargestBefore,
+        C::SmallestBefore,
+        C::DecidedBy,
+        C::Grounds,
+        C::DecidedAt,
+        C::Version,
+    ];
+    put::<exception::Entity>(conn, rows, C::Id, &changing).await
+}
+
+/// Exceptions by their ids.
+pub async fn exceptions_by_id(conn: &impl ConnectionTrait, ids: HashSet<Uuid>) -> Result<Vec<exception::Model>, Fault> {
+    if ids.is_empty() {
+        return Ok(vec![]);
+    }
+    Ok(exception::Entity::find().filter(exception::Column::Id.is_in(ids)).all(conn).await?)
+}
+
+/// Leaves out findings that are open at their installation already.
+pub async fn not_open(conn: &impl ConnectionTrait, found: Vec<exception::Model>) -> Result<Vec<exception::Model>, Fault> {
+    if found.is_empty() {
+        return Ok(found);
+    }
+    let known = exception::Entity::find()
+        .filter(exception::Column::InstallationId.is_in(found.iter().map(|e| e.installation_id)))
+        .filter(exception::Column::State.eq(ExceptionState::Open.code()))
+        .all(conn)
+        .await?;
+    let listed = |e: &exception::Model| known.iter().any(|k| k.installation_id == e.installation_id && k.codes == e.codes);
+    Ok(found.into_iter().filter(|e| !listed(e)).collect())
 }
 
 /// Readings of exceptions, in the order of time.
@@ -174,6 +298,10 @@ pub fn message(row: &reading::Model) -> Result<proto::Reading, Fault> {
         state: row.state()?.number(),
         rollover: row.rollover,
         create_time: Some(wire::time(Instant::from_micros(row.created_at))),
+        method: row.method.as_deref().and_then(Method::of).map_or(0, Method::number),
+        lineage: row.lineage.split_whitespace().map(str::to_owned).collect(),
+        replaced_by: row.replaced_by.map(|id| id.to_string()).unwrap_or_default(),
+        restated_index: row.restated.map(metres),
     })
 }
 
@@ -203,5 +331,6 @@ pub fn exception_message(row: &exception::Model, readings: &[reading::Model]) ->
         create_time: Some(wire::time(Instant::from_micros(row.created_at))),
         decide_time: row.decided_at.map(|at| wire::time(Instant::from_micros(at))),
         etag: rpc::etag(row.id, row.version),
+        case_id: row.case_id.map(|id| id.to_string()).unwrap_or_default(),
     })
 }

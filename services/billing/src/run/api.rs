@@ -2,12 +2,12 @@
 
 use contracts::hearth::billing::v1::{
     GetBillRunRequest, GetBillRunResponse, ListBillRunItemsRequest, ListBillRunItemsResponse, ListBillRunsRequest, ListBillRunsResponse, StartBillRunRequest,
-    StartBillRunResponse, bill_run_service_server::BillRunService,
+    StartBillRunResponse, TryBillRequest, TryBillResponse, bill_run_service_server::BillRunService,
 };
 use database::Scope;
 use rpc::{Call, Fault, page::Page, wire};
 
-use super::{model::Outcome, ops, store};
+use super::{model::Outcome, ops, store, trial::try_bill};
 use crate::Desk;
 
 /// BillRunService.
@@ -18,6 +18,7 @@ rpc::service! {
         write start_bill_run(StartBillRunRequest) -> StartBillRunResponse = ops::start;
         read get_bill_run(GetBillRunRequest) -> GetBillRunResponse = get;
         read list_bill_runs(ListBillRunsRequest) -> ListBillRunsResponse = list;
+        read try_bill(TryBillRequest) -> TryBillResponse = try_bill;
         read list_bill_run_items(ListBillRunItemsRequest) -> ListBillRunItemsResponse = items;
     }
 }

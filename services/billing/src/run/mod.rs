@@ -2,6 +2,9 @@
 
 pub mod api;
 pub mod batch;
+pub mod chunk;
+mod household;
 pub mod model;
 pub mod ops;
 pub mod store;
+pub mod trial;

@@ -1,19 +1,21 @@
 //! What a run makes of one agreement in one month, pure: from which reading to which, at which prices, or why not.
 
 mod price;
-mod terms;
+
+use std::sync::Arc;
 
 use calendar::NaiveDate;
+use money::Volume;
+use rating::{DegreeDays, ReadMonths};
 use uuid::Uuid;
 
-pub use self::{
-    price::Draft,
-    terms::{Term, Terms},
-};
+pub use rating::{Term, Terms};
+
+pub use self::price::Draft;
 
 use crate::{
     meter::model::MeterKind,
-    reading::model::{Code, ReadingState, Register},
+    reading::model::{Code, ReadingState, Register, Validated},
     tariff::model::Book,
     words::words,
 };
@@ -27,6 +29,8 @@ words! {
         Missing "MISSING",
         /// It could not be rated.
         Parked "PARKED",
+        /// It was priced and is held by checks.
+        BillHeld "BILL_HELD",
     }
 }
 
@@ -103,8 +107,8 @@ pub struct Read {
     pub date: NaiveDate,
     /// Moment, for the order within a day.
     pub at: i64,
-    /// Litres.
-    pub value: i64,
+    /// What it counts with; none while it is not validated.
+    pub index: Option<Validated>,
     pub state: ReadingState,
     pub codes: Vec<Code>,
     pub rollover: bool,
@@ -134,6 +138,10 @@ pub struct Facts {
     pub billed: Option<Billed>,
     /// Volume of the tier years, from the live bills.
     pub used: Vec<(i32, i64)>,
+    /// In which months it is read, where a route says so.
+    pub read_months: Option<ReadMonths>,
+    /// Degree days of the branch, where prices change by them.
+    pub degree_days: Option<Arc<DegreeDays>>,
 }
 
 /// What becomes of an agreement.
@@ -152,13 +160,18 @@ pub enum Decision {
 }
 
 /// Use of one meter between two readings.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Leg {
+    install: Uuid,
     from: NaiveDate,
     to: NaiveDate,
     from_index: i64,
     to_index: i64,
+    /// What a register that passed its end has counted besides.
+    rolled: i64,
     volume: i64,
+    /// Accepted readings between the two, with the use up to them.
+    reads: Vec<(NaiveDate, Volume)>,
 }
 
 /// What the month makes of an agreement: one bill from the last billed reading to the accepted reading of the month.
@@ -241,30 +254,49 @@ pub fn decide(period: Period, facts: &Facts, book: &Book) -> Decision {
 
 /// None where the index fell without a rollover.
 fn leg(install: &Install, (from, from_index): (NaiveDate, i64), end: &Read, reads: &[Read]) -> Option<Leg> {
-    let passed = reads
-        .iter()
-        .filter(|r| r.install == install.id && r.date > from && r.at <= end.at && r.rollover && r.is_believed())
-        .count();
-    let rolled = i64::try_from(passed).ok()?.checked_mul(install.register.capacity())?;
-    let volume = end.value.checked_sub(from_index)?.checked_add(rolled)?;
-    (volume >= 0).then_some(Leg {
+    let of_meter = || reads.iter().filter(|r| r.install == install.id && r.date > from && r.at <= end.at);
+    let rolled_by = |at: i64| {
+        let passed = of_meter().filter(|r| r.at <= at && r.rollover && r.is_believed()).count();
+        i64::try_from(passed).ok()?.checked_mul(install.register.capacity())
+    };
+    let used_by = |read: &Read| read.index?.litres().checked_sub(from_index)?.checked_add(rolled_by(read.at)?);
+    let rolled = rolled_by(end.at)?;
+    let volume = used_by(end).filter(|volume| *volume >= 0)?;
+    let mut between: Vec<&Read> = of_meter()
+        .filter(|r| r.date < end.date && r.state != ReadingState::Held && r.is_believed())
+        .collect();
+    between.sort_by_key(|r| r.at);
+    // An index that does not fit between its neighbours proves nothing.
+    let mut proved: Vec<(NaiveDate, Volume)> = Vec::with_capacity(between.len());
+    for read in between {
+        let Some(used) = used_by(read).filter(|used| (0..=volume).contains(used)).map(Volume::from_litres) else {
+            continue;
+        };
+        match proved.last_mut() {
+            Some((_, before)) if used < *before => {}
+            Some((date, before)) if *date == read.date => *before = used,
+            _ => proved.push((read.date, used)),
+        }
+    }
+    Some(Leg {
+        install: install.id,
         from,
         to: end.date,
         from_index,
-        to_index: end.value,
+        to_index: end.index?.litres(),
+        rolled,
         volume,
+        reads: proved,
     })
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 pub(crate) mod tests {
-    use std::sync::Arc;
-
     use contracts::hearth::billing::v1 as proto;
 
     use super::*;
-    use crate::tariff::model::{BoundaryWord, Price, Terms as PriceTerms, TierTerms, UpliftTerms, Version};
+    use crate::tariff::model::{BoundaryWord, ChangeWord, Rules, Terms as PriceTerms, TierTerms, UpliftTerms, Version};
 
     pub fn day(m: u32, d: u32) -> NaiveDate {
         NaiveDate::from_ymd_opt(2025, m, d).unwrap()
@@ -276,34 +308,36 @@ pub(crate) mod tests {
         let tiers = tiers.iter().map(|(up_to, price)| TierTerms {
             up_to: up_to.map(|t| t.parse().unwrap()),
             price: price.parse().unwrap(),
+            flat: None,
         });
         PriceTerms {
             tiers: tiers.collect(),
             low_income: low_income.map(str::to_owned),
             uplift,
+            ..PriceTerms::default()
         }
     }
 
-    pub fn priced_from(from: NaiveDate, until: Option<NaiveDate>, id: u128, terms: &PriceTerms) -> Price {
-        let version = Version {
+    /// A version of the class "living".
+    pub fn version(from: NaiveDate, change: ChangeWord) -> Version {
+        Version {
             name: "T".to_owned(),
             from,
             legal_basis: "notice 1".to_owned(),
             approved_by: "authority".to_owned(),
             year_start: (1, 1),
             boundary: BoundaryWord::ReadingCycle,
-        };
-        Price {
-            tariff_id: Uuid::from_u128(id),
-            class: "living".to_owned(),
-            from,
-            until,
-            tariff: Arc::new(version.tariff("living", terms).unwrap()),
+            change,
+            rules: Rules::default(),
         }
     }
 
+    pub fn priced_from(from: NaiveDate, until: Option<NaiveDate>, id: u128, terms: &PriceTerms) -> rating::Version {
+        version(from, ChangeWord::DaySplit).price(Uuid::from_u128(id), "living", until, terms).unwrap()
+    }
+
     pub fn book(terms: &PriceTerms) -> Book {
-        Book::new(vec![priced_from(NaiveDate::from_ymd_opt(2020, 1, 1).unwrap(), None, 1, terms)])
+        Book::new([priced_from(NaiveDate::from_ymd_opt(2020, 1, 1).unwrap(), None, 1, terms)]).unwrap()
     }
 
     pub fn beijing() -> PriceTerms {
@@ -311,6 +345,7 @@ pub(crate) mod tests {
             from_persons: 6,
             plus: "150".parse().unwrap(),
             per_person: false,
+            first_tier_only: false,
         };
         terms(&[(Some("350"), "2.61"), (Some("500"), "2.83"), (None, "4.23")], None, Some(uplift))
     }
@@ -323,7 +358,11 @@ pub(crate) mod tests {
         Install {
             id: Uuid::from_u128(id),
             kind: MeterKind::Iot,
-            register: Register { digits: 5, qmax: 6000 },
+            register: Register {
+                digits: 5,
+                qmax: 6000,
+                multiplier: 1,
+            },
             from,
             end: None,
             initial,
@@ -338,7 +377,7 @@ pub(crate) mod tests {
             install: Uuid::from_u128(install),
             date,
             at,
-            value,
+            index: Validated::of(ReadingState::Validated, value),
             state: ReadingState::Validated,
             codes: vec![],
             rollover: false,
@@ -361,6 +400,7 @@ pub(crate) mod tests {
             reads: vec![read(11, 1, day(1, 31), litres)],
             billed: None,
             used: vec![],
+            ..Facts::default()
         }
     }
 
@@ -512,7 +552,7 @@ pub(crate) mod tests {
             ..facts.terms
         };
         assert!(draft(1, &facts, &book).de_facto, "signed, not in force");
-        facts.reads[0].value = 0;
+        facts.reads[0].index = Validated::of(ReadingState::Validated, 0);
         assert_eq!(decide(month(1), &facts, &book), Decision::NotDue, "without consumption, nothing");
     }
 }

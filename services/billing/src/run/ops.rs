@@ -33,7 +33,7 @@ pub async fn start(desk: Desk, call: Call, request: StartBillRunRequest) -> Resu
         year: request.year,
         month: request.month,
         due_days: request.due_days,
-        ..run::Model::begun(id, job_id, &request.branch, expected, write.now())
+        ..run::Model::begun(id, job_id, &request.branch, expected, &write)
     };
     table::insert::<run::Entity>(&*write, row).await?;
     write.subject(id);

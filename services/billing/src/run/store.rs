@@ -1,8 +1,7 @@
 //! Tables of runs.
 
-use calendar::Instant;
 use contracts::hearth::billing::v1 as proto;
-use database::{Scope, Scoped, find};
+use database::{Scope, Scoped, Write, find};
 use money::Money;
 use rpc::{Fault, page::Page, wire};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
@@ -38,6 +37,8 @@ table!(run, "bill_run", {
     finished_at: Option<i64>,
     purpose: Option<String>,
     season: Option<String>,
+    started_by: Option<String>,
+    bills_held: Option<i64>,
 });
 table!(item, "bill_run_item", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
@@ -58,8 +59,8 @@ impl Scoped for item::Entity {
 }
 
 impl run::Model {
-    /// A run of a branch that begins now, for so many agreements; its period and its purpose are its starter's to say.
-    pub fn begun(id: Uuid, job_id: Uuid, branch: &str, expected: u64, now: Instant) -> Self {
+    /// A run of a branch that somebody starts now, for so many agreements; its period and its purpose are its starter's to say.
+    pub fn begun(id: Uuid, job_id: Uuid, branch: &str, expected: u64, write: &Write) -> Self {
         Self {
             id,
             job_id,
@@ -78,18 +79,19 @@ impl run::Model {
             skipped: 0,
             not_due: 0,
             amount: 0,
-            created_at: now.micros(),
+            created_at: write.now().micros(),
             finished_at: None,
             purpose: None,
             season: None,
+            started_by: Some(write.call().subject().to_owned()),
+            bills_held: Some(0),
         }
     }
 
     /// Agreements that have an outcome.
     pub fn done(&self) -> i64 {
-        [self.produced, self.already, self.held, self.missing, self.parked, self.skipped, self.not_due]
-            .into_iter()
-            .fold(0, i64::saturating_add)
+        let counts = [self.produced, self.already, self.held, self.missing, self.parked, self.skipped, self.not_due];
+        counts.into_iter().chain(self.bills_held).fold(0, i64::saturating_add)
     }
 
     /// What it makes; gas bills where nothing else is said.
@@ -199,5 +201,6 @@ pub fn message(row: &run::Model) -> Result<proto::BillRun, Fault> {
         finish_time: row.finished_at.map(instant),
         purpose: row.purpose()?.number(),
         season: row.season.clone().unwrap_or_default(),
+        bills_held: row.bills_held.unwrap_or(0),
     })
 }

@@ -71,6 +71,18 @@ impl Consumer for FromArchive {
         } else if let Some(told) = read::<archive::CreditHoldCleared>(event)? {
             let day = wire::date_of(told.cleared_date.as_ref(), "cleared_date")?;
             hold::clear(&**write, wire::id_of("party_id", &told.party_id)?, day).await
+        } else if let Some(told) = read::<archive::PartyListedDishonest>(event)? {
+            let row = hold::listing::Model {
+                party_id: wire::id_of::<Uuid>("party_id", &told.party_id)?.to_string(),
+                branch: told.branch,
+                conduct_code: told.conduct_code,
+                from_date: wire::date_of(told.from_date.as_ref(), "from_date")?,
+                until_date: wire::date_if(told.until_date.as_ref(), "until_date")?,
+                live: true,
+            };
+            hold::list(&**write, row).await
+        } else if let Some(told) = read::<archive::PartyListingEnded>(event)? {
+            hold::delist(&**write, wire::id_of("party_id", &told.party_id)?).await
         } else {
             Ok(())
         }

@@ -1,4 +1,5 @@
-//! Credit holds that archive tells of (信用冻结): the party is asked to pay ahead. Supply, price and reminders are not touched (G-11).
+//! Credit holds (信用冻结) and the list of dishonest customers (不诚信客户), as archive tells of them: the party is asked to pay ahead and buys nothing
+//! on credit (B-05), and who is listed gets no favours (G-11). Supply, price and reminders are not touched.
 
 use calendar::NaiveDate;
 use rpc::Fault;
@@ -13,6 +14,15 @@ table!(credit_hold, "credit_hold", {
     cause: String,
     raised_date: Date,
     cleared_date: Option<Date>,
+});
+
+table!(listing, "dishonest_listing", {
+    #[sea_orm(primary_key, auto_increment = false)] party_id: String,
+    branch: String,
+    conduct_code: String,
+    from_date: Date,
+    until_date: Option<Date>,
+    live: bool,
 });
 
 /// Files a hold that was raised; a later one takes the place of one that was cleared.
@@ -49,8 +59,42 @@ pub async fn clear(conn: &impl ConnectionTrait, party: Uuid, day: NaiveDate) -> 
     Ok(())
 }
 
-/// Whether a party is on hold.
-pub async fn stands(conn: &impl ConnectionTrait, party: Uuid) -> Result<bool, Fault> {
-    let row = credit_hold::Entity::find_by_id(party.to_string()).one(conn).await?;
-    Ok(row.is_some_and(|r| r.cleared_date.is_none()))
+/// Files a listing; a later one takes the place of the one before.
+pub async fn list(conn: &impl ConnectionTrait, row: listing::Model) -> Result<(), Fault> {
+    let conflict = OnConflict::column(listing::Column::PartyId)
+        .update_columns([
+            listing::Column::Branch,
+            listing::Column::ConductCode,
+            listing::Column::FromDate,
+            listing::Column::UntilDate,
+            listing::Column::Live,
+        ])
+        .to_owned();
+    listing::Entity::insert(row.into_active_model().reset_all())
+        .on_conflict(conflict)
+        .exec_without_returning(conn)
+        .await?;
+    Ok(())
+}
+
+/// Ends a listing.
+pub async fn delist(conn: &impl ConnectionTrait, party: Uuid) -> Result<(), Fault> {
+    listing::Entity::update_many()
+        .col_expr(listing::Column::Live, false.into())
+        .filter(listing::Column::PartyId.eq(party.to_string()))
+        .exec(conn)
+        .await?;
+    Ok(())
+}
+
+/// Whether a party is on the list of dishonest customers on a day; a listing ends by itself (G-09).
+pub async fn is_listed(conn: &impl ConnectionTrait, party: Uuid, day: NaiveDate) -> Result<bool, Fault> {
+    let row = listing::Entity::find_by_id(party.to_string()).one(conn).await?;
+    Ok(row.is_some_and(|r| r.live && r.from_date <= day && r.until_date.is_none_or(|until| day < until)))
+}
+
+/// Whether a party pays ahead and buys nothing on credit: it is on hold (B-05) or listed (G-11).
+pub async fn pays_ahead(conn: &impl ConnectionTrait, party: Uuid, day: NaiveDate) -> Result<bool, Fault> {
+    let hold = credit_hold::Entity::find_by_id(party.to_string()).one(conn).await?;
+    Ok(hold.is_some_and(|r| r.cleared_date.is_none()) || is_listed(conn, party, day).await?)
 }

@@ -98,19 +98,6 @@ pub async fn supply(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Res
         .ok_or_else(|| Fault::not_found("agreement", id))
 }
 
-/// The gas agreements of account numbers that the caller may see, those in force first.
-pub async fn gas_of_accounts(conn: &impl ConnectionTrait, scope: &Scope, account_nos: &[&str]) -> Result<Vec<supply::Model>, Fault> {
-    let rows = find::<supply::Entity>(scope)
-        .filter(supply::Column::AccountNo.is_in(account_nos.iter().copied()))
-        .filter(supply::Column::Service.eq("GAS"))
-        .filter(supply::Column::State.is_in([SupplyState::Signed.code(), SupplyState::InForce.code()]))
-        .order_by_asc(supply::Column::State)
-        .order_by_asc(supply::Column::Id)
-        .all(conn)
-        .await?;
-    Ok(rows)
-}
-
 /// What payments of accounts are for where nothing else is said: gas, or heat for an account that has heat alone (9.5).
 pub async fn services(conn: &impl ConnectionTrait, accounts: &[Uuid]) -> Result<HashMap<Uuid, Service>, Fault> {
     let rows = supply::Entity::find()
@@ -222,7 +209,11 @@ pub fn terms_of<'a>(supply: &supply::Model, rows: impl Iterator<Item = &'a term:
                 from,
                 until,
             }),
-            Some(TermKind::LowIncome) => terms.low_income.push(Term { value: true, from, until }),
+            Some(TermKind::LowIncome) => terms.low_income.push(Term {
+                value: rating::LowIncome::Subsistence,
+                from,
+                until,
+            }),
             None => {}
         }
     }

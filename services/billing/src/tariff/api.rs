@@ -1,16 +1,19 @@
 //! Tariffs over gRPC.
 
 use contracts::hearth::billing::v1::{
-    GetTariffRequest, GetTariffResponse, ListTariffsRequest, ListTariffsResponse, PublishHeatTariffRequest, PublishHeatTariffResponse, PublishTariffRequest,
-    PublishTariffResponse, tariff_service_server::TariffService,
+    DegreeDay, GetTariffRequest, GetTariffResponse, ListDegreeDaysRequest, ListDegreeDaysResponse, ListTariffsRequest, ListTariffsResponse,
+    PublishHeatTariffRequest, PublishHeatTariffResponse, PublishTariffRequest, PublishTariffResponse, RecordDegreeDaysRequest, RecordDegreeDaysResponse,
+    TryTariffRequest, TryTariffResponse, tariff_service_server::TariffService,
 };
-use rpc::{Call, Fault, page::Page, wire};
+use rpc::{Call, Fault, Outflow, page::Page, wire};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::{
     ops,
-    store::{self, tariff},
+    store::{self, degree_day, tariff},
+    trial,
 };
 use crate::Desk;
 
@@ -23,7 +26,36 @@ rpc::service! {
         write publish_heat_tariff(PublishHeatTariffRequest) -> PublishHeatTariffResponse = ops::publish_heat;
         read get_tariff(GetTariffRequest) -> GetTariffResponse = get;
         read list_tariffs(ListTariffsRequest) -> ListTariffsResponse = list;
+        write record_degree_days(RecordDegreeDaysRequest) -> RecordDegreeDaysResponse = ops::record_degree_days;
+        read list_degree_days(ListDegreeDaysRequest) -> ListDegreeDaysResponse = degree_days;
+    } and {
+        type TryTariffStream = Outflow<TryTariffResponse>;
+
+        async fn try_tariff(&self, request: Request<TryTariffRequest>) -> Result<Response<Self::TryTariffStream>, Status> {
+            rpc::stream(&self.0, request, trial::run).await
+        }
     }
+}
+
+async fn degree_days(desk: Desk, _: Call, request: ListDegreeDaysRequest) -> Result<ListDegreeDaysResponse, Fault> {
+    let from = wire::date_of(request.from_date.as_ref(), "from_date")?;
+    let to = wire::date_of(request.to_date.as_ref(), "to_date")?;
+    if to < from || to.signed_duration_since(from).num_days() > 1000 {
+        return Err(Fault::from(crate::Refusal::DateOrder).field("to_date"));
+    }
+    let rows = degree_day::Entity::find()
+        .filter(degree_day::Column::Branch.eq(&request.branch))
+        .filter(degree_day::Column::Date.between(from, to))
+        .order_by_asc(degree_day::Column::Date)
+        .all(desk.db.reader())
+        .await?;
+    let day = |row: degree_day::Model| DegreeDay {
+        date: Some(wire::date(row.date)),
+        value: Some(wire::decimal(money::Volume::from_litres(i64::from(row.tenths).saturating_mul(100)).short())),
+    };
+    Ok(ListDegreeDaysResponse {
+        days: rows.into_iter().map(day).collect(),
+    })
 }
 
 async fn get(desk: Desk, _: Call, request: GetTariffRequest) -> Result<GetTariffResponse, Fault> {

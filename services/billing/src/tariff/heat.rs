@@ -2,7 +2,7 @@
 
 use calendar::NaiveDate;
 use money::{Ratio, UnitPrice};
-use rating::{Class, Component, HeightSurcharge, Household, Measure, Relief};
+use rating::{Class, HeightSurcharge, Measure, Price};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -102,16 +102,13 @@ impl HeatTerms {
         if std::iter::once(area).chain(energy).any(UnitPrice::is_negative) {
             return Err(Refusal::HeatPrice);
         }
+        let metered = self
+            .metered
+            .as_ref()
+            .map(|m| vec![Price::Unit(Measure::Area, m.base).into(), Price::Unit(Measure::Energy, m.energy).into()]);
         Ok(Class {
-            name: name.to_owned(),
-            components: vec![Component::Unit(Measure::Area, area)],
-            metered: self
-                .metered
-                .as_ref()
-                .map(|m| vec![Component::Unit(Measure::Area, m.base), Component::Unit(Measure::Energy, m.energy)]),
-            household: Household::default(),
-            relief: Relief::default(),
-            aggregate_meters: false,
+            metered,
+            ..Class::plain(name, vec![Price::Unit(Measure::Area, area).into()])
         })
     }
 
@@ -187,9 +184,9 @@ mod tests {
     #[test]
     fn a_11_price_of_a_month_counts_for_its_months() {
         let season = terms("25", 0).class("resident").unwrap();
-        assert_eq!(season.components, [Component::Unit(Measure::Area, "25".parse().unwrap())]);
+        assert_eq!(season.components, [Price::Unit(Measure::Area, "25".parse().unwrap()).into()]);
         let monthly = terms("4.5", 4).class("resident").unwrap();
-        assert_eq!(monthly.components, [Component::Unit(Measure::Area, "18".parse().unwrap())]);
+        assert_eq!(monthly.components, [Price::Unit(Measure::Area, "18".parse().unwrap()).into()]);
         assert_eq!(terms("-1", 0).class("resident").map(|_| ()), Err(Refusal::HeatPrice));
     }
 

@@ -5,3 +5,4 @@ pub mod heat;
 pub mod model;
 pub mod ops;
 pub mod store;
+mod trial;

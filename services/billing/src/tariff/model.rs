@@ -1,14 +1,19 @@
-//! Tariffs as billing keeps them (A-04), pure: terms of a class, and the book that says which price a day has.
+//! Tariffs as billing keeps them (A-04), pure: what the database holds of a version and of the prices of a class, and what rating makes of it.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use calendar::NaiveDate;
-use money::{UnitPrice, Volume};
-use rating::{Boundary, Class, Commodity, Component, Household, MonthDay, Relief, ReliefRule, Rounding, Span, Tariff, Tier, TierYear, Tiers, Uplift};
+use money::{Mode, Money, Ratio, UnitPrice, Volume};
+use rating::{
+    Boundary, Change, Class, Commodity, Component, FlatChoice, Household, MonthDay, Per, Price, Relief, ReliefRule, Rounding, Span, Tariff, Tax, Tier,
+    TierYear, Tiers, Uplift, YearStart,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{refusal::Refusal, words::words};
+
+pub use rating::Book;
 
 words! {
     /// To which tier year a usage period across its end belongs.
@@ -17,6 +22,20 @@ words! {
         ReadingCycle "READING_CYCLE",
         /// Shared by days.
         DaySplit "DAY_SPLIT",
+    }
+}
+
+words! {
+    /// How a usage period passes from the version before to this one (9.2).
+    pub enum ChangeWord {
+        /// Shared by days.
+        DaySplit "DAY_SPLIT",
+        /// By the day of the reading.
+        ByReadDate "BY_READ_DATE",
+        /// By a reading before the change.
+        CutoverRead "CUTOVER_READ",
+        /// Shared by degree days.
+        DegreeDays "DEGREE_DAYS",
     }
 }
 
@@ -30,8 +49,46 @@ words! {
     }
 }
 
+words! {
+    /// What tiers count.
+    pub enum TieringWord {
+        /// The volume of a tier year.
+        Annual "ANNUAL",
+        /// The volume of a bill.
+        Bill "BILL",
+        /// The volume of a bill, priced as a whole.
+        Whole "WHOLE",
+    }
+}
+
+words! {
+    /// What a standing charge is due for.
+    pub enum PerWord {
+        /// A bill.
+        Bill "BILL",
+        /// A day.
+        Day "DAY",
+        /// A month.
+        Month "MONTH",
+        /// A year.
+        Year "YEAR",
+    }
+}
+
+words! {
+    /// A direction of rounding.
+    pub enum ModeWord {
+        /// Half up.
+        HalfUp "HALF_UP",
+        /// Down.
+        Floor "FLOOR",
+        /// Up.
+        Ceiling "CEILING",
+    }
+}
+
 /// The prices of one class, as the database keeps them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Terms {
     pub tiers: Vec<TierTerms>,
@@ -39,6 +96,21 @@ pub struct Terms {
     pub low_income: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uplift: Option<UpliftTerms>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destitute: Option<String>,
+    /// Code of a [`TieringWord`]; annual where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tiering: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub standing: Vec<StandingTerms>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choice: Option<ChoiceTerms>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub meters_share_tiers: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free: Option<FreeTerms>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounding: Option<RoundingTerms>,
 }
 
 /// One tier.
@@ -48,6 +120,8 @@ pub struct TierTerms {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub up_to: Option<Volume>,
     pub price: UnitPrice,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flat: Option<UnitPrice>,
 }
 
 /// Wider tiers for larger households.
@@ -57,13 +131,67 @@ pub struct UpliftTerms {
     pub from_persons: u16,
     pub plus: Volume,
     pub per_person: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub first_tier_only: bool,
+}
+
+/// A standing charge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StandingTerms {
+    pub price: UnitPrice,
+    /// Code of a [`PerWord`].
+    pub per: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounding: Option<RoundingTerms>,
+}
+
+/// A flat price that a large household may choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChoiceTerms {
+    pub from_persons: u16,
+    pub price: UnitPrice,
+}
+
+/// A volume free of charge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FreeTerms {
+    pub per_month: Volume,
+    pub all_low_income: bool,
+    pub after_year: bool,
+}
+
+/// How an amount becomes money.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoundingTerms {
+    /// Code of a [`ModeWord`].
+    pub mode: String,
+    pub place: Money,
+}
+
+impl RoundingTerms {
+    fn rounding(&self) -> Result<Rounding, Refusal> {
+        let mode = match ModeWord::of(&self.mode) {
+            Some(ModeWord::HalfUp) => Mode::HalfUp,
+            Some(ModeWord::Floor) => Mode::Floor,
+            Some(ModeWord::Ceiling) => Mode::Ceiling,
+            None => return Err(Refusal::TariffRule),
+        };
+        if self.place <= Money::ZERO {
+            return Err(Refusal::TariffRule);
+        }
+        Ok(Rounding { mode, step: self.place })
+    }
 }
 
 impl Terms {
     /// The class that the rating engine prices.
     ///
     /// # Errors
-    /// TIERS where the bounds do not rise, the last tier is bounded or a price is negative.
+    /// TIERS where the bounds do not rise, the last tier is bounded or a price is negative; TARIFF_RULE where rules do not fit.
     pub fn class(&self, name: &str) -> Result<Class, Refusal> {
         let tiers = self
             .tiers
@@ -71,32 +199,127 @@ impl Terms {
             .map(|t| Tier {
                 up_to: t.up_to,
                 price: t.price,
-                flat: UnitPrice::ZERO,
+                flat: t.flat.unwrap_or_default(),
             })
             .collect();
         let tiers = Tiers::new(tiers).filter(Tiers::is_open).ok_or(Refusal::Tiers)?;
-        let subsistence = match self.low_income.as_deref().and_then(LowIncomeWord::of) {
+        let tiering = self.tiering()?;
+        let mut components = self.standing.iter().map(StandingTerms::component).collect::<Result<Vec<_>, _>>()?;
+        components.push(Component {
+            price: match tiering {
+                TieringWord::Annual => Price::Graduated(tiers, Span::TierYear),
+                TieringWord::Bill => Price::Graduated(tiers, Span::Bill),
+                TieringWord::Whole => Price::Whole(tiers),
+            },
+            rounding: self.rounding.as_ref().map(RoundingTerms::rounding).transpose()?,
+        });
+        let (relief, household) = (self.relief()?, self.household()?);
+        let ruled = relief != Relief::default() || household != Household::default() || self.meters_share_tiers;
+        if ruled && tiering != TieringWord::Annual {
+            return Err(Refusal::TariffRule);
+        }
+        Ok(Class {
+            household,
+            relief,
+            aggregate_meters: self.meters_share_tiers,
+            ..Class::plain(name, components)
+        })
+    }
+
+    fn tiering(&self) -> Result<TieringWord, Refusal> {
+        match self.tiering.as_deref() {
+            None => Ok(TieringWord::Annual),
+            Some(code) => TieringWord::of(code).ok_or(Refusal::TariffRule),
+        }
+    }
+
+    fn relief(&self) -> Result<Relief, Refusal> {
+        let rule = |code: &Option<String>| match code.as_deref().and_then(LowIncomeWord::of) {
             Some(LowIncomeWord::AllAtTier1) => Some(ReliefRule::AllAtTier1),
             Some(LowIncomeWord::NoTier3) => Some(ReliefRule::NoTier3),
             None => None,
         };
+        let subsistence = rule(&self.low_income);
+        let mut relief = Relief {
+            subsistence,
+            destitute: rule(&self.destitute).or(subsistence),
+        };
+        if let Some(free) = &self.free {
+            let given = if free.after_year {
+                ReliefRule::FreeAfterYear(free.per_month)
+            } else {
+                ReliefRule::FreePerMonth(free.per_month)
+            };
+            // One household has one relief: a free volume takes the place of nothing else.
+            let taken = self.destitute.is_some() || (free.all_low_income && self.low_income.is_some());
+            if taken || free.per_month <= Volume::ZERO {
+                return Err(Refusal::TariffRule);
+            }
+            relief.destitute = Some(given);
+            if free.all_low_income {
+                relief.subsistence = Some(given);
+            }
+        }
+        Ok(relief)
+    }
+
+    fn household(&self) -> Result<Household, Refusal> {
         let uplift = self.uplift.map(|u| Uplift {
             from_persons: u.from_persons,
             plus: u.plus,
             per_person: u.per_person,
+            first_tier_only: u.first_tier_only,
+            full_year: false,
         });
-        if uplift.is_some_and(|u| u.plus.is_negative()) {
+        let choice = self.choice.map(|c| FlatChoice {
+            from_persons: c.from_persons,
+            price: c.price,
+        });
+        if uplift.is_some_and(|u| u.plus.is_negative()) || choice.is_some_and(|c| c.price.is_negative()) {
             return Err(Refusal::Tiers);
         }
-        Ok(Class {
-            name: name.to_owned(),
-            components: vec![Component::Graduated(tiers, Span::TierYear)],
-            metered: None,
-            household: Household { uplift, choice: None },
-            relief: Relief { subsistence, destitute: None },
-            aggregate_meters: false,
+        Ok(Household { uplift, choice })
+    }
+}
+
+impl StandingTerms {
+    fn component(&self) -> Result<Component, Refusal> {
+        let per = match PerWord::of(&self.per) {
+            Some(PerWord::Bill) => Per::Bill,
+            Some(PerWord::Day) => Per::Day,
+            Some(PerWord::Month) => Per::Month,
+            Some(PerWord::Year) => Per::Year,
+            None => return Err(Refusal::TariffRule),
+        };
+        if self.price.is_negative() {
+            return Err(Refusal::Tiers);
+        }
+        Ok(Component {
+            price: Price::Standing(self.price, per),
+            rounding: self.rounding.as_ref().map(RoundingTerms::rounding).transpose()?,
         })
     }
+}
+
+/// What a version says for all of its classes besides its days, as the database keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rules {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closing: Option<ClosingTerms>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounding: Option<RoundingTerms>,
+    /// Percent on top, as the notice writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax_percent: Option<String>,
+}
+
+/// Months of the last readings of a tier year.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClosingTerms {
+    pub odd_month: u8,
+    pub even_month: u8,
 }
 
 /// What a version says besides its prices.
@@ -108,19 +331,35 @@ pub struct Version {
     pub approved_by: String,
     pub year_start: (u32, u32),
     pub boundary: BoundaryWord,
+    pub change: ChangeWord,
+    pub rules: Rules,
 }
 
 impl Version {
     /// The tariff of one class, for the rating engine.
     ///
     /// # Errors
-    /// TIERS as [`Terms::class`], also where the tier year starts on a day that not every year has.
+    /// TIERS as [`Terms::class`], also where the tier year starts on a day that not every year has; TARIFF_RULE.
     pub fn tariff(&self, class: &str, terms: &Terms) -> Result<Tariff, Refusal> {
         let (month, day) = self.year_start;
-        let start = MonthDay::parse(&format!("{month:02}-{day:02}")).ok_or(Refusal::Tiers)?;
+        let start = match self.rules.closing {
+            None => YearStart::On(MonthDay::parse(&format!("{month:02}-{day:02}")).ok_or(Refusal::Tiers)?),
+            Some(closing) if self.boundary == BoundaryWord::ReadingCycle => YearStart::AfterReading {
+                odd: closing.odd_month,
+                even: closing.even_month,
+            },
+            Some(_) => return Err(Refusal::TariffRule),
+        };
         let boundary = match self.boundary {
             BoundaryWord::ReadingCycle => Boundary::ReadingCycle,
             BoundaryWord::DaySplit => Boundary::DaySplit,
+        };
+        let tax = match &self.rules.tax_percent {
+            None => None,
+            Some(percent) => {
+                let rate = Ratio::parse_percent(percent).map_err(|_| Refusal::TariffRule)?;
+                (rate.numerator() >= 0).then(|| Tax::on_top(rate)).ok_or(Refusal::TariffRule).map(Some)?
+            }
         };
         Ok(Tariff {
             name: self.name.clone(),
@@ -128,51 +367,35 @@ impl Version {
             effective_from: self.from,
             legal_basis: self.legal_basis.clone(),
             approved_by: self.approved_by.clone(),
+            change: match self.change {
+                ChangeWord::DaySplit => Change::DaySplit,
+                ChangeWord::ByReadDate => Change::ByReadDate,
+                ChangeWord::CutoverRead => Change::CutoverRead,
+                ChangeWord::DegreeDays => Change::DegreeDays,
+            },
             tier_year: Some(TierYear { start, boundary }),
             season: None,
             height_surcharge: None,
-            rounding: Rounding::default(),
-            tax: None,
+            settlement: None,
+            rounding: self.rules.rounding.as_ref().map_or_else(|| Ok(Rounding::default()), RoundingTerms::rounding)?,
+            tax,
             classes: vec![terms.class(class)?],
         })
     }
-}
 
-/// The price of one class between two days.
-#[derive(Clone, Debug)]
-pub struct Price {
-    pub tariff_id: Uuid,
-    pub class: String,
-    pub from: NaiveDate,
-    /// First day on which it is not in force any more.
-    pub until: Option<NaiveDate>,
-    pub tariff: Arc<Tariff>,
-}
-
-/// All prices of a commodity.
-#[derive(Clone, Debug, Default)]
-pub struct Book(Vec<Price>);
-
-impl Book {
-    pub fn new(prices: Vec<Price>) -> Self {
-        Self(prices)
-    }
-
-    /// The price of a class on a day; a notice must stand behind it (A-04).
-    pub fn price(&self, class: &str, day: NaiveDate) -> Option<&Price> {
-        self.0
-            .iter()
-            .find(|p| p.class == class && p.from <= day && p.until.is_none_or(|until| day < until) && !p.tariff.legal_basis.trim().is_empty())
-    }
-
-    /// Days on which another price of the class begins.
-    pub fn changes(&self, class: &str) -> BTreeSet<NaiveDate> {
-        self.0
-            .iter()
-            .filter(|p| p.class == class)
-            .flat_map(|p| [Some(p.from), p.until])
-            .flatten()
-            .collect()
+    /// The price of one class between two days, for the book of prices.
+    ///
+    /// # Errors
+    /// As [`Version::tariff`].
+    pub fn price(&self, tariff_id: Uuid, class: &str, until: Option<NaiveDate>, terms: &Terms) -> Result<rating::Version, Refusal> {
+        let tariff = Arc::new(self.tariff(class, terms)?);
+        Ok(rating::Version::new(
+            tariff_id.as_u128(),
+            tariff_id.to_string(),
+            class,
+            (self.from, until),
+            tariff,
+        ))
     }
 }
 
@@ -198,6 +421,7 @@ mod tests {
         TierTerms {
             up_to: up_to.map(|t| t.parse().unwrap()),
             price: price.parse().unwrap(),
+            flat: None,
         }
     }
 
@@ -213,6 +437,14 @@ mod tests {
         testbed::assert_contract(&words, "LOW_INCOME_", |n| {
             proto::tariff_class::LowIncome::try_from(n).ok().map(|v| v.as_str_name())
         });
+        let words: Vec<_> = ChangeWord::ALL.iter().map(|w| (w.number(), w.code())).collect();
+        testbed::assert_contract(&words, "CHANGE_", |n| proto::tariff::Change::try_from(n).ok().map(|v| v.as_str_name()));
+        let words: Vec<_> = TieringWord::ALL.iter().map(|w| (w.number(), w.code())).collect();
+        testbed::assert_contract(&words, "TIERING_", |n| proto::tariff_class::Tiering::try_from(n).ok().map(|v| v.as_str_name()));
+        let words: Vec<_> = PerWord::ALL.iter().map(|w| (w.number(), w.code())).collect();
+        testbed::assert_contract(&words, "PER_", |n| proto::standing_charge::Per::try_from(n).ok().map(|v| v.as_str_name()));
+        let words: Vec<_> = ModeWord::ALL.iter().map(|w| (w.number(), w.code())).collect();
+        testbed::assert_contract(&words, "MODE_", |n| proto::rounding::Mode::try_from(n).ok().map(|v| v.as_str_name()));
     }
 
     #[test]
@@ -229,15 +461,7 @@ mod tests {
 
     #[test]
     fn tiers_rise_and_end_open() {
-        let class = |tiers: Vec<TierTerms>| {
-            Terms {
-                tiers,
-                low_income: None,
-                uplift: None,
-            }
-            .class("living")
-            .map(|_| ())
-        };
+        let class = |tiers: Vec<TierTerms>| Terms { tiers, ..Terms::default() }.class("living").map(|_| ());
         assert_eq!(class(vec![tier(Some("300"), "2.86"), tier(Some("600"), "3.36"), tier(None, "4.11")]), Ok(()));
         assert_eq!(class(vec![]), Err(Refusal::Tiers));
         assert_eq!(class(vec![tier(Some("300"), "2.86")]), Err(Refusal::Tiers));
@@ -249,45 +473,118 @@ mod tests {
         assert_eq!(class(vec![tier(None, "-2.86")]), Err(Refusal::Tiers));
     }
 
+    fn notice() -> Version {
+        Version {
+            name: "T".to_owned(),
+            from: day(2020, 1, 1),
+            legal_basis: "notice".to_owned(),
+            approved_by: "authority".to_owned(),
+            year_start: (1, 1),
+            boundary: BoundaryWord::ReadingCycle,
+            change: ChangeWord::DaySplit,
+            rules: Rules::default(),
+        }
+    }
+
     #[test]
     fn every_day_has_exactly_one_price() {
-        let version = |from, price: &str| {
-            let version = Version {
-                name: "T".to_owned(),
-                from,
-                legal_basis: "notice".to_owned(),
-                approved_by: "authority".to_owned(),
-                year_start: (1, 1),
-                boundary: BoundaryWord::ReadingCycle,
+        let price = |id, from, until, text: &str| {
+            let terms = Terms {
+                tiers: vec![tier(None, text)],
+                ..Terms::default()
             };
-            Arc::new(
-                version
-                    .tariff(
-                        "living",
-                        &Terms {
-                            tiers: vec![tier(None, price)],
-                            low_income: None,
-                            uplift: None,
-                        },
-                    )
-                    .unwrap(),
-            )
+            Version { from, ..notice() }.price(Uuid::from_u128(id), "living", until, &terms).unwrap()
         };
-        let price = |id, from, until, text: &str| Price {
-            tariff_id: Uuid::from_u128(id),
-            class: "living".to_owned(),
-            from,
-            until,
-            tariff: version(from, text),
-        };
-        let book = Book::new(vec![
-            price(1, day(2020, 10, 1), Some(day(2024, 9, 1)), "2.50"),
+        let versions = vec![
             price(2, day(2024, 9, 1), None, "2.86"),
-        ]);
-        assert!(book.price("living", day(2020, 9, 30)).is_none());
-        assert_eq!(book.price("living", day(2024, 8, 31)).unwrap().tariff_id, Uuid::from_u128(1));
-        assert_eq!(book.price("living", day(2024, 9, 1)).unwrap().tariff_id, Uuid::from_u128(2));
-        assert!(book.price("boiler", day(2024, 9, 1)).is_none());
-        assert_eq!(book.changes("living").into_iter().collect::<Vec<_>>(), [day(2020, 10, 1), day(2024, 9, 1)]);
+            price(1, day(2020, 10, 1), Some(day(2024, 9, 1)), "2.50"),
+        ];
+        let book = Book::new(versions).unwrap();
+        let key = |class, day| book.on(class, day).map(|version| version.key);
+        assert_eq!(key("living", day(2020, 9, 30)), None);
+        assert_eq!(key("living", day(2024, 8, 31)), Some(1));
+        assert_eq!(key("living", day(2024, 9, 1)), Some(2));
+        assert_eq!(key("boiler", day(2024, 9, 1)), None);
+    }
+
+    #[test]
+    fn rules_that_do_not_fit_are_refused() {
+        let living = || Terms {
+            tiers: vec![tier(Some("240"), "2.97"), tier(None, "3.52")],
+            ..Terms::default()
+        };
+        let free = FreeTerms {
+            per_month: "6".parse().unwrap(),
+            all_low_income: false,
+            after_year: false,
+        };
+        let of = |terms: Terms| terms.class("living").map(|class| class.relief);
+        let taian = Terms {
+            low_income: Some("NO_TIER_3".to_owned()),
+            free: Some(free),
+            ..living()
+        };
+        assert_eq!(
+            of(taian.clone()),
+            Ok(Relief {
+                subsistence: Some(ReliefRule::NoTier3),
+                destitute: Some(ReliefRule::FreePerMonth("6".parse().unwrap()))
+            })
+        );
+        let both = FreeTerms { all_low_income: true, ..free };
+        assert_eq!(
+            of(Terms {
+                free: Some(both),
+                ..taian.clone()
+            }),
+            Err(Refusal::TariffRule),
+            "one household has one relief"
+        );
+        let bill = Terms {
+            tiering: Some("BILL".to_owned()),
+            ..taian
+        };
+        assert_eq!(of(bill), Err(Refusal::TariffRule), "relief belongs to annual tiers");
+        let coarse = RoundingTerms {
+            mode: "FLOOR".to_owned(),
+            place: Money::ZERO,
+        };
+        assert_eq!(
+            of(Terms {
+                rounding: Some(coarse),
+                ..living()
+            }),
+            Err(Refusal::TariffRule)
+        );
+        let years = Version {
+            boundary: BoundaryWord::DaySplit,
+            rules: Rules {
+                closing: Some(ClosingTerms { odd_month: 11, even_month: 12 }),
+                ..Rules::default()
+            },
+            ..notice()
+        };
+        assert_eq!(
+            years.tariff("living", &living()).map(|_| ()),
+            Err(Refusal::TariffRule),
+            "a year that ends with a reading is not split"
+        );
+        let taxed = Version {
+            rules: Rules {
+                tax_percent: Some("-9".to_owned()),
+                ..Rules::default()
+            },
+            ..notice()
+        };
+        assert_eq!(taxed.tariff("living", &living()).map(|_| ()), Err(Refusal::TariffRule));
+    }
+
+    #[test]
+    fn prices_that_were_kept_before_are_read_as_they_were() {
+        let kept = r#"{"tiers":[{"up_to":"300.000","price":"2.860000"},{"price":"4.110000"}],"low_income":"ALL_AT_TIER_1","uplift":{"from_persons":5,"plus":"60.000","per_person":true}}"#;
+        let terms: Terms = serde_json::from_str(kept).unwrap();
+        assert_eq!(serde_json::to_string(&terms).unwrap(), kept);
+        let class = terms.class("living").unwrap();
+        assert_eq!(class.relief.destitute, Some(ReliefRule::AllAtTier1));
     }
 }

@@ -1,14 +1,14 @@
 //! Publication of tariffs.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use calendar::NaiveDate;
 use contracts::hearth::{
     billing::v1::{
-        HeatClass, HeatMeteredPrice, HouseholdUplift, PublishHeatTariffRequest, PublishHeatTariffResponse, PublishTariffRequest, PublishTariffResponse,
-        TariffClass,
+        self as proto, HeatClass, HeatMeteredPrice, HouseholdUplift, PublishHeatTariffRequest, PublishHeatTariffResponse, PublishTariffRequest,
+        PublishTariffResponse, RecordDegreeDaysRequest, RecordDegreeDaysResponse, TariffClass,
     },
-    r#type::v1::Date,
+    r#type::v1::{Date, Decimal},
 };
 use database::{Begun, Write};
 use rpc::{Call, Fault, wire};
@@ -17,8 +17,11 @@ use uuid::Uuid;
 
 use super::{
     heat::{EnergyUnit, HeatTerms, MeteredTerms, SettlementRule, SurchargeTerms},
-    model::{BoundaryWord, LowIncomeWord, Terms, TierTerms, UpliftTerms, rests_on_notice},
-    store::{self, price, tariff},
+    model::{
+        BoundaryWord, ChangeWord, ChoiceTerms, ClosingTerms, FreeTerms, LowIncomeWord, ModeWord, PerWord, RoundingTerms, Rules, StandingTerms, Terms,
+        TierTerms, TieringWord, UpliftTerms, Version, rests_on_notice,
+    },
+    store::{self, degree_day, price, tariff},
 };
 use crate::{Desk, Refusal, table};
 
@@ -31,12 +34,21 @@ pub async fn publish(desk: Desk, call: Call, request: PublishTariffRequest) -> R
     let (from, until) = range(request.from_date.as_ref(), request.until_date.as_ref())?;
     let published = wire::date_if(request.published_date.as_ref(), "published_date")?;
     let published = rests_on_notice(&request.legal_basis, &request.approved_by, published).map_err(|r| Fault::from(r).field("legal_basis"))?;
+    let replaced = match &request.replaces_tariff_id {
+        Some(id) => Some(replaced(&write, wire::id_of("replaces_tariff_id", id)?, from).await?),
+        None => None,
+    };
+    let rules = Rules {
+        closing: closing(request.closing_reading.as_ref()),
+        rounding: rounding(request.rounding.as_ref(), "rounding")?,
+        tax_percent: request.tax_percent.as_ref().map(|percent| percent.value.clone()),
+    };
     let row = tariff::Model {
         id: Uuid::now_v7(),
         name: request.name.clone(),
         commodity: request.commodity.clone(),
         from_date: from,
-        until_date: until,
+        until_date: until.or(replaced.as_ref().and_then(|before| before.until_date)),
         legal_basis: request.legal_basis.clone(),
         approved_by: request.approved_by.clone(),
         published_date: published,
@@ -47,10 +59,22 @@ pub async fn publish(desk: Desk, call: Call, request: PublishTariffRequest) -> R
             .code()
             .to_owned(),
         created_at: write.now().micros(),
+        change_mode: ChangeWord::of_number(request.change).map(|word| word.code().to_owned()),
+        rules: (rules != Rules::default())
+            .then(|| serde_json::to_string(&rules))
+            .transpose()
+            .map_err(Fault::internal)?,
+        replaced_by: None,
     };
-    let prices = classes(&row, &request.classes)?;
+    let prices = classes(&row.version()?, &request.classes)?
+        .into_iter()
+        .map(|(class, terms)| priced(&row, class, &terms))
+        .collect::<Result<Vec<_>, _>>()?;
     if let Some(before) = &request.follows_tariff_id {
         end(&write, wire::id_of("follows_tariff_id", before)?, from).await?;
+    }
+    if let Some(before) = replaced {
+        replace(&write, before.id, row.id).await?;
     }
     table::insert::<tariff::Entity>(&*write, row.clone()).await?;
     table::insert_all::<price::Entity>(&*write, prices.clone()).await?;
@@ -60,6 +84,39 @@ pub async fn publish(desk: Desk, call: Call, request: PublishTariffRequest) -> R
             tariff: Some(store::message(&row, &prices)?),
         })
         .await
+}
+
+/// The row of the prices of a class.
+fn priced(tariff: &tariff::Model, class: String, terms: &impl serde::Serialize) -> Result<price::Model, Fault> {
+    Ok(price::Model {
+        id: Uuid::now_v7(),
+        tariff_id: tariff.id,
+        commodity: tariff.commodity.clone(),
+        use_class: class,
+        from_date: tariff.from_date,
+        until_date: tariff.until_date,
+        terms: serde_json::to_string(terms).map_err(Fault::internal)?,
+        replaced: false,
+    })
+}
+
+/// Months of the last readings, which the contract has bounded.
+pub(super) fn closing(message: Option<&proto::ClosingReading>) -> Option<ClosingTerms> {
+    let month = |number: i32| u8::try_from(number).ok();
+    let closing = message?;
+    Some(ClosingTerms {
+        odd_month: month(closing.odd_month)?,
+        even_month: month(closing.even_month)?,
+    })
+}
+
+/// A rounding; half up where no direction is set.
+pub(super) fn rounding(message: Option<&proto::Rounding>, field: &str) -> Result<Option<RoundingTerms>, Fault> {
+    let Some(message) = message else { return Ok(None) };
+    Ok(Some(RoundingTerms {
+        mode: ModeWord::of_number(message.mode).unwrap_or(ModeWord::HalfUp).code().to_owned(),
+        place: wire::decimal_of(message.place.as_ref(), field)?,
+    }))
 }
 
 /// First day, and the first day that is not covered any more.
@@ -95,6 +152,9 @@ pub async fn publish_heat(desk: Desk, call: Call, request: PublishHeatTariffRequ
         year_start_day: 1,
         boundary: BoundaryWord::ReadingCycle.code().to_owned(),
         created_at: write.now().micros(),
+        change_mode: None,
+        rules: None,
+        replaced_by: None,
     };
     let prices = heat_classes(&row, &request.classes)?;
     if let Some(before) = &request.follows_tariff_id {
@@ -129,15 +189,7 @@ fn heat_classes(tariff: &tariff::Model, classes: &[HeatClass]) -> Result<Vec<pri
         };
         terms.class(&class.use_class).map_err(|r| Fault::from(r).field(field("area_price")))?;
         terms.surcharge().map_err(|r| Fault::from(r).field(field("height_surcharge")))?;
-        rows.push(price::Model {
-            id: Uuid::now_v7(),
-            tariff_id: tariff.id,
-            commodity: tariff.commodity.clone(),
-            use_class: class.use_class.clone(),
-            from_date: tariff.from_date,
-            until_date: tariff.until_date,
-            terms: serde_json::to_string(&terms).map_err(Fault::internal)?,
-        });
+        rows.push(priced(tariff, class.use_class.clone(), &terms)?);
     }
     Ok(rows)
 }
@@ -152,52 +204,118 @@ fn metered(message: &HeatMeteredPrice, field: &str) -> Result<MeteredTerms, Faul
     })
 }
 
-fn classes(tariff: &tariff::Model, classes: &[TariffClass]) -> Result<Vec<price::Model>, Fault> {
+/// The prices of classes that a version can have.
+pub(super) fn classes(version: &Version, classes: &[TariffClass]) -> Result<Vec<(String, Terms)>, Fault> {
     let mut names = HashSet::new();
-    let mut rows = vec![];
+    let mut all = vec![];
     for (at, class) in classes.iter().enumerate() {
         let field = |name: &str| format!("classes[{at}].{name}");
         if !names.insert(class.use_class.as_str()) {
             return Err(Fault::from(Refusal::ClassTwice).field(field("use_class")));
         }
-        let mut tiers = vec![];
-        for tier in &class.tiers {
-            let up_to = tier.up_to.as_ref().map(|d| wire::decimal_of(Some(d), &field("tiers"))).transpose()?;
-            tiers.push(TierTerms {
-                up_to,
-                price: wire::decimal_of(tier.unit_price.as_ref(), &field("tiers"))?,
-            });
-        }
-        let uplift = class.household.as_ref().map(|u| uplift(u, &field("household"))).transpose()?;
-        let terms = Terms {
-            tiers,
-            low_income: LowIncomeWord::of_number(class.low_income).map(|w| w.code().to_owned()),
-            uplift,
-        };
-        tariff
-            .version()?
-            .tariff(&class.use_class, &terms)
-            .map_err(|r| Fault::from(r).field(field("tiers")))?;
-        rows.push(price::Model {
-            id: Uuid::now_v7(),
-            tariff_id: tariff.id,
-            commodity: tariff.commodity.clone(),
-            use_class: class.use_class.clone(),
-            from_date: tariff.from_date,
-            until_date: tariff.until_date,
-            terms: serde_json::to_string(&terms).map_err(Fault::internal)?,
+        let terms = terms(class, &field)?;
+        version.tariff(&class.use_class, &terms).map_err(|r| Fault::from(r).field(field("tiers")))?;
+        all.push((class.use_class.clone(), terms));
+    }
+    Ok(all)
+}
+
+fn terms(class: &TariffClass, field: &impl Fn(&str) -> String) -> Result<Terms, Fault> {
+    let mut tiers = vec![];
+    for tier in &class.tiers {
+        tiers.push(TierTerms {
+            up_to: optional(tier.up_to.as_ref(), &field("tiers"))?,
+            price: wire::decimal_of(tier.unit_price.as_ref(), &field("tiers"))?,
+            flat: optional(tier.flat_price.as_ref(), &field("tiers"))?,
         });
     }
-    Ok(rows)
+    let mut standing = vec![];
+    for charge in &class.standing_charges {
+        standing.push(StandingTerms {
+            price: wire::decimal_of(charge.price.as_ref(), &field("standing_charges"))?,
+            per: PerWord::of_number(charge.per).unwrap_or(PerWord::Bill).code().to_owned(),
+            rounding: rounding(charge.rounding.as_ref(), &field("standing_charges"))?,
+        });
+    }
+    let choice = match &class.flat_price_choice {
+        Some(choice) => Some(ChoiceTerms {
+            from_persons: persons(choice.from_persons, &field("flat_price_choice"))?,
+            price: wire::decimal_of(choice.unit_price.as_ref(), &field("flat_price_choice"))?,
+        }),
+        None => None,
+    };
+    let free = match &class.free_volume {
+        Some(free) => Some(FreeTerms {
+            per_month: wire::decimal_of(free.per_month.as_ref(), &field("free_volume"))?,
+            all_low_income: free.all_low_income,
+            after_year: free.after_year,
+        }),
+        None => None,
+    };
+    let low_income = |number| LowIncomeWord::of_number(number).map(|word| word.code().to_owned());
+    Ok(Terms {
+        tiers,
+        low_income: low_income(class.low_income),
+        uplift: class.household.as_ref().map(|u| uplift(u, &field("household"))).transpose()?,
+        destitute: low_income(class.destitute),
+        tiering: TieringWord::of_number(class.tiering)
+            .filter(|word| *word != TieringWord::Annual)
+            .map(|word| word.code().to_owned()),
+        standing,
+        choice,
+        meters_share_tiers: class.meters_share_tiers,
+        free,
+        rounding: rounding(class.rounding.as_ref(), &field("rounding"))?,
+    })
+}
+
+fn optional<T: std::str::FromStr<Err = money::DecimalError>>(value: Option<&Decimal>, field: &str) -> Result<Option<T>, Fault> {
+    value.map(|value| wire::decimal_of(Some(value), field)).transpose()
+}
+
+fn persons(number: i32, field: &str) -> Result<u16, Fault> {
+    u16::try_from(number).map_err(|_| Fault::invalid(field, "TIERS", "the number of persons is out of range"))
 }
 
 fn uplift(message: &HouseholdUplift, field: &str) -> Result<UpliftTerms, Fault> {
-    let from_persons = u16::try_from(message.from_persons).map_err(|_| Fault::invalid(field, "TIERS", "the number of persons is out of range"))?;
     Ok(UpliftTerms {
-        from_persons,
+        from_persons: persons(message.from_persons, field)?,
         plus: wire::decimal_of(message.plus.as_ref(), field)?,
         per_person: message.per_person,
+        first_tier_only: message.first_tier_only,
     })
+}
+
+/// The version that a new one of the same first day replaces as wrong.
+async fn replaced(write: &Write, id: Uuid, from: NaiveDate) -> Result<tariff::Model, Fault> {
+    let before = tariff::Entity::find_by_id(id)
+        .filter(tariff::Column::Commodity.eq(store::GAS))
+        .lock_exclusive()
+        .one(&**write)
+        .await?
+        .ok_or_else(|| Fault::not_found("tariff", id))?;
+    if before.replaced_by.is_some() {
+        return Err(Refusal::TariffReplaced.into());
+    }
+    if before.from_date != from {
+        return Err(Fault::from(Refusal::DateOrder).field("from_date"));
+    }
+    Ok(before)
+}
+
+/// Takes a wrong version out of force; its bills keep it.
+async fn replace(write: &Write, id: Uuid, by: Uuid) -> Result<(), Fault> {
+    price::Entity::update_many()
+        .col_expr(price::Column::Replaced, true.into())
+        .filter(price::Column::TariffId.eq(id))
+        .exec(&**write)
+        .await?;
+    tariff::Entity::update_many()
+        .col_expr(tariff::Column::ReplacedBy, Some(by).into())
+        .filter(tariff::Column::Id.eq(id))
+        .exec(&**write)
+        .await?;
+    Ok(())
 }
 
 /// Ends the version that a new one follows.
@@ -207,7 +325,7 @@ async fn end(write: &Write, id: Uuid, day: NaiveDate) -> Result<(), Fault> {
         .one(&**write)
         .await?
         .ok_or_else(|| Fault::not_found("tariff", id))?;
-    if before.until_date.is_some() || before.from_date >= day {
+    if before.until_date.is_some() || before.replaced_by.is_some() || before.from_date >= day {
         return Err(Refusal::TariffNotOpen.into());
     }
     price::Entity::update_many()
@@ -221,4 +339,59 @@ async fn end(write: &Write, id: Uuid, day: NaiveDate) -> Result<(), Fault> {
         .exec(&**write)
         .await?;
     Ok(())
+}
+
+/// RecordDegreeDays (B14).
+pub async fn record_degree_days(desk: Desk, call: Call, request: RecordDegreeDaysRequest) -> Result<RecordDegreeDaysResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let mut told = BTreeMap::new();
+    for (at, day) in request.days.iter().enumerate() {
+        let field = format!("days[{at}].value");
+        let date = wire::date_of(day.date.as_ref(), &format!("days[{at}].date"))?;
+        let tenths = tenths(wire::decimal_of(day.value.as_ref(), &field)?)
+            .ok_or_else(|| Fault::invalid(&field, "SCALE", "degree days have one place and are not negative"))?;
+        if told.insert(date, tenths).is_some() {
+            return Err(Fault::from(Refusal::DayTwice).field(format!("days[{at}].date")));
+        }
+    }
+    let known: HashMap<NaiveDate, i32> = degree_day::Entity::find()
+        .filter(degree_day::Column::Branch.eq(&request.branch))
+        .filter(degree_day::Column::Date.is_in(told.keys().copied()))
+        .all(&*write)
+        .await?
+        .into_iter()
+        .map(|row| (row.date, row.tenths))
+        .collect();
+    if told.iter().any(|(date, tenths)| known.get(date).is_some_and(|known| known != tenths)) {
+        return Err(Fault::from(Refusal::DegreeDayKnown).field("days"));
+    }
+    let fresh: Vec<degree_day::Model> = told
+        .into_iter()
+        .filter(|(date, _)| !known.contains_key(date))
+        .map(|(date, tenths)| degree_day::Model {
+            branch: request.branch.clone(),
+            date,
+            tenths,
+        })
+        .collect();
+    let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
+    let answer = RecordDegreeDaysResponse {
+        recorded: count(fresh.len()),
+        known: count(known.len()),
+    };
+    table::insert_all::<degree_day::Entity>(&*write, fresh).await?;
+    write.digest(request.branch.as_bytes());
+    write.commit(answer).await
+}
+
+/// A number with one place, in tenths.
+fn tenths(value: money::Volume) -> Option<i32> {
+    let thousandths = value.litres();
+    (thousandths >= 0 && thousandths.checked_rem(100) == Some(0))
+        .then_some(thousandths)?
+        .checked_div(100)
+        .and_then(|tenths| i32::try_from(tenths).ok())
 }

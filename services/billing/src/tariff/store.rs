@@ -1,16 +1,18 @@
 //! Tables of tariffs.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use calendar::Instant;
+use calendar::{Instant, NaiveDate};
 use contracts::hearth::billing::v1 as proto;
+use money::UnitPrice;
+use rating::{Change, DegreeDays};
 use rpc::{Fault, wire};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 use super::{
     heat::{EnergyUnit, HeatBook, HeatPrice, HeatTerms, SettlementRule},
-    model::{Book, BoundaryWord, LowIncomeWord, Price, Terms, Version},
+    model::{Book, BoundaryWord, ChangeWord, LowIncomeWord, ModeWord, PerWord, RoundingTerms, Rules, Terms, TieringWord, Version},
 };
 use crate::{table, words::known};
 
@@ -27,6 +29,9 @@ table!(tariff, "tariff", {
     year_start_day: i32,
     boundary: String,
     created_at: i64,
+    change_mode: Option<String>,
+    rules: Option<String>,
+    replaced_by: Option<Uuid>,
 });
 table!(price, "tariff_price", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
@@ -36,6 +41,12 @@ table!(price, "tariff_price", {
     from_date: Date,
     until_date: Option<Date>,
     terms: String,
+    replaced: bool,
+});
+table!(degree_day, "degree_day", {
+    #[sea_orm(primary_key, auto_increment = false)] branch: String,
+    #[sea_orm(primary_key, auto_increment = false)] date: Date,
+    tenths: i32,
 });
 
 impl tariff::Model {
@@ -48,7 +59,22 @@ impl tariff::Model {
             approved_by: self.approved_by.clone(),
             year_start: (self.year_start_month.unsigned_abs(), self.year_start_day.unsigned_abs()),
             boundary: known(BoundaryWord::of(&self.boundary), &self.boundary)?,
+            change: self.change()?,
+            rules: self.rules()?,
         })
+    }
+
+    fn change(&self) -> Result<ChangeWord, Fault> {
+        match &self.change_mode {
+            None => Ok(ChangeWord::DaySplit),
+            Some(code) => known(ChangeWord::of(code), code),
+        }
+    }
+
+    fn rules(&self) -> Result<Rules, Fault> {
+        self.rules
+            .as_deref()
+            .map_or_else(|| Ok(Rules::default()), |text| serde_json::from_str(text).map_err(Fault::internal))
     }
 }
 
@@ -68,7 +94,11 @@ pub const HEAT: &str = "heat";
 
 /// All prices of heat, for a run.
 pub async fn heat_book(conn: &impl ConnectionTrait) -> Result<HeatBook, Fault> {
-    let rows = price::Entity::find().filter(price::Column::Commodity.eq(HEAT)).all(conn).await?;
+    let rows = price::Entity::find()
+        .filter(price::Column::Commodity.eq(HEAT))
+        .filter(price::Column::Replaced.eq(false))
+        .all(conn)
+        .await?;
     let mut all = Vec::with_capacity(rows.len());
     for row in rows {
         all.push(HeatPrice {
@@ -88,22 +118,37 @@ pub async fn book(conn: &impl ConnectionTrait) -> Result<Book, Fault> {
     let rows = prices(conn, &tariffs.iter().map(|t| t.id).collect::<Vec<_>>()).await?;
     let mut all = Vec::with_capacity(rows.len());
     for row in rows {
-        let Some(tariff) = tariffs.iter().find(|t| t.id == row.tariff_id) else {
+        let Some(tariff) = tariffs.iter().find(|t| t.id == row.tariff_id).filter(|_| !row.replaced) else {
             continue;
         };
-        let tariff = tariff.version()?.tariff(&row.use_class, &terms(&row)?)?;
-        all.push(Price {
-            tariff_id: row.tariff_id,
-            class: row.use_class,
+        let version = Version {
             from: row.from_date,
-            until: row.until_date,
-            tariff: Arc::new(tariff),
-        });
+            ..tariff.version()?
+        };
+        all.push(version.price(row.tariff_id, &row.use_class, row.until_date, &terms(&row)?)?);
     }
-    Ok(Book::new(all))
+    Book::new(all).map_err(Fault::internal)
 }
 
-fn terms(row: &price::Model) -> Result<Terms, Fault> {
+/// Degree days by branch between two days, both included; nothing where no version of the book shares by them.
+pub async fn degree_days(conn: &impl ConnectionTrait, book: &Book, first: NaiveDate, last: NaiveDate) -> Result<HashMap<String, Arc<DegreeDays>>, Fault> {
+    let shares = |version: &rating::Version| version.tariff.change == Change::DegreeDays && (first..=last).contains(&version.from);
+    if !book.versions().iter().any(shares) {
+        return Ok(HashMap::new());
+    }
+    let rows = degree_day::Entity::find()
+        .filter(degree_day::Column::Date.between(first, last))
+        .all(conn)
+        .await?;
+    let mut days: HashMap<String, Vec<(NaiveDate, u32)>> = HashMap::new();
+    for row in rows {
+        days.entry(row.branch).or_default().push((row.date, row.tenths.unsigned_abs()));
+    }
+    Ok(days.into_iter().map(|(branch, days)| (branch, Arc::new(DegreeDays::new(days)))).collect())
+}
+
+/// The prices of a row.
+pub fn terms(row: &price::Model) -> Result<Terms, Fault> {
     serde_json::from_str(&row.terms).map_err(Fault::internal)
 }
 
@@ -113,7 +158,7 @@ fn heat_terms(row: &price::Model) -> Result<HeatTerms, Fault> {
 
 fn heat_class(row: &price::Model) -> Result<proto::HeatClass, Fault> {
     let terms = heat_terms(row)?;
-    let decimal = |price: money::UnitPrice| Some(wire::decimal(price.short()));
+    let decimal = |price: UnitPrice| Some(wire::decimal(price.short()));
     Ok(proto::HeatClass {
         use_class: row.use_class.clone(),
         area_price: decimal(terms.area),
@@ -139,22 +184,9 @@ pub fn message(row: &tariff::Model, prices: &[price::Model]) -> Result<proto::Ta
             heat_classes.push(heat_class(price)?);
             continue;
         }
-        let terms = terms(price)?;
-        let tiers = terms.tiers.iter().map(|t| proto::Tier {
-            up_to: t.up_to.map(|v| wire::decimal(v.short())),
-            unit_price: Some(wire::decimal(t.price.short())),
-        });
-        classes.push(proto::TariffClass {
-            use_class: price.use_class.clone(),
-            tiers: tiers.collect(),
-            low_income: terms.low_income.as_deref().and_then(LowIncomeWord::of).map_or(0, LowIncomeWord::number),
-            household: terms.uplift.map(|u| proto::HouseholdUplift {
-                from_persons: i32::from(u.from_persons),
-                plus: Some(wire::decimal(u.plus.short())),
-                per_person: u.per_person,
-            }),
-        });
+        classes.push(class(&price.use_class, &terms(price)?));
     }
+    let rules = row.rules()?;
     Ok(proto::Tariff {
         tariff_id: row.id.to_string(),
         name: row.name.clone(),
@@ -170,5 +202,61 @@ pub fn message(row: &tariff::Model, prices: &[price::Model]) -> Result<proto::Ta
         classes,
         create_time: Some(wire::time(Instant::from_micros(row.created_at))),
         heat_classes,
+        change: row.change()?.number(),
+        closing_reading: rules.closing.map(|closing| proto::ClosingReading {
+            odd_month: closing.odd_month.into(),
+            even_month: closing.even_month.into(),
+        }),
+        rounding: rules.rounding.as_ref().map(rounding),
+        tax_percent: rules.tax_percent.map(wire::decimal),
+        replaced_by_tariff_id: row.replaced_by.map(|id| id.to_string()).unwrap_or_default(),
     })
+}
+
+/// The message of the prices of a class of gas.
+pub fn class(name: &str, terms: &Terms) -> proto::TariffClass {
+    let decimal = |price: UnitPrice| Some(wire::decimal(price.short()));
+    let low_income = |code: &Option<String>| code.as_deref().and_then(LowIncomeWord::of).map_or(0, LowIncomeWord::number);
+    let tiers = terms.tiers.iter().map(|t| proto::Tier {
+        up_to: t.up_to.map(|v| wire::decimal(v.short())),
+        unit_price: decimal(t.price),
+        flat_price: t.flat.and_then(decimal),
+    });
+    let standing = terms.standing.iter().map(|s| proto::StandingCharge {
+        price: decimal(s.price),
+        per: PerWord::of(&s.per).map_or(0, PerWord::number),
+        rounding: s.rounding.as_ref().map(rounding),
+    });
+    proto::TariffClass {
+        use_class: name.to_owned(),
+        tiers: tiers.collect(),
+        low_income: low_income(&terms.low_income),
+        household: terms.uplift.map(|u| proto::HouseholdUplift {
+            from_persons: i32::from(u.from_persons),
+            plus: Some(wire::decimal(u.plus.short())),
+            per_person: u.per_person,
+            first_tier_only: u.first_tier_only,
+        }),
+        tiering: terms.tiering.as_deref().and_then(TieringWord::of).map_or(0, TieringWord::number),
+        standing_charges: standing.collect(),
+        flat_price_choice: terms.choice.map(|c| proto::FlatPriceChoice {
+            from_persons: i32::from(c.from_persons),
+            unit_price: decimal(c.price),
+        }),
+        meters_share_tiers: terms.meters_share_tiers,
+        free_volume: terms.free.map(|f| proto::FreeVolume {
+            per_month: Some(wire::decimal(f.per_month.short())),
+            all_low_income: f.all_low_income,
+            after_year: f.after_year,
+        }),
+        rounding: terms.rounding.as_ref().map(rounding),
+        destitute: low_income(&terms.destitute),
+    }
+}
+
+fn rounding(terms: &RoundingTerms) -> proto::Rounding {
+    proto::Rounding {
+        mode: ModeWord::of(&terms.mode).map_or(0, ModeWord::number),
+        place: Some(wire::decimal(terms.place.short())),
+    }
 }

@@ -79,7 +79,7 @@ async fn file_city(world: &World<'_>, register: &[Vec<String>]) {
         last = Some(home);
     }
     let last = last.unwrap();
-    for _ in 0..3 {
+    for _ in 0..10 {
         // 660 customers are more than one look's patience on a busy machine.
         let seen = tokio::time::timeout(std::time::Duration::from_secs(9), world.supply(&last, |s| s.state() == supply::State::InForce)).await;
         if seen.is_ok() {
@@ -155,6 +155,7 @@ async fn play(world: &World<'_>, monthly: bool, part: impl Fn(&str) -> bool) {
         read_at: r[1].clone(),
         index: r[2].clone(),
         source: r[3].clone(),
+        ..Default::default()
     };
     let mut taken = Taken::default();
     let mut released = vec![];

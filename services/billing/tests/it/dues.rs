@@ -44,6 +44,7 @@ pub fn terms() -> ProfileTerms {
         waiting_days: 30,
         notice_days: 15,
         restore_hours: 24,
+        ..Default::default()
     }
 }
 

@@ -2,18 +2,26 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod access;
+mod bulk;
 mod city;
+mod credit;
 mod dues;
 mod dunning;
+mod estimate;
+mod explain;
 mod export;
 mod fee_item;
 mod heat;
+mod held;
 mod late_fee;
 mod ledger;
 mod meter;
 mod opening;
 mod payment;
 mod reading;
+mod rebill;
+mod registers;
+mod route;
 mod run;
 mod supply;
 mod tariff;

@@ -18,6 +18,7 @@ fn register(meter_no: &str) -> RegisterMeterRequest {
         verified_date: day("2024-06-01"),
         expires_date: day("2025-06-01"),
         branch: HEXI.to_owned(),
+        ..Default::default()
     }
 }
 
@@ -268,6 +269,202 @@ async fn import_takes_good_rows_refuses_bad_ones_and_is_safe_to_repeat() {
         let second = world.import_meters(rows).await.remove(0);
         assert_eq!((second.accepted, second.repeats, second.refused.len()), (0, 2, 10));
         assert_eq!(world.count("SELECT count(*) FROM meter").await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn t3_the_life_of_a_small_meter_follows_its_gas_and_it_is_verified_once() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.clock("2025-12-31T20:00:00+08:00");
+        let mut meters = world.meters();
+        let small = |meter_no: &str, gas: meter::GasKind| RegisterMeterRequest {
+            expires_date: None,
+            gas_kind: gas.into(),
+            multiplier: 0,
+            ..register(meter_no)
+        };
+        let natural = meters
+            .register_meter(small("M1", meter::GasKind::Natural))
+            .await
+            .unwrap()
+            .into_inner()
+            .meter
+            .unwrap();
+        assert_eq!(
+            (natural.expires_date, natural.multiplier, natural.gas_kind()),
+            (day("2034-05-31"), 1, meter::GasKind::Natural)
+        );
+        let lpg = meters
+            .register_meter(small("M2", meter::GasKind::Lpg))
+            .await
+            .unwrap()
+            .into_inner()
+            .meter
+            .unwrap();
+        assert_eq!(lpg.expires_date, day("2030-05-31"));
+        let beyond = RegisterMeterRequest {
+            expires_date: day("2034-06-01"),
+            ..small("M3", meter::GasKind::Natural)
+        };
+        let status = meters.register_meter(beyond).await.unwrap_err();
+        assert_eq!((reason(&status).as_str(), fields(&status)), ("METER_LIFE", vec!["expires_date".to_owned()]));
+        let verify = |meter: &Meter| VerifyMeterRequest {
+            request_id: key(),
+            meter_no: meter.meter_no.clone(),
+            verified_date: day("2025-06-01"),
+            expires_date: None,
+            etag: meter.etag.clone(),
+        };
+        assert_eq!(
+            reason(&meters.verify_meter(verify(&natural)).await.unwrap_err()),
+            "METER_FIRST_VERIFICATION_ONLY"
+        );
+        let large = RegisterMeterRequest {
+            qmax: metres("16"),
+            ..small("M4", meter::GasKind::Natural)
+        };
+        let large = meters.register_meter(large).await.unwrap().into_inner().meter.unwrap();
+        assert_eq!(large.expires_date, day("2027-05-31"), "three years");
+        let again = meters.verify_meter(verify(&large)).await.unwrap().into_inner().meter.unwrap();
+        assert_eq!(
+            (again.verified_date, again.expires_date, again.state()),
+            (day("2025-06-01"), day("2028-05-31"), meter::State::InStore)
+        );
+        assert_eq!(reason(&meters.verify_meter(verify(&large)).await.unwrap_err()), "ETAG_MISMATCH");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b_01_the_multiplier_stands_between_what_is_read_and_what_is_billed() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let home = world.tell("T1", HEXI, "living", "2024-12-31");
+        world.supply(&home, |s| s.state() == supply::State::InForce).await;
+        world.clock("2025-12-31T20:00:00+08:00");
+        let ten = RegisterMeterRequest {
+            multiplier: 10,
+            ..register(&home.meter_no)
+        };
+        world.meters().register_meter(ten).await.unwrap();
+        let installed = world
+            .meters()
+            .install_meter(install(&home.meter_no, &home.agreement, "2024-12-31"))
+            .await
+            .unwrap();
+        assert_eq!(installed.into_inner().installation.unwrap().initial_index, metres("30"));
+        let read = world.read(&home, "2025-01-31", "7.9").await.reading.unwrap();
+        assert_eq!(
+            (read.index, read.raw_index.as_str()),
+            (metres("70"), "7.9"),
+            "whole steps of a mechanical register, raw text beside"
+        );
+        assert_eq!(world.run(1).await.produced, 1);
+        assert_eq!(world.bills_of(&home).await[0].volume, metres("40"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn e9_01_a_broken_seal_opens_the_case_and_what_was_on_the_meter_is_kept() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let home = world.home("T1").await;
+        world.clock("2025-12-31T20:00:00+08:00");
+        let seal = |seal_no: &str, from: &str| SealMeterRequest {
+            request_id: key(),
+            meter_no: home.meter_no.clone(),
+            seal_no: seal_no.to_owned(),
+            from_date: day(from),
+        };
+        let mut meters = world.meters();
+        meters.seal_meter(seal("S-1", "2025-01-10")).await.unwrap();
+        assert_eq!(reason(&meters.seal_meter(seal("S-2", "2025-01-09")).await.unwrap_err()), "DATE_ORDER");
+        meters.seal_meter(seal("S-2", "2025-03-01")).await.unwrap();
+        assert_eq!(reason(&meters.seal_meter(seal("S-1", "2025-04-01")).await.unwrap_err()), "SEAL_NO_UNIQUE");
+        let inspect = |seal_no: &str, whole| InspectSealRequest {
+            request_id: key(),
+            meter_no: home.meter_no.clone(),
+            seal_no: seal_no.to_owned(),
+            whole,
+            on_date: day("2025-06-01"),
+        };
+        assert_eq!(meters.inspect_seal(inspect("S-2", true)).await.unwrap().into_inner().exception_id, "");
+        let found = meters.inspect_seal(inspect("S-9", true)).await.unwrap().into_inner();
+        assert!(
+            found.seal.unwrap().broken && !found.exception_id.is_empty(),
+            "another seal than the one on record"
+        );
+        let open = world.exceptions(reading_exception::State::Open, reading_exception::Code::SealBroken).await;
+        assert_eq!((open.len(), open[0].exception_id.clone()), (1, found.exception_id));
+        let list = ListSealsRequest {
+            meter_no: home.meter_no.clone(),
+            ..Default::default()
+        };
+        let seals = meters.list_seals(list).await.unwrap().into_inner().seals;
+        let seen: Vec<_> = seals.iter().map(|s| (s.seal_no.as_str(), s.end_date, s.broken)).collect();
+        assert_eq!(seen, [("S-1", day("2025-03-01"), false), ("S-2", day("2025-06-01"), true)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn edge_06_an_exchange_in_one_step_is_billed_as_34_and_25() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let home = world.tell("T1", HEXI, "living", "2024-12-31");
+        world.supply(&home, |s| s.state() == supply::State::InForce).await;
+        world.install(&home, "2024-12-31", "1200").await;
+        world.clock("2025-12-31T20:00:00+08:00");
+        let new = RegisterMeterRequest {
+            expires_date: None,
+            ..register("N1")
+        };
+        world.meters().register_meter(new).await.unwrap();
+        let exchange = ExchangeMeterRequest {
+            request_id: key(),
+            agreement_id: home.agreement.clone(),
+            old_meter_no: home.meter_no.clone(),
+            final_index: metres("1234"),
+            new_meter_no: "N1".to_owned(),
+            initial_index: metres("3"),
+            exchange_date: day("2025-01-15"),
+            reason: "SWAP".to_owned(),
+            photo_file: "photo".to_owned(),
+            signed: true,
+        };
+        let unsigned = ExchangeMeterRequest {
+            request_id: key(),
+            signed: false,
+            ..exchange.clone()
+        };
+        assert_eq!(reason(&world.meters().exchange_meter(unsigned).await.unwrap_err()), "SIGNATURE_MISSING");
+        assert_eq!(
+            world.count("SELECT count(*) FROM installation WHERE end_date IS NOT NULL").await,
+            0,
+            "nothing half done"
+        );
+        let both = world.meters().exchange_meter(exchange).await.unwrap().into_inner();
+        assert_eq!(
+            (both.ended.unwrap().final_index, both.begun.unwrap().from_date),
+            (metres("1234"), day("2025-01-15"))
+        );
+        world
+            .read(
+                &crate::world::Home {
+                    meter_no: "N1".to_owned(),
+                    ..home.clone()
+                },
+                "2025-01-31",
+                "28",
+            )
+            .await;
+        assert_eq!(world.run(1).await.produced, 1);
+        assert_eq!(world.bills_of(&home).await[0].volume, metres("59"));
     })
     .await;
 }

@@ -6,7 +6,7 @@ use contracts::hearth::{
 };
 use testbed::{each, fields, key, reason};
 
-use crate::world::{HEPING, HEXI, Home, World, metres, reading, reading_row};
+use crate::world::{HEPING, HEXI, Home, World, day, metres, reading, reading_row};
 
 async fn year(world: &World<'_>) {
     world.clock("2025-12-31T20:00:00+08:00");
@@ -309,7 +309,7 @@ async fn edge_11_second_month_without_use_is_billed_0_and_visited() {
             ]
         );
         let visits = world.exceptions(State::Open, Code::Zero2).await;
-        assert_eq!(visits.iter().map(|v| v.date).collect::<Vec<_>>(), [crate::world::day("2025-03-31")]);
+        assert_eq!(visits.iter().map(|v| v.date).collect::<Vec<_>>(), [day("2025-03-31")]);
         let answer = world
             .district()
             .release_exceptions(ReleaseExceptionsRequest {
@@ -430,6 +430,278 @@ async fn import_is_replayed_by_key_repeated_by_row_and_dry_when_asked() {
         })
         .await;
         assert_eq!((second.accepted, second.repeats), (0, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b_04_the_table_of_sources_says_who_replaces_whom_in_any_order() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let (one, two) = (world.home("T1").await, world.home("T2").await);
+        year(&world).await;
+        let row = |home: &Home, index: &str, source: &str| ReadingRow {
+            source: source.to_owned(),
+            ..reading_row(2, home, "2025-01-31", index)
+        };
+        // The user said 50, the reader saw 46, and a check found 47.
+        let rising = [row(&one, "50", "user"), row(&one, "46", "reader"), row(&one, "47", "check")];
+        for row in rising {
+            assert_eq!(world.import_readings(vec![row]).await[0].accepted, 1);
+        }
+        let falling = vec![row(&two, "47", "check"), row(&two, "46", "reader"), row(&two, "50", "user")];
+        assert_eq!(world.import_readings(falling).await[0].accepted, 3);
+        for home in [&one, &two] {
+            let list = ListReadingsRequest {
+                meter_no: home.meter_no.clone(),
+                ..Default::default()
+            };
+            let all = world.district().list_readings(list).await.unwrap().into_inner().readings;
+            let mut seen: Vec<_> = all.iter().map(|r| (r.raw_index.clone(), r.state(), r.replaced_by.is_empty())).collect();
+            seen.sort_by(|a, b| a.0.cmp(&b.0));
+            use reading::State::{Replaced, Validated};
+            let wanted = [("46", Replaced, false), ("47", Validated, true), ("50", Replaced, false)];
+            assert_eq!(
+                seen,
+                wanted.map(|(raw, state, stands)| (raw.to_owned(), state, stands)),
+                "every raw text is kept"
+            );
+        }
+        assert_eq!(
+            world.exceptions(State::Open, Code::Unspecified).await.len(),
+            0,
+            "what was found about the word of the user is no matter any more"
+        );
+        // A source of lower rank is refused where one reading is recorded.
+        let mut readings = world.readings();
+        let late = RecordReadingRequest {
+            source: "user".to_owned(),
+            ..reading(&one, "2025-01-31", "51")
+        };
+        assert_eq!(reason(&readings.record_reading(late).await.unwrap_err()), "READING_CONFLICT");
+        let photo = RecordReadingRequest {
+            source: "photo".to_owned(),
+            ..reading(&one, "2025-02-28", "90")
+        };
+        let missing = readings.record_reading(photo.clone()).await.unwrap_err();
+        assert_eq!((reason(&missing).as_str(), fields(&missing)), ("PHOTO_MISSING", vec!["photo_file".to_owned()]));
+        let taken = RecordReadingRequest {
+            request_id: key(),
+            photo_file: "scan-1".to_owned(),
+            ..photo
+        };
+        assert_eq!(readings.record_reading(taken).await.unwrap().into_inner().reading.unwrap().source, "photo");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn e9_01_one_case_of_an_agreement_is_open_and_further_codes_join_it() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let (home, other) = (world.home("T1").await, world.home("T2").await);
+        year(&world).await;
+        for (on, index) in [("2025-01-31", "100"), ("2025-02-28", "360"), ("2025-03-31", "300")] {
+            world.read(&home, on, index).await;
+        }
+        world.read(&other, "2025-01-31", "100").await;
+        world.read(&other, "2025-02-28", "360").await;
+        let cases = async |state: abnormal_case::State| {
+            let request = ListCasesRequest {
+                state: state.into(),
+                page_size: 100,
+                ..Default::default()
+            };
+            world.district().list_cases(request).await.unwrap().into_inner().cases
+        };
+        let open = cases(abnormal_case::State::Open).await;
+        assert_eq!(open.len(), 2, "one for each agreement");
+        let case = open.iter().find(|c| c.agreement_id == home.agreement).unwrap();
+        assert_eq!(case.codes().collect::<Vec<_>>(), [Code::Reverse, Code::Spike50]);
+        assert_eq!((case.open_exceptions, case.due_date), (2, day("2026-01-07")), "seven days");
+        let exceptions = world.exceptions(State::Open, Code::Unspecified).await;
+        let own: Vec<_> = exceptions.iter().filter(|e| e.agreement_id == home.agreement).collect();
+        assert!(own.len() == 2 && own.iter().all(|e| e.case_id == case.case_id));
+        let assign = AssignCaseRequest {
+            request_id: key(),
+            case_id: case.case_id.clone(),
+            etag: case.etag.clone(),
+            owner: "wang".to_owned(),
+        };
+        let assigned = world.district().assign_case(assign.clone()).await.unwrap().into_inner().case.unwrap();
+        assert_eq!(assigned.owner, "wang");
+        let stale = AssignCaseRequest { request_id: key(), ..assign };
+        assert_eq!(reason(&world.district().assign_case(stale).await.unwrap_err()), "ETAG_MISMATCH");
+        // Decided one by one: the case closes with the last one.
+        let spike = own.iter().find(|e| e.codes().any(|c| c == Code::Spike50)).unwrap();
+        let release = ReleaseExceptionsRequest {
+            request_id: key(),
+            exception_ids: vec![spike.exception_id.clone()],
+            grounds: "cold month".to_owned(),
+        };
+        world.district().release_exceptions(release).await.unwrap();
+        assert_eq!(cases(abnormal_case::State::Open).await.len(), 2);
+        let reverse = world.exceptions(State::Open, Code::Reverse).await.remove(0);
+        let reject = RejectExceptionRequest {
+            request_id: key(),
+            exception_id: reverse.exception_id,
+            etag: reverse.etag,
+            grounds: "misread".to_owned(),
+        };
+        world.district().reject_exception(reject).await.unwrap();
+        let closed = cases(abnormal_case::State::Closed).await;
+        assert_eq!(
+            (closed.len(), closed[0].case_id.clone(), closed[0].open_exceptions),
+            (1, assigned.case_id.clone(), 0)
+        );
+        let late = AssignCaseRequest {
+            request_id: key(),
+            case_id: closed[0].case_id.clone(),
+            etag: closed[0].etag.clone(),
+            owner: "li".to_owned(),
+        };
+        assert_eq!(reason(&world.district().assign_case(late).await.unwrap_err()), "CASE_CLOSED");
+        // What is found later opens a new one.
+        world.read(&home, "2025-04-30", "350").await;
+        let again = cases(abnormal_case::State::Open).await;
+        let next = again.iter().find(|c| c.agreement_id == home.agreement).unwrap();
+        assert!(next.case_id != assigned.case_id && next.codes().eq([Code::Reverse]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b_09_what_was_read_stays_as_it_was_read() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let home = world.home("T1").await;
+        year(&world).await;
+        world.read(&home, "2025-01-31", "46").await;
+        for change in ["UPDATE reading SET value = 1", "UPDATE reading SET raw = '1'", "DELETE FROM reading"] {
+            let refused = world.sql(change).await.unwrap_err().to_string();
+            assert!(refused.contains("reading_is_immutable"), "{refused}");
+        }
+        assert_eq!(world.count("SELECT count(*) FROM reading WHERE raw = '46'").await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b_06_a_meter_that_fell_silent_is_told_once_until_it_speaks() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let (silent, speaking) = (world.home("T1").await, world.home("T2").await);
+        world.clock("2025-03-31T20:00:00+08:00");
+        let months = ["2025-01-31", "2025-02-28", "2025-03-31"];
+        let homes = [&silent, &speaking];
+        let rows = homes
+            .iter()
+            .flat_map(|home| months.iter().zip(["50", "95", "145"]).map(|(on, index)| reading_row(2, home, on, index)));
+        world.import_readings(rows.collect()).await;
+        world.clock("2025-06-20T20:00:00+08:00");
+        world.import_readings(vec![reading_row(2, &speaking, "2025-06-20", "260")]).await;
+        // Every 29.5 days: silent after 88.5, which are over on 28 June.
+        world.clock("2025-06-30T20:00:00+08:00");
+        let told = testbed::eventually("the silent meter", async || {
+            let open = world.exceptions(State::Open, Code::Silent).await;
+            (!open.is_empty()).then_some(open)
+        })
+        .await;
+        assert_eq!(told.iter().map(|e| e.meter_no.as_str()).collect::<Vec<_>>(), [silent.meter_no.as_str()]);
+        world.clock("2025-07-02T20:00:00+08:00");
+        world.import_readings(vec![reading_row(2, &silent, "2025-07-02", "290")]).await;
+        assert_eq!(world.exceptions(State::Open, Code::Silent).await.len(), 0);
+        assert_eq!(world.exceptions(State::Resolved, Code::Silent).await.len(), 1);
+    })
+    .await;
+}
+
+/// Numbers that look random and are the same each time.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % n
+    }
+}
+
+#[tokio::test]
+async fn b_05_a_shuffled_file_gives_the_same_readings_and_the_same_bills() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        // The end of the register, a spike, a lower index, a repetition, two values at one moment, a check and the word of a user.
+        let rows = [
+            ("2025-01-31", "99900", "remote"),
+            ("2025-02-28", "99950", "remote"),
+            ("2025-03-31", "99990", "remote"),
+            ("2025-03-31", "99990", "remote"),
+            ("2025-04-30", "30", "remote"),
+            ("2025-05-31", "900", "remote"),
+            ("2025-06-30", "110", "remote"),
+            ("2025-07-31", "100", "remote"),
+            ("2025-08-31", "190", "remote"),
+            ("2025-08-31", "191", "remote"),
+            ("2025-09-30", "230", "user"),
+            ("2025-09-30", "228", "check"),
+            ("2025-10-31", "270", "remote"),
+            ("2025-11-30", "310", "remote"),
+        ];
+        let mut homes = vec![];
+        for n in 0..4 {
+            let home = world.tell(&format!("T{n}"), HEXI, "living", "2024-12-31");
+            world.supply(&home, |s| s.state() == supply::State::InForce).await;
+            world.install(&home, "2024-12-31", "99840").await;
+            homes.push(home);
+        }
+        year(&world).await;
+        let mut dice = Dice(7);
+        let mut seen = vec![];
+        for (n, home) in homes.iter().enumerate() {
+            let mut shuffled: Vec<_> = rows.to_vec();
+            if n > 0 {
+                for last in (1..shuffled.len()).rev() {
+                    shuffled.swap(last, dice.below(last + 1));
+                }
+            }
+            for some in shuffled.chunks(1 + dice.below(5)) {
+                let row = |(on, index, source): &(&str, &str, &str)| ReadingRow {
+                    source: (*source).to_owned(),
+                    ..reading_row(2, home, on, index)
+                };
+                world.import_readings(some.iter().map(row).collect()).await;
+            }
+            let list = ListReadingsRequest {
+                meter_no: home.meter_no.clone(),
+                page_size: 100,
+                ..Default::default()
+            };
+            let all = world.district().list_readings(list).await.unwrap().into_inner().readings;
+            let mut told: Vec<_> = all
+                .iter()
+                .map(|r| (r.read_time.unwrap().seconds, r.raw_index.clone(), r.state(), r.rollover))
+                .collect();
+            told.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+            seen.push(told);
+        }
+        assert_eq!(seen[0].len(), 13, "the repetition is dropped");
+        assert!(seen.iter().all(|told| *told == seen[0]), "{seen:#?}");
+        for month in 1..=11 {
+            world.run(month).await;
+        }
+        let mut bills = vec![];
+        for home in &homes {
+            let own = world.bills_of(home).await;
+            bills.push(
+                own.iter()
+                    .map(|b| (b.to_date, b.volume.clone(), crate::world::text(&b.amount)))
+                    .collect::<Vec<_>>(),
+            );
+        }
+        assert!(bills.iter().all(|own| *own == bills[0]), "{bills:#?}");
+        assert_eq!(bills[0][0].1, metres("60"));
+        assert!(bills[0].len() >= 4, "{bills:#?}");
     })
     .await;
 }

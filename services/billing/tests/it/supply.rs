@@ -92,6 +92,7 @@ async fn e_4_03_billing_starts_on_the_day_of_opening() {
             verified_date: day("2024-11-01"),
             expires_date: day("2034-11-01"),
             branch: HEXI.to_owned(),
+            ..Default::default()
         };
         let meter = world.meters().register_meter(register).await.unwrap().into_inner().meter.unwrap();
         assert_eq!(meter.state(), meter::State::InStore);

@@ -1,6 +1,9 @@
 //! tariffs by day.
 
-use contracts::hearth::billing::v1::*;
+use contracts::hearth::{
+    billing::v1::{tariff_service_client::TariffServiceClient, *},
+    options::v1::Role,
+};
 use testbed::{each, fields, key, reason};
 
 use crate::world::{World, class, day, metres, tianjin};
@@ -172,6 +175,7 @@ async fn tariffs_that_cannot_price_are_refused() {
             from_persons: 6,
             plus: metres("150"),
             per_person: false,
+            first_tier_only: false,
         });
         let made = world
             .tariffs()
@@ -182,6 +186,353 @@ async fn tariffs_that_cannot_price_are_refused() {
             .tariff
             .unwrap();
         assert_eq!(made.classes, [uplifted]);
+    })
+    .await;
+}
+
+/// Shanghai, Tai'an and whatever else a class can say.
+fn rich() -> PublishTariffRequest {
+    let living = TariffClass {
+        household: Some(HouseholdUplift {
+            from_persons: 5,
+            plus: metres("150"),
+            per_person: false,
+            first_tier_only: true,
+        }),
+        flat_price_choice: Some(FlatPriceChoice {
+            from_persons: 7,
+            unit_price: metres("3.05"),
+        }),
+        meters_share_tiers: true,
+        free_volume: Some(FreeVolume {
+            per_month: metres("6"),
+            all_low_income: false,
+            after_year: true,
+        }),
+        standing_charges: vec![StandingCharge {
+            price: metres("31"),
+            per: standing_charge::Per::Month.into(),
+            rounding: Some(Rounding {
+                mode: rounding::Mode::HalfUp.into(),
+                place: metres("0.1"),
+            }),
+        }],
+        ..class(
+            "living",
+            &[(Some("310"), "3"), (Some("520"), "3.3"), (None, "4.2")],
+            tariff_class::LowIncome::NoTier3,
+        )
+    };
+    let mut shop = class("shop", &[(Some("100"), "3"), (None, "2")], tariff_class::LowIncome::Unspecified);
+    shop.tiering = tariff_class::Tiering::Whole.into();
+    shop.tiers[0].flat_price = metres("5");
+    shop.rounding = Some(Rounding {
+        mode: rounding::Mode::Ceiling.into(),
+        place: metres("1"),
+    });
+    PublishTariffRequest {
+        request_id: key(),
+        classes: vec![living, shop],
+        closing_reading: Some(ClosingReading { odd_month: 11, even_month: 12 }),
+        rounding: Some(Rounding {
+            mode: rounding::Mode::Floor.into(),
+            place: metres("0.1"),
+        }),
+        tax_percent: metres("5.8"),
+        change: tariff::Change::CutoverRead.into(),
+        ..tianjin()
+    }
+}
+
+#[tokio::test]
+async fn p_9_1_every_rule_of_a_tariff_is_kept_as_published() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let asked = rich();
+        let made = world.tariffs().publish_tariff(asked.clone()).await.unwrap().into_inner().tariff.unwrap();
+        assert_eq!(
+            (&made.classes, made.closing_reading, &made.rounding),
+            (&asked.classes, asked.closing_reading, &asked.rounding)
+        );
+        assert_eq!((&made.tax_percent, made.change()), (&asked.tax_percent, tariff::Change::CutoverRead));
+        let got = world
+            .tariffs()
+            .get_tariff(GetTariffRequest {
+                tariff_id: made.tariff_id.clone(),
+            })
+            .await
+            .unwrap()
+            .into_inner()
+            .tariff
+            .unwrap();
+        assert_eq!(got, made);
+        // Rules that cannot hold together.
+        let mut twice = rich();
+        twice.classes[0].free_volume.as_mut().unwrap().all_low_income = true;
+        let mut by_bill = rich();
+        by_bill.classes[0].tiering = tariff_class::Tiering::Bill.into();
+        let mut split = rich();
+        split.boundary = tariff::Boundary::DaySplit.into();
+        let mut nothing = rich();
+        nothing.classes[1].rounding.as_mut().unwrap().place = metres("0");
+        for (request, field) in [
+            (twice, "classes[0].tiers"),
+            (by_bill, "classes[0].tiers"),
+            (split, "classes[0].tiers"),
+            (nothing, "classes[1].tiers"),
+        ] {
+            let refused = world.tariffs().publish_tariff(request).await.unwrap_err();
+            assert_eq!((reason(&refused).as_str(), fields(&refused)), ("TARIFF_RULE", vec![field.to_owned()]));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn p_9_2_a_wrong_version_is_replaced_and_never_edited() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let mut wrong = tianjin();
+        wrong.classes[0].tiers[0].unit_price = metres("8.62");
+        let wrong = world.tariffs().publish_tariff(wrong).await.unwrap().into_inner().tariff.unwrap();
+        let home = world.home("R1").await;
+        world.clock("2025-01-31T20:00:00+08:00");
+        world.read(&home, "2025-01-31", "46").await;
+        let replacing = |id: &str, from: &str| PublishTariffRequest {
+            request_id: key(),
+            from_date: day(from),
+            replaces_tariff_id: Some(id.to_owned()),
+            ..tianjin()
+        };
+        let later = world.tariffs().publish_tariff(replacing(&wrong.tariff_id, "2024-10-01")).await.unwrap_err();
+        assert_eq!((reason(&later).as_str(), fields(&later)), ("DATE_ORDER", vec!["from_date".to_owned()]));
+        let right = world
+            .tariffs()
+            .publish_tariff(replacing(&wrong.tariff_id, "2024-09-01"))
+            .await
+            .unwrap()
+            .into_inner()
+            .tariff
+            .unwrap();
+        let again = world.tariffs().publish_tariff(replacing(&wrong.tariff_id, "2024-09-01")).await.unwrap_err();
+        assert_eq!(reason(&again), "TARIFF_REPLACED");
+        let kept = world
+            .tariffs()
+            .get_tariff(GetTariffRequest {
+                tariff_id: wrong.tariff_id.clone(),
+            })
+            .await
+            .unwrap()
+            .into_inner()
+            .tariff
+            .unwrap();
+        assert_eq!((kept.replaced_by_tariff_id.as_str(), &kept.classes), (right.tariff_id.as_str(), &wrong.classes));
+        world.run(1).await;
+        let bills = world.bills_of(&home).await;
+        assert_eq!(crate::world::text(&bills[0].amount), "131.56", "46 × 2.86");
+        // By raw SQL: replaced once, and nothing else changes with it.
+        for sql in [
+            "UPDATE tariff_price SET replaced = FALSE WHERE replaced",
+            "UPDATE tariff_price SET until_date = '2030-01-01' WHERE replaced",
+            "UPDATE tariff_price SET replaced = TRUE, until_date = '2030-01-01' WHERE NOT replaced",
+            "UPDATE tariff SET rules = '{}'",
+            "UPDATE tariff SET change_mode = 'BY_READ_DATE'",
+            "UPDATE tariff SET until_date = '2030-01-01' WHERE replaced_by IS NOT NULL",
+        ] {
+            assert!(world.sql(sql).await.unwrap_err().to_string().contains("tariff_is_immutable"), "{sql}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b_14_a_change_by_degree_days_waits_for_them() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let none = tariff_class::LowIncome::Unspecified;
+        let flat = |price: &str| vec![class("living", &[(None, price)], none)];
+        let first = PublishTariffRequest {
+            classes: flat("2.76"),
+            ..tianjin()
+        };
+        let first = world.tariffs().publish_tariff(first).await.unwrap().into_inner().tariff.unwrap();
+        let next = PublishTariffRequest {
+            request_id: key(),
+            classes: flat("2.97"),
+            from_date: day("2025-01-21"),
+            follows_tariff_id: Some(first.tariff_id),
+            change: tariff::Change::DegreeDays.into(),
+            ..tianjin()
+        };
+        world.tariffs().publish_tariff(next).await.unwrap();
+        let home = world.home("W1").await;
+        world.clock("2025-01-31T20:00:00+08:00");
+        world.read(&home, "2025-01-31", "30").await;
+        let run = world.run(1).await;
+        assert_eq!((run.produced, run.parked), (0, 1));
+        let items = world
+            .runs()
+            .list_bill_run_items(ListBillRunItemsRequest {
+                run_id: run.run_id,
+                ..Default::default()
+            })
+            .await
+            .unwrap()
+            .into_inner()
+            .items;
+        assert_eq!(items[0].reason, "DEGREE_DAYS_MISSING");
+        let degree = |d: u32, value: &str| DegreeDay {
+            date: day(&format!("2025-01-{d:02}")),
+            value: metres(value),
+        };
+        let record = |days: Vec<DegreeDay>| RecordDegreeDaysRequest {
+            request_id: key(),
+            branch: crate::world::HEXI.to_owned(),
+            days,
+        };
+        let january: Vec<_> = (1..=31).map(|d| degree(d, if d <= 20 { "1.1" } else { "4" })).collect();
+        let answer = world.tariffs().record_degree_days(record(january.clone())).await.unwrap().into_inner();
+        assert_eq!((answer.recorded, answer.known), (31, 0));
+        let answer = world.tariffs().record_degree_days(record(january.clone())).await.unwrap().into_inner();
+        assert_eq!((answer.recorded, answer.known), (0, 31));
+        for (days, wanted) in [
+            (vec![degree(3, "1.2")], "DEGREE_DAY_KNOWN"),
+            (vec![degree(3, "1.1"), degree(3, "1.1")], "DAY_TWICE"),
+            (vec![degree(3, "-1")], "SCALE"),
+            (vec![degree(3, "1.15")], "SCALE"),
+        ] {
+            assert_eq!(reason(&world.tariffs().record_degree_days(record(days)).await.unwrap_err()), wanted);
+        }
+        let list = ListDegreeDaysRequest {
+            branch: crate::world::HEXI.to_owned(),
+            from_date: day("2025-01-20"),
+            to_date: day("2025-01-21"),
+        };
+        let listed = world.tariffs().list_degree_days(list).await.unwrap().into_inner().days;
+        assert_eq!(listed, [degree(20, "1.1"), degree(21, "4")]);
+        // 22 and 44 of 66 degree days: 10 m³ and 20 m³.
+        world.run(1).await;
+        let bills = world.bills_of(&home).await;
+        assert_eq!(crate::world::text(&bills[0].amount), "87.00", "10 × 2.76 + 20 × 2.97");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b_19_prices_are_tried_on_the_bills_of_a_year() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let (small, large) = (world.home("B1").await, world.home("B2").await);
+        world.clock("2025-01-31T20:00:00+08:00");
+        world.read(&small, "2025-01-31", "46").await;
+        world.read(&large, "2025-01-31", "400").await;
+        world.run(1).await;
+        world.clock("2025-02-28T20:00:00+08:00");
+        world.read(&small, "2025-02-28", "82").await;
+        world.run(2).await;
+        let none = tariff_class::LowIncome::Unspecified;
+        let request = TryTariffRequest {
+            year: 2025,
+            classes: vec![class("living", &[(Some("300"), "2.80"), (None, "4.00")], none)],
+            tier_year_start_month: 1,
+            tier_year_start_day: 1,
+            ..Default::default()
+        };
+        let trial = async |request: TryTariffRequest| {
+            let mut answers = world.tariffs().try_tariff(request).await.unwrap().into_inner();
+            let mut last = None;
+            while let Some(answer) = answers.message().await.unwrap() {
+                last = answer.result;
+            }
+            last.unwrap()
+        };
+        let result = trial(request.clone()).await;
+        let told = |effect: &Option<tariff_trial::Effect>| {
+            let effect = effect.as_ref().unwrap();
+            (
+                effect.agreements,
+                effect.bills,
+                crate::world::text(&effect.billed),
+                crate::world::text(&effect.tried),
+            )
+        };
+        // 46 and 36 m³ at 2.86 against 2.80; 300 × 2.86 + 100 × 3.36 against 300 × 2.80 + 100 × 4.00.
+        let (billed, tried) = ("234.52".to_owned(), "229.60".to_owned());
+        assert_eq!(told(&result.winners), (1, 2, billed, tried));
+        assert_eq!(told(&result.losers), (1, 1, "1194.00".to_owned(), "1240.00".to_owned()));
+        assert_eq!(told(&result.total), (2, 3, "1428.52".to_owned(), "1469.60".to_owned()));
+        assert_eq!(told(&result.unchanged).0, 0);
+        assert_eq!(result.classes.len(), 1);
+        assert_eq!(result.largest_gains[0].account_no, small.account_no);
+        assert_eq!(result.largest_losses[0].agreement_id, large.agreement);
+        // The prices that were billed change nothing; prices without the class leave the agreements out; nothing was stored.
+        let same = TryTariffRequest {
+            classes: tianjin().classes,
+            ..request.clone()
+        };
+        assert_eq!(told(&trial(same).await.unchanged).0, 2);
+        let other = TryTariffRequest {
+            classes: vec![class("boiler", &[(None, "1")], none)],
+            ..request.clone()
+        };
+        assert_eq!(trial(other).await.left_out, 2);
+        let wrong = TryTariffRequest {
+            classes: vec![class("living", &[(Some("1"), "1")], none)],
+            ..request
+        };
+        assert_eq!(reason(&world.tariffs().try_tariff(wrong).await.unwrap_err()), "TIERS");
+        assert_eq!(world.count("SELECT count(*) FROM bill").await, 3);
+        let reader = TariffServiceClient::new(bed.staff(&[Role::Reader]));
+        let refused = { reader }.try_tariff(TryTariffRequest::default()).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::PermissionDenied);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn g_sh_two_meters_of_one_household_share_the_tiers() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let living = TariffClass {
+            meters_share_tiers: true,
+            ..class(
+                "living",
+                &[(Some("310"), "3.00"), (Some("520"), "3.30"), (None, "4.20")],
+                tariff_class::LowIncome::Unspecified,
+            )
+        };
+        let shanghai = PublishTariffRequest {
+            classes: vec![living],
+            from_date: day("2014-09-01"),
+            tier_year_start_month: 9,
+            ..tianjin()
+        };
+        world.tariffs().publish_tariff(shanghai).await.unwrap();
+        let (one, two, alone) = (world.home("G1").await, world.home("G2").await, world.home("G3").await);
+        // Both agreements are of one account.
+        let moved = format!(
+            "UPDATE supply SET account_id = {} WHERE id = {}",
+            world.uuid(&one.account),
+            world.uuid(&two.agreement)
+        );
+        world.sql(&moved).await.unwrap();
+        world.clock("2025-01-31T20:00:00+08:00");
+        for (home, index) in [(&one, "200"), (&two, "250"), (&alone, "250")] {
+            world.read(home, "2025-01-31", index).await;
+        }
+        assert_eq!(world.run(1).await.produced, 3);
+        // 930.00 + 140 × 3.30; apart they would be 1350.00.
+        let fen = format!("SELECT CAST(sum(amount) AS bigint) FROM bill WHERE account_id = {}", world.uuid(&one.account));
+        assert_eq!(world.count(&fen).await, 139_200);
+        assert_eq!(crate::world::text(&world.bills_of(&alone).await[0].amount), "750.00", "250 × 3.00");
+        // The next month goes on from what both have used: 450 + 100, of which 70 at 3.30.
+        world.clock("2025-02-28T20:00:00+08:00");
+        for (home, index) in [(&one, "300"), (&two, "250")] {
+            world.read(home, "2025-02-28", index).await;
+        }
+        world.run(2).await;
+        assert_eq!(world.count(&fen).await, 139_200 + 7 * 3300 + 30 * 420);
     })
     .await;
 }

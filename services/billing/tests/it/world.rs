@@ -380,6 +380,7 @@ pub fn reading(home: &Home, on: &str, index: &str) -> RecordReadingRequest {
         read_time: Some(wire::time(noon(on))),
         index: index.to_owned(),
         source: "reader".to_owned(),
+        ..Default::default()
     }
 }
 
@@ -390,6 +391,7 @@ pub fn reading_row(line: i32, home: &Home, on: &str, index: &str) -> ReadingRow 
         read_at: format!("{on}T12:00:00+08:00"),
         index: index.to_owned(),
         source: "remote".to_owned(),
+        ..Default::default()
     }
 }
 
@@ -399,6 +401,7 @@ fn tiers(tiers: &[(Option<&str>, &str)]) -> Vec<Tier> {
         .map(|(up_to, price)| Tier {
             up_to: up_to.and_then(metres),
             unit_price: metres(price),
+            flat_price: None,
         })
         .collect()
 }
@@ -408,7 +411,7 @@ pub fn class(name: &str, steps: &[(Option<&str>, &str)], low_income: tariff_clas
         use_class: name.to_owned(),
         tiers: tiers(steps),
         low_income: low_income.into(),
-        household: None,
+        ..Default::default()
     }
 }
 
@@ -437,6 +440,8 @@ pub fn tianjin() -> PublishTariffRequest {
             ),
             class("non-resident at resident price", &[(None, "2.89")], Unspecified),
         ],
-        follows_tariff_id: None,
+        // As a version is answered that names no way of passing to it.
+        change: tariff::Change::DaySplit.into(),
+        ..Default::default()
     }
 }

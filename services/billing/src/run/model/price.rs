@@ -1,14 +1,12 @@
-//! What a usage period costs: cut where another price begins, rated once.
-
-use std::collections::BTreeSet;
+//! What a usage period costs, as a bill to be.
 
 use calendar::NaiveDate;
 use money::{Money, Volume};
-use rating::{Boundary, Ledger, LowIncome, Plan, Profile, Quantity, Segment, Usage, rate, split_by_days};
+use rating::{Index, Ledger, Period, Quantity};
 use uuid::Uuid;
 
-use super::{Facts, Leg, Terms};
-use crate::tariff::model::{Book, Price};
+use super::{Facts, Leg};
+use crate::tariff::model::Book;
 
 /// A bill to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +29,8 @@ pub struct Draft {
     pub lines: Vec<DraftLine>,
     /// Volume by tier year.
     pub uses: Vec<(i32, i64)>,
+    /// The steps to the amount.
+    pub explanation: String,
 }
 
 /// A line of a bill to be.
@@ -47,61 +47,50 @@ pub struct DraftLine {
     pub to: NaiveDate,
 }
 
-/// Usage of some days at one price.
-struct Part {
-    from: NaiveDate,
-    to: NaiveDate,
-    volume: Volume,
-    tariff: Uuid,
-    tier_year: i32,
-    plan: Plan,
-}
-
 pub(super) fn price(facts: &Facts, book: &Book, legs: &[Leg], read: NaiveDate) -> Result<Draft, &'static str> {
-    let mut parts = vec![];
-    for leg in legs.iter().filter(|l| l.from < l.to) {
-        let cuts = cuts(facts, book, leg, read)?;
-        for part in split_by_days(leg.from, leg.to, &cuts, Volume::from_litres(leg.volume)).map_err(|e| e.reason())? {
-            let (class, price) = priced(facts, book, part.to)?;
-            let tier_year = tier_year(price, part.to, read);
-            let (profile, _) = profile(&facts.terms, price, part.to, tier_year)?;
-            let plan = price.tariff.plan(class, &profile).map_err(|e| e.reason())?;
-            parts.push(Part {
-                from: part.from,
-                to: part.to,
-                volume: part.volume,
-                tariff: price.tariff_id,
-                tier_year,
-                plan,
-            });
-        }
-    }
-    let segments: Vec<_> = parts
+    let meters: Vec<String> = legs.iter().map(|leg| leg.install.to_string()).collect();
+    let rated_legs: Vec<rating::Leg> = legs
         .iter()
-        .map(|p| Segment {
-            plan: &p.plan,
-            tier_year: p.tier_year,
-            usage: Usage::volume(p.volume),
-            free_months: 0,
+        .zip(&meters)
+        .map(|(leg, meter)| rating::Leg {
+            from: leg.from,
+            to: leg.to,
+            volume: Volume::from_litres(leg.volume),
+            meter,
+            index: Some(Index {
+                start: Volume::from_litres(leg.from_index),
+                end: Volume::from_litres(leg.to_index),
+                rolled: Volume::from_litres(leg.rolled),
+            }),
+            reads: &leg.reads,
         })
         .collect();
     let ledger: Ledger = facts.used.iter().map(|(year, volume)| (*year, Volume::from_litres(*volume))).collect();
-    let rated = rate(&segments, &ledger).map_err(|e| e.reason())?;
-    let (first, last) = parts.first().zip(parts.last()).ok_or("NO_USAGE")?;
-    let (class, last_price) = priced(facts, book, last.to)?;
-    let (profile, low_income) = profile(&facts.terms, last_price, last.to, last.tier_year)?;
+    let period = Period {
+        terms: &facts.terms,
+        book,
+        legs: &rated_legs,
+        read,
+        read_months: facts.read_months,
+        degree_days: facts.degree_days.as_deref(),
+        ledger: &ledger,
+    };
+    let priced = period.price().map_err(|e| e.reason())?;
+    let (first, last) = legs.first().zip(legs.last()).ok_or("NO_USAGE")?;
+    let end = priced.parts.last().ok_or("NO_USAGE")?;
     let mut uses: Vec<(i32, i64)> = vec![];
-    for part in &parts {
+    for part in &priced.parts {
         match uses.iter_mut().find(|(year, _)| *year == part.tier_year) {
             Some((_, volume)) => *volume = volume.saturating_add(part.volume.litres()),
             None => uses.push((part.tier_year, part.volume.litres())),
         }
     }
-    let lines = rated
+    let lines = priced
+        .rated
         .lines
         .iter()
         .filter_map(|line| {
-            let part = parts.get(line.segment)?;
+            let part = priced.parts.get(line.segment)?;
             let volume = match line.quantity {
                 Quantity::Volume(volume) => volume.litres(),
                 _ => 0,
@@ -112,7 +101,7 @@ pub(super) fn price(facts: &Facts, book: &Book, legs: &[Leg], read: NaiveDate) -
                 price: line.unit_price.micros(),
                 amount: line.amount.fen(),
                 reason: line.reason.code(),
-                tariff: part.tariff,
+                tariff: Uuid::from_u128(part.version.key),
                 tier_year: part.tier_year,
                 from: part.from,
                 to: part.to,
@@ -124,94 +113,35 @@ pub(super) fn price(facts: &Facts, book: &Book, legs: &[Leg], read: NaiveDate) -
         install: Uuid::nil(),
         from: first.from,
         to: last.to,
-        from_index: legs.first().map_or(0, |l| l.from_index),
-        to_index: legs.last().map_or(0, |l| l.to_index),
+        from_index: first.from_index,
+        to_index: last.to_index,
         volume: 0,
-        before: ledger.volume(last.tier_year).unwrap_or_default().litres(),
-        tier_year: last.tier_year,
-        class: class.to_owned(),
-        tariff: last.tariff,
-        amount: rated.total,
+        before: ledger.volume(end.tier_year).unwrap_or_default().litres(),
+        tier_year: end.tier_year,
+        class: end.version.class.clone(),
+        tariff: Uuid::from_u128(end.version.key),
+        amount: priced.rated.total,
         de_facto: false,
-        low_income,
-        persons: profile.persons,
+        low_income: end.low_income.is_some(),
+        persons: end.persons,
         lines,
         uses,
+        explanation: priced.rated.explanation.into_text(),
     })
-}
-
-fn priced<'a>(facts: &'a Facts, book: &'a Book, day: NaiveDate) -> Result<(&'a str, &'a Price), &'static str> {
-    let class = facts.terms.class(day).ok_or("USE_CLASS_MISSING")?;
-    Ok((class, book.price(class, day).ok_or("TARIFF_MISSING")?))
-}
-
-fn profile(terms: &Terms, price: &Price, day: NaiveDate, tier_year: i32) -> Result<(Profile, bool), &'static str> {
-    let (persons, uplift_months) = terms.household(day, price.tariff.tier_year_start(tier_year).ok_or("DAY_ORDER")?);
-    let low_income = terms.is_low_income(day);
-    let profile = Profile {
-        persons,
-        uplift_months,
-        low_income: low_income.then_some(LowIncome::Subsistence),
-        ..Profile::default()
-    };
-    Ok((profile, low_income))
-}
-
-fn splits_days(price: &Price) -> bool {
-    price.tariff.tier_year.is_some_and(|rule| rule.boundary == Boundary::DaySplit)
-}
-
-fn tier_year(price: &Price, day: NaiveDate, read: NaiveDate) -> i32 {
-    price.tariff.tier_year_of(if splits_days(price) { day } else { read })
-}
-
-/// First days of another price, class, entitlement or tier year within a leg.
-fn cuts(facts: &Facts, book: &Book, leg: &Leg, read: NaiveDate) -> Result<Vec<NaiveDate>, &'static str> {
-    let mut cuts: BTreeSet<NaiveDate> = facts.terms.changes().collect();
-    let (class, price) = priced(facts, book, leg.to)?;
-    cuts.extend(book.changes(class));
-    for term in &facts.terms.classes {
-        cuts.extend(book.changes(&term.value));
-    }
-    if splits_days(price) {
-        let first = price.tariff.tier_year_of(leg.from);
-        for year in first..=price.tariff.tier_year_of(read) {
-            cuts.extend(price.tariff.tier_year_start(year));
-        }
-    }
-    // A cut on the first day changes nothing: the days of a leg are those after its first reading. Nor does one with the same price on both sides.
-    let first = leg.from.succ_opt().ok_or("DAY_ORDER")?;
-    let mut kept = vec![];
-    for day in cuts.into_iter().filter(|day| *day > first && *day <= leg.to) {
-        let before = day.pred_opt().ok_or("DAY_ORDER")?;
-        if basis(facts, book, before, read)? != basis(facts, book, day, read)? {
-            kept.push(day);
-        }
-    }
-    Ok(kept)
-}
-
-/// What decides the price of a day.
-fn basis<'a>(facts: &'a Facts, book: &'a Book, day: NaiveDate, read: NaiveDate) -> Result<(&'a str, Uuid, i32, Profile), &'static str> {
-    let (class, price) = priced(facts, book, day)?;
-    let year = tier_year(price, day, read);
-    let (profile, _) = profile(&facts.terms, price, day, year)?;
-    Ok((class, price.tariff_id, year, profile))
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
-    use std::sync::Arc;
+    use rating::{Explanation, LowIncome};
 
     use super::*;
     use crate::{
         run::model::{
             Billed, Decision, Term, decide,
-            terms::months_left,
-            tests::{NEW_YEAR_EVE, beijing, book, day, draft, install, january, month, priced_from, read, terms, tianjin, yuan},
+            tests::{NEW_YEAR_EVE, beijing, book, day, draft, install, january, month, priced_from, read, terms, tianjin, version, yuan},
         },
-        tariff::model::UpliftTerms,
+        tariff::model::{ChangeWord, UpliftTerms, Version},
     };
 
     #[test]
@@ -232,7 +162,7 @@ mod tests {
         assert_eq!(yuan(1, &january(650_000), &book_tj), "2071.50");
         let mut poor = january(650_000);
         poor.terms.low_income = vec![Term {
-            value: true,
+            value: LowIncome::Subsistence,
             from: NEW_YEAR_EVE,
             until: None,
         }];
@@ -241,6 +171,7 @@ mod tests {
             from_persons: 5,
             plus: "60".parse().unwrap(),
             per_person: true,
+            first_tier_only: false,
         };
         let lu_an = book(&terms(&[(Some("360"), "2.80"), (Some("600"), "3.36"), (None, "3.92")], None, Some(uplift)));
         let mut large = january(700_000);
@@ -291,9 +222,6 @@ mod tests {
         facts.reads = vec![read(16, 1, day(6, 30), 450_000)];
         // 350 + 150 × 7 / 12 = 437.5, half up 438: 438 × 2.61 + 12 × 2.83.
         assert_eq!(yuan(6, &facts, &book(&beijing())), "1177.14");
-        assert_eq!(months_left(day(5, 20), day(1, 1)), 7, "approved in May, effective in June");
-        assert_eq!(months_left(day(12, 2), day(1, 1)), 0);
-        assert_eq!(months_left(NEW_YEAR_EVE, day(1, 1)), 12);
     }
 
     #[test]
@@ -302,19 +230,22 @@ mod tests {
         let mut facts = january(46_000);
         facts.terms.classes.clear();
         assert_eq!(decide(month(1), &facts, &book(&tianjin())), Decision::Parked("USE_CLASS_MISSING"));
-        let terms = tianjin();
-        let mut price = priced_from(NEW_YEAR_EVE, None, 1, &terms);
-        let mut without = (*price.tariff).clone();
-        without.legal_basis = " ".to_owned();
-        price.tariff = Arc::new(without);
-        assert_eq!(decide(month(1), &january(46_000), &Book::new(vec![price])), Decision::Parked("TARIFF_MISSING"));
+        let without = Version {
+            legal_basis: " ".to_owned(),
+            ..version(NEW_YEAR_EVE, ChangeWord::DaySplit)
+        };
+        let price = without.price(Uuid::from_u128(1), "living", None, &tianjin()).unwrap();
+        assert_eq!(
+            decide(month(1), &january(46_000), &Book::new([price]).unwrap()),
+            Decision::Parked("TARIFF_MISSING")
+        );
     }
 
     #[test]
     fn p_9_2_change_of_price_splits_by_days() {
         let (old, new) = (terms(&[(None, "2.76")], None, None), terms(&[(None, "2.97")], None, None));
         let from = NaiveDate::from_ymd_opt(2020, 1, 1).unwrap();
-        let book = Book::new(vec![priced_from(from, Some(day(10, 1)), 1, &old), priced_from(day(10, 1), None, 2, &new)]);
+        let book = Book::new([priced_from(from, Some(day(10, 1)), 1, &old), priced_from(day(10, 1), None, 2, &new)]).unwrap();
         // Edge 30: period 11 September to 10 October, 30 m3 of tier 1: 20 × 2.76 + 10 × 2.97.
         let mut facts = january(0);
         facts.installs = vec![install(1, day(9, 10), 0)];
@@ -329,10 +260,87 @@ mod tests {
     }
 
     #[test]
+    fn p_9_2_cutover_takes_the_reading_before_the_change() {
+        let (old, new) = (terms(&[(None, "2.76")], None, None), terms(&[(None, "2.97")], None, None));
+        let from = NaiveDate::from_ymd_opt(2020, 1, 1).unwrap();
+        let after = |change| version(day(10, 1), change).price(Uuid::from_u128(2), "living", None, &new).unwrap();
+        let book = |change| Book::new([priced_from(from, Some(day(10, 1)), 1, &old), after(change)]).unwrap();
+        // Edge 30: 18 m3 were used by 30 September, 30 m3 by 10 October.
+        let mut facts = january(0);
+        facts.installs = vec![install(1, day(9, 10), 0)];
+        facts.reads = vec![read(10, 1, day(9, 30), 18_000), read(11, 1, day(10, 10), 30_000)];
+        for (change, amount) in [
+            (ChangeWord::CutoverRead, "85.32"),
+            (ChangeWord::ByReadDate, "89.10"),
+            (ChangeWord::DaySplit, "84.90"),
+        ] {
+            assert_eq!(draft(10, &facts, &book(change)).amount.to_string(), amount, "{change:?}");
+        }
+        assert_eq!(
+            decide(month(10), &facts, &book(ChangeWord::DegreeDays)),
+            Decision::Parked("DEGREE_DAYS_MISSING")
+        );
+        let weather = (11..=30).map(|d| (day(9, d), 10)).chain((1..=10).map(|d| (day(10, d), 40)));
+        facts.degree_days = Some(std::sync::Arc::new(rating::DegreeDays::new(weather)));
+        assert_eq!(
+            draft(10, &facts, &book(ChangeWord::DegreeDays)).amount.to_string(),
+            "87.00",
+            "10 × 2.76 + 20 × 2.97"
+        );
+    }
+
+    #[test]
+    fn b_18_a_draft_carries_its_explanation_from_the_indexes_on() {
+        let mut facts = january(12_000);
+        facts.installs[0].initial = 99_987_000;
+        facts.reads[0].rollover = true;
+        let draft = draft(1, &facts, &book(&tianjin()));
+        let explanation = Explanation::from_text(draft.explanation.clone());
+        assert_eq!(explanation.check(), Ok(draft.amount));
+        let id = Uuid::from_u128(1);
+        assert!(
+            draft.explanation.starts_with(&format!(
+                "m1.meter is {id}\nm1.start given = 99987\nm1.end given = 12\nm1.rolled given = 100000\n"
+            )),
+            "{}",
+            draft.explanation
+        );
+        assert!(draft.explanation.contains(&format!("s1.tariff is {id}\n")));
+    }
+
+    #[test]
+    fn a_7_class_that_changes_within_the_month_splits_the_bill() {
+        let living = priced_from(NEW_YEAR_EVE, None, 1, &tianjin());
+        let heating = terms(&[(Some("1500"), "2.76"), (Some("2500"), "3.36"), (None, "4.11")], None, None);
+        let heating = version(NEW_YEAR_EVE, ChangeWord::DaySplit)
+            .price(Uuid::from_u128(1), "independent heating", None, &heating)
+            .unwrap();
+        let mut facts = january(31_000);
+        facts.terms.classes = vec![
+            Term {
+                value: "living".to_owned(),
+                from: NEW_YEAR_EVE,
+                until: Some(day(1, 11)),
+            },
+            Term {
+                value: "independent heating".to_owned(),
+                from: day(1, 11),
+                until: None,
+            },
+        ];
+        let draft = draft(1, &facts, &Book::new([living, heating]).unwrap());
+        // 10 days of 31: 10 × 2.86 + 21 × 2.76.
+        assert_eq!(
+            (draft.amount.to_string().as_str(), draft.class.as_str(), draft.lines.len()),
+            ("86.56", "independent heating", 2)
+        );
+    }
+
+    #[test]
     fn edge_44_low_income_that_ends_goes_on_with_the_true_volume() {
         let mut facts = january(0);
         facts.terms.low_income = vec![Term {
-            value: true,
+            value: LowIncome::Subsistence,
             from: NEW_YEAR_EVE,
             until: Some(day(2, 1)),
         }];

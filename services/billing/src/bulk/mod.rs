@@ -1,0 +1,6 @@
+//! Bulk meters over sub-meters (总表, E12).
+
+pub mod api;
+mod model;
+mod ops;
+pub mod store;

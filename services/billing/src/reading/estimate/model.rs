@@ -1,0 +1,227 @@
+//! How an index is estimated, pure.
+
+use calendar::{NaiveDate, TimeDelta};
+use chrono::Months;
+use money::allocate;
+
+use crate::reading::model::Method;
+
+/// An actual index on a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Anchor {
+    pub date: NaiveDate,
+    /// Litres.
+    pub value: i64,
+}
+
+/// Methods in the order of the service; a profile may order them otherwise (E2-04).
+pub const ORDER: [Method; 4] = [Method::LastYear, Method::LastThree, Method::FourMonths, Method::LikeUsers];
+
+/// Use of like users over the same days.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Like {
+    /// Litres of all.
+    pub volume: i64,
+    /// Days of all.
+    pub days: i64,
+}
+
+/// What an estimate is made from.
+#[derive(Clone, Debug)]
+pub struct Basis {
+    /// Actual readings, oldest first, the beginning of the installation among them; indexes counted on where the register passed zero.
+    pub actual: Vec<Anchor>,
+    /// Where the use to be estimated begins: the last usable reading, an earlier estimate too.
+    pub from: Anchor,
+    /// The day to be estimated.
+    pub on: NaiveDate,
+    pub like: Like,
+}
+
+impl Basis {
+    /// Litres by the first method that has what it needs.
+    pub fn volume(&self, order: &[Method]) -> Option<(Method, i64)> {
+        order.iter().find_map(|method| {
+            let volume = match method {
+                Method::LastYear => self.last_year(),
+                Method::LastThree => self.last_three(),
+                Method::FourMonths => self.four_months(),
+                Method::LikeUsers => self.like_users(),
+                Method::BetweenActuals => None,
+            };
+            volume.map(|v| (*method, v))
+        })
+    }
+
+    fn days(&self) -> i64 {
+        (self.on - self.from.date).num_days()
+    }
+
+    /// Index on a day between two actual readings, by days.
+    fn index(&self, day: NaiveDate) -> Option<i64> {
+        let after = self.actual.iter().position(|a| a.date >= day)?;
+        let to = self.actual.get(after)?;
+        if to.date == day {
+            return Some(to.value);
+        }
+        let from = self.actual.get(after.checked_sub(1)?)?;
+        let part = rate(
+            to.value.checked_sub(from.value)?,
+            (to.date - from.date).num_days(),
+            (day - from.date).num_days(),
+        )?;
+        from.value.checked_add(part)
+    }
+
+    fn last_year(&self) -> Option<i64> {
+        let year = Months::new(12);
+        let from = self.index(self.from.date.checked_sub_months(year)?)?;
+        let to = self.index(self.on.checked_sub_months(year)?)?;
+        to.checked_sub(from)
+    }
+
+    fn last_three(&self) -> Option<i64> {
+        let last = self.actual.last()?;
+        let first = self.actual.get(self.actual.len().checked_sub(4)?)?;
+        rate(last.value.checked_sub(first.value)?, (last.date - first.date).num_days(), self.days())
+    }
+
+    fn four_months(&self) -> Option<i64> {
+        let last = self.actual.last()?;
+        let first = last.date.checked_sub_months(Months::new(4))?;
+        rate(last.value.checked_sub(self.index(first)?)?, (last.date - first).num_days(), self.days())
+    }
+
+    fn like_users(&self) -> Option<i64> {
+        rate(self.like.volume, self.like.days, self.days())
+    }
+
+    /// Days before which no actual reading matters.
+    pub fn reach(on: NaiveDate) -> NaiveDate {
+        on.checked_sub_signed(TimeDelta::days(366)).unwrap_or(on)
+    }
+}
+
+/// A volume of some days for other days, half up.
+fn rate(volume: i64, days: i64, other: i64) -> Option<i64> {
+    let product = volume.checked_mul(other)?.checked_mul(2)?.checked_add(days)?;
+    product.checked_div(days.checked_mul(2)?).filter(|_| days > 0 && volume >= 0 && other >= 0)
+}
+
+/// What actual readings say about an estimate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Estimated {
+    /// The index by days between the two.
+    Between(i64),
+    /// An actual reading stands on its day.
+    Read(i64),
+}
+
+/// The indexes of days between two actual readings: the use shared out by days in multiples of `unit`, by largest remainder, ties to the earlier (edge 2).
+/// Beyond `capacity` the register begins anew.
+pub fn between(from: Anchor, to: Anchor, days: &[NaiveDate], unit: i64, capacity: i64) -> Vec<Estimated> {
+    let plain = to.value.saturating_sub(from.value);
+    let used = if plain < 0 { plain.saturating_add(capacity) } else { plain };
+    let mut cuts: Vec<NaiveDate> = days.iter().copied().filter(|d| *d > from.date && *d < to.date).collect();
+    cuts.dedup();
+    let ends = cuts.iter().copied().chain([to.date]);
+    let begins = [from.date].into_iter().chain(cuts.iter().copied());
+    let weights: Vec<u64> = begins.zip(ends).map(|(a, b)| (b - a).num_days().unsigned_abs()).collect();
+    let parts = allocate(used.checked_div(unit).unwrap_or(0), &weights).unwrap_or_default();
+    let mut indexes = vec![];
+    let mut index = from.value;
+    for (day, part) in cuts.iter().zip(parts) {
+        index = index.saturating_add(part.saturating_mul(unit));
+        indexes.push((*day, index.checked_rem(capacity).unwrap_or(index)));
+    }
+    let of = |day: &NaiveDate| match indexes.iter().find(|(d, _)| d == day) {
+        Some((_, index)) => Estimated::Between(*index),
+        None if *day <= from.date => Estimated::Read(from.value),
+        None => Estimated::Read(to.value),
+    };
+    days.iter().map(of).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use contracts::hearth::billing::v1 as proto;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    fn anchor(date: &str, metres: i64) -> Anchor {
+        Anchor {
+            date: day(date),
+            value: metres * 1000,
+        }
+    }
+
+    #[test]
+    fn words_are_those_of_the_contract() {
+        let words: Vec<_> = Method::ALL.iter().map(|w| (w.number(), w.code())).collect();
+        testbed::assert_contract(&words, "ESTIMATION_METHOD_", |n| {
+            proto::EstimationMethod::try_from(n).ok().map(|v| v.as_str_name())
+        });
+    }
+
+    #[test]
+    fn edge_02_180_over_61_and_59_days_is_92_and_88() {
+        let (from, to) = (anchor("2024-10-31", 1000), anchor("2025-02-28", 1180));
+        let indexes = between(from, to, &[day("2024-12-31")], 1000, 100_000_000);
+        assert_eq!(indexes, [Estimated::Between(1_092_000)]);
+    }
+
+    #[test]
+    fn b_12_a_chain_of_estimates_is_shared_out_by_days_over_the_end_of_the_register() {
+        let (from, to) = (anchor("2025-01-31", 99_990), anchor("2025-04-30", 79));
+        // 89 cubic metres in 28 + 31 + 30 days.
+        let indexes = between(from, to, &[day("2025-02-28"), day("2025-03-31")], 1000, 100_000_000);
+        assert_eq!(indexes, [Estimated::Between(18_000), Estimated::Between(49_000)]);
+        let same_day = between(from, to, &[day("2025-01-31"), day("2025-04-30")], 1000, 100_000_000);
+        assert_eq!(same_day, [Estimated::Read(from.value), Estimated::Read(to.value)]);
+    }
+
+    fn basis() -> Basis {
+        Basis {
+            actual: vec![
+                anchor("2023-12-31", 0),
+                anchor("2024-01-31", 62),
+                anchor("2024-02-29", 120),
+                anchor("2024-09-30", 400),
+                anchor("2024-10-31", 431),
+                anchor("2024-11-30", 461),
+                anchor("2024-12-31", 554),
+            ],
+            from: anchor("2024-12-31", 554),
+            on: day("2025-01-31"),
+            like: Like { volume: 1_000_000, days: 310 },
+        }
+    }
+
+    #[test]
+    fn e_2_04_the_same_days_last_year_come_first() {
+        assert_eq!(basis().volume(&ORDER), Some((Method::LastYear, 62_000)));
+        let mut half = basis();
+        half.on = day("2025-02-15");
+        // 15 of the 29 days of February, in which 58 were used.
+        assert_eq!(half.volume(&ORDER), Some((Method::LastYear, 62_000 + 30_000)));
+    }
+
+    #[test]
+    fn e_2_04_each_method_by_hand_and_the_order_of_the_profile() {
+        let mut new = basis();
+        new.actual.drain(..3);
+        // Three cycles since 30 September: 154 in 92 days, for 31 days 51.891.
+        assert_eq!(new.volume(&ORDER), Some((Method::LastThree, 51_891)));
+        // Four months back is 31 August: 280 in 214 days before 30 September, so 400 less 30 days of that: 39.252; 193.252 in 122 days, for 31 days 49.105.
+        assert_eq!(basis().volume(&[Method::FourMonths, Method::LastYear]), Some((Method::FourMonths, 49_105)));
+        // 1000 in 310 days of others, for 31 days 100.
+        assert_eq!(new.volume(&[Method::LastYear, Method::LikeUsers]), Some((Method::LikeUsers, 100_000)));
+        new.actual.drain(..3);
+        new.like = Like::default();
+        assert_eq!(new.volume(&ORDER), None, "nothing to estimate by");
+    }
+}

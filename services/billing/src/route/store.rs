@@ -1,0 +1,293 @@
+//! Tables of books, their meters and tasks.
+
+use calendar::NaiveDate;
+use contracts::hearth::billing::v1 as proto;
+use database::{Scope, Scoped, find};
+use rpc::{Fault, page::Page, wire};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    Statement,
+    sea_query::{Expr, OnConflict},
+};
+use uuid::Uuid;
+
+use super::model::{Cycle, TaskState};
+use crate::{
+    meter::store::{self as meters, installation},
+    table,
+    words::known,
+};
+
+table!(book, "reading_book", {
+    #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
+    code: String,
+    name: String,
+    branch: String,
+    cycle: String,
+    read_day: i32,
+    from_date: Date,
+    reader: String,
+    version: i64,
+    created_at: i64,
+});
+table!(entry, "book_entry", {
+    #[sea_orm(primary_key, auto_increment = false)] installation_id: Uuid,
+    book_id: Uuid,
+    walk_order: i32,
+});
+table!(task, "reading_task", {
+    #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
+    book_id: Uuid,
+    installation_id: Uuid,
+    meter_no: String,
+    account_no: String,
+    agreement_id: Uuid,
+    branch: String,
+    from_date: Date,
+    until_date: Date,
+    due_date: Date,
+    reader: String,
+    walk_order: i32,
+    state: String,
+    attempts: i32,
+    version: i64,
+});
+
+impl Scoped for book::Entity {
+    const BRANCH: Option<book::Column> = Some(book::Column::Branch);
+}
+
+impl Scoped for task::Entity {
+    const BRANCH: Option<task::Column> = Some(task::Column::Branch);
+}
+
+impl book::Model {
+    /// How often it is read.
+    pub fn cycle(&self) -> Result<Cycle, Fault> {
+        known(Cycle::of(&self.cycle), &self.cycle)
+    }
+}
+
+impl task::Model {
+    /// Where it stands.
+    pub fn state(&self) -> Result<TaskState, Fault> {
+        known(TaskState::of(&self.state), &self.state)
+    }
+}
+
+/// States of a task that a reading ends.
+const OPEN: [&str; 3] = [TaskState::Due.code(), TaskState::NoAccess.code(), TaskState::MeterFault.code()];
+
+/// Installations in service that are in no book.
+pub fn uncovered(scope: &Scope, branch: &str) -> Select<installation::Entity> {
+    let select = find::<installation::Entity>(scope)
+        .filter(installation::Column::EndDate.is_null())
+        .filter(installation::Column::AwaitsOpening.eq(false))
+        .filter(Expr::cust("NOT EXISTS (SELECT 1 FROM book_entry e WHERE e.installation_id = installation.id)"));
+    if branch.is_empty() {
+        select
+    } else {
+        select.filter(installation::Column::Branch.eq(branch))
+    }
+}
+
+/// A book that the caller may see, locked.
+pub async fn locked(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<book::Model, Fault> {
+    let select = find::<book::Entity>(scope).filter(book::Column::Id.eq(id)).lock_exclusive();
+    select.one(conn).await?.ok_or_else(|| Fault::not_found("reading book", id))
+}
+
+/// Meters of books.
+pub async fn entries(conn: &impl ConnectionTrait, books: &[Uuid]) -> Result<Vec<(entry::Model, installation::Model)>, Fault> {
+    let rows = entry::Entity::find()
+        .filter(entry::Column::BookId.is_in(books.iter().copied()))
+        .order_by_asc(entry::Column::WalkOrder)
+        .order_by_asc(entry::Column::InstallationId)
+        .all(conn)
+        .await?;
+    let mut both = Vec::with_capacity(rows.len());
+    for some in rows.chunks(10_000) {
+        let ids = some.iter().map(|e| e.installation_id);
+        let found = installation::Entity::find().filter(installation::Column::Id.is_in(ids)).all(conn).await?;
+        let mut found: std::collections::HashMap<Uuid, installation::Model> = found.into_iter().map(|i| (i.id, i)).collect();
+        both.extend(some.iter().filter_map(|e| Some((e.clone(), found.remove(&e.installation_id)?))));
+    }
+    Ok(both)
+}
+
+/// Puts meters into a book; those of another one move.
+pub async fn put(conn: &impl ConnectionTrait, rows: Vec<entry::Model>) -> Result<(), Fault> {
+    let rows = rows.into_iter().map(|row| row.into_active_model().reset_all());
+    let moves = OnConflict::column(entry::Column::InstallationId)
+        .update_columns([entry::Column::BookId, entry::Column::WalkOrder])
+        .to_owned();
+    entry::Entity::insert_many(rows).on_conflict(moves).exec_without_returning(conn).await?;
+    Ok(())
+}
+
+/// Files tasks that are not there yet and gives their number.
+pub async fn plan(conn: &impl ConnectionTrait, rows: Vec<task::Model>) -> Result<u64, Fault> {
+    let mut planned = 0_u64;
+    for some in rows.chunks(1900) {
+        let set = some.iter().cloned().map(|row| row.into_active_model().reset_all());
+        let there = OnConflict::columns([task::Column::InstallationId, task::Column::DueDate])
+            .do_nothing()
+            .to_owned();
+        let count = task::Entity::insert_many(set).on_conflict(there).exec_without_returning(conn).await?;
+        planned = planned.saturating_add(count);
+    }
+    Ok(planned)
+}
+
+/// Ends the tasks of meters that somebody has read within the cycle.
+pub async fn mark_read(conn: &impl ConnectionTrait, installations: &[Uuid]) -> Result<(), Fault> {
+    for some in installations.chunks(10_000) {
+        let places: Vec<String> = (1..).take(some.len()).map(|n| format!("${n}")).collect();
+        let sql = format!(
+            "UPDATE reading_task SET state = 'READ', version = version + 1 WHERE state IN ('DUE', 'NO_ACCESS', 'METER_FAULT') AND installation_id IN ({}) \
+             AND EXISTS (SELECT 1 FROM reading r WHERE r.installation_id = reading_task.installation_id AND r.read_date >= reading_task.from_date \
+             AND r.read_date <= reading_task.until_date AND r.source NOT IN ('estimate', 'adjusted', 'opening'))",
+            places.join(", ")
+        );
+        let values = some.iter().map(|id| (*id).into());
+        conn.execute_raw(Statement::from_sql_and_values(conn.get_database_backend(), sql, values))
+            .await?;
+    }
+    Ok(())
+}
+
+/// The meter is gone: its place in the walk is free, or goes to the one that came in its stead, and what was to be read later is dropped.
+pub async fn follow(conn: &impl ConnectionTrait, gone: Uuid, end: NaiveDate, instead: Option<Uuid>) -> Result<(), Fault> {
+    let known = entry::Entity::find_by_id(gone).one(conn).await?;
+    entry::Entity::delete_many().filter(entry::Column::InstallationId.eq(gone)).exec(conn).await?;
+    if let Some((row, installation_id)) = known.zip(instead) {
+        put(conn, vec![entry::Model { installation_id, ..row }]).await?;
+    }
+    task::Entity::update_many()
+        .col_expr(task::Column::State, TaskState::Dropped.code().into())
+        .filter(task::Column::InstallationId.eq(gone))
+        .filter(task::Column::State.is_in(OPEN))
+        .filter(task::Column::DueDate.gt(end))
+        .exec(conn)
+        .await?;
+    Ok(())
+}
+
+/// The tasks of a book that are not done go to its reader.
+pub async fn hand_over(conn: &impl ConnectionTrait, book: &book::Model) -> Result<(), Fault> {
+    task::Entity::update_many()
+        .col_expr(task::Column::Reader, book.reader.as_str().into())
+        .filter(task::Column::BookId.eq(book.id))
+        .filter(task::Column::State.is_in(OPEN))
+        .exec(conn)
+        .await?;
+    Ok(())
+}
+
+/// A page of books.
+pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, branch: &str) -> Result<(Vec<proto::ReadingBook>, String), Fault> {
+    let mut select = find::<book::Entity>(scope).order_by_asc(book::Column::Id).limit(page.limit());
+    if let Some(after) = page.after {
+        select = select.filter(book::Column::Id.gt(after));
+    }
+    if !branch.is_empty() {
+        select = select.filter(book::Column::Branch.eq(branch));
+    }
+    let (rows, next) = page.cut(select.all(conn).await?, |r| r.id);
+    let counts = counts(conn, &rows.iter().map(|b| b.id).collect::<Vec<_>>()).await?;
+    let message = |row: &book::Model| book_message(row, counts.iter().find(|(id, _)| *id == row.id).map_or(0, |(_, n)| *n));
+    Ok((rows.iter().map(message).collect::<Result<_, _>>()?, next))
+}
+
+async fn counts(conn: &impl ConnectionTrait, books: &[Uuid]) -> Result<Vec<(Uuid, i64)>, Fault> {
+    let select = entry::Entity::find()
+        .select_only()
+        .column(entry::Column::BookId)
+        .column_as(Expr::cust("count(*)"), "meters")
+        .filter(entry::Column::BookId.is_in(books.iter().copied()))
+        .group_by(entry::Column::BookId);
+    Ok(select.into_tuple().all(conn).await?)
+}
+
+/// Meters in a book.
+pub async fn count(conn: &impl ConnectionTrait, book: Uuid) -> Result<i64, Fault> {
+    let count = entry::Entity::find().filter(entry::Column::BookId.eq(book)).count(conn).await?;
+    Ok(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+/// A page of installations in no book.
+pub async fn list_uncovered(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, branch: &str) -> Result<(Vec<proto::Installation>, String), Fault> {
+    let mut select = uncovered(scope, branch).order_by_asc(installation::Column::Id).limit(page.limit());
+    if let Some(after) = page.after {
+        select = select.filter(installation::Column::Id.gt(after));
+    }
+    let (rows, next) = page.cut(select.all(conn).await?, |r| r.id);
+    Ok((rows.iter().map(meters::message).collect(), next))
+}
+
+/// A page of tasks.
+pub async fn tasks(
+    conn: &impl ConnectionTrait,
+    scope: &Scope,
+    page: &Page,
+    request: &proto::ListTasksRequest,
+) -> Result<(Vec<proto::ReadingTask>, String), Fault> {
+    let mut all = Condition::all();
+    if let Some(after) = page.after {
+        all = all.add(task::Column::Id.gt(after));
+    }
+    if let Some(book) = &request.book_id {
+        all = all.add(task::Column::BookId.eq(wire::id_of::<Uuid>("book_id", book)?));
+    }
+    if !request.reader.is_empty() {
+        all = all.add(task::Column::Reader.eq(&request.reader));
+    }
+    if let Some(state) = TaskState::of_number(request.state) {
+        all = all.add(task::Column::State.eq(state.code()));
+    }
+    if let Some(from) = wire::date_if(request.from_date.as_ref(), "from_date")? {
+        all = all.add(task::Column::DueDate.gte(from));
+    }
+    if let Some(until) = wire::date_if(request.until_date.as_ref(), "until_date")? {
+        all = all.add(task::Column::DueDate.lte(until));
+    }
+    let select = find::<task::Entity>(scope).filter(all).order_by_asc(task::Column::Id).limit(page.limit());
+    let (rows, next) = page.cut(select.all(conn).await?, |r| r.id);
+    Ok((rows.iter().map(task_message).collect::<Result<_, _>>()?, next))
+}
+
+/// The message of a book with so many meters.
+pub fn book_message(row: &book::Model, meters: i64) -> Result<proto::ReadingBook, Fault> {
+    Ok(proto::ReadingBook {
+        book_id: row.id.to_string(),
+        code: row.code.clone(),
+        name: row.name.clone(),
+        branch: row.branch.clone(),
+        cycle: row.cycle()?.number(),
+        read_day: row.read_day,
+        from_date: Some(wire::date(row.from_date)),
+        reader: row.reader.clone(),
+        meters: i32::try_from(meters).unwrap_or(i32::MAX),
+        etag: rpc::etag(row.id, row.version),
+    })
+}
+
+/// The message of a task.
+pub fn task_message(row: &task::Model) -> Result<proto::ReadingTask, Fault> {
+    Ok(proto::ReadingTask {
+        task_id: row.id.to_string(),
+        book_id: row.book_id.to_string(),
+        installation_id: row.installation_id.to_string(),
+        meter_no: row.meter_no.clone(),
+        account_no: row.account_no.clone(),
+        branch: row.branch.clone(),
+        from_date: Some(wire::date(row.from_date)),
+        until_date: Some(wire::date(row.until_date)),
+        due_date: Some(wire::date(row.due_date)),
+        reader: row.reader.clone(),
+        walk_order: row.walk_order,
+        state: row.state()?.number(),
+        attempts: row.attempts,
+        etag: rpc::etag(row.id, row.version),
+    })
+}

@@ -1,0 +1,263 @@
+//! E2-03, E2-04, B12: estimates and what actual readings make of them.
+
+use contracts::hearth::{
+    billing::v1::{reading_exception::Code, reading_exception::State, *},
+    options::v1::Role,
+};
+use testbed::{each, key, reason};
+
+use crate::world::{HEXI, Home, World, day, metres};
+
+async fn estimate(world: &World<'_>, homes: &[&Home], on: &str) -> Vec<EstimateOutcome> {
+    let request = EstimateReadingsRequest {
+        request_id: key(),
+        meter_nos: homes.iter().map(|h| h.meter_no.clone()).collect(),
+        on_date: day(on),
+        cause: estimate_readings_request::Cause::NoAccess.into(),
+    };
+    world.district().estimate_readings(request).await.unwrap().into_inner().outcomes
+}
+
+/// Index and method of an estimate that was made.
+fn made(outcome: &EstimateOutcome) -> (String, EstimationMethod) {
+    let reading = outcome.reading.clone().unwrap_or_else(|| panic!("{outcome:?}"));
+    (reading.index.clone().unwrap().value, reading.method())
+}
+
+async fn readings(world: &World<'_>, home: &Home) -> Vec<Reading> {
+    let list = ListReadingsRequest {
+        meter_no: home.meter_no.clone(),
+        page_size: 500,
+        ..Default::default()
+    };
+    world.district().list_readings(list).await.unwrap().into_inner().readings
+}
+
+#[tokio::test]
+async fn e_2_04_the_methods_follow_the_profile_and_name_what_they_rest_on() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let (old, young, new) = (world.home("T1").await, world.home("T2").await, world.home("T3").await);
+        world.clock("2026-02-28T20:00:00+08:00");
+        // A year of 60 m3 a month; the young meter has three readings of 31 m3 a month, the new one none.
+        let ends = [
+            "01-31", "02-28", "03-31", "04-30", "05-31", "06-30", "07-31", "08-31", "09-30", "10-31", "11-30", "12-31",
+        ];
+        for (n, end) in ends.iter().enumerate() {
+            world.read(&old, &format!("2025-{end}"), &(60 * (n + 1)).to_string()).await;
+        }
+        for (n, end) in ["10-31", "11-30", "12-31"].iter().enumerate() {
+            world.read(&young, &format!("2025-{end}"), &(300 + 31 * n).to_string()).await;
+        }
+        let outcomes = estimate(&world, &[&old, &young, &new], "2026-01-31").await;
+        // January 2025 had 60.
+        assert_eq!(made(&outcomes[0]), ("780".to_owned(), EstimationMethod::LastYear));
+        let (index, method) = made(&outcomes[1]);
+        assert_eq!(
+            method,
+            EstimationMethod::LastYear,
+            "the beginning of the installation counts as a reading: {index}"
+        );
+        assert_eq!(outcomes[0].reading.clone().unwrap().source, "estimate");
+        assert!(!outcomes[0].reading.clone().unwrap().lineage.is_empty());
+        // Like users: the two others used in December what theirs show.
+        let (_, method) = made(&outcomes[2]);
+        assert_eq!(method, EstimationMethod::LikeUsers);
+        let again = estimate(&world, &[&old], "2026-01-31").await;
+        assert_eq!(again[0].reason, "READ_ALREADY");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn e_2_03_two_in_a_row_for_a_household_then_an_appointment_and_none_for_trade() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let home = world.home("T1").await;
+        let shop = world.tell("T2", HEXI, "non-resident at resident price", "2024-12-31");
+        world.supply(&shop, |s| s.state() == supply::State::InForce).await;
+        world.install(&shop, "2024-12-31", "0").await;
+        world.clock("2025-12-31T20:00:00+08:00");
+        for (home, month) in [(&home, 60), (&shop, 60)] {
+            for (n, end) in ["01-31", "02-28", "03-31", "04-30"].iter().enumerate() {
+                world.read(home, &format!("2025-{end}"), &(month * (n + 1)).to_string()).await;
+            }
+        }
+        let trade = estimate(&world, &[&shop], "2025-05-31").await;
+        assert_eq!(trade[0].reason, "ESTIMATE_NOT_ALLOWED");
+        for month in ["2025-05-31", "2025-06-30"] {
+            assert_eq!(estimate(&world, &[&home], month).await[0].reason, "");
+        }
+        assert_eq!(estimate(&world, &[&home], "2025-07-31").await[0].reason, "ESTIMATE_NOT_ALLOWED");
+        let appointments = world.exceptions(State::Open, Code::Estimates).await;
+        let mut meters: Vec<_> = appointments.iter().map(|e| e.meter_no.clone()).collect();
+        meters.sort();
+        assert_eq!(meters, [home.meter_no.clone(), shop.meter_no.clone()]);
+        // Once more does not list it twice.
+        estimate(&world, &[&home], "2025-07-31").await;
+        assert_eq!(world.exceptions(State::Open, Code::Estimates).await.len(), 2);
+        let future = EstimateReadingsRequest {
+            request_id: key(),
+            meter_nos: vec![home.meter_no.clone()],
+            on_date: day("2026-01-01"),
+            cause: estimate_readings_request::Cause::MeterFault.into(),
+        };
+        assert_eq!(reason(&world.district().estimate_readings(future).await.unwrap_err()), "TIME_RANGE");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b_12_an_actual_reading_below_the_estimates_re_estimates_the_chain() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let home = world.home("T1").await;
+        world.clock("2025-12-31T20:00:00+08:00");
+        for (n, end) in ["01-31", "02-28", "03-31", "04-30"].iter().enumerate() {
+            world.read(&home, &format!("2025-{end}"), &(60 * (n + 1)).to_string()).await;
+        }
+        let first = made(&estimate(&world, &[&home], "2025-05-31").await[0]);
+        assert_eq!(first.1, EstimationMethod::LastThree);
+        // 180 in 89 days since 31 January: for 31 days 62.697.
+        assert_eq!(first.0, "302.697");
+        estimate(&world, &[&home], "2025-06-30").await;
+        // May is billed by its estimate.
+        for month in 1..=5 {
+            assert_eq!(world.run(month).await.produced, 1, "{month}");
+        }
+        // 240 at the end of April and 331 on 31 July, which is lower than the estimate of June. 91 in 31, 30 and 31 days: 31, 30 and 30.
+        let actual = world.read(&home, "2025-07-31", "331").await;
+        let actual = actual.reading.unwrap();
+        assert_eq!(actual.state(), reading::State::Validated, "lower than an estimate is no reverse flow");
+        let all = readings(&world, &home).await;
+        let of = |state: reading::State, source: &str| {
+            let mut found: Vec<_> = all.iter().filter(|r| r.state() == state && r.source == source).collect();
+            found.sort_by_key(|r| r.read_time.map(|t| t.seconds));
+            found
+        };
+        let billed = of(reading::State::Billed, "estimate");
+        assert_eq!(
+            (billed.len(), billed[0].index.clone(), billed[0].restated_index.clone()),
+            (1, metres("302.697"), metres("271"))
+        );
+        let stands = of(reading::State::Validated, "estimate");
+        assert_eq!(
+            (stands.len(), stands[0].index.clone(), stands[0].method()),
+            (1, metres("301"), EstimationMethod::BetweenActuals)
+        );
+        assert!(stands[0].lineage.contains(&actual.reading_id), "{:?}", stands[0].lineage);
+        let replaced = of(reading::State::Replaced, "estimate");
+        assert_eq!((replaced.len(), replaced[0].replaced_by.clone()), (1, stands[0].reading_id.clone()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b_12_the_order_of_arrival_of_actual_readings_does_not_matter() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let (one, two) = (world.home("T1").await, world.home("T2").await);
+        world.clock("2025-12-31T20:00:00+08:00");
+        let mut seen = vec![];
+        for (home, late) in [(&one, ["2025-06-15", "2025-07-31"]), (&two, ["2025-07-31", "2025-06-15"])] {
+            for (n, end) in ["01-31", "02-28", "03-31", "04-30"].iter().enumerate() {
+                world.read(home, &format!("2025-{end}"), &(60 * (n + 1)).to_string()).await;
+            }
+            estimate(&world, &[home], "2025-05-31").await;
+            for on in late {
+                world.read(home, on, if on == "2025-06-15" { "286" } else { "300" }).await;
+            }
+            let mut live: Vec<_> = readings(&world, home)
+                .await
+                .into_iter()
+                .filter(|r| r.state() == reading::State::Validated)
+                .map(|r| (r.read_time.unwrap().seconds, r.index.unwrap().value, r.source))
+                .collect();
+            live.sort();
+            seen.push(live);
+        }
+        assert_eq!(seen[0], seen[1]);
+        // 46 in 31 and 15 days: 31 and 15.
+        assert!(seen[0].iter().any(|(_, index, source)| index == "271" && source == "estimate"), "{:?}", seen[0]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn edge_07_a_destroyed_meter_is_exchanged_with_an_estimate_that_a_second_person_releases() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let home = world.home("T1").await;
+        world.clock("2025-12-31T20:00:00+08:00");
+        for (n, end) in ["01-31", "02-28", "03-31"].iter().enumerate() {
+            world.read(&home, &format!("2025-{end}"), &(62 * (n + 1)).to_string()).await;
+        }
+        let mut wu = meter_service_client::MeterServiceClient::new(bed.staff_named("wu", &[Role::DistrictManager]));
+        let register = RegisterMeterRequest {
+            request_id: key(),
+            meter_no: "N1".to_owned(),
+            kind: meter::Kind::Mechanical.into(),
+            model: "G2.5".to_owned(),
+            qmax: metres("4"),
+            digits: 5,
+            verified_date: day("2025-01-10"),
+            gas_kind: meter::GasKind::Natural.into(),
+            branch: HEXI.to_owned(),
+            ..Default::default()
+        };
+        wu.register_meter(register).await.unwrap();
+        let exchange = ExchangeMeterRequest {
+            request_id: key(),
+            agreement_id: home.agreement.clone(),
+            old_meter_no: home.meter_no.clone(),
+            final_index: None,
+            new_meter_no: "N1".to_owned(),
+            initial_index: metres("3"),
+            exchange_date: day("2025-04-15"),
+            reason: "DESTROYED".to_owned(),
+            photo_file: String::new(),
+            signed: true,
+        };
+        let both = wu.exchange_meter(exchange.clone()).await.unwrap().into_inner();
+        assert_eq!(
+            (both.ended.unwrap().end_date, both.begun.clone().unwrap().initial_index),
+            (day("2025-04-15"), metres("3"))
+        );
+        let again = wu
+            .exchange_meter(ExchangeMeterRequest { request_id: key(), ..exchange })
+            .await
+            .unwrap()
+            .into_inner();
+        assert_eq!(again.begun, both.begun, "asking again is the same exchange");
+        let held = world.exceptions(State::Open, Code::FinalEstimated).await.remove(0);
+        // 186 in 90 days since the beginning: for 15 days 31.
+        assert_eq!((held.readings.len(), held.readings[0].index.clone()), (1, metres("217")));
+        world
+            .read(
+                &Home {
+                    meter_no: "N1".to_owned(),
+                    ..home.clone()
+                },
+                "2025-04-30",
+                "28",
+            )
+            .await;
+        let run = world.run(4).await;
+        assert_eq!((run.produced, run.held), (0, 1), "nothing is billed by an estimate that nobody looked at");
+        let release = |id: &str| ReleaseExceptionsRequest {
+            request_id: key(),
+            exception_ids: vec![id.to_owned()],
+            grounds: "photo of the ruin".to_owned(),
+        };
+        let mut own = reading_service_client::ReadingServiceClient::new(bed.staff_named("wu", &[Role::DistrictManager]));
+        assert_eq!(reason(&own.release_exceptions(release(&held.exception_id)).await.unwrap_err()), "OWN_EXCEPTION");
+        let mut li = reading_service_client::ReadingServiceClient::new(bed.staff_named("li", &[Role::DistrictManager]));
+        li.release_exceptions(release(&held.exception_id)).await.unwrap();
+        assert_eq!(world.run(4).await.produced, 1);
+        // 31 of the old meter, 25 of the new one, and what was not billed before.
+        assert_eq!(world.bills_of(&home).await.last().unwrap().volume, metres("242"));
+    })
+    .await;
+}

@@ -1,0 +1,247 @@
+//! E2-01, E2-08: books, tasks and the figures of readers.
+
+use contracts::hearth::{
+    billing::v1::{route_service_client::RouteServiceClient, *},
+    options::v1::Role,
+};
+use testbed::{Client, each, fields, key, reason};
+
+use crate::world::{HEPING, HEXI, Home, World, day, metres};
+
+fn district(world: &World<'_>) -> RouteServiceClient<Client> {
+    RouteServiceClient::new(world.bed.staff(&[Role::DistrictManager]))
+}
+
+fn book(code: &str, cycle: reading_book::Cycle, read_day: i32) -> OpenBookRequest {
+    OpenBookRequest {
+        request_id: key(),
+        code: code.to_owned(),
+        name: "红山里一线".to_owned(),
+        branch: HEXI.to_owned(),
+        cycle: cycle.into(),
+        read_day,
+        from_date: day("2025-01-01"),
+        reader: "li".to_owned(),
+    }
+}
+
+async fn open(world: &World<'_>, request: OpenBookRequest) -> ReadingBook {
+    district(world).open_book(request).await.unwrap().into_inner().book.unwrap()
+}
+
+async fn put(world: &World<'_>, book: &ReadingBook, homes: &[&Home]) -> ReadingBook {
+    let request = PutIntoBookRequest {
+        request_id: key(),
+        book_id: book.book_id.clone(),
+        meter_nos: homes.iter().map(|h| h.meter_no.clone()).collect(),
+    };
+    district(world).put_into_book(request).await.unwrap().into_inner().book.unwrap()
+}
+
+fn plan(month: i32) -> PlanTasksRequest {
+    PlanTasksRequest {
+        request_id: key(),
+        branch: HEXI.to_owned(),
+        year: 2025,
+        month,
+    }
+}
+
+async fn tasks(world: &World<'_>, state: reading_task::State) -> Vec<ReadingTask> {
+    let request = ListTasksRequest {
+        state: state.into(),
+        page_size: 500,
+        ..Default::default()
+    };
+    district(world).list_tasks(request).await.unwrap().into_inner().tasks
+}
+
+#[tokio::test]
+async fn e_2_01_tasks_cover_every_meter_in_service() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let (one, two, three) = (world.home("T1").await, world.home("T2").await, world.home("T3").await);
+        world.home_in("T9", HEPING).await;
+        let monthly = open(&world, book("HX-1", reading_book::Cycle::Month, 31)).await;
+        assert_eq!(put(&world, &monthly, &[&two, &one]).await.meters, 2);
+        let gap = district(&world).plan_tasks(plan(2)).await.unwrap_err();
+        assert_eq!(reason(&gap), "METERS_UNCOVERED");
+        let uncovered = ListUncoveredRequest {
+            branch: HEXI.to_owned(),
+            ..Default::default()
+        };
+        let uncovered = district(&world).list_uncovered(uncovered).await.unwrap().into_inner().installations;
+        assert_eq!(uncovered.iter().map(|i| i.meter_no.as_str()).collect::<Vec<_>>(), [three.meter_no.as_str()]);
+        let weekly = open(&world, book("HX-2", reading_book::Cycle::Week, 1)).await;
+        put(&world, &weekly, &[&three]).await;
+        let planned = district(&world).plan_tasks(plan(2)).await.unwrap().into_inner();
+        // Two monthly ones on the 28th, and four Mondays.
+        assert_eq!((planned.planned, planned.already), (6, 0));
+        let again = district(&world).plan_tasks(plan(2)).await.unwrap().into_inner();
+        assert_eq!((again.planned, again.already), (0, 6));
+        let due: Vec<_> = tasks(&world, reading_task::State::Due).await;
+        let mut walk: Vec<_> = due
+            .iter()
+            .filter(|t| t.book_id == monthly.book_id)
+            .map(|t| (t.walk_order, t.meter_no.clone(), t.due_date))
+            .collect();
+        walk.sort_by_key(|w| w.0);
+        assert_eq!(
+            walk,
+            [(1, two.meter_no.clone(), day("2025-02-28")), (2, one.meter_no.clone(), day("2025-02-28"))]
+        );
+        let books = ListBooksRequest {
+            branch: HEXI.to_owned(),
+            ..Default::default()
+        };
+        let books = district(&world).list_books(books).await.unwrap().into_inner().books;
+        assert_eq!(
+            books.iter().map(|b| (b.code.as_str(), b.meters)).collect::<Vec<_>>(),
+            [("HX-1", 2), ("HX-2", 1)]
+        );
+        // A meter moves from one book to the other.
+        assert_eq!(put(&world, &weekly, &[&one]).await.meters, 2);
+        let left = ListBookEntriesRequest {
+            book_id: monthly.book_id.clone(),
+        };
+        assert_eq!(district(&world).list_book_entries(left).await.unwrap().into_inner().entries.len(), 1);
+        // Refused.
+        let taken = district(&world).open_book(book("HX-1", reading_book::Cycle::Month, 1)).await.unwrap_err();
+        assert_eq!(
+            (taken.code(), reason(&taken).as_str()),
+            (tonic::Code::AlreadyExists, "READING_BOOK_CODE_UNIQUE")
+        );
+        let eighth = district(&world).open_book(book("HX-3", reading_book::Cycle::Week, 8)).await.unwrap_err();
+        assert_eq!((reason(&eighth).as_str(), fields(&eighth)), ("READ_DAY", vec!["read_day".to_owned()]));
+        let foreign = PutIntoBookRequest {
+            request_id: key(),
+            book_id: monthly.book_id.clone(),
+            meter_nos: vec!["M-T9".to_owned()],
+        };
+        assert_eq!(reason(&district(&world).put_into_book(foreign).await.unwrap_err()), "METER_INACTIVE");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn e_2_07_a_reader_reports_own_visits_and_a_reading_ends_the_task() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let (one, two) = (world.home("T1").await, world.home("T2").await);
+        let route = open(&world, book("HX-1", reading_book::Cycle::Month, 20)).await;
+        put(&world, &route, &[&one, &two]).await;
+        world.clock("2025-02-28T20:00:00+08:00");
+        world.read(&one, "2025-02-03", "40").await;
+        district(&world).plan_tasks(plan(2)).await.unwrap();
+        let read = tasks(&world, reading_task::State::Read).await;
+        assert_eq!(
+            read.iter().map(|t| t.meter_no.as_str()).collect::<Vec<_>>(),
+            [one.meter_no.as_str()],
+            "read before it was planned"
+        );
+        let due = tasks(&world, reading_task::State::Due).await.remove(0);
+        let report = |task: &ReadingTask, outcome: reading_task::State| ReportVisitRequest {
+            request_id: key(),
+            task_id: task.task_id.clone(),
+            etag: task.etag.clone(),
+            outcome: outcome.into(),
+        };
+        let mut li = RouteServiceClient::new(bed.staff_named("li", &[Role::Reader]));
+        let mut wang = RouteServiceClient::new(bed.staff_named("wang", &[Role::Reader]));
+        let other = wang.report_visit(report(&due, reading_task::State::NoAccess)).await.unwrap_err();
+        assert_eq!((other.code(), reason(&other).as_str()), (tonic::Code::PermissionDenied, "NOT_YOUR_TASK"));
+        let done = li.report_visit(report(&read[0], reading_task::State::NoAccess)).await.unwrap_err();
+        assert_eq!(reason(&done), "TASK_DONE");
+        let visited = li
+            .report_visit(report(&due, reading_task::State::NoAccess))
+            .await
+            .unwrap()
+            .into_inner()
+            .task
+            .unwrap();
+        assert_eq!((visited.state(), visited.attempts), (reading_task::State::NoAccess, 1));
+        let stale = li.report_visit(report(&due, reading_task::State::MeterFault)).await.unwrap_err();
+        assert_eq!(reason(&stale), "ETAG_MISMATCH");
+        // The book goes to another reader, with what is left of its tasks.
+        let change = ChangeBookRequest {
+            request_id: key(),
+            book_id: route.book_id.clone(),
+            etag: route.etag.clone(),
+            reader: "wang".to_owned(),
+            read_day: 20,
+        };
+        district(&world).change_book(change).await.unwrap();
+        assert_eq!(tasks(&world, reading_task::State::NoAccess).await[0].reader, "wang");
+        assert_eq!(tasks(&world, reading_task::State::Read).await[0].reader, "li");
+        world.read(&two, "2025-02-25", "30").await;
+        assert_eq!(tasks(&world, reading_task::State::Read).await.len(), 2, "a later reading of the cycle counts");
+        // A meter that is removed before its day is not read.
+        district(&world).plan_tasks(plan(3)).await.unwrap();
+        let remove = RemoveInstallationRequest {
+            request_id: key(),
+            meter_no: two.meter_no.clone(),
+            agreement_id: two.agreement.clone(),
+            final_index: metres("31"),
+            end_date: day("2025-02-28"),
+            reason: "CLOSING".to_owned(),
+        };
+        world.meters().remove_installation(remove).await.unwrap();
+        assert_eq!(tasks(&world, reading_task::State::Dropped).await.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn e_2_08_figures_of_a_book_and_its_reader() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let (one, two, three) = (world.home("T1").await, world.home("T2").await, world.home("T3").await);
+        let route = open(&world, book("HX-1", reading_book::Cycle::Month, 25)).await;
+        put(&world, &route, &[&one, &two, &three]).await;
+        district(&world).plan_tasks(plan(2)).await.unwrap();
+        world.clock("2025-02-28T20:00:00+08:00");
+        world.read(&one, "2025-01-31", "50").await;
+        world.read(&one, "2025-02-25", "100").await;
+        world.read(&two, "2025-01-31", "50").await;
+        // A wrong one of two homes that were read.
+        let wrong = world.read(&two, "2025-02-25", "20").await.exceptions.remove(0);
+        let reject = RejectExceptionRequest {
+            request_id: key(),
+            exception_id: wrong.exception_id.clone(),
+            etag: wrong.etag.clone(),
+            grounds: "misread".to_owned(),
+        };
+        world.district().reject_exception(reject).await.unwrap();
+        world.clock("2025-03-01T08:00:00+08:00");
+        assert_eq!(world.run(2).await.produced, 1);
+        let bill = world.bills_of(&one).await.remove(0);
+        let pay = TakePaymentRequest {
+            request_id: key(),
+            account_id: one.account.clone(),
+            amount: crate::world::yuan("100.00"),
+            channel: "BANK".to_owned(),
+            channel_reference: "R1".to_owned(),
+            bill_ids: vec![],
+        };
+        world.cashier().take_payment(pay).await.unwrap();
+        let request = GetReadingFiguresRequest {
+            branch: HEXI.to_owned(),
+            year: 2025,
+            month: 2,
+        };
+        let figures = district(&world).get_reading_figures(request).await.unwrap().into_inner().figures.remove(0);
+        assert_eq!(
+            (figures.code.as_str(), figures.reader.as_str(), figures.due, figures.read, figures.wrong),
+            ("HX-1", "li", 3, 2, 1)
+        );
+        assert_eq!((figures.in_place_percent, figures.accuracy_percent), (metres("66.66"), metres("50.00")));
+        // 100 m3 at 2.86.
+        assert_eq!(
+            (crate::world::text(&bill.amount), figures.billed_fen, figures.collected_fen),
+            ("286.00".to_owned(), 28_600, 10_000)
+        );
+        assert_eq!(figures.collection_percent, metres("34.96"));
+    })
+    .await;
+}
