@@ -1,8 +1,8 @@
 """Starts what docker-compose.yml describes as plain processes, without a container engine, and calls it as a client.
 
-Taken from the file: programs, commands, variables, ports, health checks, start order, and the roles and databases of deploy/postgres.sql.
-Names of hosts become addresses of this machine, /keys and /files become folders, the collector becomes a sink in this process. At the end
-one trace is found in the sink that runs through two services, and every process has stopped by itself when told to.
+Taken from the file: programs, commands, variables, ports, volumes, health checks, what waits for what, and the roles and databases of
+deploy/postgres.sql. Names of hosts become addresses of this machine, volumes become folders, the collector becomes a sink in this process. At
+the end one trace is found in the sink that runs through two services, and every process has stopped by itself when told to.
 
 HEARTH_BIN names the folder of the programs, HEARTH_IMAGE the image of the contracts.
 """
@@ -32,19 +32,15 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SERVICES = ["archive", "hall", "billing", "vendor"]
+# What runs here; the collector is a sink in this process, and its readers have none.
+OURS = ["postgres", "keys", *SERVICES]
 BIN, IMAGE = os.environ["HEARTH_BIN"], os.environ["HEARTH_IMAGE"]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Sink:
     """Takes what a collector takes."""
 
-    def __init__(self, port):
+    def __init__(self, address):
         self.spans, self.metrics, self.logs = [], set(), set()
         self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
         kinds = [
@@ -60,7 +56,7 @@ class Sink:
             )
             service = f"opentelemetry.proto.collector.{name}"
             self.server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, {"Export": handler})])
-        self.server.add_insecure_port(f"127.0.0.1:{port}")
+        self.server.add_insecure_port(address)
         self.server.start()
 
     @staticmethod
@@ -81,9 +77,9 @@ class Sink:
 
 
 class Postgres:
-    """A server with the roles and databases of the file that the compose file mounts."""
+    """A server with the roles and databases of the script that the compose file mounts."""
 
-    def __init__(self, folder, port, script):
+    def __init__(self, folder, host, port, script):
         binaries = os.path.dirname(shutil.which("initdb") or sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))[-1])
         self.data = os.path.join(folder, "postgres")
         os.mkdir(self.data)
@@ -98,33 +94,79 @@ class Postgres:
         subprocess.run([f"{binaries}/initdb", "-D", f"{self.data}/db", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"], **quiet)
         # Passwords count for the roles of the services, as they do in the container.
         with open(f"{self.data}/db/pg_hba.conf", "w", encoding="utf-8") as rules:
-            rules.write("host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
+            rules.write("host all postgres 127.0.0.0/8 trust\nhost all all 127.0.0.0/8 scram-sha-256\n")
         self.control = [f"{binaries}/pg_ctl", "-D", f"{self.data}/db", "-s", "-w", "-l", f"{self.data}/log"]
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
+        options = f"-p {port} -c listen_addresses={host} -c unix_socket_directories=''"
         subprocess.run([*self.control, "-o", options, "start"], **quiet)
-        client = shutil.which("psql") or f"{binaries}/psql"
-        command = [client, "--host", "127.0.0.1", "--port", str(port), "--username", "postgres", "--set", "ON_ERROR_STOP=1", "--quiet"]
+        self.client = shutil.which("psql") or f"{binaries}/psql"
+        command = [self.client, "--host", host, "--port", str(port), "--username", "postgres", "--set", "ON_ERROR_STOP=1", "--quiet"]
         subprocess.run([*command, "--file", script], check=True, cwd=ROOT)
 
     def stop(self):
         subprocess.run([*self.control, "-m", "fast", "stop"], check=True, cwd=self.data, **self.user)
 
 
+def free(port):
+    """The port, or another one with a note where somebody has it."""
+    for chosen in port, "0":
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", int(chosen)))
+            except OSError:
+                continue
+            if chosen != port:
+                print(f"note: port {port} is taken; {probe.getsockname()[1]} stands for it")
+            return str(probe.getsockname()[1])
+    raise AssertionError("no port is free")
+
+
+def seconds(text):
+    assert re.fullmatch(r"\d+s", text), text
+    return int(text[:-1])
+
+
 class Compose:
-    """What the file says, with this machine's addresses and folders in place of the containers'."""
+    """What the file says, with this machine's addresses and folders in place of the containers'.
+
+    What is published is reached where it is published. What is not has an address of its own on the loopback device, and the port of the file.
+    """
 
     def __init__(self, folder):
         with open(os.path.join(ROOT, "docker-compose.yml"), encoding="utf-8") as file:
             self.services = yaml.safe_load(file)["services"]
         self.folder = folder
-        self.ports = {"postgres": free_port(), "otel-collector": free_port(), **{name: free_port() for name in SERVICES}}
+        self.hosts = {name: f"127.77.0.{n}" for n, name in enumerate(self.services, 1)}
+        # Where a port of a container is published: on this machine only.
+        self.published = {}
+        for name, service in self.services.items():
+            for port in service.get("ports", []):
+                address, here, there = port.split(":")
+                assert address == "127.0.0.1", f"{name} is published to others: {port}"
+                self.published[name, there] = free(here) if name in OURS else here
+        self.running, self.ended, self.postgres, self.sink = {}, set(), None, None
+
+    def address(self, service, port):
+        """Where a port of a container is, on this machine."""
+        here = self.published.get((service, port))
+        return f"localhost:{here}" if here else f"{self.hosts[service]}:{port}"
+
+    def mounted(self, service, path):
+        """The folder or file of this machine that stands for a path of a container."""
+        for volume in self.services[service].get("volumes", []):
+            source, target, *_ = volume.split(":")
+            if path == target or path.startswith(f"{target}/"):
+                base = os.path.join(ROOT, source) if source.startswith(".") else os.path.join(self.folder, source)
+                return base + path[len(target) :]
+        raise AssertionError(f"{service} has nothing mounted at {path}")
 
     def here(self, service, value):
-        value = re.sub(r"^0\.0\.0\.0:\d+$", f"127.0.0.1:{self.ports.get(service)}", value)
-        for host, port in self.ports.items():
-            value = re.sub(rf"(//|@){host}:\d+", rf"\g<1>localhost:{port}", value)
-        value = re.sub(r"^/keys", os.path.join(self.folder, "keys"), value)
-        return re.sub(r"^/files", os.path.join(self.folder, f"{service}-files"), value)
+        listen = re.fullmatch(r"0\.0\.0\.0:(\d+)", value)
+        if listen:
+            return self.address(service, listen[1]).replace("localhost", "127.0.0.1")
+        if value.startswith("/"):
+            return self.mounted(service, value)
+        return re.sub(r"(//|@)([a-z-]+):(\d+)", lambda found: found[1] + self.address(found[2], found[3]), value)
 
     def program(self, service):
         return os.path.join(BIN, self.services[service]["build"]["args"]["PROGRAM"])
@@ -136,37 +178,98 @@ class Compose:
     def command(self, service):
         return [self.program(service), *(self.here(service, word) for word in self.services[service].get("command", []))]
 
-    def run(self, service):
-        subprocess.run(self.command(service), check=True, env=self.environment(service), stdout=subprocess.DEVNULL)
+    def up(self, service):
+        """Starts a service when what it depends on has come as far as the file asks."""
+        if service in self.running or service in self.ended or service not in OURS:
+            return
+        needs = self.services[service].get("depends_on", {})
+        for other, need in needs.items() if isinstance(needs, dict) else [(name, {"condition": "service_started"}) for name in needs]:
+            self.up(other)
+            getattr(self, need["condition"])(other)
+        if service == "postgres":
+            script = self.mounted(service, "/docker-entrypoint-initdb.d/hearth.sql")
+            self.postgres = Postgres(self.folder, self.hosts[service], "5432", script)
+            self.running[service] = None
+        else:
+            log = open(os.path.join(self.folder, f"{service}.log"), "wb")
+            process = subprocess.Popen(self.command(service), env=self.environment(service), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.running[service] = process
+        print("started", service)
 
-    def start(self, service):
-        log = open(os.path.join(self.folder, f"{service}.log"), "wb")
-        return subprocess.Popen(self.command(service), env=self.environment(service), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    def service_started(self, service):
+        assert service in self.running, service
 
-    def wait_until_healthy(self, service, process):
+    def service_completed_successfully(self, service):
+        if service not in self.ended:
+            code = self.running.pop(service).wait(timeout=60)
+            assert code == 0, f"{service} ended with {code}: {self.log(service)}"
+            self.ended.add(service)
+
+    def service_healthy(self, service):
+        """Asks as the file says, only more often."""
         check = self.services[service]["healthcheck"]
-        assert check["test"][:2] == ["CMD", "/usr/local/bin/program"], check
-        for _ in range(200):
-            assert process.poll() is None, f"{service} ended: {self.log(service)}"
-            asked = subprocess.run([self.program(service), *check["test"][2:]], env=self.environment(service), stderr=subprocess.DEVNULL)
-            if asked.returncode == 0:
+        kind, program, *words = check["test"]
+        assert kind == "CMD", check
+        if program == "psql":
+            # Within its container the server is at home.
+            words = [self.hosts[service] if word == "127.0.0.1" else word for word in words]
+            program, environment = self.postgres.client, {"PATH": os.environ["PATH"]}
+        else:
+            assert program == "/usr/local/bin/program", check
+            program, environment = self.program(service), self.environment(service)
+        until = time.monotonic() + seconds(check.get("start_period", "0s")) + seconds(check["interval"]) * check["retries"]
+        while True:
+            process = self.running[service]
+            assert process is None or process.poll() is None, f"{service} ended: {self.log(service)}"
+            try:
+                subprocess.run([program, *words], check=True, env=environment, capture_output=True, timeout=seconds(check["timeout"]))
                 return
+            except subprocess.SubprocessError:
+                pass
+            assert time.monotonic() < until, f"{service} does not become healthy: {self.log(service)}"
             time.sleep(0.05)
-        raise AssertionError(f"{service} does not become healthy: {self.log(service)}")
+
+    def file(self, service, path):
+        with open(self.mounted(service, path), "rb") as file:
+            return file.read()
+
+    def check_names(self):
+        """What cannot run here agrees by its names: the images hold the programs, and what mounted settings call are services of the file."""
+        with open(os.path.join(ROOT, "Dockerfile"), encoding="utf-8") as file:
+            image = file.read()
+        for service, described in self.services.items():
+            if "build" in described:
+                program = described["build"]["args"]["PROGRAM"]
+                assert re.search(rf"target/release/{program}\b(?!-)", image), f"the Dockerfile does not build {program}"
+            for volume in described.get("volumes", []):
+                source = os.path.join(ROOT, volume.split(":")[0])
+                if not volume.startswith("."):
+                    continue
+                assert os.path.exists(source), f"{service} mounts {source}, which is not there"
+                for path in glob.glob(f"{source}/**/*", recursive=True) if os.path.isdir(source) else [source]:
+                    if path.endswith((".yml", ".yaml")):
+                        with open(path, encoding="utf-8") as file:
+                            called = re.findall(r"([a-z][a-z-]*):\d{4,5}\b", file.read())
+                        assert set(called) <= set(self.services), f"{path} calls {called}"
 
     def log(self, service):
         with open(os.path.join(self.folder, f"{service}.log"), encoding="utf-8", errors="replace") as file:
             return file.read()[-2000:]
 
-    def order(self):
-        """The services of the suite, each after what it depends on."""
-        done, waiting = [], ["postgres", "keys", *SERVICES]
-        while waiting:
-            ready = [s for s in waiting if all(d in done for d in self.services[s].get("depends_on", {}))]
-            assert ready, f"these wait for each other: {waiting}"
-            done += ready
-            waiting = [s for s in waiting if s not in ready]
-        return done
+    def down(self):
+        """Each process stops by itself when it is told to."""
+        for service in SERVICES:
+            self.running[service].send_signal(signal.SIGTERM)
+        for service in SERVICES:
+            code = self.running.pop(service).wait(timeout=30)
+            assert code == 0, f"{service} ended with {code}: {self.log(service)}"
+
+    def kill(self):
+        for process in self.running.values():
+            if process is not None:
+                process.kill()
+        if self.postgres:
+            self.postgres.stop()
 
 
 class Client:
@@ -177,10 +280,12 @@ class Client:
         self.pool = descriptor_pool.DescriptorPool()
         for file in image.file:
             self.pool.Add(file)
-        with open(os.path.join(compose.folder, "keys", "ca.pem"), "rb") as file:
+        keys = compose.mounted("keys", "/keys")
+        with open(os.path.join(keys, "ca.pem"), "rb") as file:
             credentials = grpc.ssl_channel_credentials(file.read())
-        self.channels = {name: grpc.secure_channel(f"localhost:{compose.ports[name]}", credentials) for name in SERVICES}
-        command = [compose.program("keys"), "token", "--data", os.path.join(compose.folder, "keys"), "--role", "agent"]
+        urls = {name: compose.environment("hall")[f"HEARTH_{name.upper()}"] for name in SERVICES}
+        self.channels = {name: grpc.secure_channel(url.removeprefix("https://"), credentials) for name, url in urls.items()}
+        command = [compose.program("keys"), "token", "--data", keys, "--role", "agent"]
         self.token = subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout.strip()
 
     def write(self, name, trace, /, **fields):
@@ -190,7 +295,16 @@ class Client:
         request = json_format.ParseDict({"request_id": str(uuid.uuid4()), **fields}, asked(), descriptor_pool=self.pool)
         stub = self.channels[service.split(".")[1]].unary_unary(f"/{name}", asked.SerializeToString, answered.FromString)
         sampled = f"00-{trace}-{secrets.token_hex(8)}-01"
-        return stub(request, metadata=[("authorization", f"Bearer {self.token}"), ("traceparent", sampled)], timeout=10)
+        metadata = [("authorization", f"Bearer {self.token}"), ("traceparent", sampled)]
+        # Asked again with the same key where a service is not there yet: nothing happens twice.
+        for _ in range(9):
+            try:
+                return stub(request, metadata=metadata, timeout=10)
+            except grpc.RpcError as error:
+                if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+                    raise
+                time.sleep(0.5)
+        return stub(request, metadata=metadata, timeout=10)
 
 
 def walk(client, trace):
@@ -216,35 +330,27 @@ def walk(client, trace):
 def main():
     with tempfile.TemporaryDirectory(prefix="hearth-deploy-") as folder:
         compose = Compose(folder)
-        sink = Sink(compose.ports["otel-collector"])
-        script = next(v.split(":")[0] for v in compose.services["postgres"]["volumes"] if "initdb.d" in v)
-        postgres, running = None, {}
+        compose.check_names()
+        endpoint = compose.environment("archive")["OTEL_EXPORTER_OTLP_ENDPOINT"].removeprefix("http://")
+        listens = f"0.0.0.0:{endpoint.split(':')[1]} ".encode()
+        assert listens in compose.file("otel-collector", "/etc/otel-collector.yaml"), f"the collector does not listen at {endpoint}"
+        sink = Sink(endpoint)
         try:
-            for service in compose.order():
-                if service == "postgres":
-                    postgres = Postgres(folder, compose.ports["postgres"], script)
-                elif service == "keys":
-                    # Twice: the next `up` finds keys.
-                    compose.run(service)
-                    compose.run(service)
-                else:
-                    running[service] = compose.start(service)
-            for service, process in running.items():
-                compose.wait_until_healthy(service, process)
+            for service in compose.services:
+                compose.up(service)
+            for service in SERVICES:
+                compose.service_healthy(service)
+            # The next `up` finds keys.
+            kept = compose.file("keys", "/keys/ca.pem")
+            subprocess.run(compose.command("keys"), check=True, stdout=subprocess.DEVNULL)
+            assert compose.file("keys", "/keys/ca.pem") == kept
             trace = secrets.token_hex(16)
             print("opened", *walk(Client(compose), trace))
-            for service, process in running.items():
-                process.send_signal(signal.SIGTERM)
-            for service, process in running.items():
-                assert process.wait(timeout=30) == 0, f"{service} ended with {process.returncode}: {compose.log(service)}"
+            compose.down()
         finally:
-            for process in running.values():
-                if process.poll() is None:
-                    process.kill()
-            if postgres:
-                postgres.stop()
+            compose.kill()
         through = {(service, name) for found, service, name in sink.spans if found == trace}
-        assert ("hall", f"hearth.hall.v1.OpeningService/ApplyForOpening") in through, through
+        assert ("hall", "hearth.hall.v1.OpeningService/ApplyForOpening") in through, through
         assert any(service == "archive" and name.endswith("/CheckStanding") for service, name in through), through
         assert {service for service, name in sink.metrics if name == "rpc.server.call.duration"} == set(SERVICES), sink.metrics
         assert sink.logs == set(SERVICES), sink.logs

@@ -16,6 +16,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool, json_format, messag
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from recompute import recompute
+
 HEARTH = os.environ["HEARTH"]
 BRANCH = "河西区"
 
@@ -245,6 +247,10 @@ def walk(suite):
     assert (figures.produced, figures.amount.minor_units) == (1, 14300), figures
     bills = suite.call("hearth.billing.v1.BillService/ListBills", "cashier", account_id=account.account_id).bills
     assert len(bills) == 1 and bills[0].amount.minor_units == 14300 and bills[0].volume.value in ("50", "50.000"), bills
+
+    # The amount follows from the explanation alone, step by step.
+    explained = suite.call("hearth.billing.v1.BillService/ExplainBill", "cashier", bill_id=bills[0].bill_id).explanation
+    assert recompute(explained) * 100 == bills[0].amount.minor_units, explained.content
 
     # Payment: taken once, however often it is sent; what is too much is kept as prepayment.
     payment = {

@@ -1,6 +1,6 @@
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::say::say;
 
@@ -19,7 +19,14 @@ pub struct Keys {
 
 impl Keys {
     pub fn run(self) -> Result<ExitCode> {
-        if self.keep && self.folder.join("ca.pem").exists() {
+        // The last file that is made tells that all are there.
+        let whole = self.folder.join("issuer").exists();
+        ensure!(
+            whole || !self.folder.join("ca.pem").exists(),
+            "{} holds keys whose making was cut short; empty it and start again",
+            self.folder.display()
+        );
+        if self.keep && whole {
             say(format!("{} keeps its keys", self.folder.display()))?;
             return Ok(ExitCode::SUCCESS);
         }

@@ -83,9 +83,7 @@ impl Rotate {
 /// What keeps the older keys in use; empty when nothing does.
 async fn left(database: &str, current: &str) -> Result<String> {
     let target = Target::parse(database).map_err(|e| anyhow!(e))?;
-    // Another program's database is not made here.
-    let url = target.url.replace("mode=rwc", "mode=rw");
-    let db = sea_orm::Database::connect(url).await.context("the database cannot be opened")?;
+    let db = sea_orm::Database::connect(target.existing()).await.context("the database cannot be opened")?;
     let count = async |sql: String| -> Result<i64> {
         let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
         Ok(row.ok_or_else(|| anyhow!("a count has no row"))?.try_get_by_index(0)?)
@@ -93,7 +91,8 @@ async fn left(database: &str, current: &str) -> Result<String> {
     // The id of a key is letters, digits, - and _.
     let wrapped = count(format!("SELECT count(*) FROM subject_key WHERE key_id NOT IN ('', '{current}')")).await?;
     let told = count(format!(
-        "SELECT count(*) FROM journal WHERE method LIKE '%/rotate-keys' AND subjects = '{current}'"
+        "SELECT count(*) FROM journal WHERE method LIKE '%/{}' AND subjects = '{current}'",
+        boot::ROTATION
     ))
     .await?;
     db.close().await?;

@@ -18,3 +18,15 @@ pub fn say(text: impl Display) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+/// The program as it was called, if it lies below where we are.
+pub fn program() -> String {
+    let found = std::env::current_exe()
+        .ok()
+        .and_then(|exe| Some(exe.strip_prefix(std::env::current_dir().ok()?).ok()?.display().to_string()));
+    match found {
+        Some(program) if program.contains('/') => program,
+        Some(program) => format!("./{program}"),
+        None => "hearth".to_owned(),
+    }
+}

@@ -41,8 +41,12 @@ impl Folder {
             }
             Err(_) => {
                 fs::create_dir_all(path).with_context(|| format!("{} cannot be made; name another folder with --data", path.display()))?;
-                fs::write(path.join(MARKER), format!("{kind}\n"))
-                    .with_context(|| format!("{} cannot be written to; name another folder with --data", path.display()))?;
+                let marker = path.join(MARKER);
+                if let Err(error) = fs::write(&marker, format!("{kind}\n")) {
+                    // Half a marker would keep the next try out.
+                    let _ = fs::remove_file(marker);
+                    return Err(error).with_context(|| format!("{} cannot be written to; name another folder with --data", path.display()));
+                }
             }
         }
         let folder = Self { path: path.to_owned() };
@@ -51,7 +55,11 @@ impl Folder {
             if folder.keys().exists() {
                 fs::remove_dir_all(folder.keys())?;
             }
-            boot::keys::make(&folder.keys(), &[])?;
+            if let Err(error) = boot::keys::make(&folder.keys(), &[]) {
+                // Without room even the last file may be there, and be empty.
+                let _ = fs::remove_dir_all(folder.keys());
+                return Err(error);
+            }
         }
         Ok(folder)
     }
@@ -105,10 +113,10 @@ impl Folder {
     }
 }
 
-/// A full disk is told as that, with the way on; any other error stays as it is.
-fn told_of_disk(error: anyhow::Error, folder: &Path) -> anyhow::Error {
+/// A failure on a full disk is told as that, with the way on, whatever it was that found no room; any other error stays as it is.
+pub fn told_of_disk(error: anyhow::Error, folder: &Path) -> anyhow::Error {
     let full = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == ErrorKind::StorageFull);
-    if error.chain().any(full) || format!("{error:#}").contains("STORAGE_FULL") {
+    if error.chain().any(full) || format!("{error:#}").contains("STORAGE_FULL") || has_no_room(folder) {
         error.context(format!(
             "the disk of {} is full; free a part of it, or name another folder with --data",
             folder.display()
@@ -116,6 +124,16 @@ fn told_of_disk(error: anyhow::Error, folder: &Path) -> anyhow::Error {
     } else {
         error
     }
+}
+
+/// Whether a folder of ours has no room for a megabyte. A service that finds none waits for some, and what waits for the service fails for another reason.
+fn has_no_room(folder: &Path) -> bool {
+    let probe = folder.join(".room");
+    let full = || fs::write(&probe, vec![0; 1 << 20]).is_err_and(|error| error.kind() == ErrorKind::StorageFull);
+    let full = folder.join(MARKER).exists() && full();
+    // Where it could not be made there is nothing to remove.
+    let _ = fs::remove_file(&probe);
+    full
 }
 
 /// What to do when a port is taken.

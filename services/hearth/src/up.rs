@@ -5,7 +5,7 @@ use boot::telemetry::{Look, Telemetry};
 use calendar::Clock;
 
 use crate::{
-    say::say,
+    say::{program, say},
     suite::{Folder, Suite, Taken},
 };
 
@@ -61,7 +61,7 @@ impl Up {
             say(format!("{name:<8} https://{}", suite.address(name)?))?;
         }
         say(format!("\nauthority  {}", folder.keys().join("ca.pem").display()))?;
-        say(format!("a token    hearth token --role agent --data {}", folder.path().display()))?;
+        say(format!("a token    {} token --role agent --data {}", program(), folder.path().display()))?;
         say("\nCtrl-C stops.")?;
         // Where signals cannot be had, the process ends by other means.
         let _ = tokio::signal::ctrl_c().await;

@@ -101,10 +101,6 @@ pub fn name(engine: Engine) -> &'static str {
     }
 }
 
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
 /// Brings a service's stored files into the backup, beside the database that is there, and lists all of it, the database first.
 pub fn take(backup: &Path, service: &str, files: &Path) -> Result<Vec<Copy>> {
     let folder = backup.join(service);
@@ -179,7 +175,7 @@ fn digest(path: &Path) -> Result<(u64, String)> {
     loop {
         let n = file.read(&mut buffer)?;
         let Some(part) = buffer.get(..n).filter(|part| !part.is_empty()) else {
-            return Ok((bytes, hex(&sha.finalize())));
+            return Ok((bytes, hex::encode(sha.finalize())));
         };
         sha.update(part);
         bytes += u64::try_from(n)?;

@@ -200,7 +200,7 @@ async fn head(connection: &impl ConnectionTrait) -> Result<Head> {
         migrations: usize::try_from(steps)?,
         position: seal.try_get("", "position")?,
         events: seal.try_get("", "event_position")?,
-        hash: manifest::hex(&hash),
+        hash: hex::encode(&hash),
     })
 }
 

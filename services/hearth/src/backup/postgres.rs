@@ -78,14 +78,33 @@ impl Source for Held {
     }
 }
 
-/// Takes the password out of a URL, since every user of a machine sees the words that programs are started with.
+/// Takes the password out of a URL, from before the host or from behind the question mark, since every user of a machine sees the words that programs
+/// are started with.
 pub fn without_password(url: &str) -> Result<(String, Option<String>)> {
-    let whole = || Ok((url.to_owned(), None));
-    let Some((scheme, rest)) = url.split_once("://") else { return whole() };
-    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    let Some((user, host)) = authority.rsplit_once('@') else { return whole() };
-    let Some((user, password)) = user.split_once(':') else { return whole() };
-    Ok((format!("{scheme}://{user}@{host}{path}"), Some(decoded(password)?)))
+    let (place, query) = url.split_once('?').unwrap_or((url, ""));
+    let (mut left, mut password) = (place.to_owned(), None);
+    if let Some((scheme, rest)) = place.split_once("://") {
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        if let Some((user, host)) = authority.rsplit_once('@')
+            && let Some((user, secret)) = user.split_once(':')
+        {
+            left = format!("{scheme}://{user}@{host}{path}");
+            password = Some(decoded(secret)?);
+        }
+    }
+    let mut mark = '?';
+    for part in query.split('&').filter(|part| !part.is_empty()) {
+        match part.strip_prefix("password=") {
+            // Of two the database takes this one; a plus sign is a blank here.
+            Some(secret) => password = Some(decoded(&secret.replace('+', "%20"))?),
+            None => {
+                left.push(mark);
+                left.push_str(part);
+                mark = '&';
+            }
+        }
+    }
+    Ok((left, password))
 }
 
 /// Percent signs of a URL, read.
@@ -117,9 +136,18 @@ mod tests {
             ("postgres://u:@h/d", "postgres://u@h/d", Some("")),
             ("postgres://u@h/d", "postgres://u@h/d", None),
             ("postgres://h/d?x=a:b@c", "postgres://h/d?x=a:b@c", None),
+            (
+                "postgres://h/d?password=p%2Bw+1&sslmode=require",
+                "postgres://h/d?sslmode=require",
+                Some("p+w 1"),
+            ),
+            ("postgres://u:old@h/d?a=1&password=new", "postgres://u@h/d?a=1", Some("new")),
+            ("postgres://u@h/d?password=", "postgres://u@h/d", Some("")),
         ] {
             assert_eq!(without_password(url).unwrap(), (without.to_owned(), password.map(str::to_owned)));
         }
-        assert!(without_password("postgres://u:%4@h/d").is_err());
+        for broken in ["postgres://u:%4@h/d", "postgres://h/d?password=%zz"] {
+            assert!(without_password(broken).is_err(), "{broken}");
+        }
     }
 }

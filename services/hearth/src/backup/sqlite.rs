@@ -27,8 +27,7 @@ pub struct Held {
 
 /// Waits for the writer and keeps others from writing.
 pub async fn hold(target: &Target) -> Result<Held> {
-    // A database that is not there must not be made.
-    let database = open(&target.url.replace("mode=rwc", "mode=rw"), 2).await?;
+    let database = open(&target.existing(), 2).await?;
     let options = TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()

@@ -152,7 +152,7 @@ pub fn decimal(text: &str) -> contracts::hearth::r#type::v1::Decimal {
 /// The digest under which a scan or a photo lies in the file store.
 pub fn scan(of: &str) -> String {
     use sha2::{Digest, Sha256};
-    Sha256::digest(of).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(of))
 }
 
 /// Asks again and again, for at most half a minute, until there is an answer: what another service does comes as an event.

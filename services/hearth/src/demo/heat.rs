@@ -65,7 +65,7 @@ pub async fn begin(cast: &Cast, stage: &Stage) -> Result<Homes> {
     let chapter = stage.chapter("heat", 0);
     cast.set_clock("2025-10-13T09:00").await?;
     chapter.doing("tariff and season");
-    let tariff = heat_tariff_request(TARIFF, tariff_file(TARIFF)?, HeatSettlement::Refund, None)?;
+    let tariff = heat_tariff_request(TARIFF, tariff_file(TARIFF)?, Some(HeatSettlement::Refund), None)?;
     let mut tariffs = TariffServiceClient::new(cast.ask("billing", ACCOUNTANT)?);
     said("the heat tariff", tariffs.publish_heat_tariff(tariff)).await?;
     let mut heat = HeatServiceClient::new(cast.ask("billing", ACCOUNTANT)?);

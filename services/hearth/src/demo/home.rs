@@ -369,6 +369,7 @@ async fn review(story: &Story<'_>, opening: Opening, service_point_id: &str, est
         verified_date: Some(date("2025-02-10")?),
         expires_date: Some(date("2035-02-09")?),
         branch: BRANCH.to_owned(),
+        ..Default::default()
     };
     said(
         "the meter",
@@ -502,6 +503,7 @@ pub async fn read(cast: &Cast, month: u32, last_day: NaiveDate) -> Result<()> {
         read_time: at,
         index: (*index).to_owned(),
         source: "remote".to_owned(),
+        ..Default::default()
     };
     said(
         "the reading of the new home",

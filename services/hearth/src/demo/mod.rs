@@ -32,7 +32,8 @@ use calendar::{Clock, Instant};
 
 use self::{cast::Cast, city::City, stage::Stage};
 use crate::{
-    suite::{Folder, Suite, Taken},
+    say::program,
+    suite::{Folder, Suite, Taken, told_of_disk},
     up::Ports,
 };
 
@@ -74,7 +75,7 @@ impl Demo {
         let chapter = stage.chapter("services", 0);
         let suite = Suite::start(&folder, clock, &self.ports.chosen(), Taken::Move).await?;
         chapter.done(&format!("archive, hall, billing and vendor on SQLite in {}", folder.path().display()));
-        let outcome = self.play(&folder, &suite, &stage).await;
+        let outcome = self.play(&folder, &suite, &stage).await.map_err(|error| told_of_disk(error, folder.path()));
         suite.stop().await?;
         telemetry.stop().await;
         Ok(if outcome? == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -97,7 +98,7 @@ impl Demo {
             // Where signals cannot be had, the process ends by other means.
             let _ = tokio::signal::ctrl_c().await;
         } else {
-            let program = summary::program();
+            let program = program();
             println!(
                 "\nWith --keep the services go on. What is left can be checked: {program} check --data {}",
                 folder.path().display()

@@ -101,6 +101,7 @@ pub async fn give_away(cast: &Cast, stage: &Stage, vendor: &Admitted) -> Result<
         account_id: case.account_id.clone(),
         task: "灶具点火后熄火,检查熄火保护装置和软管".to_owned(),
         planned_date: Some(date("2025-06-17")?),
+        ..CreateOrderRequest::default()
     };
     let order = held("order", said("the order", dispatcher.create_order(create)).await?.order)?;
     let respond_by = Instant::parse_rfc3339("2025-06-17T10:00:00+08:00")?;

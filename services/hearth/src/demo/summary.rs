@@ -10,7 +10,10 @@ use contracts::hearth::{
 };
 
 use super::{cast::Cast, checks::Facts, filing::Filed, payments, stage::seconds, year::Year};
-use crate::import::figures::{count, fixed, yuan};
+use crate::{
+    import::figures::{count, fixed, yuan},
+    say::program,
+};
 
 fn size(n: usize) -> String {
     count(i64::try_from(n).unwrap_or_default())
@@ -71,10 +74,10 @@ pub fn told(filed: &Filed, year: &Year, facts: &Facts, deadlines: &[Deadline], e
         (
             "",
             format!(
-                "{} released after a look, {} rejected, {} homes called on",
+                "{} released after a look, {} after a call at the home, {} rejected",
                 count(year.released),
-                count(year.rejected),
-                count(year.visited)
+                count(year.visited),
+                count(year.rejected)
             ),
         ),
         ("bills", format!("{} for {} m³", size(facts.bills.len()), fixed(litres, 3))),
@@ -271,16 +274,4 @@ pub fn calls(cast: &Cast, folder: &Path) -> Result<String> {
     text.push('\n');
     text.push_str(&call("dispatcher", "{\"page_size\":5}", "hall", "hearth.hall.v1.DeadlineService/ListDeadlines"));
     Ok(text)
-}
-
-/// The program as it was called, if it lies below where we are.
-pub fn program() -> String {
-    let found = std::env::current_exe()
-        .ok()
-        .and_then(|exe| Some(exe.strip_prefix(std::env::current_dir().ok()?).ok()?.display().to_string()));
-    match found {
-        Some(program) if program.contains('/') => program,
-        Some(program) => format!("./{program}"),
-        None => "hearth".to_owned(),
-    }
 }

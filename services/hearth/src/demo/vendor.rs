@@ -3,10 +3,11 @@
 use anyhow::{Result, ensure};
 use contracts::hearth::vendor::v1::{
     AdmitVendorRequest, ApproveContractRequest, CertificateKind, CompleteDossierRequest, Contract, ContractTerms, DataProcessingTerms, DossierDocument,
-    DraftContractRequest, GrantAccessRequest, Person, RankVendorsRequest, RecordCertificateRequest, RecordConfidentialityRequest, RecordTrainingRequest,
-    RegisterPersonRequest, RegisterVendorRequest, ReviewContractRequest, ReviewSiteRequest, ScoreVendorRequest, Scores, ServiceCategory, SignContractRequest,
-    SlaTerm, StartContractRequest, Vendor, VendorKind, VerifyVendorRequest, contract, contract_service_client::ContractServiceClient, dossier_document::Kind,
-    person_service_client::PersonServiceClient, training, vendor, vendor_service_client::VendorServiceClient,
+    DraftContractRequest, GrantAccessRequest, Person, RankVendorsRequest, RecordCertificateRequest, RecordConfidentialityRequest,
+    RecordLegalRepresentativeRequest, RecordTrainingRequest, RegisterPersonRequest, RegisterVendorRequest, ReviewContractRequest, ReviewSiteRequest,
+    ScoreVendorRequest, Scores, ServiceCategory, SignContractRequest, SlaTerm, StartContractRequest, Vendor, VendorKind, VerifyVendorRequest, contract,
+    contract_service_client::ContractServiceClient, dossier_document::Kind, person_service_client::PersonServiceClient, training, vendor,
+    vendor_service_client::VendorServiceClient,
 };
 use rpc::wire;
 
@@ -21,6 +22,7 @@ pub const BRANCH: &str = "河西区";
 const FIRM: Firm = Firm {
     uscc: "91120103MADEM0AB77",
     name: "津燃维修服务有限公司",
+    representative: "120103197001019998",
     scores: ["34.5", "21", "20.25", "8"],
     days: ["2025-01-06T09:00", "2025-01-08T10:00", "2025-01-14T15:00", "2025-01-16T09:00"],
 };
@@ -28,6 +30,7 @@ const FIRM: Firm = Firm {
 const OTHER: Firm = Firm {
     uscc: "91120101MADEM0CD6L",
     name: "河东管道工程有限公司",
+    representative: "120101196802029988",
     scores: ["30", "20", "22", "7.5"],
     days: ["2025-01-16T10:00", "2025-01-16T11:00", "2025-01-16T15:00", "2025-01-17T09:00"],
 };
@@ -36,6 +39,8 @@ const OTHER: Firm = Firm {
 struct Firm {
     uscc: &'static str,
     name: &'static str,
+    /// Identity number of the legal representative.
+    representative: &'static str,
     /// Technical, financial, quotation, references.
     scores: [&'static str; 4],
     /// When it is registered, judged, visited and admitted.
@@ -178,6 +183,18 @@ async fn qualify(cast: &Cast, firm: &Firm, step: impl Fn(&str)) -> Result<String
         findings: "workshop, instruments and training records in order".to_owned(),
     };
     let vendor = held("vendor", said("the site review", as_it()?.review_site(review)).await?.vendor)?;
+    let representative = RecordLegalRepresentativeRequest {
+        request_id: own("legal-representative"),
+        vendor_id: vendor_id.clone(),
+        etag: vendor.etag,
+        id_number: firm.representative.to_owned(),
+    };
+    let vendor = held(
+        "vendor",
+        said("the legal representative", as_it()?.record_legal_representative(representative))
+            .await?
+            .vendor,
+    )?;
 
     cast.set_clock(admitted).await?;
     step("admitted");
@@ -279,6 +296,7 @@ async fn sign(cast: &Cast, vendor_id: &str, step: impl Fn(&str)) -> Result<Contr
         contract_id: contract_id.clone(),
         etag: contract.etag,
         signed_date: Some(date("2025-01-17")?),
+        authorities: vec![],
     };
     let contract = held("contract", said("the signature", officer.sign_contract(sign)).await?.contract)?;
 

@@ -83,6 +83,7 @@ pub async fn play(cast: &Cast, stage: &Stage, template: &Template) -> Result<Yea
         unit: Unit::M3,
         zone: calendar::ZONE,
         source: "remote".to_owned(),
+        summed: None,
     };
     let rows = city::as_imported(&kind, cast.city.readings())?;
     let readings = rows.len();

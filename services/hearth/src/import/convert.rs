@@ -19,17 +19,28 @@ pub enum Unit {
     Hl,
     /// Litres.
     L,
+    /// Kilowatt hours, for heat meters that count them.
+    Kwh,
+    /// Gigajoules, for heat meters that count them.
+    Gj,
 }
 
 impl Unit {
-    /// The value in cubic metres, by moving the point. Cubic metres pass as they are, so that the service judges the very text of the file.
-    pub fn to_cubic_metres(self, text: &str) -> Result<String, Wrong> {
+    /// The value in the unit of the meter, by moving the point. A value in that unit passes as it is, so that the service judges the very text of the file; so does
+    /// an exponent, which only gets smaller.
+    pub fn to_meter(self, text: &str) -> Result<String, Wrong> {
         let places = match self {
-            Self::M3 => return Ok(text.to_owned()),
+            Self::M3 | Self::Kwh | Self::Gj => return Ok(text.to_owned()),
             Self::Hl => 1,
             Self::L => 3,
         };
-        shift(text, places).ok_or((
+        let scientific = || {
+            let (number, exponent) = text.split_once(['e', 'E'])?;
+            let exponent = exponent.parse::<i32>().ok()?.checked_sub(i32::try_from(places).ok()?)?;
+            let whole = number.split_once('.').map_or(number, |(whole, _)| whole);
+            whole.starts_with(|c: char| c.is_ascii_digit()).then(|| format!("{number}e{exponent:+03}"))
+        };
+        shift(text, places).or_else(scientific).ok_or((
             "INDEX_NOT_PLAIN_DIGITS",
             "the value is no plain number of at most 15 digits, so its unit cannot be changed",
         ))
@@ -54,17 +65,26 @@ fn shift(text: &str, places: usize) -> Option<String> {
 
 /// A moment as RFC 3339. A text with an offset means what it says; one without is a local time of `zone`; a day alone means noon.
 pub fn moment(text: &str, zone: Tz) -> Result<Instant, Wrong> {
-    let text = text.trim();
-    if let Ok(instant) = Instant::parse_rfc3339(text) {
-        return Ok(instant);
-    }
-    let local = local(text).ok_or(("READ_TIME", "not a time such as 2025-01-31T16:19:00, with or without an offset"))?;
-    match zone.from_local_datetime(&local) {
-        MappedLocalTime::Single(time) => Instant::checked_from_micros(time.timestamp_micros()).ok_or(("READ_TIME", "the year is out of range")),
-        MappedLocalTime::Ambiguous(..) => Err((
+    match moment_or_twice(text, zone)? {
+        (moment, false) => Ok(moment),
+        (_, true) => Err((
             "LOCAL_TIME_TWICE",
             "this local time came twice when clocks were put back; write it with its offset",
         )),
+    }
+}
+
+/// As [`moment`], but a local time that came twice is the earlier of both, and that is said.
+pub fn moment_or_twice(text: &str, zone: Tz) -> Result<(Instant, bool), Wrong> {
+    let text = text.trim();
+    if let Ok(instant) = Instant::parse_rfc3339(text) {
+        return Ok((instant, false));
+    }
+    let local = local(text).ok_or(("READ_TIME", "not a time such as 2025-01-31T16:19:00, with or without an offset"))?;
+    let instant = |micros| Instant::checked_from_micros(micros).ok_or(("READ_TIME", "the year is out of range"));
+    match zone.from_local_datetime(&local) {
+        MappedLocalTime::Single(time) => Ok((instant(time.timestamp_micros())?, false)),
+        MappedLocalTime::Ambiguous(earlier, _) => Ok((instant(earlier.timestamp_micros())?, true)),
         MappedLocalTime::None => Err((
             "LOCAL_TIME_SKIPPED",
             "this local time never came: clocks were put forward; write it with its offset",
@@ -165,7 +185,13 @@ pub fn meter_kind(text: &str) -> Result<meter::Kind, Wrong> {
         "mechanical" | "机械" | "机械表" => Ok(meter::Kind::Mechanical),
         "remote" | "iot" | "物联网" | "物联网表" => Ok(meter::Kind::Iot),
         "ic" | "ic-card" | "ic卡" | "ic卡表" => Ok(meter::Kind::Ic),
-        _ => Err(("METER_KIND", "neither mechanical (机械), remote (物联网) nor ic (IC卡)")),
+        "heat-kwh" | "热量表kwh" => Ok(meter::Kind::HeatKwh),
+        "heat-gj" | "热量表" | "热量表gj" => Ok(meter::Kind::HeatGj),
+        "water" | "水表" => Ok(meter::Kind::Water),
+        _ => Err((
+            "METER_KIND",
+            "neither mechanical (机械), remote (物联网), ic (IC卡), heat-kwh, heat-gj (热量表) nor water (水表)",
+        )),
     }
 }
 
@@ -176,7 +202,7 @@ mod tests {
 
     #[test]
     fn litres_become_cubic_metres_without_loss() {
-        let litres = |text| Unit::L.to_cubic_metres(text);
+        let litres = |text| Unit::L.to_meter(text);
         for (text, metres) in [
             ("351583", "351.583"),
             ("68404", "68.404"),
@@ -190,11 +216,28 @@ mod tests {
         ] {
             assert_eq!(litres(text).as_deref(), Ok(metres), "{text}");
         }
-        assert_eq!(Unit::Hl.to_cubic_metres("15").as_deref(), Ok("1.5"));
-        for text in ["4e+05", "", "-5", "+5", "1,000", "1.", ".5", "1.2.3", "１２", " 12", "9999999999999999"] {
+        assert_eq!(litres("4e+05").as_deref(), Ok("4e+02"), "the service holds it");
+        assert_eq!((litres("1.5E3").as_deref(), litres("4e-1").as_deref()), (Ok("1.5e+00"), Ok("4e-04")));
+        assert_eq!(Unit::Hl.to_meter("15").as_deref(), Ok("1.5"));
+        for text in [
+            "e5",
+            "-4e5",
+            "4e5.5",
+            "",
+            "-5",
+            "+5",
+            "1,000",
+            "1.",
+            ".5",
+            "1.2.3",
+            "１２",
+            " 12",
+            "9999999999999999",
+        ] {
             assert_eq!(litres(text).unwrap_err().0, "INDEX_NOT_PLAIN_DIGITS", "{text}");
         }
-        assert_eq!(Unit::M3.to_cubic_metres("4e+05").as_deref(), Ok("4e+05"), "the service judges it");
+        assert_eq!(Unit::Kwh.to_meter("5347.6145").as_deref(), Ok("5347.6145"));
+        assert_eq!(Unit::M3.to_meter("4e+05").as_deref(), Ok("4e+05"), "the service judges it");
     }
 
     #[test]
@@ -205,6 +248,8 @@ mod tests {
         assert_eq!(madrid("2016-03-01T20:19:50+08:00").as_deref(), Ok("2016-03-01T12:19:50Z"), "an offset wins");
         assert_eq!(madrid("2016/3/1").as_deref(), Ok("2016-03-01T11:00:00Z"));
         assert_eq!(madrid("2016-10-30T02:30:00").unwrap_err().0, "LOCAL_TIME_TWICE");
+        let twice = moment_or_twice("2016-10-30T02:30:00", chrono_tz::Europe::Madrid).map(|(i, twice)| (i.to_string(), twice));
+        assert_eq!(twice, Ok(("2016-10-30T00:30:00Z".to_owned(), true)), "summer time came first");
         assert_eq!(madrid("2016-03-27T02:30:00").unwrap_err().0, "LOCAL_TIME_SKIPPED");
         assert_eq!(madrid("2016-02-30T02:30:00").unwrap_err().0, "READ_TIME");
         assert_eq!(

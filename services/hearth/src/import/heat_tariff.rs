@@ -10,7 +10,7 @@ use contracts::hearth::{
     r#type::v1::Decimal,
 };
 use money::{Ratio, UnitPrice};
-use rating::{Class, Component, Measure, Tariff};
+use rating::{Class, Component, Measure, Price, SettlementRule, Tariff};
 use rpc::wire;
 
 /// What is done with the difference between area and meter at the end of a season.
@@ -22,6 +22,16 @@ pub enum Settlement {
     CarryOver,
     /// Never more than by area; a surplus goes back.
     Capped,
+}
+
+impl From<SettlementRule> for Settlement {
+    fn from(rule: SettlementRule) -> Self {
+        match rule {
+            SettlementRule::RefundAndSupplement => Self::Refund,
+            SettlementRule::CarryOver => Self::CarryOver,
+            SettlementRule::Capped => Self::Capped,
+        }
+    }
 }
 
 impl From<Settlement> for heat_metered_price::Settlement {
@@ -37,9 +47,22 @@ impl From<Settlement> for heat_metered_price::Settlement {
 /// The request for a tariff that was read from `text`; `published` as for gas.
 ///
 /// # Errors
-/// What billing cannot price: a tax, another rounding.
-pub fn request(text: &str, read: Tariff, settlement: Settlement, published: Option<NaiveDate>) -> Result<PublishHeatTariffRequest> {
+/// What billing cannot price: a tax, another rounding, a charge besides those by area and energy; a settlement that is not that of the file.
+pub fn request(text: &str, read: Tariff, settlement: Option<Settlement>, published: Option<NaiveDate>) -> Result<PublishHeatTariffRequest> {
+    let own = read.settlement.map(Settlement::from);
+    if let Some((own, asked)) = own.zip(settlement) {
+        ensure!(own == asked, "the file settles a season in another way than --settlement says");
+    }
+    let settlement = own.or(settlement).unwrap_or(Settlement::Refund);
     ensure!(read.tax.is_none(), "a tax on top of the prices of heat is not taken");
+    let measured = |component: &Component| component.rounding.is_none() && matches!(component.price, Price::Unit(Measure::Area | Measure::Energy, _));
+    for class in &read.classes {
+        ensure!(
+            class.components.iter().chain(class.metered.iter().flatten()).all(measured),
+            "class {}: heat has prices by area and energy, rounded once per bill",
+            class.name
+        );
+    }
     ensure!(
         read.rounding == rating::Rounding::default(),
         "only rounding to the fen, half up, once per bill is taken"
@@ -93,8 +116,8 @@ pub fn same(one: &[HeatClass], other: &[HeatClass]) -> bool {
 }
 
 fn price(parts: &[Component], measure: Measure, class: &str) -> Result<Decimal> {
-    let found = parts.iter().find_map(|part| match part {
-        Component::Unit(of, price) if *of == measure => Some(*price),
+    let found = parts.iter().find_map(|part| match part.price {
+        Price::Unit(of, price) if of == measure => Some(price),
         _ => None,
     });
     match found {
@@ -114,7 +137,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str, settlement: Settlement) -> PublishHeatTariffRequest {
-        request(text, Tariff::from_toml(text).unwrap(), settlement, None).unwrap()
+        request(text, Tariff::from_toml(text).unwrap(), Some(settlement), None).unwrap()
     }
 
     fn text(decimal: Option<&Decimal>) -> &str {
@@ -142,6 +165,16 @@ mod tests {
         assert!(same(&turned, &request.classes));
         turned[0].months = 4;
         assert!(!same(&turned, &request.classes));
+    }
+
+    #[test]
+    fn a_11_a_file_may_say_how_a_season_is_settled() {
+        let text = include_str!("../../data/cn_tianjin_heat.toml").replace("rounding = ", "settlement = \"carry_over\"\nrounding = ");
+        let read = |settlement| request(&text, Tariff::from_toml(&text).unwrap(), settlement, None);
+        let metered = read(None).unwrap().classes.remove(0).metered.unwrap();
+        assert_eq!(metered.settlement(), heat_metered_price::Settlement::CarryOver);
+        assert!(read(Some(Settlement::CarryOver)).is_ok());
+        assert!(read(Some(Settlement::Capped)).is_err());
     }
 
     #[test]

@@ -38,26 +38,30 @@ pub const METERS: &str = with_codes!(
     "Fields (* must be there):
   meter_no*           number on the plate
   account_no*         account that it serves
-  meter_kind*         mechanical (机械), remote (物联网) or ic (IC卡); header may be kind
+  meter_kind*         mechanical (机械), remote (物联网), ic (IC卡), heat-kwh, heat-gj (热量表) or water (水表); header may be kind
   meter_model         model, such as G2.5; header may be model
   qmax_m3h*           largest flow, m3 an hour; header may be qmax
   digits*             digits of the register before the point
   initial_index*      index at installation, in --unit
   installed_on*       day of installation, 2024-12-31 or 2024/12/31
 
-Import the customers first: a meter belongs to the gas contract of an account."
+Import the customers first: a meter belongs to the contract of an account, a heat meter to that for heat, a water meter to either."
 );
 
 pub const READINGS: &str = with_codes!(
     "Fields (* must be there):
   meter_no*           number on the plate
   read_at*            moment: 2025-01-31T16:19:00+08:00, or a local time of --time-zone (2025-01-31 16:19:00), or a day alone, which means noon.
-                      A local time that came twice or never, because clocks were changed, is refused: write it with its offset.
-  index*              index of the register, plain digits, in --unit
-  source              reader, remote or user; --source where it is empty
+                      A local time that never came, because clocks were changed, is refused; so is one that came twice, for gas meters: write it
+                      with its offset. Heat and water meters: the earlier one is taken and the reading is held.
+  index*              index of the register in --unit, plain digits; with --interval the use since the row before. Heat and water meters: more than three
+                      places are rounded half up, and 4e+05 is held, since digits were lost
+  source              reader, remote, user or check; --source where it is empty
 
 Example, a file of litres with Spanish times:
   hearth import readings daily.csv --columns meter_no=meter,read_at=read_at_local,index=register_l --unit l --time-zone Europe/Madrid
+and one of hourly use in kWh:
+  hearth import readings hourly.csv --columns meter_no=building,read_at=hour_start_local,index=usage_kwh --unit kwh --interval --time-zone Europe/London
 
 Rows may come in any order. A row that is there already is dropped; two values at one moment are both held; a value that is out of line is held
 for a person who did not bring it (hearth.billing.v1.ReadingService/ListExceptions, ReleaseExceptions)."

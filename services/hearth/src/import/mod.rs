@@ -36,7 +36,7 @@ pub use self::{
     heat_tariff::{Settlement as HeatSettlement, request as heat_tariff_request},
     layout::{Layout, Opened},
     pump::{Answer as Taken, CHUNK, Feed as Rows, Kind as FileKind, Notice as Refused, pump as send, told},
-    rows::{Customers, Meters, Opening, Payments, Readings, Trades},
+    rows::{Customers, Meters, Opening, Payments, Readings, Summed, Trades},
     tariff::{parse as tariff_file, request as tariff_request},
 };
 use self::{
@@ -158,9 +158,13 @@ pub struct ReadingsFile {
     /// Zone of times that have no offset, such as Europe/Madrid.
     #[arg(long, value_name = "ZONE", default_value = "Asia/Shanghai")]
     time_zone: Tz,
-    /// Source of rows that name none: reader, remote or user.
-    #[arg(long, value_name = "NAME", default_value = "remote", value_parser = ["reader", "remote", "user"])]
+    /// Source of rows that name none: reader, remote, user or check.
+    #[arg(long, value_name = "NAME", default_value = "remote", value_parser = ["reader", "remote", "user", "check"])]
     source: String,
+    /// The column index is the use within an interval, not a register: it is added up for each meter, from 0 before its first row. Rows of a meter stand in the order of
+    /// time.
+    #[arg(long)]
+    interval: bool,
 }
 
 #[derive(clap::Args)]
@@ -221,6 +225,7 @@ impl Import {
                         unit: file.unit,
                         zone: file.time_zone,
                         source: file.source.clone(),
+                        summed: file.interval.then(Summed::default),
                     })
                     .await
             }

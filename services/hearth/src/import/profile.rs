@@ -82,6 +82,7 @@ fn terms(terms: Terms) -> Result<ProfileTerms> {
         waiting_days: terms.waiting_days,
         notice_days: terms.notice_days,
         restore_hours: terms.restore_hours,
+        ..Default::default()
     })
 }
 

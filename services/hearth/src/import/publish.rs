@@ -39,7 +39,7 @@ pub struct TariffFile {
     /// Day on which the prices were made public; the first day in force where it is not given.
     #[arg(long, value_name = "DATE")]
     published: Option<NaiveDate>,
-    /// For heat: what is done with the difference between area and meter at the end of a season; refund where it is not given.
+    /// For heat: what is done with the difference between area and meter at the end of a season; refund where neither this nor the file says it.
     #[arg(long, value_enum)]
     settlement: Option<Settlement>,
     /// Check the file only; nothing is published.
@@ -149,7 +149,7 @@ impl Version {
     fn read(text: &str, file: &TariffFile) -> Result<Self> {
         let tariff = tariff::parse(text)?;
         match (tariff.commodity, file.settlement) {
-            (Commodity::Heat, settlement) => heat_tariff::request(text, tariff, settlement.unwrap_or(Settlement::Refund), file.published).map(Self::Heat),
+            (Commodity::Heat, settlement) => heat_tariff::request(text, tariff, settlement, file.published).map(Self::Heat),
             (_, None) => tariff::request(text, tariff, file.published).map(Self::Gas),
             (_, Some(_)) => bail!("--settlement is for tariffs of heat"),
         }

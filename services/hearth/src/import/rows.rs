@@ -1,5 +1,7 @@
 //! The kinds of files that have rows, and their services.
 
+use std::{collections::HashMap, sync::Mutex};
+
 use chrono::Datelike;
 use chrono_tz::Tz;
 use contracts::hearth::{
@@ -12,6 +14,7 @@ use contracts::hearth::{
     r#type::v1::{Decimal, Money},
     vendor::v1::{ImportTradesRequest, ImportTradesResponse, TradeRow, vip_service_client::VipServiceClient},
 };
+use money::Volume;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
@@ -175,7 +178,7 @@ impl Kind for Meters {
             qmax: text("qmax_m3h"),
             digits: in_field("digits", convert::number(cells.get("digits")))?,
             installed_on: in_field("installed_on", convert::day(cells.get("installed_on")))?.to_string(),
-            initial_index: in_field("initial_index", self.unit.to_cubic_metres(cells.get("initial_index")))?,
+            initial_index: in_field("initial_index", self.unit.to_meter(cells.get("initial_index")))?,
         })
     }
 }
@@ -188,6 +191,8 @@ pub struct Readings {
     pub zone: Tz,
     /// Source of rows that name none.
     pub source: String,
+    /// Adds up the use within intervals.
+    pub summed: Option<Summed>,
 }
 
 impl Kind for Readings {
@@ -203,13 +208,38 @@ impl Kind for Readings {
 
     fn row(&self, line: i64, cells: Cells<'_>) -> Result<ReadingRow, Refused> {
         let source = cells.get("source");
+        let (read_at, time_twice) = in_field("read_at", convert::moment_or_twice(cells.get("read_at"), self.zone))?;
+        let value = in_field("index", self.unit.to_meter(cells.get("index")))?;
+        let meter_no = cells.get("meter_no");
+        let index = match &self.summed {
+            Some(summed) => in_field("index", summed.index(meter_no, &value))?,
+            None => value,
+        };
         Ok(ReadingRow {
             line: line32(line)?,
-            meter_no: cells.get("meter_no").to_owned(),
-            read_at: in_field("read_at", convert::moment(cells.get("read_at"), self.zone))?.to_string(),
-            index: in_field("index", self.unit.to_cubic_metres(cells.get("index")))?,
+            meter_no: meter_no.to_owned(),
+            read_at: read_at.to_string(),
+            index,
             source: if source.is_empty() { self.source.clone() } else { source.to_owned() },
+            time_twice,
         })
+    }
+}
+
+/// What meters have counted so far, where a file has the use within intervals instead of a register.
+#[derive(Default)]
+pub struct Summed(Mutex<HashMap<String, Volume>>);
+
+impl Summed {
+    /// The register after an interval, from 0 before the first one of the file.
+    fn index(&self, meter_no: &str, used: &str) -> Result<String, Wrong> {
+        let used = Volume::parse_half_up(used).map_err(|_| ("INDEX_NOT_PLAIN_DIGITS", "the use is no plain number"))?;
+        let mut meters = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let counted = meters.entry(meter_no.to_owned()).or_default();
+        *counted = counted
+            .checked_add(used)
+            .map_err(|_| ("INDEX_DIGITS", "the uses add up to more than a register can show"))?;
+        Ok(counted.short().to_string())
     }
 }
 
@@ -261,7 +291,7 @@ impl Opening {
     fn metres(&self, cells: Cells<'_>, field: &'static str) -> Result<String, Refused> {
         match cells.get(field) {
             "" => Ok(String::new()),
-            text => in_field(field, self.unit.to_cubic_metres(text)),
+            text => in_field(field, self.unit.to_meter(text)),
         }
     }
 }

@@ -136,7 +136,7 @@ impl Source {
         Ok(Self {
             path: path.to_owned(),
             form,
-            digest: digest.finalize().iter().map(|b| format!("{b:02x}")).collect(),
+            digest: hex::encode(digest.finalize()),
             bytes,
         })
     }

@@ -1,9 +1,17 @@
 //! A tariff file as the request that publishes it.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use calendar::NaiveDate;
-use contracts::hearth::billing::v1::{HouseholdUplift, PublishTariffRequest, TariffClass, Tier, tariff, tariff_class::LowIncome};
-use rating::{Boundary, Class, Commodity, Component, ReliefRule, Span, Tariff};
+use contracts::hearth::{
+    billing::v1::{
+        ClosingReading, FlatPriceChoice, FreeVolume, HouseholdUplift, PublishTariffRequest, Rounding, StandingCharge, TariffClass, Tier, rounding,
+        standing_charge, tariff,
+        tariff_class::{LowIncome, Tiering},
+    },
+    r#type::v1::Decimal,
+};
+use money::{Mode, Ratio, UnitPrice};
+use rating::{Boundary, Change, Class, Commodity, Component, Per, Price, ReliefRule, Span, Tariff, YearStart};
 use rpc::wire;
 
 /// Reads a file.
@@ -21,43 +29,81 @@ pub fn parse(text: &str) -> Result<Tariff> {
 /// where it is not known.
 ///
 /// # Errors
-/// What billing cannot price yet: prices by bill, a choice of a flat price, several meters of one household.
+/// What the contract of publication has no word for, by the class: prices without tiers, charges for each unit besides tiers, a tax that the
+/// prices hold or that is rounded by itself, an uplift in full within a year, an allowance by months.
 pub fn request(text: &str, read: Tariff, published: Option<NaiveDate>) -> Result<PublishTariffRequest> {
-    let Some(year) = read.tier_year.filter(|_| read.commodity == Commodity::NaturalGas && read.tax.is_none()) else {
-        bail!("only tariffs of piped gas by annual tiers are taken: commodity natural_gas, model graduated_annual, no tax");
-    };
-    if read.rounding != rating::Rounding::default() {
-        bail!("only rounding to the fen, half up, once per bill is taken");
+    ensure!(read.commodity == Commodity::NaturalGas, "only tariffs of piped gas are taken here");
+    if let Some(tax) = read.tax {
+        ensure!(
+            !tax.included && tax.rounding.is_none(),
+            "only a tax on top, rounded together with the bill, is taken"
+        );
     }
-    let Some(start) = year.start.in_year(2001) else {
-        bail!("the tier year starts on no day")
-    };
     let mut classes = vec![];
     for class in &read.classes {
         classes.push(class_of(class)?);
     }
+    // Tiers by the bill have no tier year; the calendar year stands in its place.
+    let (start, closing) = match read.tier_year.map(|year| year.start) {
+        Some(YearStart::On(day)) => (day.in_year(2001), None),
+        Some(YearStart::AfterReading { odd, even }) => (
+            NaiveDate::from_ymd_opt(2001, 1, 1),
+            Some(ClosingReading {
+                odd_month: odd.into(),
+                even_month: even.into(),
+            }),
+        ),
+        None => (NaiveDate::from_ymd_opt(2001, 1, 1), None),
+    };
+    let Some(start) = start else { bail!("the tier year starts on no day") };
     let day = wire::date(start);
+    let split = read.tier_year.is_some_and(|year| year.boundary == Boundary::DaySplit);
     Ok(PublishTariffRequest {
         // Two different files never have one digest, and one file is published once.
         request_id: rpc::derived_request_id(text, "publish-tariff"),
-        name: read.name,
         commodity: read.commodity.code().to_owned(),
         from_date: Some(wire::date(read.effective_from)),
         until_date: None,
-        legal_basis: read.legal_basis,
-        approved_by: read.approved_by,
         published_date: Some(wire::date(published.unwrap_or(read.effective_from))),
         tier_year_start_month: day.month,
         tier_year_start_day: day.day,
-        boundary: match year.boundary {
-            Boundary::ReadingCycle => tariff::Boundary::ReadingCycle,
-            Boundary::DaySplit => tariff::Boundary::DaySplit,
-        }
-        .into(),
+        boundary: if split { tariff::Boundary::DaySplit } else { tariff::Boundary::ReadingCycle }.into(),
         currency_code: "CNY".to_owned(),
         classes,
         follows_tariff_id: None,
+        replaces_tariff_id: None,
+        change: match read.change {
+            Change::DaySplit => tariff::Change::Unspecified,
+            Change::ByReadDate => tariff::Change::ByReadDate,
+            Change::CutoverRead => tariff::Change::CutoverRead,
+            Change::DegreeDays => tariff::Change::DegreeDays,
+        }
+        .into(),
+        closing_reading: closing,
+        rounding: (read.rounding != rating::Rounding::default()).then(|| rounding_of(read.rounding)),
+        tax_percent: read.tax.map(|tax| percent(tax.rate)).transpose()?,
+        name: read.name,
+        legal_basis: read.legal_basis,
+        approved_by: read.approved_by,
     })
+}
+
+fn rounding_of(rule: rating::Rounding) -> Rounding {
+    Rounding {
+        mode: match rule.mode {
+            Mode::HalfUp => rounding::Mode::HalfUp,
+            Mode::Floor => rounding::Mode::Floor,
+            Mode::Ceiling => rounding::Mode::Ceiling,
+        }
+        .into(),
+        place: Some(wire::decimal(rule.step.short())),
+    }
+}
+
+/// A share as percent, at most six places.
+fn percent(share: Ratio) -> Result<Decimal> {
+    let percent = Ratio::new(100, 1)?.checked_mul(share)?;
+    Ok(wire::decimal(UnitPrice::from_micros(percent.round_half_up(6)?).short()))
 }
 
 /// Whether two lists of classes say the same, however many zeros their numbers end with.
@@ -84,21 +130,36 @@ pub fn same(one: &[TariffClass], other: &[TariffClass]) -> bool {
 
 fn class_of(class: &Class) -> Result<TariffClass> {
     let name = &class.name;
-    let [Component::Graduated(tiers, Span::TierYear)] = class.components.as_slice() else {
-        bail!("class {name}: only annual tiers are taken");
+    let Some((Component { price, rounding }, standing)) = class.components.split_last() else {
+        bail!("class {name} has no price");
     };
-    if class.household.choice.is_some() || class.aggregate_meters {
-        bail!("class {name}: a flat price to choose and meters that share their tiers are not priced yet");
-    }
-    if tiers.as_slice().iter().any(|t| !t.flat.is_zero()) {
-        bail!("class {name}: a flat amount on a tier is not priced yet");
-    }
-    let low_income = match (class.relief.subsistence, class.relief.destitute) {
-        (None, None) => LowIncome::Unspecified,
-        (Some(ReliefRule::AllAtTier1), None | Some(ReliefRule::AllAtTier1)) => LowIncome::AllAtTier1,
-        (Some(ReliefRule::NoTier3), None | Some(ReliefRule::NoTier3)) => LowIncome::NoTier3,
-        _ => bail!("class {name}: a volume free of charge is not priced yet"),
+    let (tiers, tiering) = match price {
+        Price::Graduated(tiers, Span::TierYear) => (tiers, Tiering::Unspecified),
+        Price::Graduated(tiers, Span::Bill) => (tiers, Tiering::Bill),
+        Price::Whole(tiers) => (tiers, Tiering::Whole),
+        Price::Standing(..) | Price::Unit(..) => bail!("class {name}: only prices by tiers are taken; one price for all is a single tier"),
     };
+    let charge = |component: &Component| match component.price {
+        Price::Standing(price, per) => Ok(StandingCharge {
+            price: Some(wire::decimal(price.short())),
+            per: match per {
+                Per::Bill => standing_charge::Per::Bill,
+                Per::Day => standing_charge::Per::Day,
+                Per::Month => standing_charge::Per::Month,
+                Per::Year => standing_charge::Per::Year,
+            }
+            .into(),
+            rounding: component.rounding.map(rounding_of),
+        }),
+        _ => bail!("class {name}: a charge for each unit besides the tiers is not taken"),
+    };
+    let uplift = class.household.uplift;
+    ensure!(
+        !uplift.is_some_and(|uplift| uplift.full_year),
+        "class {name}: an uplift that counts in full within a year is not taken"
+    );
+    ensure!(!class.months_open, "class {name}: an allowance by months of opening is not taken");
+    let (low_income, destitute, free_volume) = relief(class)?;
     Ok(TariffClass {
         use_class: name.clone(),
         tiers: tiers
@@ -107,15 +168,59 @@ fn class_of(class: &Class) -> Result<TariffClass> {
             .map(|t| Tier {
                 up_to: t.up_to.map(wire::decimal),
                 unit_price: Some(wire::decimal(t.price)),
+                flat_price: (!t.flat.is_zero()).then(|| wire::decimal(t.flat)),
             })
             .collect(),
         low_income: low_income.into(),
-        household: class.household.uplift.map(|u| HouseholdUplift {
+        household: uplift.map(|u| HouseholdUplift {
             from_persons: u.from_persons.into(),
             plus: Some(wire::decimal(u.plus)),
             per_person: u.per_person,
+            first_tier_only: u.first_tier_only,
         }),
+        tiering: tiering.into(),
+        standing_charges: standing.iter().map(charge).collect::<Result<_>>()?,
+        flat_price_choice: class.household.choice.map(|choice| FlatPriceChoice {
+            from_persons: choice.from_persons.into(),
+            unit_price: Some(wire::decimal(choice.price)),
+        }),
+        meters_share_tiers: class.aggregate_meters,
+        free_volume,
+        rounding: rounding.map(rounding_of),
+        destitute: destitute.into(),
     })
+}
+
+/// How low income is priced, how destitute persons are where it differs, and what is free.
+fn relief(class: &Class) -> Result<(LowIncome, LowIncome, Option<FreeVolume>)> {
+    let (subsistence, destitute) = (class.relief.subsistence, class.relief.destitute);
+    let word = |rule| match rule {
+        Some(ReliefRule::AllAtTier1) => LowIncome::AllAtTier1,
+        Some(ReliefRule::NoTier3) => LowIncome::NoTier3,
+        Some(ReliefRule::FreePerMonth(_) | ReliefRule::FreeAfterYear(_)) | None => LowIncome::Unspecified,
+    };
+    let free = |rule, all_low_income| {
+        let (per_month, after_year) = match rule {
+            Some(ReliefRule::FreePerMonth(volume)) => (volume, false),
+            Some(ReliefRule::FreeAfterYear(volume)) => (volume, true),
+            Some(ReliefRule::AllAtTier1 | ReliefRule::NoTier3) | None => return None,
+        };
+        Some(FreeVolume {
+            per_month: Some(wire::decimal(per_month)),
+            all_low_income,
+            after_year,
+        })
+    };
+    if let Some(all) = free(subsistence, true) {
+        ensure!(
+            destitute.is_none() || destitute == subsistence,
+            "class {}: a free volume for low income that differs for destitute persons is not taken",
+            class.name
+        );
+        return Ok((LowIncome::Unspecified, LowIncome::Unspecified, Some(all)));
+    }
+    let own = if destitute == subsistence { LowIncome::Unspecified } else { word(destitute) };
+    Ok((word(subsistence), own, free(destitute, false)))
 }
 
 #[cfg(test)]
@@ -154,12 +259,62 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_priced_is_refused_by_name() {
-        let choice = TIANJIN.replace(
-            "low_income = \"all_at_tier_1\"",
-            "household = { choice_from_persons = 7, choice_flat_price = \"3.05\" }",
+    fn every_rule_of_the_cities_has_a_word() {
+        let living = |text: &str| read(text, None).unwrap().classes.remove(0);
+        let shanghai = living(include_str!("../../../billing/rating/tests/data/tariffs/cn_shanghai_gas_2014.toml"));
+        let choice = shanghai.flat_price_choice.unwrap();
+        assert_eq!((shanghai.meters_share_tiers, choice.from_persons), (true, 7));
+        assert_eq!(choice.unit_price.unwrap().value, "3.050000");
+        let taian = living(include_str!("../../../billing/rating/tests/data/tariffs/cn_taian_gas_2024.toml"));
+        let free = taian.free_volume.clone().unwrap();
+        assert_eq!((taian.low_income(), free.all_low_income, free.after_year), (LowIncome::NoTier3, false, false));
+        assert_eq!(free.per_month.unwrap().value, "6.000");
+        let beijing = living(include_str!("../../../billing/rating/tests/data/tariffs/cn_beijing_gas_2024.toml"));
+        assert_eq!(beijing.household.unwrap().from_persons, 6);
+    }
+
+    #[test]
+    fn other_prices_have_words_too() {
+        let text = r#"name = "Mixed"
+commodity = "natural_gas"
+currency = "CNY"
+effective_from = "2024-01-01"
+legal_basis = "notice"
+approved_by = "authority"
+model = "graduated_annual"
+change = "cutover_read"
+tier_year_closes = { odd_months = 11, even_months = 12 }
+rounding = "floor_1_once_per_bill"
+tax_percent = "5.8"
+[[class]]
+name = "living"
+charges = [{ per = "month", price = "3.10", rounding = "half_up_0.10" }]
+tiers = [{ up_to = "300", price = "3.28", flat = "1" }, { price = "4.77" }]
+low_income = { subsistence = { free_per_month = "5", at = "tier_1", returned = "after_year" } }
+[[class]]
+name = "shop"
+tiering = "whole"
+tiers = [{ up_to = "100", price = "3" }, { price = "2" }]
+"#;
+        let request = read(text, None).unwrap();
+        assert_eq!(
+            (request.change(), request.tax_percent.unwrap().value.as_str()),
+            (tariff::Change::CutoverRead, "5.8")
         );
-        assert!(read(&choice, None).unwrap_err().to_string().contains("class living"));
+        assert_eq!(request.closing_reading, Some(ClosingReading { odd_month: 11, even_month: 12 }));
+        assert_eq!(request.rounding.unwrap().mode(), rounding::Mode::Floor);
+        let living = &request.classes[0];
+        assert_eq!(living.standing_charges[0].per(), standing_charge::Per::Month);
+        assert_eq!(living.tiers[0].flat_price.as_ref().unwrap().value, "1.000000");
+        let free = living.free_volume.as_ref().unwrap();
+        assert_eq!((free.all_low_income, free.after_year), (true, true));
+        assert_eq!(request.classes[1].tiering(), Tiering::Whole);
+    }
+
+    #[test]
+    fn what_has_no_word_is_refused_by_name() {
+        let months = TIANJIN.replace("tier_year_start", "allowance = \"months_open\"\ntier_year_start");
+        assert!(read(&months, None).unwrap_err().to_string().contains("class living"));
         assert!(read("name = 1", None).unwrap_err().to_string().contains("TARIFF_FORMAT"));
     }
 }

@@ -2,7 +2,7 @@
 
 use calendar::NaiveDate;
 use money::Volume;
-use rating::{Ledger, Profile, Rated, RatingError, Segment, Tariff, Usage, rate};
+use rating::{Book, Ledger, Leg, Period, Profile, Rated, RatingError, Segment, Tariff, Term, Terms, Usage, rate};
 
 /// What is to be priced.
 pub struct Use {
@@ -12,7 +12,7 @@ pub struct Use {
     pub period: Option<(NaiveDate, NaiveDate)>,
     pub volume: Volume,
     pub profile: Profile,
-    /// Months whose free volume comes with it.
+    /// Months whose free volume comes with a volume without days.
     pub free_months: u8,
 }
 
@@ -25,36 +25,69 @@ pub struct Bill {
 }
 
 impl Bill {
-    /// Prices a use on from what the ledger has of its tier years, and enters it there.
+    /// Prices a volume without days on from what the ledger has of the tier year, and enters it there.
     ///
     /// # Errors
-    /// What rating refuses, such as days out of order.
-    pub fn rate(tariff: &Tariff, class: &str, usage: Use, ledger: &mut Ledger) -> Result<Self, RatingError> {
+    /// What rating refuses, such as a standing charge that needs days.
+    pub fn of_volume(tariff: &Tariff, class: &str, usage: Use, ledger: &mut Ledger) -> Result<Self, RatingError> {
         let plan = tariff.plan(class, &usage.profile)?;
-        let parts: Vec<(i32, Volume)> = match usage.period {
-            // The tier year's end cuts a period as the tariff's boundary wants it.
-            Some((from, to)) => tariff
-                .usage_periods(from, to, usage.volume)?
-                .into_iter()
-                .map(|period| (period.tier_year, period.part.volume))
-                .collect(),
-            None => vec![(tariff.tier_year_of(tariff.effective_from), usage.volume)],
+        let year = tariff.tier_year_of(tariff.effective_from);
+        let segment = Segment {
+            free_months: usage.free_months,
+            ..Segment::new(&plan, year, Usage::volume(usage.volume))
         };
-        let segments: Vec<_> = (1..)
-            .zip(&parts)
-            .map(|(number, (tier_year, volume))| Segment {
-                plan: &plan,
-                tier_year: *tier_year,
-                usage: Usage::volume(*volume),
-                free_months: if number == parts.len() { usage.free_months } else { 0 },
-            })
-            .collect();
-        let rated = rate(&segments, ledger)?;
+        let rated = rate(&[segment], ledger)?;
         ledger.clone_from(&rated.ledger);
         Ok(Self {
             usage,
             rated,
-            years: parts.into_iter().map(|(year, _)| year).collect(),
+            years: vec![year],
         })
+    }
+
+    /// Prices the use of a period as a bill run does: cut where a version or a tier year begins, on from what the ledger has.
+    ///
+    /// # Errors
+    /// What rating refuses, such as days out of order.
+    pub fn of_period(book: &Book, class: &str, usage: Use, (from, to): (NaiveDate, NaiveDate), ledger: &mut Ledger) -> Result<Self, RatingError> {
+        let terms = terms(class, &usage.profile);
+        let legs = [Leg {
+            from,
+            to,
+            volume: usage.volume,
+            ..Leg::default()
+        }];
+        let period = Period {
+            terms: &terms,
+            book,
+            legs: &legs,
+            read: to,
+            read_months: None,
+            degree_days: None,
+            ledger,
+        };
+        let priced = period.price()?;
+        let years = priced.parts.iter().map(|part| part.tier_year).collect();
+        let rated = priced.rated;
+        ledger.clone_from(&rated.ledger);
+        Ok(Self { usage, rated, years })
+    }
+}
+
+/// A household that was always as it is.
+fn terms(class: &str, profile: &Profile) -> Terms {
+    fn always<T>(value: T) -> Vec<Term<T>> {
+        vec![Term {
+            value,
+            from: NaiveDate::MIN,
+            until: None,
+        }]
+    }
+    Terms {
+        classes: always(class.to_owned()),
+        persons: if profile.persons > 0 { always(profile.persons) } else { vec![] },
+        low_income: profile.low_income.map(always).unwrap_or_default(),
+        flat_price: if profile.flat_choice { always(()) } else { vec![] },
+        ..Terms::default()
     }
 }

@@ -1,19 +1,24 @@
 //! `hearth rate`: volumes priced as a bill run prices them, each line with its reason. No service is asked.
 
 mod bill;
+mod heat;
 mod told;
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use money::Volume;
-use rating::{Commodity, Ledger, LowIncome, Profile, Tariff};
+use rating::{Book, Commodity, Ledger, LowIncome, Profile, Tariff, Version};
 
-use self::bill::{Bill, Use};
+use self::{
+    bill::{Bill, Use},
+    heat::Heat,
+};
 use crate::{
     import::{Cells, Field, Layout, Opened, convert, text_of},
     say::say,
@@ -41,6 +46,8 @@ const HELP: &str = "\
 Examples:
   hearth rate cn_tianjin_gas_2024.toml --class living 350 650
   hearth rate cn_tianjin_gas_2024.toml --class living --file volumes.csv
+  hearth rate taian_2019.toml --then taian_2024.toml --class living --file volumes.csv --explain
+  hearth rate cn_tianjin_heat.toml --class resident --area 100 --kwh 8100
 
 Fields of --file (* must be there):
   account*            whose bill it is; header may be account_no
@@ -61,7 +68,7 @@ pub struct Rate {
     /// Tariff file (TOML), as `hearth import tariffs` takes it.
     tariff: PathBuf,
     /// Volumes in cubic metres: each a bill of its own, with nothing billed before it in the tier year.
-    #[arg(value_name = "VOLUME", required_unless_present = "file", conflicts_with = "file")]
+    #[arg(value_name = "VOLUME", required_unless_present_any = ["file", "area"], conflicts_with = "file")]
     volumes: Vec<Volume>,
     /// Class of use that prices the volumes.
     #[arg(long, value_name = "NAME")]
@@ -71,6 +78,14 @@ pub struct Rate {
     file: Option<PathBuf>,
     #[command(flatten)]
     layout: Layout,
+    /// Later version of the tariff, in force from its first day on; once for each.
+    #[arg(long, value_name = "FILE", requires = "file")]
+    then: Vec<PathBuf>,
+    /// Tell each step from the inputs to the total, from which it can be computed again.
+    #[arg(long)]
+    explain: bool,
+    #[command(flatten)]
+    heat: Heat,
     /// The volumes are the bills of one household in one tier year, one after the other.
     #[arg(long, conflicts_with = "file")]
     in_turn: bool,
@@ -83,8 +98,8 @@ pub struct Rate {
     /// The household has chosen the flat price that the tariff offers.
     #[arg(long)]
     flat_price: bool,
-    /// Months whose free volume is given with each bill, where the tariff gives one.
-    #[arg(long, value_name = "MONTHS", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=12))]
+    /// Months whose free volume is given with each volume, where the tariff gives one; the rows of a file have their days.
+    #[arg(long, value_name = "MONTHS", default_value_t = 0, conflicts_with = "file", value_parser = clap::value_parser!(u8).range(0..=12))]
     free_months: u8,
 }
 
@@ -106,24 +121,25 @@ impl From<Proof> for LowIncome {
     }
 }
 
-/// Bills, and the rows that are none: line and why.
+/// Bills, what is told of them, and the rows that are none: line and why.
 #[derive(Default)]
 struct Outcome {
+    told: String,
     bills: Vec<Bill>,
     wrong: Vec<(i64, String)>,
 }
 
 impl Rate {
     pub fn run(self) -> Result<ExitCode> {
-        let (tariff, class, outcome) = match self.price() {
+        let outcome = match self.price() {
             Ok(priced) => priced,
             Err(error) => {
                 eprintln!("hearth: {error:#}");
                 return Ok(ExitCode::from(2));
             }
         };
-        if !outcome.bills.is_empty() {
-            say(told::told(&tariff, &class, &outcome.bills)?)?;
+        if !outcome.told.is_empty() {
+            say(&outcome.told)?;
         }
         for (line, why) in &outcome.wrong {
             eprintln!("hearth: line {line} is not priced: {why}");
@@ -131,8 +147,13 @@ impl Rate {
         Ok(if outcome.wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    fn price(&self) -> Result<(Tariff, String, Outcome)> {
+    fn price(&self) -> Result<Outcome> {
         let tariff = read(&self.tariff)?;
+        ensure!(
+            tariff.commodity == Commodity::NaturalGas || self.heat.area.is_some(),
+            "{}: heat is priced by area and energy, not by volume: give --area, and --kwh where it is metered",
+            self.tariff.display()
+        );
         let classes = || tariff.classes.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
         let Some(class) = &self.class else {
             bail!("name a class with --class; the classes of {} are {}", tariff.name, classes());
@@ -143,11 +164,46 @@ impl Rate {
             tariff.name,
             classes()
         );
-        let outcome = match &self.file {
-            Some(file) => self.priced_rows(&tariff, class, self.layout.open(file, FIELDS)?)?,
+        if let Some(area) = self.heat.area {
+            ensure!(tariff.commodity == Commodity::Heat, "{} is no tariff of heat", tariff.name);
+            return Ok(Outcome {
+                told: self.heat.told(&tariff, class, area, self.explain)?,
+                ..Outcome::default()
+            });
+        }
+        let mut outcome = match &self.file {
+            Some(file) => self.priced_rows(&self.book(&tariff, class)?, class, self.layout.open(file, FIELDS)?)?,
             None => self.priced_volumes(&tariff, class)?,
         };
-        Ok((tariff, class.clone(), outcome))
+        if !outcome.bills.is_empty() {
+            outcome.told = told::told(&tariff, class, &outcome.bills, self.explain)?;
+        }
+        Ok(outcome)
+    }
+
+    /// The tariff and its later versions, each in force until the next.
+    fn book(&self, tariff: &Tariff, class: &str) -> Result<Book> {
+        let mut tariffs = vec![tariff.clone()];
+        for path in &self.then {
+            let later = read(path)?;
+            ensure!(later.class(class).is_ok(), "{} has no class {class}", later.name);
+            ensure!(
+                tariffs.last().is_some_and(|before| before.effective_from < later.effective_from),
+                "{} does not begin after the version before it",
+                later.name
+            );
+            tariffs.push(later);
+        }
+        // What was used before the first version is priced by it too: the file says what is asked for.
+        let starts: Vec<_> = tariffs.iter().map(|tariff| tariff.effective_from).collect();
+        let mut versions = vec![];
+        for (at, tariff) in tariffs.into_iter().enumerate() {
+            let from = if at == 0 { calendar::NaiveDate::MIN } else { tariff.effective_from };
+            let until = starts.get(at.saturating_add(1)).copied();
+            let label = format!("{} {}", tariff.name, tariff.effective_from);
+            versions.push(Version::new(at as u128, label, class, (from, until), Arc::new(tariff)));
+        }
+        Ok(Book::new(versions)?)
     }
 
     fn profile(&self) -> Profile {
@@ -173,13 +229,13 @@ impl Rate {
                 profile: self.profile(),
                 free_months: self.free_months,
             };
-            let bill = Bill::rate(tariff, class, usage, &mut ledger).with_context(|| format!("{} m³", volume.short()))?;
+            let bill = Bill::of_volume(tariff, class, usage, &mut ledger).with_context(|| format!("{} m³", volume.short()))?;
             outcome.bills.push(bill);
         }
         Ok(outcome)
     }
 
-    fn priced_rows(&self, tariff: &Tariff, class: &str, mut opened: Opened) -> Result<Outcome> {
+    fn priced_rows(&self, book: &Book, class: &str, mut opened: Opened) -> Result<Outcome> {
         let mut outcome = Outcome::default();
         let mut uses = vec![];
         while let Some(row) = opened.records.next()? {
@@ -194,7 +250,8 @@ impl Rate {
         let mut ledgers: BTreeMap<String, Ledger> = BTreeMap::new();
         for (line, usage) in uses {
             let ledger = ledgers.entry(usage.account.clone()).or_default();
-            match Bill::rate(tariff, class, usage, ledger) {
+            let Some(days) = usage.period else { continue };
+            match Bill::of_period(book, class, usage, days, ledger) {
                 Ok(bill) => outcome.bills.push(bill),
                 Err(error) => outcome.wrong.push((line, error.to_string())),
             }
@@ -228,11 +285,5 @@ impl Rate {
 }
 
 fn read(path: &Path) -> Result<Tariff> {
-    let tariff = Tariff::from_toml(&text_of(path)?).map_err(|e| anyhow!("{}: {e} ({})", path.display(), e.reason))?;
-    ensure!(
-        tariff.commodity == Commodity::NaturalGas,
-        "{}: heat is priced by area and energy, not by volume",
-        path.display()
-    );
-    Ok(tariff)
+    Tariff::from_toml(&text_of(path)?).map_err(|e| anyhow!("{}: {e} ({})", path.display(), e.reason))
 }

@@ -3,13 +3,13 @@
 use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets};
 use money::{Money, Volume, amount};
-use rating::{Component, Line, Quantity, Reason, Span, Tariff};
+use rating::{Line, Price, Quantity, Reason, Span, Tariff};
 
 use super::bill::Bill;
 use crate::import::figures::{count, yuan};
 
 /// Names the tariff, then every bill with its lines and their reasons, then the sums.
-pub fn told(tariff: &Tariff, class: &str, bills: &[Bill]) -> Result<String> {
+pub fn told(tariff: &Tariff, class: &str, bills: &[Bill], explain: bool) -> Result<String> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(["bill", "tier", "m³", "yuan", "formula", "amount", "reason"]);
@@ -60,6 +60,11 @@ pub fn told(tariff: &Tariff, class: &str, bills: &[Bill]) -> Result<String> {
         tariff.approved_by,
         table.trim_fmt()
     );
+    if explain {
+        for bill in bills {
+            text.push_str(&format!("\n\n{}\n{}", told_use(bill), bill.rated.explanation.as_str().trim_end()));
+        }
+    }
     if bills.len() > 1 {
         let volume = Volume::sum(bills.iter().map(|b| b.usage.volume))?;
         let sum = Money::sum(bills.iter().map(|b| b.rated.total))?;
@@ -93,11 +98,11 @@ impl Over {
     fn of(tariff: &Tariff, class: &str) -> Result<Self> {
         let mut over = Self::Bill;
         for component in &tariff.class(class)?.components {
-            over = match component {
-                Component::Graduated(_, Span::TierYear) => Self::TierYear,
-                Component::Graduated(_, Span::Bill) => Self::Bill,
-                Component::Whole(_) => Self::Whole,
-                Component::Fixed(_) | Component::Unit(..) => over,
+            over = match component.price {
+                Price::Graduated(_, Span::TierYear) => Self::TierYear,
+                Price::Graduated(_, Span::Bill) => Self::Bill,
+                Price::Whole(_) => Self::Whole,
+                Price::Standing(..) | Price::Unit(..) => over,
             };
         }
         Ok(over)
@@ -110,14 +115,17 @@ fn why(line: &Line, bill: &Bill, over: Over) -> String {
         Reason::Tier => within(line, bill, over),
         Reason::HouseholdTier => format!("{}, bounds raised for {} persons", within(line, bill, over), profile.persons),
         Reason::LowIncome => format!("{}, at the price for low income", within(line, bill, over)),
-        Reason::FreeVolume => format!("free for {} months, at the price of tier 1", bill.usage.free_months),
+        Reason::FreeVolume => "given free by the month, at the price of tier 1".to_owned(),
         Reason::FlatChoice => format!("flat price, chosen by a household of {} persons", profile.persons),
         Reason::TierFee => "due once on entering the tier".to_owned(),
         Reason::Unit => "one price for every m³".to_owned(),
         Reason::HeightSurcharge => "surcharge for high rooms".to_owned(),
-        Reason::Fixed => "due once for the bill".to_owned(),
+        Reason::Fixed => match line.quantity {
+            Quantity::Days(days) => format!("due for {days} days"),
+            _ => "standing charge".to_owned(),
+        },
         Reason::Tax => "tax on the lines above".to_owned(),
-        Reason::Rounding => "the total is a multiple of the tariff's step".to_owned(),
+        Reason::Rounding => "what the tariff's rounding takes or adds".to_owned(),
     }
 }
 

@@ -12,7 +12,7 @@ use tonic_types::StatusExt;
 use crate::{
     fill::{Dice, Filler, rules},
     sides::{Caller, Side, bytes},
-    tree::{files, root},
+    tree::{Tests, cells, quoted, root},
     world::folder,
 };
 
@@ -20,18 +20,7 @@ const PAGE: &str = "docs/bad-inputs.md";
 
 /// The rows of the page: number, input, code, reason, where it is shown.
 fn table() -> Vec<[String; 5]> {
-    let page = std::fs::read_to_string(root().join(PAGE)).unwrap();
-    let cells = |line: &str| -> Option<[String; 5]> {
-        let cells: Vec<_> = line.trim().trim_matches('|').split(" | ").map(|c| c.trim().to_owned()).collect();
-        let cells: [String; 5] = cells.try_into().ok()?;
-        cells[0].parse::<u32>().is_ok().then_some(cells)
-    };
-    page.lines().filter_map(cells).collect()
-}
-
-/// What stands in backquotes.
-fn quoted(cell: &str) -> Vec<&str> {
-    cell.split('`').skip(1).step_by(2).collect()
+    cells(PAGE).into_iter().filter_map(|row| row.try_into().ok()).collect()
 }
 
 /// Every bad input is there, every test that is named exists, every reason is one of the errors.
@@ -42,7 +31,7 @@ fn every_bad_input_is_shown_by_a_test_or_waits_for_what_it_needs() {
     let expected: Vec<_> = (1..=130).map(|n| n.to_string()).collect();
     assert_eq!(numbers, expected);
     let errors = std::fs::read_to_string(root().join("docs/errors.md")).unwrap();
-    let sources: BTreeMap<_, _> = ["services", "shared"].iter().flat_map(|folder| files(folder, "rs")).collect();
+    let sources = Tests::read();
     let mut faults = vec![];
     for [number, input, _, reason, shown] in &rows {
         let not_built = shown.contains("not built");
@@ -61,11 +50,7 @@ fn every_bad_input_is_shown_by_a_test_or_waits_for_what_it_needs() {
                 faults.push(format!("{number} {input}: {test} names no file"));
                 continue;
             };
-            let (of, file) = place.split_once("::").unwrap_or((place, ""));
-            let found = sources.iter().any(|(path, text)| {
-                let parts: Vec<_> = path.split('/').collect();
-                parts.contains(&of) && (file.is_empty() || path.ends_with(&format!("/{}.rs", file.replace("::", "/")))) && text.contains(&format!("fn {name}("))
-            });
+            let found = sources.has("", &place.split("::").collect::<Vec<_>>(), name);
             if !found {
                 faults.push(format!("{number} {input}: there is no test {test}"));
             }

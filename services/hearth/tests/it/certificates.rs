@@ -285,9 +285,9 @@ async fn r_s5_certificates_are_renewed_under_load_without_a_failed_call() {
         let (world, tls, stop, calls) = (world.clone(), tls.clone(), stop.clone(), calls.clone());
         tokio::spawn(async move {
             while !stop.load(Ordering::Relaxed) {
-                let peer = rpc::Peer::lazy("archive", &world.address("archive"), Some(&tls)).unwrap();
+                let peer = rpc::service_channel("archive", &world.address("archive"), Some(&tls)).unwrap();
                 // Without the retries of a service: no call at all fails.
-                let status = call(&peer.bare(), READ, &[]).await.unwrap_err();
+                let status = call(&peer, READ, &[]).await.unwrap_err();
                 assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
                 calls.fetch_add(1, Ordering::Relaxed);
             }

@@ -1,11 +1,6 @@
 //! `hearth up` and `hearth check` as a person starts them.
 
-use std::{
-    collections::BTreeMap,
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Output, Stdio},
-};
+use std::path::Path;
 
 use contracts::hearth::{
     archive::v1::{RegisterPersonRequest, party_service_client::PartyServiceClient},
@@ -14,67 +9,15 @@ use contracts::hearth::{
 use database::Target;
 use rpc::{Principal, token::Issuer};
 use sea_orm::ConnectionTrait;
-use testbed::key;
+use testbed::{key, suite::Up};
 use tonic::Request;
 
-/// `hearth up`, killed when it is dropped.
-struct Up {
-    child: Child,
-    addresses: BTreeMap<String, String>,
-}
+use crate::tool::{HEARTH, hearth, told};
 
-impl Up {
-    /// Starts on free ports and waits until it has said where it listens.
-    fn start(data: &Path) -> Self {
-        let ports = ["--archive-port", "0", "--hall-port", "0", "--billing-port", "0", "--vendor-port", "0"];
-        let mut child = Command::new(env!("CARGO_BIN_EXE_hearth"))
-            .arg("up")
-            .arg("--data")
-            .arg(data)
-            .args(ports)
-            .stdout(Stdio::piped())
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut addresses = BTreeMap::new();
-        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-            let line = line.unwrap();
-            match line.split_once(' ') {
-                Some(("Ctrl-C", _)) => break,
-                Some((name, address)) if address.trim().starts_with("https://") => {
-                    addresses.insert(name.to_owned(), address.trim().to_owned());
-                }
-                _ => {}
-            }
-        }
-        Self { child, addresses }
-    }
-
-    /// Ends it without a chance to tidy up.
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Up {
-    fn drop(&mut self) {
-        // It may be dead already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn check(data: &Path) -> (Output, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_hearth"))
-        .arg("check")
-        .arg("--data")
-        .arg(data)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    (output, text)
+/// Whether the check found nothing, and what it said as one line with single blanks.
+fn check(data: &Path) -> (bool, String) {
+    let (text, code) = told(&hearth(data, &["check"]));
+    (code == Some(0), text)
 }
 
 async fn register(up: &Up, data: &Path) {
@@ -84,7 +27,7 @@ async fn register(up: &Up, data: &Path) {
         roles: vec![Role::Agent as i32],
         ..Principal::default()
     };
-    let channel = rpc::user_channel(&up.addresses["archive"], &data.join("keys/ca.pem")).unwrap();
+    let channel = rpc::user_channel(up.address("archive"), &data.join("keys/ca.pem")).unwrap();
     let mut request = Request::new(RegisterPersonRequest {
         request_id: key(),
         name: "王芳".to_owned(),
@@ -113,23 +56,23 @@ async fn change(data: &Path, service: &str, statements: &[&str]) {
 async fn check_finds_what_other_hands_changed_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let up = Up::start(&data);
+    let up = Up::start(HEARTH, &data);
     register(&up, &data).await;
     // While the services run, and after they were killed.
-    let (output, text) = check(&data);
-    assert!(output.status.success(), "{text}");
+    let (clean, text) = check(&data);
+    assert!(clean, "{text}");
     up.kill();
-    let (output, text) = check(&data);
-    assert!(output.status.success(), "{text}");
+    let (clean, text) = check(&data);
+    assert!(clean, "{text}");
     for line in [
-        "ok     database settings",
-        "ok     journal archive    1 rows, 1 events, chain intact",
-        "ok     events billing     1 events of archive taken",
-        "ok     events vendor      0 events of hall taken",
-        "ok     references hall",
-        "ok     jobs",
-        "ok     sagas",
-        "ok     ledger             0 transactions, 0 entries, sum 0",
+        "ok database settings",
+        "ok journal archive 1 rows, 1 events, chain intact",
+        "ok events billing 1 events of archive taken",
+        "ok events vendor 0 events of hall taken",
+        "ok references hall",
+        "ok jobs",
+        "ok sagas",
+        "ok ledger 0 transactions, 0 entries, sum 0",
         "no fault",
     ] {
         assert!(text.contains(line), "{line} is missing in\n{text}");
@@ -137,9 +80,9 @@ async fn check_finds_what_other_hands_changed_and_nothing_else() {
 
     // The actor of a write is changed behind the triggers' back.
     change(&data, "archive", &["DROP TRIGGER journal_no_update", "UPDATE journal SET actor = 'nobody'"]).await;
-    let (output, text) = check(&data);
-    assert!(!output.status.success(), "{text}");
-    assert!(text.contains("FAULT  journal archive    the chain breaks at position 1"), "{text}");
+    let (clean, text) = check(&data);
+    assert!(!clean, "{text}");
+    assert!(text.contains("FAULT journal archive the chain breaks at position 1"), "{text}");
     assert!(text.contains("1 with a fault"), "{text}");
     change(&data, "archive", &["UPDATE journal SET actor = 'li'"]).await;
 
@@ -150,10 +93,10 @@ async fn check_finds_what_other_hands_changed_and_nothing_else() {
         &["INSERT INTO tier_use (bill_id, tier_year, agreement_id, volume) VALUES (X'01', 2025, X'02', 0)"],
     )
     .await;
-    let (output, text) = check(&data);
-    assert!(!output.status.success(), "{text}");
+    let (clean, text) = check(&data);
+    assert!(!clean, "{text}");
     assert!(
-        text.contains("FAULT  references billing 1 rows of tier_use.bill_id -> bill.id, 1 rows of tier_use.agreement_id -> supply.id"),
+        text.contains("FAULT references billing 1 rows of tier_use.bill_id -> bill.id, 1 rows of tier_use.agreement_id -> supply.id"),
         "{text}"
     );
     change(&data, "billing", &["DELETE FROM tier_use"]).await;
@@ -162,19 +105,19 @@ async fn check_finds_what_other_hands_changed_and_nothing_else() {
     change(
         &data,
         "billing",
-        &["INSERT INTO parked_event VALUES ('archive', 1, 'hearth.archive.v1.PartyRegistered', 'x', X'', 'INTERNAL', 0)"],
+        &["INSERT INTO parked_event (source, position, kind, subject, data, reason, parked_at) VALUES ('archive', 1, 'hearth.archive.v1.PartyRegistered', 'x', X'', 'INTERNAL', 0)"],
     )
     .await;
-    let (output, text) = check(&data);
-    assert!(!output.status.success(), "{text}");
-    assert!(text.contains("FAULT  events billing     1 events of archive parked"), "{text}");
+    let (clean, text) = check(&data);
+    assert!(!clean, "{text}");
+    assert!(text.contains("FAULT events billing 1 events of archive parked"), "{text}");
 }
 
 /// A folder that is not ours is refused before anything is started.
 #[test]
 fn check_refuses_a_folder_that_is_not_ours() {
     let folder = tempfile::tempdir().unwrap();
-    let (output, text) = check(folder.path());
-    assert!(!output.status.success());
+    let (clean, text) = check(folder.path());
+    assert!(!clean);
     assert!(text.contains("is not a data folder of Hearth"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! `hearth demo`: the year of a few customers, the folder that it may replace, and those that it may not. The whole city is played by hand, by the first command of the README.
+//! `hearth demo`: the year of a few customers, the folder that it may replace, and those that it may not. The year of the whole city is a step of CI.
 
 use std::{
     fs,

@@ -281,7 +281,10 @@ const NO_REASONS: &[&str] = &[
     "UNIMPLEMENTED",
     "UNAVAILABLE",
     "DATA_LOSS",
-    "UNAUTHENTICATED", // states of jobs
+    "UNAUTHENTICATED",
+    // a parked event behind another one
+    "WAITS",
+    // states of jobs
     "QUEUED",
     "RUNNING",
     "SUCCEEDED",

@@ -99,7 +99,12 @@ fn shape(outcome: &Result<bytes::Bytes, Status>, sent: &[String]) -> Option<(Cod
 
 /// Puts ids into all fields of a message that identify something.
 fn name(message: &mut DynamicMessage, things: &Things, foreign: bool, sent: &mut Vec<String>) {
-    let mut id = |field: &str, before: &str| match things.by_field.get(field.trim_end_matches('s')) {
+    // By whatever part it plays, a meter that is there.
+    let kind = |field: &str| match field.trim_end_matches('s') {
+        "bulk_meter_no" | "old_meter_no" => "meter_no".to_owned(),
+        one => one.to_owned(),
+    };
+    let mut id = |field: &str, before: &str| match things.by_field.get(&kind(field)) {
         _ if field == "request_id" => key(),
         Some(value) => {
             let value = if foreign { value.clone() } else { nothing_like(value) };

@@ -106,6 +106,7 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
             "complaint.account_id",
             "complaint.premises_id",
             "complaint.vendor_id",
+            "complaint.told_vendor_id",
             "call_objection.account_id",
             "callback_task.vendor_id",
             // an opening, an order or a case

@@ -10,12 +10,13 @@ use contracts::hearth::{
 use futures::{StreamExt, stream};
 use rpc::Principal;
 use serde_json::json;
-use testbed::{eventually, key, reason};
+use testbed::{eventually, key, reason, suite::Up};
 use tonic::{Code, Request, Status, transport::Channel};
 
 use crate::{
     rpcs::{Rpc, rpcs},
     tokens::with_claims,
+    tool::HEARTH,
     tree::SERVICES,
     world::{call, people, world},
 };
@@ -365,26 +366,11 @@ fn open_ports(pid: u32) -> Vec<(String, u16)> {
 #[cfg(target_os = "linux")]
 #[test]
 fn r_s7_nothing_listens_but_the_four_ports() {
-    use std::{io::BufRead, process};
     let data = tempfile::tempdir().unwrap();
-    let ports = ["--archive-port", "0", "--hall-port", "0", "--billing-port", "0", "--vendor-port", "0"];
-    let mut up = process::Command::new(env!("CARGO_BIN_EXE_hearth"));
-    up.arg("up")
-        .arg("--data")
-        .arg(data.path().join("data"))
-        .args(ports)
-        .stdin(process::Stdio::null())
-        .stdout(process::Stdio::piped());
-    let mut up = up.spawn().unwrap();
-    let lines = std::io::BufReader::new(up.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let said: Vec<_> = lines.take_while(|line| !line.starts_with("Ctrl-C")).collect();
-    let mut said: Vec<u16> = said
-        .iter()
-        .filter_map(|line| line.trim().rsplit_once("https://")?.1.rsplit(':').next()?.parse().ok())
-        .collect();
+    let up = Up::start(HEARTH, &data.path().join("data"));
+    let mut said: Vec<u16> = up.addresses().values().filter_map(|a| a.rsplit(':').next()?.parse().ok()).collect();
     let open = open_ports(up.id());
-    up.kill().unwrap();
-    up.wait().unwrap();
+    up.kill();
     // 127.0.0.1, as the kernel writes it.
     assert!(open.iter().all(|(address, _)| address == "0100007F"), "{open:?}");
     let mut open: Vec<_> = open.into_iter().map(|(_, port)| port).collect();

@@ -127,6 +127,69 @@ fn a_period_across_the_end_of_a_tier_year_is_shared_as_the_tariff_says() {
 }
 
 #[test]
+fn p_11_2_heat_by_area_and_by_meter() {
+    let (tianjin, beijing) = (file("cn_tianjin_heat"), file("cn_beijing_heat"));
+    assert_told(
+        &rate(&tianjin, "resident", &["--area", "100", "--kwh", "8100"]),
+        0,
+        &["by area 2500.00", "by meter 1803.00", "charged 1803.00, refund 697.00"],
+    );
+    assert_told(
+        &rate(&tianjin, "resident", &["--area", "100", "--kwh", "13462"]),
+        0,
+        &["charged 2500.06, supplement 0.06"],
+    );
+    assert_told(
+        &rate(&beijing, "resident, city network", &["--area", "80.5", "--height", "5.0", "--explain"]),
+        0,
+        &["by area 2173.50", "a1 mul area 24 = 1932", "total round half_up 0.01 sum 1 8 = 2173.5"],
+    );
+    assert_told(&rate(TIANJIN, "living", &["--area", "1"]), 2, &["is no tariff of heat"]);
+    assert_told(
+        &rate(&beijing, "non-resident, other districts", &["--area", "1", "--kwh", "1"]),
+        2,
+        &["no price for metered settlement"],
+    );
+}
+
+#[test]
+fn edge_30_a_later_version_takes_over_on_its_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let version = |from: &str, tiers: &str| {
+        let text = fs::read_to_string(file("cn_taian_gas_2024")).unwrap();
+        let (head, _) = text.split_once("[[class]]").unwrap();
+        let head = head.replace("2025-02-14", from);
+        format!("{head}[[class]]\nname = \"living\"\ntiers = {tiers}\n")
+    };
+    let old = version(
+        "2019-01-01",
+        r#"[{ up_to = "240", price = "2.76" }, { up_to = "360", price = "3.31" }, { price = "4.14" }]"#,
+    );
+    let new = version(
+        "2024-10-01",
+        r#"[{ up_to = "240", price = "2.97" }, { up_to = "360", price = "3.52" }, { price = "4.35" }]"#,
+    );
+    let (old, new) = (path("old.toml", &old), path("new.toml", &new));
+    let volumes = path("volumes.csv", "account,from,to,volume\nA,2024-09-10,2024-10-10,30\n");
+    let output = rate(&old, "living", &["--then", &new, "--file", &volumes, "--explain"]);
+    assert_told(
+        &output,
+        0,
+        &["84.90 total", "v1 parts 1 m1.used 20 10 = 20 10", "total round half_up 0.01 sum = 84.9"],
+    );
+    assert_told(
+        &rate(&new, "living", &["--then", &old, "--file", &volumes]),
+        2,
+        &["does not begin after the version before it"],
+    );
+}
+
+#[test]
 fn what_cannot_be_priced_is_told_in_one_sentence() {
     let classes = "living, independent heating, non-resident at resident price";
     assert_told(&rate(TIANJIN, "livng", &["1"]), 2, &["has no class livng; its classes are ", classes]);

@@ -11,7 +11,7 @@ use boot::{Running, Start};
 use bytes::Bytes;
 use calendar::Clock;
 use contracts::hearth::options::v1::Role;
-use database::{Database, Engine, Target};
+use database::{Engine, Target};
 use guard::Whole;
 use prost::Message;
 use prost_reflect::{DynamicMessage, MethodDescriptor};
@@ -96,13 +96,7 @@ impl Side {
         for (service, listener) in ALL.into_iter().zip(listeners) {
             let mut settings = settings(&own, service, &addresses, false);
             if engine == Engine::Postgres {
-                let prepare = async |url: &str| {
-                    let target = Target::parse(url).unwrap();
-                    let db = Database::connect(service.name, &target, Clock::real(), service.migrations).await.unwrap();
-                    db.close().await;
-                    Ok(())
-                };
-                settings.database = Target::parse(&testbed::postgres::database(service.name, prepare).await.unwrap()?).unwrap();
+                settings.database = Target::parse(&testbed::postgres::migrated(service).await?).unwrap();
             }
             let start = Start {
                 settings,

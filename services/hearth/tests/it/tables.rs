@@ -16,6 +16,8 @@ const DIFFERS: &[(&str, &str, &str, &str)] = &[
     ("*", "journal", "traceparent", "random"),
     ("*", "replay", "digest", "covers ids that the request names"),
     ("*", "lease", "*", "the machine's clock"),
+    ("*", "parked_event", "tries", "the machine's clock"),
+    ("*", "parked_event", "next_at", "the machine's clock"),
     ("*", "anchor", "*", "the machine's clock, and hashes that cover ids"),
     ("*", "subject_key", "*", "a random key for each person"),
     ("hall", "step", "next_attempt_at", "the machine's clock"),
@@ -169,7 +171,7 @@ pub async fn rows(service: &str, db: &Database) -> Rows {
         let named = |row: Vec<Option<String>>| {
             let values = row.into_iter().zip(&columns).map(|(value, (column, _))| match value {
                 Some(value) if sealed(column) => format!("{} sealed", value.len()),
-                Some(value) => value,
+                Some(value) => unsealed(&value),
                 None => "NULL".to_owned(),
             });
             columns.iter().map(|(c, _)| c.clone()).zip(values).collect()
@@ -178,6 +180,17 @@ pub async fn rows(service: &str, db: &Database) -> Rows {
         all.insert(table, found);
     }
     all
+}
+
+/// A text with what is sealed in it replaced by its length, alone or within JSON.
+fn unsealed(value: &str) -> String {
+    let mut parts = value.split(vault::SEALED);
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let length = part.bytes().take_while(|b| b.is_ascii_alphanumeric() || b"+/=".contains(b)).count();
+        text.push_str(&format!("{length} sealed{}", &part[length..]));
+    }
+    text
 }
 
 /// A column as text that both engines write alike; bytes as characters, so that ids inside them can be read.

@@ -47,3 +47,49 @@ pub fn has_word(text: &str, word: &str) -> bool {
         !longer
     })
 }
+
+/// The sources of the project, to look up tests by their names.
+pub struct Tests(Vec<(String, String)>);
+
+impl Tests {
+    pub fn read() -> Self {
+        Self(["services", "shared"].iter().flat_map(|folder| files(folder, "rs")).collect())
+    }
+
+    /// Whether a test stands below a folder, in a place such as `operate::disk`, whose parts are folders or files on the way to it. A name that ends with
+    /// `…` stands for those that begin so.
+    pub fn has(&self, folder: &str, place: &[&str], name: &str) -> bool {
+        let head = match name.strip_suffix('…') {
+            Some(begins) => format!("fn {begins}"),
+            None => format!("fn {name}("),
+        };
+        self.below(folder, place).any(|text| text.contains(&head))
+    }
+
+    /// The texts of a place.
+    pub fn below<'a>(&'a self, folder: &'a str, place: &'a [&str]) -> impl Iterator<Item = &'a str> {
+        let there = move |path: &str| {
+            let way = path.strip_suffix(".rs").unwrap_or(path);
+            path.starts_with(folder) && place.iter().all(|part| way.split('/').any(|step| step == *part))
+        };
+        self.0.iter().filter(move |(path, _)| there(path)).map(|(_, text)| text.as_str())
+    }
+}
+
+/// What stands in backquotes.
+pub fn quoted(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+/// The cells of the rows of a page's tables, heads and lines under them left out.
+pub fn cells(page: &str) -> Vec<Vec<String>> {
+    let text = fs::read_to_string(root().join(page)).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    let is_rule = |line: &&str| line.starts_with("| ---");
+    let rows = lines.iter().enumerate().filter(|(n, line)| {
+        let head = lines.get(n + 1).is_some_and(is_rule);
+        line.starts_with("| ") && !is_rule(line) && !head
+    });
+    let split = |line: &str| line.trim().trim_matches('|').split(" | ").map(|c| c.trim().to_owned()).collect();
+    rows.map(|(_, line)| split(line)).collect()
+}

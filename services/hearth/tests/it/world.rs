@@ -13,7 +13,7 @@ use calendar::Clock;
 use contracts::hearth::options::v1::Role;
 use database::Target;
 use guard::Whole;
-use rpc::{AccessTable, Load, Method, Peer, Principal, Tls, TlsFiles, token::Issuer};
+use rpc::{AccessTable, Load, Method, Principal, Tls, TlsFiles, token::Issuer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{
     TlsConnector,
@@ -196,7 +196,7 @@ impl World {
     /// A service, by its certificate.
     pub fn peer(&self, service: &'static str, caller: &str) -> Channel {
         let tls = Tls::new(TlsFiles::in_folder(&self.keys(), caller)).unwrap();
-        Peer::lazy(service, &self.address(service), Some(&tls)).unwrap().bare()
+        rpc::service_channel(service, &self.address(service), Some(&tls)).unwrap()
     }
 
     /// A token, with its scheme.

@@ -2,6 +2,8 @@
 
 use std::{
     fs,
+    path::Path,
+    process::Output,
     time::{Duration, Instant},
 };
 
@@ -13,18 +15,10 @@ use contracts::hearth::{
     options::v1::Role,
 };
 use rpc::{Principal, token::Issuer};
-use testbed::{key, means::Disk, reason};
+use testbed::{id_number, key, means::Disk, reason, suite::Up};
 use tonic::{Code, Request, Status, transport::Channel};
 
 use crate::suite::{HEARTH, Suite, assert_told, hearth, runs, say};
-
-/// The n-th identity number of a made-up district: its last place is the check digit of GB 11643.
-fn id_number(n: usize) -> String {
-    let stem = format!("1101051990{:02}{:02}{:03}", n / 27_000 % 12 + 1, n / 1_000 % 27 + 1, n % 1_000);
-    let weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
-    let sum: usize = stem.bytes().zip(weights).map(|(digit, weight)| usize::from(digit - b'0') * weight).sum();
-    format!("{stem}{}", ["1", "0", "X", "9", "8", "7", "6", "5", "4", "3", "2"][sum % 11])
-}
 
 /// An agent of a branch at the archive of a suite.
 #[derive(Clone)]
@@ -77,7 +71,7 @@ impl Agent {
         let request = RegisterPersonRequest {
             request_id: key(),
             name: "王芳".to_owned(),
-            id_number: id_number(n),
+            id_number: id_number(&format!("1101051990{:02}{:02}{:03}", n / 27_000 % 12 + 1, n / 1_000 % 27 + 1, n % 1_000)),
             phone: "13812345678".to_owned(),
             address: String::new(),
             branch: "河西区".to_owned(),
@@ -138,7 +132,54 @@ async fn r_d4_a_full_disk_stops_writes_cleanly_and_heals_by_itself() {
             freed.elapsed()
         ));
     }
-    assert!(suite.runs(), "the process has ended");
+    assert!(suite.up.runs(), "the process has ended");
     let check = hearth(&suite.data(), &["check"]);
     assert_told(&check, 0, &["no fault", &format!("journal archive {} rows", kept.len())]);
+}
+
+/// What a command says of a full disk; nothing else, and on one line.
+fn assert_full(output: &Output, data: &Path) {
+    let told = String::from_utf8_lossy(&output.stderr);
+    let sentence = format!(
+        "hearth: the disk of {} is full; free a part of it, or name another folder with --data: ",
+        data.display()
+    );
+    let said: Vec<_> = told.lines().collect();
+    assert!(
+        output.status.code() == Some(1) && said.len() == 1 && said[0].starts_with(&sentence),
+        "{said:#?}"
+    );
+}
+
+#[test]
+fn a_disk_that_is_full_from_the_start_is_told_in_one_sentence_and_is_no_trap_for_the_next_try() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("disk");
+    let Some(disk) = Disk::mount(&path, "64m") else { return };
+    for command in ["up", "demo"] {
+        let data = path.join(command);
+        // Room for nothing, for the marker, for the first keys, for all but the last, for the keys and no database, for some tables.
+        for pages in [0, 1, 2, 9, 16, 40, 100] {
+            let ballast = disk.fill();
+            let file = fs::OpenOptions::new().write(true).open(&ballast).unwrap();
+            file.set_len(file.metadata().unwrap().len() - pages * 4096).unwrap();
+            let words = [command, "--archive-port", "0", "--hall-port", "0", "--billing-port", "0", "--vendor-port", "0"];
+            assert_full(&hearth(&data, &words), &data);
+            fs::remove_file(ballast).unwrap();
+        }
+        assert_eq!(fs::read_to_string(data.join(".hearth")).unwrap(), format!("{command}\n"));
+    }
+    // With room the same folder does.
+    Up::start(HEARTH, &path.join("up")).kill();
+    assert_told(&hearth(&path.join("up"), &["check"]), 0, &["no fault"]);
+}
+
+#[test]
+fn a_disk_that_gets_full_within_the_play_ends_the_demo_with_that_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("disk");
+    // Enough to start and to file customers, too little for a year.
+    let Some(_disk) = Disk::mount(&path, "16m") else { return };
+    let data = path.join("data");
+    assert_full(&hearth(&data, &["demo"]), &data);
 }

@@ -1,8 +1,6 @@
 //! `hearth check` finds a journal that was cut off, by what the services kept of each other and by a file.
 
 use std::{
-    collections::BTreeMap,
-    io::{BufRead, BufReader},
     path::Path,
     process::{Command, Stdio},
 };
@@ -13,38 +11,24 @@ use contracts::hearth::{
 };
 use rpc::{Principal, token::Issuer};
 use sea_orm::ConnectionTrait;
-use testbed::key;
+use testbed::{id_number, key, suite::Up};
 use tonic::Request;
 
 /// A data folder in which two persons were registered.
 async fn filled(data: &Path) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
-    command.arg("up").arg("--data").arg(data);
-    for name in ["archive", "hall", "billing", "vendor"] {
-        command.args([format!("--{name}-port"), "0".to_owned()]);
-    }
-    let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
-    let mut addresses = BTreeMap::new();
-    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-        let line = line.unwrap();
-        match line.split_once(' ') {
-            Some(("Ctrl-C", _)) => break,
-            Some((name, address)) => addresses.insert(name.to_owned(), address.trim().to_owned()),
-            None => None,
-        };
-    }
+    let up = Up::start(env!("CARGO_BIN_EXE_hearth"), data);
     let principal = Principal {
         subject: "li".to_owned(),
         roles: vec![Role::Agent as i32],
         ..Principal::default()
     };
     let token = format!("Bearer {}", Issuer::from_folder(&data.join("keys")).unwrap().sign(&principal).unwrap());
-    let channel = rpc::user_channel(&addresses["archive"], &data.join("keys/ca.pem")).unwrap();
-    for (id_number, phone) in [("11010519491231002X", "13812345678"), ("120103194912310019", "13812345679")] {
+    let channel = rpc::user_channel(up.address("archive"), &data.join("keys/ca.pem")).unwrap();
+    for (stem, phone) in [("11010519491231002", "13812345678"), ("12010319491231001", "13812345679")] {
         let mut request = Request::new(RegisterPersonRequest {
             request_id: key(),
             name: "王芳".to_owned(),
-            id_number: checked(id_number),
+            id_number: id_number(stem),
             phone: phone.to_owned(),
             address: String::new(),
             branch: "河西区".to_owned(),
@@ -52,15 +36,7 @@ async fn filled(data: &Path) {
         request.metadata_mut().insert("authorization", token.parse().unwrap());
         PartyServiceClient::new(channel.clone()).register_person(request).await.unwrap();
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
-}
-
-/// The number with the check digit that it has to have.
-fn checked(number: &str) -> String {
-    let weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
-    let sum: u32 = number.chars().zip(weights).map(|(c, weight)| c.to_digit(10).unwrap() * weight).sum();
-    format!("{}{}", &number[..17], "10X98765432".chars().nth((sum % 11) as usize).unwrap())
+    up.kill();
 }
 
 fn check(data: &Path, file: &Path) -> (bool, String) {

@@ -19,7 +19,7 @@ use tonic::Status;
 use self::{
     script::{Played, bound},
     search::Search,
-    sow::{ADDRESS, Done, Marker, NAME, OTHER, Sower, earned, staff},
+    sow::{ADDRESS, Done, Marker, NAME, Sower, earned, staff},
 };
 use crate::processes::{Processes, columns, number, rows};
 
@@ -38,11 +38,6 @@ const CLEAR: &[(&str, &str, i32)] = &[
     // Each service keeps the names of its own people: hall its staff, vendor the persons of vendors.
     ("hall", "staff.name", NAME),
     ("vendor", "person.name", NAME),
-    // What staff write down about work, about each other's conduct and about a call back: free text, of no class of the decision.
-    ("hall", "work_order.task", OTHER),
-    ("hall", "conduct_fact.detail", OTHER),
-    ("hall", "conduct_fact.answer", OTHER),
-    ("hall", "callback_record.verbatim", OTHER),
 ];
 
 /// Fields of requests that cannot be sown, and why.

@@ -15,7 +15,7 @@ use boot::{
     telemetry::{Look, Telemetry},
 };
 use calendar::Clock;
-use database::{Database, Engine, Target};
+use database::Engine;
 use opentelemetry_proto::tonic::collector::{
     logs::v1::{
         ExportLogsServiceRequest, ExportLogsServiceResponse,
@@ -31,7 +31,7 @@ use opentelemetry_proto::tonic::collector::{
     },
 };
 use prost::Message;
-use rpc::{Peer, Principal, Tls, TlsFiles, token::Issuer};
+use rpc::{Principal, Tls, TlsFiles, token::Issuer};
 use sea_orm::{ConnectionTrait, DatabaseConnection, QueryResult, Statement};
 use tonic::{Request, Response, Status, transport::Channel, transport::server::TcpIncoming};
 
@@ -146,15 +146,7 @@ impl Processes {
         for service in ALL {
             let url = match engine {
                 Engine::Sqlite => format!("sqlite://{}", folder.join(format!("{}.db", service.name)).display()),
-                Engine::Postgres => {
-                    let prepare = async |url: &str| {
-                        let target = Target::parse(url).unwrap();
-                        let db = Database::connect(service.name, &target, Clock::real(), service.migrations).await.unwrap();
-                        db.close().await;
-                        Ok(())
-                    };
-                    testbed::postgres::database(service.name, prepare).await.unwrap()?
-                }
+                Engine::Postgres => testbed::postgres::migrated(service).await?,
             };
             urls.insert(service.name, url);
             // Free a moment ago; whoever takes it in between shows as a service that does not start.
@@ -271,7 +263,7 @@ impl Processes {
     /// A service, by its certificate.
     pub fn peer(&self, name: &'static str, caller: &str) -> Channel {
         let tls = Tls::new(TlsFiles::in_folder(&self.keys(), caller)).unwrap();
-        Peer::lazy(name, &self.address(name), Some(&tls)).unwrap().bare()
+        rpc::service_channel(name, &self.address(name), Some(&tls)).unwrap()
     }
     /// A token, with its scheme.
     pub fn token(&self, principal: &Principal) -> String {

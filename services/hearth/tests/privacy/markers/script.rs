@@ -203,8 +203,12 @@ async fn archive(s: &Sower<'_>, played: &mut Played) -> String {
 async fn vendor(s: &Sower<'_>, played: &mut Played) -> String {
     let json = json!({"uscc": credit_code(), "name": "津河管道维修有限公司", "kinds": ["VENDOR_KIND_SERVICE_FIRM"]});
     let vendor = s.by(Role::ItDepartment, "hearth.vendor.v1.VendorService/RegisterVendor", json).await;
+    let etag = at(&vendor, "/vendor/etag");
     let vendor = at(&vendor, "/vendor/vendor_id");
     played.vendor.clone_from(&vendor);
+    let represented = json!({"vendor_id": vendor, "etag": etag});
+    s.by(Role::ItDepartment, "hearth.vendor.v1.VendorService/RecordLegalRepresentative", represented)
+        .await;
     let person = json!({"vendor_id": vendor, "field_work": true});
     let person = s.by(Role::ItDepartment, "hearth.vendor.v1.PersonService/RegisterPerson", person).await;
     let person = at(&person, "/person/person_id");

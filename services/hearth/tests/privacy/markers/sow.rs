@@ -131,7 +131,10 @@ impl<'a> Sower<'a> {
         let (value, needle) = match class {
             NAME => (format!("欧阳{tail}"), tail),
             2 => (format!("139{:08}", 70_000_000 + n * 37), String::new()),
-            3 => (id_number(n), String::new()),
+            3 => (
+                testbed::id_number(&format!("1101051949{:02}{:02}{:03}", 1 + n % 12, 1 + n / 12 % 28, n % 1000)),
+                String::new(),
+            ),
             ADDRESS => (format!("天津市河西区友谊路{n}号{tail}"), tail),
             OTHER => (format!("情况{tail}"), tail),
             _ => panic!("{field}: no marker is known for the class {class}"),
@@ -298,14 +301,6 @@ pub fn staff(role: Role) -> Principal {
         service,
         ..Principal::default()
     }
-}
-
-/// An identity number with a right check digit.
-fn id_number(n: usize) -> String {
-    let body = format!("1101051949{:02}{:02}{:03}", 1 + n % 12, 1 + n / 12 % 28, n % 1000);
-    let weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
-    let sum: u32 = body.chars().zip(weights).map(|(c, weight)| c.to_digit(10).unwrap() * weight).sum();
-    format!("{body}{}", "10X98765432".chars().nth((sum % 11) as usize).unwrap())
 }
 
 /// Whether a refusal is one that the request itself earned, not a fault.
