@@ -88,7 +88,7 @@ pub async fn database(service: &str, prepare: impl AsyncFnOnce(&str) -> Result<(
     Ok(Some(with_database(&server.admin, &name)?))
 }
 
-/// The URL of a fresh database with the tables of a service; `None` as for [`database`].
+/// The URL of a fresh database with the tables of a service; `None` as for [`database()`].
 pub async fn migrated(service: Service) -> Option<String> {
     let prepare = async |url: &str| {
         let target = Target::parse(url).map_err(Error::msg)?;
