@@ -192,7 +192,7 @@ pub(crate) async fn submit(desk: Desk, call: Call, request: SubmitPolicyVersionR
         .chain_update([0])
         .chain_update(&held.version.sections)
         .finalize();
-    held.version.content_digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    held.version.content_digest = hex::encode(digest);
     held.version.reason = String::new();
     let policy_version = held.save(&mut write).await?;
     write.commit(SubmitPolicyVersionResponse { policy_version }).await

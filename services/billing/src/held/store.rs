@@ -9,7 +9,7 @@ use database::{Scope, Scoped, Write, find};
 use money::{Money, Volume};
 use rpc::{Fault, page::Page, wire};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
     sea_query::{Expr, ExprTrait},
 };
 use uuid::Uuid;
@@ -21,7 +21,7 @@ use crate::{
     run::{model::Draft, store::run},
     supply::store::supply,
     table,
-    words::known,
+    words::{has_word, known},
 };
 
 table!(held_bill, "held_bill", {
@@ -246,14 +246,7 @@ pub async fn list(
         select = select.filter(held_bill::Column::State.eq(state.code()));
     }
     if let Some(code) = Code::of_number(request.code) {
-        // Codes are words parted by blanks; none is the beginning or the end of another.
-        let (code, column) = (code.code(), held_bill::Column::Codes);
-        let any = Condition::any()
-            .add(column.eq(code))
-            .add(column.like(format!("{code} %")))
-            .add(column.like(format!("% {code}")))
-            .add(column.like(format!("% {code} %")));
-        select = select.filter(any);
+        select = select.filter(has_word(held_bill::Column::Codes, code.code()));
     }
     for (column, value) in [
         (held_bill::Column::Branch, &request.branch),

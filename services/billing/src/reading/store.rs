@@ -6,16 +6,14 @@ use calendar::{Instant, NaiveDate};
 use contracts::hearth::billing::v1 as proto;
 use database::{Scope, Scoped, find};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict,
-};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict};
 use uuid::Uuid;
 
 use super::model::{Code, ExceptionState, Method, ReadingState, Source, codes_of, join};
 use crate::{
     meter::store::{installation, metres},
     table,
-    words::known,
+    words::{has_word, known},
 };
 
 table!(reading, "reading", {
@@ -256,14 +254,7 @@ pub async fn exceptions(
         select = select.filter(exception::Column::State.eq(state.code()));
     }
     if let Some(code) = Code::of_number(request.code) {
-        // Codes are words parted by blanks; one may be the beginning of another.
-        let (code, column) = (code.code(), exception::Column::Codes);
-        let any = Condition::any()
-            .add(column.eq(code))
-            .add(column.like(format!("{code} %")))
-            .add(column.like(format!("% {code}")))
-            .add(column.like(format!("% {code} %")));
-        select = select.filter(any);
+        select = select.filter(has_word(exception::Column::Codes, code.code()));
     }
     if !request.meter_no.is_empty() {
         select = select.filter(exception::Column::MeterNo.eq(&request.meter_no));

@@ -170,10 +170,7 @@ pub fn reporter_key(account: Option<Uuid>, phone_index: Option<&[u8]>, premises:
     let premises = premises.map(|id| id.to_string()).unwrap_or_default();
     match (account, phone_index) {
         (Some(account), _) => format!("account:{account}:{premises}"),
-        (None, Some(index)) => {
-            let index: String = index.iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("phone:{index}:{premises}")
-        }
+        (None, Some(index)) => format!("phone:{}:{premises}", hex::encode(index)),
         (None, None) => String::new(),
     }
 }
