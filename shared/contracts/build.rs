@@ -5,6 +5,7 @@ use std::{env, error::Error, fs, path::Path, path::PathBuf};
 use protox::{
     Compiler,
     file::{ChainFileResolver, DescriptorSetFileResolver, GoogleFileResolver, IncludeFileResolver},
+    prost_reflect,
 };
 
 #[path = "build/lint.rs"]

@@ -1,9 +1,9 @@
-//! What no linter of others knows: every method says who may call it, every text of a request has a limit, no event carries
-//! personal data, no contract of one service imports another's.
+//! What no linter of others knows: every method says who may call it, who reveals says why, every text of a request has a limit, no event
+//! carries personal data, no contract of one service imports another's.
 
 use std::{collections::BTreeSet, error::Error};
 
-use protox::prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value};
+use super::prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value};
 
 pub fn check(pool: &DescriptorPool) -> Result<(), Box<dyn Error>> {
     let access = pool.get_extension_by_name("hearth.options.v1.access").ok_or("the access option is missing")?;
@@ -23,8 +23,12 @@ pub fn check(pool: &DescriptorPool) -> Result<(), Box<dyn Error>> {
         if (kind == 2 || kind == 3) && !method.is_client_streaming() && method.input().get_field_by_name("request_id").is_none() {
             faults.insert(format!("{}: a write without request_id", method.full_name()));
         }
+        let purpose = method.input().get_field_by_name("purpose");
+        if kind == 3 && !purpose.is_some_and(|field| text_rules(&field, &rules).is_some_and(|text| text.has_field_by_name("min_len"))) {
+            faults.insert(format!("{}: a reveal without a purpose that has a least length", method.full_name()));
+        }
         reach(&method.input(), &mut BTreeSet::new(), &mut |field| {
-            if field.kind() == Kind::String && !field.is_map() && !limited(&field.options(), &rules, field.is_list()) {
+            if field.kind() == Kind::String && !field.is_map() && !limited(field, &rules) {
                 faults.insert(format!("{}: a text of a request without a limit", field.full_name()));
             }
             if field.is_list() && !bounded(&field.options(), &rules) {
@@ -96,17 +100,20 @@ fn part(value: &DynamicMessage, name: &str) -> Option<DynamicMessage> {
     }
 }
 
-fn limited(options: &DynamicMessage, rules: &protox::prost_reflect::ExtensionDescriptor, list: bool) -> bool {
+/// The rules of a text, or of each text of a list.
+fn text_rules(field: &FieldDescriptor, rules: &ExtensionDescriptor) -> Option<DynamicMessage> {
+    let options = field.options();
     let value = options.get_extension(rules);
-    let Some(field) = value.as_message().filter(|_| options.has_extension(rules)) else {
-        return false;
-    };
-    let string = if list {
-        part(field, "repeated").and_then(|r| part(&r, "items")).and_then(|i| part(&i, "string"))
+    let found = value.as_message().filter(|_| options.has_extension(rules))?;
+    if field.is_list() {
+        part(&part(&part(found, "repeated")?, "items")?, "string")
     } else {
-        part(field, "string")
-    };
-    string.is_some_and(|s| {
+        part(found, "string")
+    }
+}
+
+fn limited(field: &FieldDescriptor, rules: &ExtensionDescriptor) -> bool {
+    text_rules(field, rules).is_some_and(|s| {
         let known = s.descriptor();
         ["const", "len", "max_len", "max_bytes", "pattern", "in", "uuid"]
             .iter()
@@ -114,7 +121,7 @@ fn limited(options: &DynamicMessage, rules: &protox::prost_reflect::ExtensionDes
     })
 }
 
-fn bounded(options: &DynamicMessage, rules: &protox::prost_reflect::ExtensionDescriptor) -> bool {
+fn bounded(options: &DynamicMessage, rules: &ExtensionDescriptor) -> bool {
     let value = options.get_extension(rules);
     value
         .as_message()
