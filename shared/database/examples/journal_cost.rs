@@ -17,7 +17,7 @@ use contracts::hearth::{
 };
 use database::{Begun, Database, Target, journal};
 use rpc::{Call, Kind, Principal};
-use sea_orm::{ConnectionTrait, Statement, TransactionTrait, Value};
+use sea_orm::{ConnectionTrait, Statement, TransactionOptions, Value};
 use uuid::Uuid;
 
 const NOTES: &str = "-- both\nCREATE TABLE note (id bigint NOT NULL PRIMARY KEY, text text NOT NULL)";
@@ -48,7 +48,7 @@ async fn journaled(db: &Database, n: i64) {
 
 /// The same statements without the row of the journal and its event.
 async fn bare(db: &Database, n: i64) {
-    let tx = db.writer().begin().await.unwrap();
+    let tx = db.writer().begin(TransactionOptions::default()).await.unwrap();
     let backend = tx.get_database_backend();
     let marks: Vec<_> = (1..7)
         .map(|i| {

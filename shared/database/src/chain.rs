@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{
-    Database,
+    Conn, Database,
     entity::{cursor, event, job, journal, parked_event, seal},
     history,
 };
@@ -160,13 +160,14 @@ pub async fn verify(db: &Database) -> Result<VerifyJournalResponse, Fault> {
                 position: c.position,
             })
             .collect(),
-        open_jobs: i64::try_from(
-            job::Entity::find()
-                .filter(job::Column::State.is_in(["QUEUED", "RUNNING"]))
-                .count(reader)
-                .await?,
-        )
-        .unwrap_or(i64::MAX),
+        open_jobs: jobs(reader, &["QUEUED", "RUNNING"]).await?,
+        failed_jobs: jobs(reader, &["FAILED"]).await?,
         orphans: vec![],
     })
+}
+
+/// How many jobs are in one of some states.
+async fn jobs(reader: &Conn, states: &[&str]) -> Result<i64, Fault> {
+    let found = job::Entity::find().filter(job::Column::State.is_in(states.iter().copied()));
+    Ok(i64::try_from(found.count(reader).await?).unwrap_or(i64::MAX))
 }

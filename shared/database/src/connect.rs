@@ -7,8 +7,7 @@ use calendar::Clock;
 use hmac::{Hmac, KeyInit};
 use rpc::Fault;
 use sea_orm::{
-    AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait,
+    AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, IsolationLevel, SqliteTransactionMode, Statement, TransactionOptions,
     sqlx::{
         Connection, Executor, Row,
         sqlite::{SqliteJournalMode, SqliteSynchronous},
@@ -17,7 +16,7 @@ use sea_orm::{
 use sha2::Sha256;
 use tokio::sync::watch;
 
-use crate::migrate;
+use crate::{conn::Conn, migrate};
 
 /// Which database engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,8 +67,8 @@ struct Inner {
     service: &'static str,
     engine: Engine,
     /// SQLite: the one writing connection, which queues writers fairly. PostgreSQL: the pool of the calls.
-    writer: DatabaseConnection,
-    reader: DatabaseConnection,
+    writer: Conn,
+    reader: Conn,
     clock: Clock,
     /// Keyed, and fed nothing yet.
     digest: OnceLock<Hmac<Sha256>>,
@@ -89,6 +88,7 @@ impl Database {
                 (pool.clone(), pool)
             }
         };
+        let (writer, reader) = (Conn::from(writer), Conn::from(reader));
         refuse_unsafe(&writer, target.engine).await?;
         migrate(&writer, target.engine, steps).await?;
         if target.engine == Engine::Sqlite {
@@ -117,11 +117,11 @@ impl Database {
         &self.0.clock
     }
     /// For reads; never for writes.
-    pub fn reader(&self) -> &DatabaseConnection {
+    pub fn reader(&self) -> &Conn {
         &self.0.reader
     }
     /// The pool of the writes, for work that needs statements of its own (a bulk load, a constraint test).
-    pub fn writer(&self) -> &DatabaseConnection {
+    pub fn writer(&self) -> &Conn {
         &self.0.writer
     }
     /// Gives the key of the digests of requests, which is the same for as long as the database lives. Without it nothing is written.
@@ -138,27 +138,38 @@ impl Database {
     pub(crate) fn sealed(&self) -> &watch::Sender<u64> {
         &self.0.sealed
     }
-    pub(crate) async fn transaction(&self) -> Result<DatabaseTransaction, DbErr> {
+    pub(crate) async fn transaction(&self) -> Result<Conn, DbErr> {
         begin(&self.0.writer, self.0.engine).await
+    }
+
+    /// Reads of one moment, until it is dropped. SQLite reads so by itself.
+    pub async fn moment(&self) -> Result<Conn, DbErr> {
+        let postgres = self.0.engine == Engine::Postgres;
+        let options = TransactionOptions {
+            isolation_level: postgres.then_some(IsolationLevel::RepeatableRead),
+            access_mode: postgres.then_some(AccessMode::ReadOnly),
+            sqlite_transaction_mode: None,
+        };
+        self.0.reader.begin(options).await
     }
 
     /// Closes the connections; SQLite folds its log into the file.
     pub async fn close(&self) {
         for connection in [&self.0.reader, &self.0.writer] {
             // Nobody is left to hear of a failure here, and nothing is lost by it.
-            let _ = connection.close_by_ref().await;
+            let _ = connection.close().await;
         }
     }
 }
 
 /// BEGIN IMMEDIATE on SQLite, READ COMMITTED on PostgreSQL.
-pub(crate) async fn begin(connection: &DatabaseConnection, engine: Engine) -> Result<DatabaseTransaction, DbErr> {
+pub(crate) async fn begin(connection: &Conn, engine: Engine) -> Result<Conn, DbErr> {
     let options = TransactionOptions {
         isolation_level: (engine == Engine::Postgres).then_some(IsolationLevel::ReadCommitted),
         access_mode: None::<AccessMode>,
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
     };
-    connection.begin_with_options(options).await
+    connection.begin(options).await
 }
 
 async fn pool(target: &Target, connections: u32) -> Result<DatabaseConnection, DbErr> {
@@ -206,7 +217,7 @@ async fn pool(target: &Target, connections: u32) -> Result<DatabaseConnection, D
     sea_orm::Database::connect(options).await
 }
 
-async fn refuse_unsafe(connection: &DatabaseConnection, engine: Engine) -> Result<(), Fault> {
+async fn refuse_unsafe(connection: &Conn, engine: Engine) -> Result<(), Fault> {
     let wanted: &[(&str, &[&str])] = match engine {
         Engine::Sqlite => &[
             ("PRAGMA journal_mode", &["wal"]),
@@ -256,7 +267,7 @@ fn keeps_wal_whole(version: &str) -> bool {
 }
 
 /// Tells the faults which unique rule stands behind which columns, since SQLite names only those.
-async fn name_unique_rules(connection: &DatabaseConnection) -> Result<(), DbErr> {
+async fn name_unique_rules(connection: &Conn) -> Result<(), DbErr> {
     let sql = "SELECT m.name AS rule, m.tbl_name || '.' || group_concat(i.name, ', ' || m.tbl_name || '.') AS columns
         FROM sqlite_master m, pragma_index_info(m.name) i
         WHERE m.type = 'index' AND m.sql LIKE 'CREATE UNIQUE%' GROUP BY m.name ORDER BY m.name";

@@ -249,7 +249,7 @@ async fn cancel(db: Database, call: Call, request: CancelJobRequest) -> Result<C
         .one(&*write)
         .await?
         .ok_or_else(|| Fault::not_found("job", &request.job_id))?;
-    if !matches!(row.state.as_str(), "QUEUED" | "RUNNING") {
+    if !matches!(row.state.as_str(), "QUEUED" | "RUNNING" | "FAILED") {
         return Err(Fault::precondition("JOB_ENDED", "the job has ended already"));
     }
     row.state = "CANCELLED".to_owned();

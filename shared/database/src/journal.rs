@@ -9,13 +9,14 @@ use contracts::hearth::journal::v1::{
 };
 use futures::Stream;
 use rpc::{Call, Fault, Outflow};
-use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Statement, Value};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Statement, Value};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::{
     Database, Engine,
     chain::chain,
+    conn::Conn,
     entity::{event, journal, seal},
     history,
     point::point,
@@ -124,7 +125,7 @@ pub async fn seal(db: &Database) -> Result<u64, Fault> {
     Ok(u64::try_from(rows.len()).unwrap_or(BATCH))
 }
 
-async fn last_sequences(tx: &DatabaseTransaction, mut subjects: Vec<String>) -> Result<HashMap<String, i64>, Fault> {
+async fn last_sequences(tx: &Conn, mut subjects: Vec<String>) -> Result<HashMap<String, i64>, Fault> {
     subjects.sort();
     subjects.dedup();
     let mut last = HashMap::new();
@@ -145,7 +146,7 @@ async fn last_sequences(tx: &DatabaseTransaction, mut subjects: Vec<String>) -> 
 }
 
 /// Sets two columns of many rows in one statement.
-async fn set(tx: &DatabaseTransaction, engine: Engine, table: &str, a: (&str, &str), b: (&str, &str), rows: Vec<[Value; 3]>) -> Result<(), Fault> {
+async fn set(tx: &Conn, engine: Engine, table: &str, a: (&str, &str), b: (&str, &str), rows: Vec<[Value; 3]>) -> Result<(), Fault> {
     for chunk in rows.chunks(300) {
         let list: Vec<_> = (0..chunk.len())
             .map(|i| match engine {

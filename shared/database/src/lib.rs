@@ -5,6 +5,7 @@
 //! events of another service and moves its cursor in the transaction of the effect. [`jobs`] holds work that outlives a call.
 
 mod chain;
+mod conn;
 mod connect;
 mod consumer;
 mod entity;
@@ -20,6 +21,7 @@ mod scope;
 pub mod table;
 mod write;
 
+pub use conn::Conn;
 pub use connect::{Database, Engine, Target};
 pub use consumer::{Consumer, consume};
 pub use contracts::hearth::journal::v1::Event;

@@ -1,8 +1,8 @@
 use rpc::Fault;
-use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use sea_orm::{ConnectionTrait, Statement};
 use sha2::{Digest, Sha256};
 
-use crate::{Engine, connect::begin};
+use crate::{Engine, conn::Conn, connect::begin};
 
 /// Steps of the tables that every service has. They run before those of the service and are numbered downwards from 0, so that both can grow.
 const MACHINERY: [&str; 3] = [include_str!("machinery.sql"), include_str!("machinery_2.sql"), include_str!("machinery_3.sql")];
@@ -16,7 +16,7 @@ const TABLE_LOCK: i64 = 0x6865_6172_7468;
 ///
 /// A step is one text for both engines. Sections start with a line `-- both`, `-- sqlite` or `-- postgres`; statements are parted
 /// by a line `--;`.
-pub async fn migrate(connection: &DatabaseConnection, engine: Engine, steps: &[&str]) -> Result<(), Fault> {
+pub async fn migrate(connection: &Conn, engine: Engine, steps: &[&str]) -> Result<(), Fault> {
     let tx = begin(connection, engine).await?;
     if engine == Engine::Postgres {
         // Of two who make the same table at once PostgreSQL refuses one, IF NOT EXISTS or not.

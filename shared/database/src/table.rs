@@ -1,6 +1,11 @@
 //! The short form of an entity, and how its rows are written.
 
-use sea_orm::{ActiveModelBehavior, ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, Iterable};
+use sea_orm::{
+    ConnectionTrait, DbErr, EntityTrait, IdenStatic, Iterable, ModelTrait, PrimaryKeyToColumn, RuntimeErr, Value,
+    sea_query::{Alias, DynIden, Expr, ExprTrait, IntoIden, Query, TableRef},
+};
+
+use crate::Conn;
 
 /// Declares the entity of a table: a module with the row, its columns and the active model.
 #[macro_export]
@@ -28,39 +33,55 @@ macro_rules! table {
 const BINDS: usize = 30_000;
 
 /// Writes rows in sets, every column of each.
-pub async fn insert_all<E>(conn: &impl ConnectionTrait, rows: Vec<E::Model>) -> Result<(), DbErr>
-where
-    E: EntityTrait,
-    E::Model: IntoActiveModel<E::ActiveModel>,
-    E::ActiveModel: Send,
-{
-    let columns = <E as EntityTrait>::Column::iter().count().max(1);
+pub fn insert_all<E: EntityTrait>(conn: &Conn, rows: Vec<E::Model>) -> impl Future<Output = Result<(), DbErr>> {
+    let values = rows.into_iter().map(|row| E::Column::iter().map(|column| row.get(column)).collect());
+    write(conn, E::default().table_ref(), columns::<E>(), values.collect())
+}
+
+/// Writes one new row, every column of it.
+pub fn insert<E: EntityTrait>(conn: &Conn, row: E::Model) -> impl Future<Output = Result<(), DbErr>> {
+    insert_all::<E>(conn, vec![row])
+}
+
+/// Writes every column of a row that is there.
+pub fn update<E: EntityTrait>(conn: &Conn, row: E::Model) -> impl Future<Output = Result<(), DbErr>> {
+    let key: Vec<_> = E::PrimaryKey::iter().map(|key| key.into_column().as_str()).collect();
+    let values = E::Column::iter().map(|column| (column.as_str(), row.get(column)));
+    let (key, values) = values.partition(|(column, _)| key.contains(column));
+    change(conn, E::default().table_ref(), key, values)
+}
+
+fn columns<E: EntityTrait>() -> Vec<DynIden> {
+    E::Column::iter().map(IntoIden::into_iden).collect()
+}
+
+// What follows knows no entity: it is compiled once.
+
+async fn write(conn: &Conn, table: TableRef, columns: Vec<DynIden>, rows: Vec<Vec<Value>>) -> Result<(), DbErr> {
+    let most = BINDS / columns.len().max(1);
     let mut rows = rows.into_iter().peekable();
     while rows.peek().is_some() {
-        let set: Vec<_> = rows.by_ref().take(BINDS / columns).map(|row| row.into_active_model().reset_all()).collect();
-        E::insert_many(set).exec_without_returning(conn).await?;
+        let mut insert = Query::insert();
+        insert.into_table(table.clone()).columns(columns.clone());
+        for row in rows.by_ref().take(most) {
+            let row = row.into_iter().map(Expr::val);
+            insert.values(row).map_err(|error| DbErr::Query(RuntimeErr::Internal(error.to_string())))?;
+        }
+        conn.execute(&insert).await?;
     }
     Ok(())
 }
 
-/// Writes one new row, every column of it.
-pub async fn insert<E>(conn: &impl ConnectionTrait, row: E::Model) -> Result<(), DbErr>
-where
-    E: EntityTrait,
-    E::Model: IntoActiveModel<E::ActiveModel>,
-    E::ActiveModel: Send,
-{
-    E::insert(row.into_active_model().reset_all()).exec_without_returning(conn).await?;
-    Ok(())
-}
-
-/// Writes every column of a row that is there.
-pub async fn update<E>(conn: &impl ConnectionTrait, row: E::Model) -> Result<(), DbErr>
-where
-    E: EntityTrait,
-    E::Model: IntoActiveModel<E::ActiveModel>,
-    E::ActiveModel: ActiveModelBehavior + Send,
-{
-    E::update(row.into_active_model().reset_all()).exec(conn).await?;
-    Ok(())
+async fn change(conn: &Conn, table: TableRef, key: Vec<(&'static str, Value)>, values: Vec<(&'static str, Value)>) -> Result<(), DbErr> {
+    let mut update = Query::update();
+    update
+        .table(table)
+        .values(values.into_iter().map(|(column, value)| (Alias::new(column), value.into())));
+    for (column, value) in key {
+        update.and_where(Expr::col(Alias::new(column)).eq(value));
+    }
+    match conn.execute(&update).await?.rows_affected() {
+        0 => Err(DbErr::RecordNotUpdated),
+        _ => Ok(()),
+    }
 }

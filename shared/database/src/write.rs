@@ -4,12 +4,13 @@ use calendar::Instant;
 use hmac::{Hmac, Mac};
 use prost::{Message, Name};
 use rpc::{Call, Fault, Kind, Wire};
-use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, TryInsertResult};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, TryInsertResult};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{
     Database,
+    conn::Conn,
     entity::{event, journal, replay},
     point::point,
 };
@@ -25,7 +26,7 @@ pub enum Begun<R> {
 /// One write in progress: the transaction and what its journal row will say. Dropped without [`commit`](Self::commit) or
 /// [`close`](Self::close) it leaves nothing.
 pub struct Write {
-    tx: DatabaseTransaction,
+    tx: Conn,
     db: Database,
     call: Call,
     now: Instant,
@@ -44,8 +45,8 @@ struct Pending {
 }
 
 impl Deref for Write {
-    type Target = DatabaseTransaction;
-    fn deref(&self) -> &DatabaseTransaction {
+    type Target = Conn;
+    fn deref(&self) -> &Conn {
         &self.tx
     }
 }

@@ -395,6 +395,29 @@ async fn a_job_runs_to_its_end_and_is_watched() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_failed_job_counts_until_it_is_put_away() {
+    testbed::each(NOTED, async |bed| {
+        let db = bed.db();
+        let write = db.open(&call("li")).await.unwrap();
+        let id = jobs::start(&write, "of-nobody", b"").await.unwrap().to_string();
+        write.close().await.unwrap();
+        let counted = async || {
+            let journal = journal::verify(&db).await.unwrap();
+            (journal.open_jobs, journal.failed_jobs)
+        };
+        assert_eq!(counted().await, (1, 0));
+        db.writer().execute_unprepared("UPDATE job SET state = 'FAILED'").await.unwrap();
+        assert_eq!(counted().await, (0, 1));
+        let mut manager = JobServiceClient::new(bed.staff(&[Role::ServiceManager]));
+        let job = manager.cancel_job(request(&id)).await.unwrap().into_inner().job.unwrap();
+        assert_eq!(job.state(), job::State::Cancelled);
+        assert_eq!(counted().await, (0, 0));
+        assert_eq!(testbed::reason(&manager.cancel_job(request(&id)).await.unwrap_err()), "JOB_ENDED");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_changed_step_of_the_database_is_refused() {
     testbed::each_of(NOTED, &[database::Engine::Sqlite], async |bed| {
         let target = Target::parse(&format!("sqlite://{}", bed.file().display())).unwrap();

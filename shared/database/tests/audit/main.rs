@@ -11,7 +11,7 @@ use contracts::hearth::{
 };
 use database::{Begun, Database, Engine, journal};
 use rpc::{Call, Fault, Kind, Principal};
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, TransactionOptions};
 use testbed::{eventually, key};
 
 const NOTES: &str = "-- both\nCREATE TABLE note (id bigint NOT NULL PRIMARY KEY, text text NOT NULL)\n--;\nCREATE TABLE kept (id bigint NOT NULL PRIMARY KEY)
@@ -72,7 +72,7 @@ async fn number(db: &Database, sql: &str) -> i64 {
 
 /// Several statements in one transaction.
 async fn all(db: &Database, statements: &[String]) -> Result<(), DbErr> {
-    let tx = db.writer().begin().await?;
+    let tx = db.writer().begin(TransactionOptions::default()).await?;
     for statement in statements {
         tx.execute_unprepared(statement).await?;
     }

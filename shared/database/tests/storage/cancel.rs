@@ -72,8 +72,8 @@ async fn r_c4_a_caller_who_leaves_leaves_no_open_transaction_behind() {
         let calls = runs(1_000, 10_000);
         let (db, client) = (bed.db(), desk(bed));
         // Connections first: to make one takes longer than any caller stays.
-        let reader = db.reader().clone();
-        let warm = (0..POOL).map(|_| value::<String>(&reader, "SELECT pg_sleep(0.2)::text"));
+        let reader = db.reader();
+        let warm = (0..POOL).map(|_| value::<String>(reader, "SELECT pg_sleep(0.2)::text"));
         futures::future::join_all(warm).await;
         let mut state = SEED;
         let mut left = 0;

@@ -10,7 +10,7 @@ use contracts::hearth::{
 use database::{Consumer, Engine, Event, Write, consume};
 use prost::Message;
 use rpc::{Fault, Routes};
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use sea_orm::{ConnectionTrait, TransactionOptions};
 
 use crate::{
     desk::{DESK, desk, note},
@@ -22,7 +22,7 @@ async fn r_e3_an_event_that_commits_after_a_younger_one_is_told() {
     // SQLite has one writer: there nothing commits out of order.
     testbed::each_of(DESK, &[Engine::Postgres], async |bed| {
         let db = bed.db();
-        let late = db.writer().begin().await.unwrap();
+        let late = db.writer().begin(TransactionOptions::default()).await.unwrap();
         for sql in [
             "INSERT INTO journal (id, written_at, actor, method, subjects, digest) VALUES ('00000000-0000-7000-8000-000000000001', 1, 'late', 'm', '', '')",
             "INSERT INTO event (id, journal_id, ordinal, kind, subject, occurred_at, data)

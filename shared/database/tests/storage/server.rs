@@ -167,7 +167,7 @@ pub async fn beside(url: &str) -> DatabaseConnection {
 }
 
 /// The one value of the one row.
-pub async fn value<T: sea_orm::TryGetable>(connection: &DatabaseConnection, sql: &str) -> T {
+pub async fn value<T: sea_orm::TryGetable>(connection: &impl ConnectionTrait, sql: &str) -> T {
     let ask = Statement::from_string(connection.get_database_backend(), sql);
     connection.query_one_raw(ask).await.unwrap().unwrap().try_get_by_index(0).unwrap()
 }
