@@ -13,7 +13,7 @@ pub use host::{Built, Host, Parts, Running, Service, Start, start};
 pub use key_set::KeySet;
 pub use rotate::ROTATION;
 pub use run::run;
-pub use settings::{SETTINGS, Setting, Settings, settings_table};
+pub use settings::{SETTINGS, Setting, Settings, origin, settings_table};
 
 /// The version of the suite.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

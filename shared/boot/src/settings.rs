@@ -1,7 +1,9 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use database::Target;
+use http::Uri;
 use rpc::{Load, TlsFiles};
+use tracing_subscriber::EnvFilter;
 
 use crate::KeySet;
 
@@ -199,8 +201,17 @@ impl Settings {
             of_one: number("calls_of_one"),
             in_hand: number("calls_in_hand"),
         };
-        let peers = crate::PORTS.iter().map(|(name, _)| (*name, get(name))).collect();
-        let origins = get("origins").split(',').map(str::trim).filter(|o| !o.is_empty()).map(str::to_owned).collect();
+        let otlp_endpoint = Some(get("otlp_endpoint")).filter(|e| !e.is_empty());
+        let origins: Vec<_> = get("origins").split(',').map(str::trim).filter(|o| !o.is_empty()).map(str::to_owned).collect();
+        let peers: BTreeMap<_, _> = crate::PORTS.iter().map(|(name, _)| (*name, get(name))).collect();
+        let addresses = peers.iter().map(|(name, address)| (*name, address));
+        let addresses = addresses.chain(origins.iter().map(|origin| ("origins", origin)));
+        for (name, address) in addresses.chain(otlp_endpoint.iter().map(|endpoint| ("otlp_endpoint", endpoint))) {
+            mistakes.extend(origin(address).err().map(|mistake| format!("{name}: {mistake}")));
+        }
+        if let Err(mistake) = EnvFilter::try_new(get("log")) {
+            mistakes.push(format!("log: {mistake}"));
+        }
         match (database, listen, jwks) {
             (Some(database), Some(listen), Ok(jwks)) if mistakes.is_empty() => Ok(Self {
                 database,
@@ -216,12 +227,24 @@ impl Settings {
                 origins,
                 connections_per_address: usize::try_from(connections).unwrap_or(usize::MAX),
                 load,
-                otlp_endpoint: Some(get("otlp_endpoint")).filter(|e| !e.is_empty()),
+                otlp_endpoint,
                 log: get("log"),
             }),
             _ => Err(mistakes),
         }
     }
+}
+
+/// An address with scheme and host and without a path: the origin of a server or of a page in a browser.
+///
+/// # Errors
+/// The mistake, in words.
+pub fn origin(address: &str) -> Result<String, String> {
+    let uri: Option<Uri> = address.parse().ok();
+    let origin = uri.and_then(|uri| Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?)));
+    origin
+        .filter(|origin| origin == address && origin.starts_with("http"))
+        .ok_or_else(|| format!("{address} is no address such as https://hearth.example.com:7701"))
 }
 
 fn parse_file(text: &str, mistakes: &mut Vec<String>) -> BTreeMap<String, String> {
@@ -271,20 +294,37 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_told_at_once() {
-        let environment = |name: &str| (name == "HEARTH_LISTEN").then(|| "nowhere".to_owned());
+        let environment = |name: &str| {
+            let value = match name {
+                "HEARTH_LISTEN" => "nowhere",
+                "HEARTH_ORIGINS" => "https://portal.example.com, *",
+                "HEARTH_VENDOR" => "vendor:7704",
+                "HEARTH_REFLECTION" => "no",
+                "HEARTH_LOG" => "hall=loud",
+                "OTEL_EXPORTER_OTLP_ENDPOINT" => "https://collector/v1/traces",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        };
         let flags = BTreeMap::from([("database_url".to_owned(), "mysql://x".to_owned())]);
-        let mistakes = Settings::read("hall", 7702, &flags, environment, Some("colour = \"red\"\nlog = 7\n"))
+        let mistakes = Settings::read("hall", 7702, &flags, environment, Some("colour = \"red\"\nissuer = 7\n"))
             .unwrap_err()
             .join("\n");
         for expected in [
             "colour: there is no such setting",
-            "log: the value has to be a text",
             "mysql is no database URL",
             "listen: nowhere",
+            "origins: * is no address",
+            "vendor: vendor:7704 is no address",
+            "reflection: no is neither on nor off",
+            "log: error parsing level filter",
+            "issuer: the value has to be a text",
+            "otlp_endpoint: https://collector/v1/traces is no address",
             "issuer is not set",
             "tls_key is not set",
         ] {
             assert!(mistakes.contains(expected), "{expected} is missing in\n{mistakes}");
         }
+        assert!(!mistakes.contains("portal.example.com is") && !mistakes.contains("hall: "), "{mistakes}");
     }
 }
