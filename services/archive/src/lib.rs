@@ -45,6 +45,7 @@ pub const SERVICE: boot::Service = boot::Service {
         include_str!("../migrations/0003_credit.sql"),
         include_str!("../migrations/0004_late_fee.sql"),
         include_str!("../migrations/0005_exposure.sql"),
+        include_str!("../migrations/0006_credit_file.sql"),
     ],
     build,
     references: &[

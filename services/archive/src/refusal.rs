@@ -161,8 +161,8 @@ rpc::refusals! {
         CreditSamePerson = PermissionDenied "CREDIT_SAME_PERSON" "another person has to do this step",
         /// B-08: an account manager decides about the own account.
         CreditOwnAccount = PermissionDenied "CREDIT_OWN_ACCOUNT" "the account manager decides nothing about the own account",
-        /// A factor above 200 % without a leader.
-        CreditNeedsLeader = PermissionDenied "CREDIT_NEEDS_LEADER" "a leader has to approve a factor above 200 %",
+        /// A factor above 200 %, or an exception, without a leader.
+        CreditNeedsLeader = PermissionDenied "CREDIT_NEEDS_LEADER" "a leader has to approve a factor above 200 % and every exception",
         /// Not the seven factors once each, or another sum than 100.
         ModelWeights = InvalidArgument "MODEL_WEIGHTS" "the seven factors have to stand once each and sum up to 100",
         /// Not the five grades in order with falling thresholds, or credit for grade C.

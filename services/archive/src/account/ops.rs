@@ -30,12 +30,12 @@ pub(crate) async fn open(desk: Desk, call: Call, request: OpenAccountRequest) ->
     let now = write.now();
     let branch = text(&request.branch, 40).map_err(at("branch"))?;
     let party: PartyId = wire::id_of("party_id", &request.party_id)?;
-    let mut party = party_rows::lock(&*write, &Scope::of(&call), party.uuid()).await?;
+    let mut party = party_rows::lock(&write, &Scope::of(&call), party.uuid()).await?;
     let before = party.standing()?;
     let after = parties::step(before, parties::Action::OpenAccount)?;
     if after != before {
         party.state = after.code().to_owned();
-        party_rows::save(&*write, &mut party, now.micros()).await?;
+        party_rows::save(&write, &mut party, now.micros()).await?;
     }
     let year = now.date().year();
     let count = numbers::next(&write, "account", &branch, year, 1).await?;
@@ -49,7 +49,7 @@ pub(crate) async fn open(desk: Desk, call: Call, request: OpenAccountRequest) ->
         created_at: now.micros(),
         updated_at: now.micros(),
     };
-    store::insert(&*write, std::slice::from_ref(&account)).await?;
+    store::insert(&write, std::slice::from_ref(&account)).await?;
     let account = store::show(account)?;
     write.subject(&account.account_id);
     write.event(&account.account_id, &opened(&account));
@@ -122,7 +122,7 @@ pub(crate) async fn close(desk: Desk, call: Call, request: CloseAccountRequest) 
     let account = locked(&write, &call, &request.account_id, &request.etag).await?;
     let party = account.party_id;
     step(account.stands()?, Action::Close)?;
-    let live = agreements::live_on_account(&*write, account.id).await?;
+    let live = agreements::live_on_account(&write, account.id).await?;
     if !live.is_empty() {
         return Err(Fault::from(Refusal::AccountHasAgreements).meta("agreements", live.join(" ")));
     }
@@ -134,18 +134,18 @@ pub(crate) async fn close(desk: Desk, call: Call, request: CloseAccountRequest) 
         },
     );
     // The party is that of an account in scope, whatever branch keeps its file.
-    let mut party = party_rows::lock(&*write, &Scope::everything(), party).await?;
+    let mut party = party_rows::lock(&write, &Scope::everything(), party).await?;
     let open = [State::Opening, State::Open, State::Suspended, State::Paused, State::Closing];
-    if store::count(&*write, party.id, &open).await? == 0 {
+    if store::count(&write, party.id, &open).await? == 0 {
         party.state = parties::step(party.standing()?, parties::Action::LoseLastAccount)?.code().to_owned();
-        party_rows::save(&*write, &mut party, now).await?;
+        party_rows::save(&write, &mut party, now).await?;
     }
     write.commit(CloseAccountResponse { account: Some(account) }).await
 }
 
 async fn locked(write: &Write, call: &Call, id: &str, etag: &str) -> Result<store::row::Model, Fault> {
     let id: AccountId = wire::id_of("account_id", id)?;
-    let account = store::lock(&**write, &Scope::of(call), id.uuid()).await?;
+    let account = store::lock(write, &Scope::of(call), id.uuid()).await?;
     rpc::check_etag(etag, account.id, account.version)?;
     Ok(account)
 }
@@ -157,7 +157,7 @@ pub(crate) async fn change(write: &mut Write, mut account: store::row::Model, ac
     write.subject(account.id);
     if after != before {
         let now = write.now().micros();
-        store::save(&**write, &mut account, after, now).await?;
+        store::save(write, &mut account, after, now).await?;
         let changed = AccountChanged {
             account_id: account.id.to_string(),
             state: store::show_state(after).into(),

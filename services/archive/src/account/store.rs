@@ -1,7 +1,7 @@
 use contracts::hearth::archive::v1::{Account, account};
-use database::{Scope, Scoped};
+use database::{Conn, Scope, Scoped};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::model::State;
@@ -30,7 +30,7 @@ impl row::Model {
     }
 }
 
-pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
+pub(crate) async fn load(conn: &Conn, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
     database::find::<row::Entity>(scope)
         .filter(row::Column::Id.eq(id))
         .one(conn)
@@ -38,7 +38,7 @@ pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -
         .ok_or_else(|| Fault::not_found("account", id))
 }
 
-pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
+pub(crate) async fn lock(conn: &Conn, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
     let found = database::find::<row::Entity>(scope)
         .filter(row::Column::Id.eq(id))
         .lock_exclusive()
@@ -47,7 +47,7 @@ pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -
     found.ok_or_else(|| Fault::not_found("account", id))
 }
 
-pub(crate) async fn list(conn: &impl ConnectionTrait, scope: &Scope, party: Option<Uuid>, account_no: &str, page: &Page) -> Result<Vec<row::Model>, Fault> {
+pub(crate) async fn list(conn: &Conn, scope: &Scope, party: Option<Uuid>, account_no: &str, page: &Page) -> Result<Vec<row::Model>, Fault> {
     let mut found = database::find::<row::Entity>(scope);
     if let Some(party) = party {
         found = found.filter(row::Column::PartyId.eq(party));
@@ -62,12 +62,12 @@ pub(crate) async fn list(conn: &impl ConnectionTrait, scope: &Scope, party: Opti
 }
 
 /// Accounts of the whole company with one of the numbers.
-pub(crate) async fn with_numbers(conn: &impl ConnectionTrait, numbers: Vec<&str>) -> Result<Vec<row::Model>, Fault> {
+pub(crate) async fn with_numbers(conn: &Conn, numbers: Vec<&str>) -> Result<Vec<row::Model>, Fault> {
     Ok(row::Entity::find().filter(row::Column::AccountNo.is_in(numbers)).all(conn).await?)
 }
 
 /// How many accounts of a party, in the whole company, stand in one of the states.
-pub(crate) async fn count(conn: &impl ConnectionTrait, party: Uuid, states: &[State]) -> Result<u64, Fault> {
+pub(crate) async fn count(conn: &Conn, party: Uuid, states: &[State]) -> Result<u64, Fault> {
     let states = states.iter().map(|state| state.code());
     Ok(row::Entity::find()
         .filter(row::Column::PartyId.eq(party))
@@ -76,7 +76,7 @@ pub(crate) async fn count(conn: &impl ConnectionTrait, party: Uuid, states: &[St
         .await?)
 }
 
-pub(crate) async fn insert(conn: &impl ConnectionTrait, accounts: &[row::Model]) -> Result<(), Fault> {
+pub(crate) async fn insert(conn: &Conn, accounts: &[row::Model]) -> Result<(), Fault> {
     let rows = accounts.iter().cloned().map(|account| row::ActiveModel {
         id: Set(account.id),
         account_no: Set(account.account_no),
@@ -92,7 +92,7 @@ pub(crate) async fn insert(conn: &impl ConnectionTrait, accounts: &[row::Model])
 }
 
 /// Writes the state of an account that was locked, and counts its version up.
-pub(crate) async fn save(conn: &impl ConnectionTrait, account: &mut row::Model, state: State, now: i64) -> Result<(), Fault> {
+pub(crate) async fn save(conn: &Conn, account: &mut row::Model, state: State, now: i64) -> Result<(), Fault> {
     account.state = state.code().to_owned();
     account.version = account.version.saturating_add(1);
     account.updated_at = now;
@@ -133,7 +133,7 @@ pub(crate) fn show(account: row::Model) -> Result<Account, Fault> {
 }
 
 /// Ids of all accounts of parties, in the order of opening.
-pub(crate) async fn ids_of(conn: &impl ConnectionTrait, parties: &[Uuid]) -> Result<Vec<Uuid>, Fault> {
+pub(crate) async fn ids_of(conn: &Conn, parties: &[Uuid]) -> Result<Vec<Uuid>, Fault> {
     let found = row::Entity::find()
         .filter(row::Column::PartyId.is_in(parties.iter().copied()))
         .order_by_asc(row::Column::Id);

@@ -38,9 +38,9 @@ pub(crate) async fn sign(desk: Desk, call: Call, request: SignAgreementRequest) 
     let from = model::planned_start(signed, start, now.date()).map_err(at("start_date"))?;
     let use_class = text(&request.use_class, 60).map_err(at("use_class"))?;
 
-    let account = account_rows::lock(&*write, &scope, account.uuid()).await?;
+    let account = account_rows::lock(&write, &scope, account.uuid()).await?;
     account.stands()?.may_sign()?;
-    let (point, premises) = premises_rows::load_point(&*write, &scope, point.uuid()).await?;
+    let (point, premises) = premises_rows::load_point(&write, &scope, point.uuid()).await?;
     if premises.branch != account.branch {
         return Err(Refusal::BranchMismatch.into());
     }
@@ -56,7 +56,7 @@ pub(crate) async fn sign(desk: Desk, call: Call, request: SignAgreementRequest) 
     };
     let mut terms = signature.check(&write, service).await?;
     let id = AgreementId::new();
-    if store::covered(&*write, point.id, service, from, id.uuid()).await? {
+    if store::covered(&write, point.id, service, from, id.uuid()).await? {
         return Err(Refusal::AgreementOverlap.into());
     }
     let count = numbers::next(&write, "agreement", &account.branch, now.date().year(), 1).await?;
@@ -80,7 +80,7 @@ pub(crate) async fn sign(desk: Desk, call: Call, request: SignAgreementRequest) 
         updated_at: now.micros(),
     };
     (terms.agreement_id, terms.version, terms.use_class, terms.from_date) = (id.uuid(), 1, use_class, from);
-    store::insert(&*write, std::slice::from_ref(&agreement), std::slice::from_ref(&terms)).await?;
+    store::insert(&write, std::slice::from_ref(&agreement), std::slice::from_ref(&terms)).await?;
     let agreement = store::show(agreement, vec![terms])?;
     write.subject(id);
     write.event(id, &contract_signed(&agreement, signed));
@@ -137,11 +137,11 @@ impl Signature<'_> {
             Signed::TakenOver => SignMethod::TakenOver,
             Signed::Unspecified => return Err(at("sign_method")(Refusal::Required)),
         };
-        let template = template_rows::load(&**write, id.uuid(), self.template_version).await?;
+        let template = template_rows::load(write, id.uuid(), self.template_version).await?;
         if template.supplies()? != service {
             return Err(Refusal::ServiceMismatch.into());
         }
-        let next = template_rows::next_effective(&**write, &template).await?;
+        let next = template_rows::next_effective(write, &template).await?;
         templates::may_sign(template.version.effective_date, next, self.signed)?;
         let clauses = template.clauses()?;
         let missing = templates::not_acknowledged(&clauses, self.acknowledged);
@@ -168,7 +168,7 @@ impl Signature<'_> {
 /// step that is repeated after a crash must be the same request.
 async fn locked(write: &Write, call: &Call, id: &str, etag: Option<&str>) -> Result<store::row::Model, Fault> {
     let id: AgreementId = wire::id_of("agreement_id", id)?;
-    let agreement = store::lock(&**write, &Scope::of(call), id.uuid()).await?;
+    let agreement = store::lock(write, &Scope::of(call), id.uuid()).await?;
     match etag {
         Some(etag) => rpc::check_etag(etag, agreement.id, agreement.version)?,
         None if call.principal().service.is_some() => {}
@@ -178,7 +178,7 @@ async fn locked(write: &Write, call: &Call, id: &str, etag: Option<&str>) -> Res
 }
 
 async fn shown(write: &Write, agreement: store::row::Model) -> Result<Option<Agreement>, Fault> {
-    let versions = store::versions(&**write, agreement.id).await?;
+    let versions = store::versions(write, agreement.id).await?;
     store::show(agreement, versions).map(Some)
 }
 
@@ -191,13 +191,13 @@ pub(crate) async fn activate(desk: Desk, call: Call, request: ActivateAgreementR
     let mut agreement = locked(&write, &call, &request.agreement_id, request.etag.as_deref()).await?;
     let after = step(agreement.stands()?, Action::Activate)?;
     let from = wire::date_of(request.from_date.as_ref(), "from_date")?;
-    let signed = store::versions(&*write, agreement.id).await?.first().map_or(from, |terms| terms.signed_date);
+    let signed = store::versions(&write, agreement.id).await?.first().map_or(from, |terms| terms.signed_date);
     model::first_day(signed, from, now.date()).map_err(at("from_date"))?;
-    if store::covered(&*write, agreement.service_point_id, agreement.supplies()?, from, agreement.id).await? {
+    if store::covered(&write, agreement.service_point_id, agreement.supplies()?, from, agreement.id).await? {
         return Err(Refusal::AgreementOverlap.into());
     }
     (agreement.state, agreement.live_from) = (after.code().to_owned(), from);
-    store::save(&*write, &mut agreement, now.micros()).await?;
+    store::save(&write, &mut agreement, now.micros()).await?;
     write.subject(agreement.id);
     write.event(
         agreement.id,
@@ -206,7 +206,7 @@ pub(crate) async fn activate(desk: Desk, call: Call, request: ActivateAgreementR
             from_date: Some(wire::date(from)),
         },
     );
-    let account = account_rows::lock(&*write, &Scope::of(&call), agreement.account_id).await?;
+    let account = account_rows::lock(&write, &Scope::of(&call), agreement.account_id).await?;
     account_ops::change(&mut write, account, accounts::Action::Activate, "").await?;
     let agreement = shown(&write, agreement).await?;
     write.commit(ActivateAgreementResponse { agreement }).await
@@ -225,7 +225,7 @@ pub(crate) async fn amend(desk: Desk, call: Call, request: AmendAgreementRequest
     model::signed_by(signed, now.date()).map_err(at("signed_date"))?;
     let use_class = text(&request.use_class, 60).map_err(at("use_class"))?;
     let reason = text(&request.reason, 200).map_err(at("reason"))?;
-    let before = store::versions(&*write, agreement.id)
+    let before = store::versions(&write, agreement.id)
         .await?
         .last()
         .map_or(agreement.live_from, |terms| terms.from_date);
@@ -244,9 +244,9 @@ pub(crate) async fn amend(desk: Desk, call: Call, request: AmendAgreementRequest
         .ok_or_else(|| Fault::internal("an agreement has too many versions"))?;
     (terms.agreement_id, terms.version, terms.from_date, terms.reason) = (agreement.id, version, from, reason);
     terms.use_class.clone_from(&use_class);
-    store::insert(&*write, &[], &[terms]).await?;
+    store::insert(&write, &[], &[terms]).await?;
     (agreement.signed_version, agreement.use_class) = (version, use_class.clone());
-    store::save(&*write, &mut agreement, now.micros()).await?;
+    store::save(&write, &mut agreement, now.micros()).await?;
     write.subject(agreement.id);
     let amended = ContractAmended {
         agreement_id: agreement.id.to_string(),
@@ -270,7 +270,7 @@ pub(crate) async fn end(desk: Desk, call: Call, request: EndAgreementRequest) ->
     let end = wire::date_of(request.end_date.as_ref(), "end_date")?;
     model::end_day(agreement.live_from, end, now.date()).map_err(at("end_date"))?;
     (agreement.state, agreement.live_until) = (after.code().to_owned(), Some(end));
-    store::save(&*write, &mut agreement, now.micros()).await?;
+    store::save(&write, &mut agreement, now.micros()).await?;
     write.subject(agreement.id);
     write.event(
         agreement.id,
@@ -291,7 +291,7 @@ pub(crate) async fn void(desk: Desk, call: Call, request: VoidAgreementRequest) 
     let now = write.now();
     let mut agreement = locked(&write, &call, &request.agreement_id, request.etag.as_deref()).await?;
     agreement.state = step(agreement.stands()?, Action::Void)?.code().to_owned();
-    store::save(&*write, &mut agreement, now.micros()).await?;
+    store::save(&write, &mut agreement, now.micros()).await?;
     write.subject(agreement.id);
     write.event(
         agreement.id,

@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use contracts::hearth::archive::v1 as proto;
-use database::{Scope, Scoped};
+use database::{Conn, Scope, Scoped};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::model::{SignMethod, State};
@@ -62,7 +62,7 @@ impl row::Model {
     }
 }
 
-pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
+pub(crate) async fn load(conn: &Conn, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
     database::find::<row::Entity>(scope)
         .filter(row::Column::Id.eq(id))
         .one(conn)
@@ -70,7 +70,7 @@ pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -
         .ok_or_else(|| Fault::not_found("agreement", id))
 }
 
-pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
+pub(crate) async fn lock(conn: &Conn, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
     let found = database::find::<row::Entity>(scope)
         .filter(row::Column::Id.eq(id))
         .lock_exclusive()
@@ -80,7 +80,7 @@ pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -
 }
 
 /// The versions of an agreement, oldest first.
-pub(crate) async fn versions(conn: &impl ConnectionTrait, id: Uuid) -> Result<Vec<terms::Model>, Fault> {
+pub(crate) async fn versions(conn: &Conn, id: Uuid) -> Result<Vec<terms::Model>, Fault> {
     Ok(terms::Entity::find()
         .filter(terms::Column::AgreementId.eq(id))
         .order_by_asc(terms::Column::Version)
@@ -96,7 +96,7 @@ pub(crate) struct Filter {
     pub point: Option<Uuid>,
 }
 
-pub(crate) async fn list(conn: &impl ConnectionTrait, scope: &Scope, filter: Filter, page: &Page) -> Result<Vec<row::Model>, Fault> {
+pub(crate) async fn list(conn: &Conn, scope: &Scope, filter: Filter, page: &Page) -> Result<Vec<row::Model>, Fault> {
     let mut found = database::find::<row::Entity>(scope);
     let wanted = [
         (filter.party, row::Column::PartyId),
@@ -115,7 +115,7 @@ pub(crate) async fn list(conn: &impl ConnectionTrait, scope: &Scope, filter: Fil
 }
 
 /// Ids of the agreements of an account that have neither ended nor been voided.
-pub(crate) async fn live_on_account(conn: &impl ConnectionTrait, account: Uuid) -> Result<Vec<String>, Fault> {
+pub(crate) async fn live_on_account(conn: &Conn, account: Uuid) -> Result<Vec<String>, Fault> {
     let live = row::Column::State.is_in([State::Signed.code(), State::InForce.code()]);
     let found = row::Entity::find()
         .filter(row::Column::AccountId.eq(account))
@@ -128,7 +128,7 @@ pub(crate) async fn live_on_account(conn: &impl ConnectionTrait, account: Uuid) 
 
 /// D-07: whether another agreement of the whole company covers a service point on some day from `from` on. The rule of the database
 /// has the last word; this look gives the same answer without a failed statement.
-pub(crate) async fn covered(conn: &impl ConnectionTrait, point: Uuid, service: Service, from: NaiveDate, but: Uuid) -> Result<bool, Fault> {
+pub(crate) async fn covered(conn: &Conn, point: Uuid, service: Service, from: NaiveDate, but: Uuid) -> Result<bool, Fault> {
     let others = row::Entity::find()
         .filter(row::Column::ServicePointId.eq(point))
         .filter(row::Column::Service.eq(service.code()))
@@ -139,7 +139,7 @@ pub(crate) async fn covered(conn: &impl ConnectionTrait, point: Uuid, service: S
 }
 
 /// Agreements that are not voided on some service points.
-pub(crate) async fn at_points(conn: &impl ConnectionTrait, points: Vec<Uuid>) -> Result<Vec<row::Model>, Fault> {
+pub(crate) async fn at_points(conn: &Conn, points: Vec<Uuid>) -> Result<Vec<row::Model>, Fault> {
     let live = row::Column::State.ne(State::Voided.code());
     Ok(row::Entity::find()
         .filter(row::Column::ServicePointId.is_in(points))
@@ -148,7 +148,7 @@ pub(crate) async fn at_points(conn: &impl ConnectionTrait, points: Vec<Uuid>) ->
         .await?)
 }
 
-pub(crate) async fn insert(conn: &impl ConnectionTrait, agreements: &[row::Model], versions: &[terms::Model]) -> Result<(), Fault> {
+pub(crate) async fn insert(conn: &Conn, agreements: &[row::Model], versions: &[terms::Model]) -> Result<(), Fault> {
     if !agreements.is_empty() {
         let rows = agreements.iter().cloned().map(|a| row::ActiveModel {
             id: Set(a.id),
@@ -189,7 +189,7 @@ pub(crate) async fn insert(conn: &impl ConnectionTrait, agreements: &[row::Model
 }
 
 /// Writes what may change of an agreement that was locked, and counts its version up.
-pub(crate) async fn save(conn: &impl ConnectionTrait, agreement: &mut row::Model, now: i64) -> Result<(), Fault> {
+pub(crate) async fn save(conn: &Conn, agreement: &mut row::Model, now: i64) -> Result<(), Fault> {
     agreement.version = agreement.version.saturating_add(1);
     agreement.updated_at = now;
     row::Entity::update_many()
@@ -256,7 +256,7 @@ fn show_terms(terms: terms::Model) -> Result<proto::AgreementVersion, Fault> {
 }
 
 /// The agreements of parties that have ended, with the first day that each does not cover any more.
-pub(crate) async fn ended(conn: &impl ConnectionTrait, parties: &[Uuid]) -> Result<BTreeMap<Uuid, NaiveDate>, Fault> {
+pub(crate) async fn ended(conn: &Conn, parties: &[Uuid]) -> Result<BTreeMap<Uuid, NaiveDate>, Fault> {
     let found = row::Entity::find()
         .filter(row::Column::PartyId.is_in(parties.iter().copied()))
         .filter(row::Column::State.eq(State::Ended.code()));
@@ -265,7 +265,7 @@ pub(crate) async fn ended(conn: &impl ConnectionTrait, parties: &[Uuid]) -> Resu
 }
 
 /// The first day on which one of the parties was supplied; none before.
-pub(crate) async fn supplied_since(conn: &impl ConnectionTrait, parties: &[Uuid]) -> Result<Option<NaiveDate>, Fault> {
+pub(crate) async fn supplied_since(conn: &Conn, parties: &[Uuid]) -> Result<Option<NaiveDate>, Fault> {
     let states = [State::InForce.code(), State::Ended.code()];
     let found = row::Entity::find()
         .filter(row::Column::PartyId.is_in(parties.iter().copied()))

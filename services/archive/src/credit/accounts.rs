@@ -29,7 +29,7 @@ pub(crate) async fn designate(desk: Desk, call: Call, request: DesignateKeyAccou
         Begun::Replay(answer) => return Ok(answer),
     };
     let id: PartyId = wire::id_of("party_id", &request.party_id)?;
-    let party = parties::lock(&*write, &Scope::of(&call), id.uuid()).await?;
+    let party = parties::lock(&write, &Scope::of(&call), id.uuid()).await?;
     if party.standing()? == party_rules::State::Closed {
         return Err(Refusal::PartyClosed.into());
     }
@@ -48,7 +48,7 @@ pub(crate) async fn designate(desk: Desk, call: Call, request: DesignateKeyAccou
         created_at: now,
         updated_at: now,
     };
-    insert::<key_account::Entity>(&*write, row.clone()).await?;
+    insert::<key_account::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
     let event = KeyAccountDesignated {
         party_id: row.party_id.to_string(),
@@ -67,11 +67,11 @@ pub(crate) async fn withdraw(desk: Desk, call: Call, request: WithdrawKeyAccount
         Begun::Replay(answer) => return Ok(answer),
     };
     let id = wire::id_of("key_account_id", &request.key_account_id)?;
-    let mut row = key_account::Model::lock(&*write, &Scope::of(&call), id, &request.etag).await?;
+    let mut row = key_account::Model::lock(&write, &Scope::of(&call), id, &request.etag).await?;
     model::not_own_account(call.subject(), Some(&row.account_manager))?;
     row.state = model::key(row.stands()?, KeyAction::Withdraw)?.code().to_owned();
     let now = write.now().micros();
-    row.save(&*write, now).await?;
+    row.save(&write, now).await?;
     write.subject(row.id);
     let event = KeyAccountWithdrawn {
         party_id: row.party_id.to_string(),

@@ -54,12 +54,12 @@ async fn enter(write: &Write, event: &Event, only: Option<&[Uuid]>) -> Result<Op
             used_from: wire::date_if(told.from_date.as_ref(), "from_date")?,
             used_to: wire::date_if(told.to_date.as_ref(), "to_date")?,
         };
-        books::issued(&**write, row).await?;
+        books::issued(write, row).await?;
         Ok(Some(party_id))
     } else if let Some(told) = read::<BillReversed>(event)? {
         let Some(party_id) = wanted(&told.party_id)? else { return Ok(None) };
         let fen = wire::money_of(told.amount.as_ref(), "amount")?.fen();
-        books::credited(&**write, wire::id_of("bill_id", &told.bill_id)?, fen).await?;
+        books::credited(write, wire::id_of("bill_id", &told.bill_id)?, fen).await?;
         Ok(Some(party_id))
     } else if let Some(told) = read::<PaymentReceived>(event)? {
         let Some(party_id) = wanted(&told.party_id)? else { return Ok(None) };
@@ -76,18 +76,18 @@ async fn enter(write: &Write, event: &Event, only: Option<&[Uuid]>) -> Result<Op
                 .as_ref()
                 .map_or(Ok(0), |fee| wire::money_of(Some(fee), "late_fee").map(Money::fen))?,
         };
-        books::paid(&**write, row, ids("settled_bill_ids", &told.settled_bill_ids)?).await?;
+        books::paid(write, row, ids("settled_bill_ids", &told.settled_bill_ids)?).await?;
         Ok(Some(party_id))
     } else if let Some(told) = read::<LateFeePaid>(event)? {
         let Some(party_id) = wanted(&told.party_id)? else { return Ok(None) };
         let fen = wire::money_of(told.late_fee.as_ref(), "late_fee")?.fen();
-        books::late_fee(&**write, wire::id_of("payment_id", &told.payment_id)?, fen).await?;
+        books::late_fee(write, wire::id_of("payment_id", &told.payment_id)?, fen).await?;
         Ok(Some(party_id))
     } else if let Some(told) = read::<PaymentReversed>(event)? {
         let Some(party_id) = wanted(&told.party_id)? else { return Ok(None) };
         let fen = wire::money_of(told.amount.as_ref(), "amount")?.fen();
         let reopened = ids("reopened_bill_ids", &told.reopened_bill_ids)?;
-        books::bounced(&**write, wire::id_of("payment_id", &told.payment_id)?, fen, reopened).await?;
+        books::bounced(write, wire::id_of("payment_id", &told.payment_id)?, fen, reopened).await?;
         Ok(Some(party_id))
     } else if let Some(told) = read::<BillDisputed>(event)? {
         if let Some(party_id) = wanted(&told.party_id)? {
@@ -96,7 +96,7 @@ async fn enter(write: &Write, event: &Event, only: Option<&[Uuid]>) -> Result<Op
         Ok(None)
     } else if let Some(told) = read::<BillDisputeAnswered>(event)? {
         if wanted(&told.party_id)?.is_some() {
-            dispute::answered(&**write, &told, day(write, event)?).await?;
+            dispute::answered(write, &told, day(write, event)?).await?;
         }
         Ok(None)
     } else {
@@ -158,10 +158,10 @@ pub(crate) async fn told(desk: &Desk, position: i64) -> Result<Vec<Event>, Fault
 
 /// Makes the books of parties anew (B-09), and enters what was missed of their disputes; says how many bills and payments there are.
 pub(crate) async fn rebuild(write: &Write, parties: &[Uuid], told: &[Event]) -> Result<(usize, usize), Fault> {
-    books::forget(&**write, parties).await?;
+    books::forget(write, parties).await?;
     for event in told {
         enter(write, event, Some(parties)).await?;
     }
-    let books = books::load(&**write, parties).await?;
+    let books = books::load(write, parties).await?;
     Ok((books.bills.len(), books.payments.len()))
 }

@@ -1,11 +1,12 @@
 //! Bills and payments of parties as billing told of them. Every entry sets what it says and adds nothing up, so that telling it twice is
 //! telling it once (B-09).
 
+use database::Conn;
 use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 use rpc::Fault;
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 use super::{
@@ -70,14 +71,14 @@ impl bill::Model {
 }
 
 /// Enters a bill that was issued.
-pub(crate) async fn issued(conn: &impl ConnectionTrait, row: bill::Model) -> Result<(), Fault> {
+pub(crate) async fn issued(conn: &Conn, row: bill::Model) -> Result<(), Fault> {
     let row = row.into_active_model().reset_all();
     bill::Entity::insert(row).on_conflict_do_nothing().exec_without_returning(conn).await?;
     Ok(())
 }
 
 /// Enters what a credit note takes back of a bill: it lowers what is owed, and is no payment.
-pub(crate) async fn credited(conn: &impl ConnectionTrait, bill: Uuid, fen: i64) -> Result<(), Fault> {
+pub(crate) async fn credited(conn: &Conn, bill: Uuid, fen: i64) -> Result<(), Fault> {
     bill::Entity::update_many()
         .col_expr(bill::Column::Credited, fen.into())
         .col_expr(bill::Column::PaidDate, Option::<NaiveDate>::None.into())
@@ -88,7 +89,7 @@ pub(crate) async fn credited(conn: &impl ConnectionTrait, bill: Uuid, fen: i64) 
 }
 
 /// Enters a payment, and the bills that it paid off.
-pub(crate) async fn paid(conn: &impl ConnectionTrait, row: payment::Model, settled: Vec<Uuid>) -> Result<(), Fault> {
+pub(crate) async fn paid(conn: &Conn, row: payment::Model, settled: Vec<Uuid>) -> Result<(), Fault> {
     let day = row.paid_date;
     let row = row.into_active_model().reset_all();
     payment::Entity::insert(row).on_conflict_do_nothing().exec_without_returning(conn).await?;
@@ -101,7 +102,7 @@ pub(crate) async fn paid(conn: &impl ConnectionTrait, row: payment::Model, settl
 }
 
 /// Enters what a payment pays of late fees: no bill is paid by that, and nothing is paid ahead.
-pub(crate) async fn late_fee(conn: &impl ConnectionTrait, payment: Uuid, fen: i64) -> Result<(), Fault> {
+pub(crate) async fn late_fee(conn: &Conn, payment: Uuid, fen: i64) -> Result<(), Fault> {
     payment::Entity::update_many()
         .col_expr(payment::Column::LateFee, fen.into())
         .filter(payment::Column::Id.eq(payment))
@@ -111,7 +112,7 @@ pub(crate) async fn late_fee(conn: &impl ConnectionTrait, payment: Uuid, fen: i6
 }
 
 /// Enters that a payment bounced: its money is gone, and the bills that it had paid off are unpaid, as if it had never come.
-pub(crate) async fn bounced(conn: &impl ConnectionTrait, payment: Uuid, fen: i64, reopened: Vec<Uuid>) -> Result<(), Fault> {
+pub(crate) async fn bounced(conn: &Conn, payment: Uuid, fen: i64, reopened: Vec<Uuid>) -> Result<(), Fault> {
     payment::Entity::update_many()
         .col_expr(payment::Column::Reversed, fen.into())
         .col_expr(payment::Column::LateFee, 0_i64.into())
@@ -127,7 +128,7 @@ pub(crate) async fn bounced(conn: &impl ConnectionTrait, payment: Uuid, fen: i64
 }
 
 /// Forgets what was entered for parties, to enter it anew.
-pub(crate) async fn forget(conn: &impl ConnectionTrait, parties: &[Uuid]) -> Result<(), Fault> {
+pub(crate) async fn forget(conn: &Conn, parties: &[Uuid]) -> Result<(), Fault> {
     let ids = || parties.iter().copied();
     bill::Entity::delete_many().filter(bill::Column::PartyId.is_in(ids())).exec(conn).await?;
     payment::Entity::delete_many().filter(payment::Column::PartyId.is_in(ids())).exec(conn).await?;
@@ -135,7 +136,7 @@ pub(crate) async fn forget(conn: &impl ConnectionTrait, parties: &[Uuid]) -> Res
 }
 
 /// The books of one legal person, over all the parties that it is or was.
-pub(crate) async fn load(conn: &impl ConnectionTrait, parties: &[Uuid]) -> Result<Books, Fault> {
+pub(crate) async fn load(conn: &Conn, parties: &[Uuid]) -> Result<Books, Fault> {
     let ids = || parties.iter().copied();
     let bills = bill::Entity::find().filter(bill::Column::PartyId.is_in(ids())).order_by_asc(bill::Column::Id);
     let payments = payment::Entity::find()
@@ -161,13 +162,13 @@ pub(crate) async fn load(conn: &impl ConnectionTrait, parties: &[Uuid]) -> Resul
 }
 
 /// Which of these receipts billing has told of.
-pub(crate) async fn known_receipts(conn: &impl ConnectionTrait, receipts: Vec<String>) -> Result<BTreeSet<String>, Fault> {
+pub(crate) async fn known_receipts(conn: &Conn, receipts: Vec<String>) -> Result<BTreeSet<String>, Fault> {
     let found = payment::Entity::find().filter(payment::Column::ReceiptNo.is_in(receipts));
     Ok(found.all(conn).await?.into_iter().map(|row| row.receipt_no).collect())
 }
 
 /// Which of these bills are known to be the parties'.
-pub(crate) async fn known_bills(conn: &impl ConnectionTrait, parties: &[Uuid], bills: &[Uuid]) -> Result<Vec<Uuid>, Fault> {
+pub(crate) async fn known_bills(conn: &Conn, parties: &[Uuid], bills: &[Uuid]) -> Result<Vec<Uuid>, Fault> {
     let found = bill::Entity::find()
         .filter(bill::Column::PartyId.is_in(parties.iter().copied()))
         .filter(bill::Column::Id.is_in(bills.iter().copied()));

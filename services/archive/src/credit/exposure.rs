@@ -6,11 +6,11 @@ use contracts::hearth::archive::v1::{
     ListGuaranteesRequest, ListGuaranteesResponse, RebuildExposureRequest, RebuildExposureResponse, RegisterGuaranteeRequest, RegisterGuaranteeResponse,
     ReleaseGuaranteeRequest, ReleaseGuaranteeResponse, exposure,
 };
-use database::{Begun, Engine, Scope};
+use database::{Begun, Conn, Scope};
 use ids::PartyId;
 use money::Money;
 use rpc::{Call, Fault, page::Page, wire};
-use sea_orm::{AccessMode, ColumnTrait, ConnectionTrait, EntityTrait, IsolationLevel, QueryFilter, QuerySelect, TransactionTrait};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 use vault::Vault;
 
@@ -42,18 +42,14 @@ table!(taken, "cursor", {
 
 pub(crate) async fn get(desk: Desk, call: Call, request: GetExposureRequest) -> Result<GetExposureResponse, Fault> {
     let id: PartyId = wire::id_of("party_id", &request.party_id)?;
-    // Of one moment: bills from before an event and payments from after it come to a sum that never was owed. SQLite reads so by itself.
-    let isolation = (desk.db.engine() == Engine::Postgres)
-        .then_some((IsolationLevel::RepeatableRead, AccessMode::ReadOnly))
-        .unzip();
-    let read = desk.db.reader().begin_with_config(isolation.0, isolation.1).await?;
+    // Bills from before an event and payments from after it come to a sum that never was owed.
+    let read = desk.db.moment().await?;
     let party = parties::load(&read, &Scope::of(&call), id.uuid()).await?;
     let exposure = Some(show(&read, &desk.vault, &party, desk.db.clock().now().date()).await?);
-    read.rollback().await?;
     Ok(GetExposureResponse { exposure })
 }
 
-async fn show(conn: &impl ConnectionTrait, vault: &Vault, party: &party::Model, today: NaiveDate) -> Result<Exposure, Fault> {
+async fn show(conn: &Conn, vault: &Vault, party: &party::Model, today: NaiveDate) -> Result<Exposure, Fault> {
     let yuan = |fen: i64| Some(wire::money(Money::from_fen(fen)));
     let same = parties::one_person(conn, vault, party).await?;
     let books = books::load(conn, &same).await?;
@@ -95,16 +91,16 @@ pub(crate) async fn rebuild(desk: Desk, call: Call, request: RebuildExposureRequ
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    if self::position(&*write, true).await? != position {
+    if self::position(&write, true).await? != position {
         return Err(Fault::aborted("CONTENTION", "billing told something at this moment; try again"));
     }
     let id: PartyId = wire::id_of("party_id", &request.party_id)?;
-    let party = parties::load(&*write, &Scope::of(&call), id.uuid()).await?;
-    let same = parties::one_person(&*write, &desk.vault, &party).await?;
+    let party = parties::load(&write, &Scope::of(&call), id.uuid()).await?;
+    let same = parties::one_person(&write, &desk.vault, &party).await?;
     let (bills, payments) = billing::rebuild(&write, &same, &told).await?;
     write.subject(party.id);
     watch::party_owes(&mut write, &desk.vault, party.id).await?;
-    let exposure = show(&*write, &desk.vault, &party, write.now().date()).await?;
+    let exposure = show(&write, &desk.vault, &party, write.now().date()).await?;
     let answer = RebuildExposureResponse {
         bills: i32::try_from(bills).unwrap_or(i32::MAX),
         payments: i32::try_from(payments).unwrap_or(i32::MAX),
@@ -113,7 +109,7 @@ pub(crate) async fn rebuild(desk: Desk, call: Call, request: RebuildExposureRequ
     write.commit(answer).await
 }
 
-async fn position(conn: &impl ConnectionTrait, lock: bool) -> Result<i64, Fault> {
+async fn position(conn: &Conn, lock: bool) -> Result<i64, Fault> {
     let row = taken::Entity::find().filter(taken::Column::Source.eq("billing"));
     let row = if lock { row.lock_exclusive() } else { row };
     Ok(row.one(conn).await?.map_or(0, |row| row.position))
@@ -125,7 +121,7 @@ pub(crate) async fn register_guarantee(desk: Desk, call: Call, request: Register
         Begun::Replay(answer) => return Ok(answer),
     };
     let id: PartyId = wire::id_of("party_id", &request.party_id)?;
-    let party = parties::lock(&*write, &Scope::of(&call), id.uuid()).await?;
+    let party = parties::lock(&write, &Scope::of(&call), id.uuid()).await?;
     if party.standing()? == party_rules::State::Closed {
         return Err(Refusal::PartyClosed.into());
     }
@@ -153,11 +149,11 @@ pub(crate) async fn register_guarantee(desk: Desk, call: Call, request: Register
         created_at: now,
         updated_at: now,
     };
-    insert::<guarantee::Entity>(&*write, row.clone()).await?;
+    insert::<guarantee::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
     watch::party_owes(&mut write, &desk.vault, row.party_id).await?;
     let today = write.now().date();
-    let guarantee = shown(&*write, vec![row], today).await?.pop();
+    let guarantee = shown(&write, vec![row], today).await?.pop();
     write.commit(RegisterGuaranteeResponse { guarantee }).await
 }
 
@@ -167,17 +163,17 @@ pub(crate) async fn release_guarantee(desk: Desk, call: Call, request: ReleaseGu
         Begun::Replay(answer) => return Ok(answer),
     };
     let id = wire::id_of("guarantee_id", &request.guarantee_id)?;
-    let mut row = guarantee::Model::lock(&*write, &Scope::of(&call), id, &request.etag).await?;
+    let mut row = guarantee::Model::lock(&write, &Scope::of(&call), id, &request.etag).await?;
     row.state = model::guarantee(row.stands()?, GuaranteeAction::Release)?.code().to_owned();
     let (now, today) = (write.now().micros(), write.now().date());
-    row.save(&*write, now).await?;
+    row.save(&write, now).await?;
     write.subject(row.id);
     watch::party_owes(&mut write, &desk.vault, row.party_id).await?;
-    let guarantee = shown(&*write, vec![row], today).await?.pop();
+    let guarantee = shown(&write, vec![row], today).await?.pop();
     write.commit(ReleaseGuaranteeResponse { guarantee }).await
 }
 
-async fn shown(conn: &impl ConnectionTrait, rows: Vec<guarantee::Model>, today: NaiveDate) -> Result<Vec<contracts::hearth::archive::v1::Guarantee>, Fault> {
+async fn shown(conn: &Conn, rows: Vec<guarantee::Model>, today: NaiveDate) -> Result<Vec<contracts::hearth::archive::v1::Guarantee>, Fault> {
     let receipts = rows.iter().map(|row| row.receipt_no.clone()).filter(|receipt| !receipt.is_empty()).collect();
     let receipts = books::known_receipts(conn, receipts).await?;
     let show = |row: guarantee::Model| {
@@ -219,17 +215,17 @@ pub(crate) async fn decide_hold(desk: Desk, call: Call, request: DecideCreditHol
         Begun::Replay(answer) => return Ok(answer),
     };
     let id = wire::id_of("hold_id", &request.hold_id)?;
-    let mut row = hold::Model::lock(&*write, &Scope::of(&call), id, &request.etag).await?;
+    let mut row = hold::Model::lock(&write, &Scope::of(&call), id, &request.etag).await?;
     let action = if request.raise { HoldAction::Raise } else { HoldAction::Waive };
     not_own_account(&write, &call, row.party_id).await?;
-    let before = watch::raised(&store::open_holds(&*write, row.party_id).await?)?;
+    let before = watch::raised(&store::open_holds(&write, row.party_id).await?)?;
     row.state = model::hold(row.stands()?, action)?.code().to_owned();
     row.reviewed_by = call.subject().to_owned();
     let (now, today) = (write.now().micros(), write.now().date());
-    row.save(&*write, now).await?;
+    row.save(&write, now).await?;
     write.subject(row.id);
-    let party = parties::load(&*write, &Scope::everything(), row.party_id).await?;
-    let after = watch::raised(&store::open_holds(&*write, row.party_id).await?)?;
+    let party = parties::load(&write, &Scope::everything(), row.party_id).await?;
+    let after = watch::raised(&store::open_holds(&write, row.party_id).await?)?;
     watch::tell(&mut write, &party, &before, &after, today).await?;
     write.commit(DecideCreditHoldResponse { hold: Some(row.show()?) }).await
 }

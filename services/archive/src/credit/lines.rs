@@ -20,7 +20,8 @@ use super::{
     watch,
 };
 use crate::{
-    Desk, integrity,
+    Desk,
+    integrity::reach,
     party::store::{self as parties, row as party},
     refusal::{Refusal, at},
     table::insert,
@@ -36,9 +37,9 @@ pub(crate) async fn propose(desk: Desk, call: Call, request: ProposeCreditLineRe
     };
     let (today, now) = (write.now().date(), write.now().micros());
     let id: PartyId = wire::id_of("party_id", &request.party_id)?;
-    let party = parties::lock(&*write, &Scope::of(&call), id.uuid()).await?;
+    let party = parties::lock(&write, &Scope::of(&call), id.uuid()).await?;
     not_listed(&write, &desk.vault, &party).await?;
-    let rating = store::in_effect(&*write, party.id).await?.ok_or(Refusal::CreditNotRated)?;
+    let rating = store::in_effect(&write, party.id).await?.ok_or(Refusal::CreditNotRated)?;
     let band = band_of(&write, &rating).await?;
     let factor_bp = if request.factor_bp == 0 { band.least_bp } else { request.factor_bp };
     if !(band.least_bp..=band.largest_bp).contains(&factor_bp) {
@@ -52,7 +53,7 @@ pub(crate) async fn propose(desk: Desk, call: Call, request: ProposeCreditLineRe
     if valid_until <= valid_from {
         return Err(Refusal::Period).map_err(at("valid_until_date"));
     }
-    let delivered = watch::books_of(&*write, &desk.vault, &party).await?.delivered(today);
+    let delivered = watch::books_of(&write, &desk.vault, &party).await?.delivered(today);
     let row = line::Model {
         id: Uuid::now_v7(),
         party_id: party.id,
@@ -75,7 +76,7 @@ pub(crate) async fn propose(desk: Desk, call: Call, request: ProposeCreditLineRe
         created_at: now,
         updated_at: now,
     };
-    insert::<line::Entity>(&*write, row.clone()).await?;
+    insert::<line::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
     write.commit(ProposeCreditLineResponse { line: Some(row.show()?) }).await
 }
@@ -87,20 +88,24 @@ fn limit(delivered: i64, months: i64, term_days: i32, factor_bp: i32) -> Result<
 
 async fn band_of(write: &Write, rating: &rating::Model) -> Result<model::score::Band, Fault> {
     let today = write.now().date();
-    let version = store::model(&**write, Some(rating.model_version), today).await?;
+    let version = store::model(write, Some(rating.model_version), today).await?;
     let rules = version.ok_or_else(|| Fault::not_found("credit model", rating.model_version))?.rules()?;
     let grade = rating.grade().ok_or_else(|| crate::unknown_code("credit_rating.grade"))?;
     rules.band(grade).ok_or_else(|| Fault::internal("a scoring model lacks a grade"))
 }
 
-/// G-11: nobody who is on the list of dishonest customers gets credit.
+/// G-11: nobody who is on the list of dishonest customers gets credit, nor a firm that takes the list along.
 async fn not_listed(write: &Write, vault: &Vault, party: &party::Model) -> Result<(), Fault> {
-    let same = parties::one_person(&**write, vault, party).await?;
-    if integrity::store::in_force(&**write, &same, write.now().date()).await?.is_empty() {
-        Ok(())
-    } else {
+    if is_listed(write, vault, party).await? {
         Err(Refusal::ListedDishonest.into())
+    } else {
+        Ok(())
     }
+}
+
+pub(crate) async fn is_listed(write: &Write, vault: &Vault, party: &party::Model) -> Result<bool, Fault> {
+    let same = parties::one_person(write, vault, party).await?;
+    Ok(!reach::bearing(write, vault, party, &same, write.now().date()).await?.is_empty())
 }
 
 pub(crate) async fn approve(desk: Desk, call: Call, request: ApproveCreditLineRequest) -> Result<ApproveCreditLineResponse, Fault> {
@@ -115,7 +120,7 @@ pub(crate) async fn approve(desk: Desk, call: Call, request: ApproveCreditLineRe
     if row.factor_bp > LEADER_FACTOR && !call.has(Role::Leader) {
         return Err(Refusal::CreditNeedsLeader.into());
     }
-    let party = parties::lock(&*write, &Scope::everything(), row.party_id).await?;
+    let party = parties::lock(&write, &Scope::everything(), row.party_id).await?;
     not_listed(&write, &desk.vault, &party).await?;
     row.approved_by = call.subject().to_owned();
     let row = if row.valid_from <= write.now().date() {
@@ -128,11 +133,11 @@ pub(crate) async fn approve(desk: Desk, call: Call, request: ApproveCreditLineRe
 
 /// The first day of an approved line has come: it takes the place of the one before it.
 pub(crate) async fn activate(write: &mut Write, vault: &Vault, mut row: line::Model) -> Result<line::Model, Fault> {
-    if let Some(mut before) = store::live_line(&**write, row.party_id).await? {
+    if let Some(mut before) = store::live_line(write, row.party_id).await? {
         before.state = model::line(before.stands()?, LineAction::Cancel)?.code().to_owned();
         changed(write, before, "REPLACED").await?;
     }
-    store::unwatch_lines(&**write, row.party_id).await?;
+    store::unwatch_lines(write, row.party_id).await?;
     row.state = model::line(row.stands()?, LineAction::Activate)?.code().to_owned();
     row.checked_on = Some(write.now().date());
     let row = changed(write, row, "").await?;
@@ -157,7 +162,7 @@ pub(crate) async fn unfreeze(desk: Desk, call: Call, request: UnfreezeCreditLine
     };
     let row = locked(&write, &call, &request.line_id, &request.etag).await?;
     not_own_account(&write, &call, row.party_id).await?;
-    let party = parties::load(&*write, &Scope::everything(), row.party_id).await?;
+    let party = parties::load(&write, &Scope::everything(), row.party_id).await?;
     not_listed(&write, &desk.vault, &party).await?;
     let line = step(&mut write, row, LineAction::Unfreeze, &request.reason).await?;
     write.commit(UnfreezeCreditLineResponse { line }).await
@@ -176,7 +181,7 @@ pub(crate) async fn cancel(desk: Desk, call: Call, request: CancelCreditLineRequ
 }
 
 async fn locked(write: &Write, call: &Call, id: &str, etag: &str) -> Result<line::Model, Fault> {
-    line::Model::lock(&**write, &Scope::of(call), wire::id_of("line_id", id)?, etag).await
+    line::Model::lock(write, &Scope::of(call), wire::id_of("line_id", id)?, etag).await
 }
 
 async fn step(write: &mut Write, mut row: line::Model, action: LineAction, reason: &str) -> Result<Option<CreditLine>, Fault> {
@@ -188,7 +193,7 @@ async fn step(write: &mut Write, mut row: line::Model, action: LineAction, reaso
 pub(crate) async fn changed(write: &mut Write, mut row: line::Model, reason: &str) -> Result<line::Model, Fault> {
     reason.clone_into(&mut row.reason);
     let now = write.now().micros();
-    row.save(&**write, now).await?;
+    row.save(write, now).await?;
     write.subject(row.id);
     let event = CreditLineChanged {
         party_id: row.party_id.to_string(),
@@ -203,23 +208,22 @@ pub(crate) async fn changed(write: &mut Write, mut row: line::Model, reason: &st
     Ok(row)
 }
 
-/// B-07: a worse grade lowers the limit at once; a better one waits for the next line.
+/// B-07: a worse grade lowers the limit at once, of a line that is only proposed or approved, too; a better one waits for the next line.
 pub(crate) async fn lower(write: &mut Write, rating: &rating::Model) -> Result<(), Fault> {
-    let Some(mut row) = store::live_line(&**write, rating.party_id).await? else {
-        return Ok(());
-    };
-    let factor_bp = row.factor_bp.min(band_of(write, rating).await?.largest_bp);
-    let fallen = limit(row.delivered_fen, row.delivering_months.into(), row.term_days, factor_bp)?;
-    if fallen < row.limit_fen {
-        (row.limit_fen, row.factor_bp, row.rating_id) = (fallen, factor_bp, rating.id);
-        changed(write, row, "DOWNGRADED").await?;
+    for mut row in store::open_lines(write, rating.party_id).await? {
+        let factor_bp = row.factor_bp.min(band_of(write, rating).await?.largest_bp);
+        let fallen = limit(row.delivered_fen, row.delivering_months.into(), row.term_days, factor_bp)?;
+        if fallen < row.limit_fen {
+            (row.limit_fen, row.factor_bp, row.rating_id) = (fallen, factor_bp, rating.id);
+            changed(write, row, "DOWNGRADED").await?;
+        }
     }
     Ok(())
 }
 
 /// G-11: a party that is listed gets no credit from that moment on.
 pub(crate) async fn freeze_listed(write: &mut Write, party: Uuid) -> Result<(), Fault> {
-    let Some(row) = store::live_line(&**write, party).await? else {
+    let Some(row) = store::live_line(write, party).await? else {
         return Ok(());
     };
     if row.stands()? == LineState::Active {

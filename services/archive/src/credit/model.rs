@@ -321,6 +321,18 @@ pub fn not_own_account(acts: &str, manager: Option<&str>) -> Result<(), Refusal>
 /// Approvals that the exception from the cap needs (B-03).
 pub const EXCEPTION_APPROVALS: usize = 2;
 
+/// Whether an approval may be given to the exception: the one that makes it hold is that of a leader (总经理), as of every exception.
+///
+/// # Errors
+/// [`Refusal::CreditNeedsLeader`].
+pub fn may_lift(approvals: usize, leader: bool) -> Result<(), Refusal> {
+    if leader || approvals < EXCEPTION_APPROVALS {
+        Ok(())
+    } else {
+        Err(Refusal::CreditNeedsLeader)
+    }
+}
+
 /// B-03: the grade that holds. A cap leaves nothing above A, unless two people approved the exception; a C stays a C.
 pub fn capped(scored: Grade, capped: bool, exceptions: usize) -> Grade {
     if capped && exceptions < EXCEPTION_APPROVALS && scored.better_than(Grade::A) {
@@ -492,6 +504,14 @@ mod tests {
         assert_eq!(capped(Grade::Aaa, false, 0), Grade::Aaa);
         assert_eq!(capped(Grade::B, true, 0), Grade::B);
         assert_eq!(capped(Grade::C, true, 2), Grade::C);
+        for (approvals, leader, expected) in [
+            (1, false, Ok(())),
+            (1, true, Ok(())),
+            (2, false, Err(Refusal::CreditNeedsLeader)),
+            (2, true, Ok(())),
+        ] {
+            assert_eq!(may_lift(approvals, leader), expected, "{approvals} {leader}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use contracts::hearth::archive::v1::{
     OpenRatingResponse, PublishCreditModelRequest, PublishCreditModelResponse, ReturnRatingRequest, ReturnRatingResponse, ReviewRatingRequest,
     ReviewRatingResponse, ScoreRatingRequest, ScoreRatingResponse,
 };
+use contracts::hearth::options::v1::Role;
 use database::{Begun, Scope, Write};
 use ids::PartyId;
 use rpc::{Call, Fault, page::Page, wire};
@@ -26,7 +27,8 @@ use super::{
 use crate::{
     Desk,
     agreement::store as agreements,
-    credit_file, integrity,
+    credit_file,
+    integrity::reach,
     party::{
         model::{self as party_rules, text},
         store as parties,
@@ -39,7 +41,7 @@ use crate::{
 const SUED: &str = "SUED_FOR_PAYMENT";
 /// Hard stop of B-02: ordered to close or rectify.
 const CLOSED: &str = "ORDERED_TO_CLOSE";
-/// Hard stop of B-02: on the list of dishonest customers.
+/// Hard stop of B-02: on the list of dishonest customers, or taking it along.
 const LISTED: &str = "LISTED_DISHONEST";
 /// Hard stop of B-02: a licence or certification expired more than 30 days ago (H-03).
 pub(super) const LICENCE: &str = "LICENCE_EXPIRED";
@@ -73,7 +75,7 @@ pub(crate) async fn publish(desk: Desk, call: Call, request: PublishCreditModelR
         Fault::from(refusal).field(field)
     })?;
     let effective_date = wire::date_of(request.effective_date.as_ref(), "effective_date")?;
-    let latest = store::latest_model(&*write).await?;
+    let latest = store::latest_model(&write).await?;
     if request.version != latest.as_ref().map_or(1, |l| l.version.saturating_add(1)) {
         return Err(Refusal::ModelVersion.into());
     }
@@ -91,7 +93,7 @@ pub(crate) async fn publish(desk: Desk, call: Call, request: PublishCreditModelR
         created_at: write.now().micros(),
     };
     let shown = row.show()?;
-    insert::<credit_model::Entity>(&*write, row).await?;
+    insert::<credit_model::Entity>(&write, row).await?;
     write.subject(format!("credit-model-{}", request.version));
     write.commit(PublishCreditModelResponse { model: Some(shown) }).await
 }
@@ -119,7 +121,7 @@ pub(crate) async fn open(desk: Desk, call: Call, request: OpenRatingRequest) -> 
         Begun::Replay(answer) => return Ok(answer),
     };
     let id: PartyId = wire::id_of("party_id", &request.party_id)?;
-    let party = parties::lock(&*write, &Scope::of(&call), id.uuid()).await?;
+    let party = parties::lock(&write, &Scope::of(&call), id.uuid()).await?;
     if party.standing()? == party_rules::State::Closed {
         return Err(Refusal::PartyClosed.into());
     }
@@ -152,7 +154,7 @@ pub(crate) async fn open(desk: Desk, call: Call, request: OpenRatingRequest) -> 
         created_at: now,
         updated_at: now,
     };
-    insert::<rating::Entity>(&*write, row.clone()).await?;
+    insert::<rating::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
     write.commit(OpenRatingResponse { rating: Some(row.show()?) }).await
 }
@@ -200,7 +202,7 @@ pub(crate) async fn score(desk: Desk, call: Call, request: ScoreRatingRequest) -
         signal,
     };
     facts.books.measure(today, &mut measures);
-    let version = store::model(&*write, None, today)
+    let version = store::model(&write, None, today)
         .await?
         .ok_or_else(|| Fault::internal("no scoring model is in force"))?;
     let rules = version.rules()?;
@@ -255,16 +257,16 @@ struct Facts {
 
 impl Facts {
     async fn of(write: &Write, vault: &Vault, party: Uuid, today: NaiveDate) -> Result<Self, Fault> {
-        let party = parties::load(&**write, &Scope::everything(), party).await?;
-        let same = parties::one_person(&**write, vault, &party).await?;
-        let file = credit_file::standing(&**write, party.id, today).await?;
-        let since = agreements::supplied_since(&**write, &same).await?;
+        let party = parties::load(write, &Scope::everything(), party).await?;
+        let same = parties::one_person(write, vault, &party).await?;
+        let file = credit_file::standing(write, party.id, today).await?;
+        let since = agreements::supplied_since(write, &same).await?;
         Ok(Self {
-            books: super::books::load(&**write, &same).await?,
+            books: super::books::load(write, &same).await?,
             years: since.and_then(|since| today.years_since(since)).map_or(0, i64::from),
             completeness_bp: if file.has_file { file.completeness_bp } else { 0 },
             licence_expired: file.paper_until.is_some_and(|until| until < expired_before(today)),
-            listed: !integrity::store::in_force(&**write, &same, today).await?.is_empty(),
+            listed: !reach::bearing(write, vault, &party, &same, today).await?.is_empty(),
         })
     }
 
@@ -328,6 +330,7 @@ pub(crate) async fn except(desk: Desk, call: Call, request: GrantRatingException
     model::another_person(call.subject(), &before)?;
     not_own_account(&write, &call, row.party_id).await?;
     approvals.push(call.subject().to_owned());
+    model::may_lift(approvals.len(), call.has(Role::Leader))?;
     row.grade = model::capped(scored, true, approvals.len()).code().to_owned();
     row.exception_by = store::pack(&approvals)?;
     let rating = keep(&mut write, row).await?;
@@ -346,7 +349,7 @@ pub(crate) async fn approve(desk: Desk, call: Call, request: ApproveRatingReques
     row.approved_by = call.subject().to_owned();
     let today = write.now().date();
     let grade = row.grade().ok_or_else(|| crate::unknown_code("credit_rating.grade"))?;
-    let current = match store::in_effect(&*write, row.party_id).await? {
+    let current = match store::in_effect(&write, row.party_id).await? {
         Some(current) => current
             .grade()
             .zip(current.next_review_date)
@@ -356,7 +359,7 @@ pub(crate) async fn approve(desk: Desk, call: Call, request: ApproveRatingReques
     let from = model::effective_from(today, grade, current);
     row.effective_date = Some(from);
     let now = write.now().micros();
-    row.save(&*write, now).await?;
+    row.save(&write, now).await?;
     write.subject(row.id);
     let row = if from <= today {
         take_effect(&mut write, &desk.vault, row).await?
@@ -370,26 +373,26 @@ pub(crate) async fn approve(desk: Desk, call: Call, request: ApproveRatingReques
 pub(crate) async fn take_effect(write: &mut Write, vault: &Vault, mut row: rating::Model) -> Result<rating::Model, Fault> {
     let (today, now) = (write.now().date(), write.now().micros());
     row.state = model::rate(row.stands()?, RatingAction::TakeEffect)?.code().to_owned();
-    if let Some(before) = store::in_effect(&**write, row.party_id).await? {
+    if let Some(before) = store::in_effect(write, row.party_id).await? {
         supersede(write, before).await?;
     }
     row.effective_date = Some(today);
     row.next_review_date = Some(model::next_review(today));
-    row.save(&**write, now).await?;
+    row.save(write, now).await?;
     follow(write, vault, &row).await?;
     stop(write, vault, row.party_id).await?;
-    rating::Model::load(&**write, &Scope::everything(), row.id).await
+    rating::Model::load(write, &Scope::everything(), row.id).await
 }
 
 async fn supersede(write: &Write, mut before: rating::Model) -> Result<(), Fault> {
     before.state = model::rate(before.stands()?, RatingAction::Supersede)?.code().to_owned();
-    before.save(&**write, write.now().micros()).await
+    before.save(write, write.now().micros()).await
 }
 
 /// B-02: hard stops that came up since the rating in effect was scored. Another one with the same points takes its place at once, with grade C, and
 /// is to be made anew. Says whether there was one; looking twice finds nothing the second time.
 pub(crate) async fn stop(write: &mut Write, vault: &Vault, party: Uuid) -> Result<bool, Fault> {
-    let Some(before) = store::in_effect(&**write, party).await? else {
+    let Some(before) = store::in_effect(write, party).await? else {
         return Ok(false);
     };
     let (today, now) = (write.now().date(), write.now().micros());
@@ -419,7 +422,7 @@ pub(crate) async fn stop(write: &mut Write, vault: &Vault, party: Uuid) -> Resul
         ..before.clone()
     };
     supersede(write, before).await?;
-    insert::<rating::Entity>(&**write, row.clone()).await?;
+    insert::<rating::Entity>(write, row.clone()).await?;
     follow(write, vault, &row).await?;
     fall_due(write, party, reason).await?;
     Ok(true)
@@ -441,10 +444,10 @@ async fn follow(write: &mut Write, vault: &Vault, row: &rating::Model) -> Result
     write.event(row.party_id, &event);
     let stops: Vec<String> = store::unpack(&row.hard_stops)?;
     if stops.iter().any(|stop| stop == PERFORMANCE)
-        && let Some(mut key) = store::key_account_of(&**write, row.party_id).await?
+        && let Some(mut key) = store::key_account_of(write, row.party_id).await?
     {
         key.state = model::key(key.stands()?, KeyAction::Downgrade)?.code().to_owned();
-        key.save(&**write, now).await?;
+        key.save(write, now).await?;
         let event = KeyAccountDowngraded {
             party_id,
             branch: row.branch.clone(),
@@ -458,7 +461,7 @@ async fn follow(write: &mut Write, vault: &Vault, row: &rating::Model) -> Result
 
 /// Something happened that asks for a new rating (B-06).
 pub(crate) async fn fall_due(write: &mut Write, party: Uuid, reason: &str) -> Result<(), Fault> {
-    let Some(mut row) = store::in_effect(&**write, party).await? else {
+    let Some(mut row) = store::in_effect(write, party).await? else {
         return Ok(());
     };
     if row.stands()? != RatingState::Effective {
@@ -467,24 +470,24 @@ pub(crate) async fn fall_due(write: &mut Write, party: Uuid, reason: &str) -> Re
     row.state = model::rate(RatingState::Effective, RatingAction::FallDue)?.code().to_owned();
     row.review_reason = reason.to_owned();
     let now = write.now().micros();
-    row.save(&**write, now).await?;
+    row.save(write, now).await?;
     write.subject(row.id);
     Ok(())
 }
 
 /// B-08: whoever decides is not the account manager of the party.
 pub(crate) async fn not_own_account(write: &Write, call: &Call, party: Uuid) -> Result<(), Fault> {
-    let key = store::key_account_of(&**write, party).await?;
+    let key = store::key_account_of(write, party).await?;
     Ok(model::not_own_account(call.subject(), key.as_ref().map(|k| k.account_manager.as_str()))?)
 }
 
 async fn locked(write: &Write, call: &Call, id: &str, etag: &str) -> Result<rating::Model, Fault> {
-    rating::Model::lock(&**write, &Scope::of(call), wire::id_of("rating_id", id)?, etag).await
+    rating::Model::lock(write, &Scope::of(call), wire::id_of("rating_id", id)?, etag).await
 }
 
 async fn keep(write: &mut Write, mut row: rating::Model) -> Result<Option<contracts::hearth::archive::v1::CreditRating>, Fault> {
     let now = write.now().micros();
-    row.save(&**write, now).await?;
+    row.save(write, now).await?;
     write.subject(row.id);
     row.show().map(Some)
 }

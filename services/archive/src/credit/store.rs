@@ -2,10 +2,10 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use contracts::hearth::archive::v1 as proto;
-use database::{Scope, Scoped};
+use database::{Conn, Scope, Scoped};
 use rpc::{Fault, page::Page, wire};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Condition, SelectStatement},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -145,7 +145,7 @@ macro_rules! kept {
                 }
 
                 /// Writes what changed and counts the version up.
-                pub(crate) async fn save(&mut self, conn: &impl ConnectionTrait, now: i64) -> Result<(), Fault> {
+                pub(crate) async fn save(&mut self, conn: &Conn, now: i64) -> Result<(), Fault> {
                     self.version = self.version.saturating_add(1);
                     self.updated_at = now;
                     Ok(update::<$module::Entity>(conn, self.clone()).await?)
@@ -157,7 +157,7 @@ macro_rules! kept {
                 }
 
                 /// Loads a row to change it, if the caller has seen this version of it.
-                pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid, etag: &str) -> Result<Self, Fault> {
+                pub(crate) async fn lock(conn: &Conn, scope: &Scope, id: Uuid, etag: &str) -> Result<Self, Fault> {
                     let found = database::find::<$module::Entity>(scope).filter($module::Column::Id.eq(id)).lock_exclusive();
                     let found = found.one(conn).await?.ok_or_else(|| Fault::not_found($name, id))?;
                     rpc::check_etag(etag, found.id, found.version)?;
@@ -166,7 +166,7 @@ macro_rules! kept {
 
                 /// A page of them, of a party and in a state where these are given.
                 pub(crate) async fn list(
-                    conn: &impl ConnectionTrait,
+                    conn: &Conn,
                     scope: &Scope,
                     party: Option<Uuid>,
                     state: Option<&str>,
@@ -211,7 +211,7 @@ pub(crate) fn pack<T: Serialize>(value: &T) -> Result<String, Fault> {
 }
 
 /// The designation of a party that is a key account.
-pub(crate) async fn key_account_of(conn: &impl ConnectionTrait, party: Uuid) -> Result<Option<key_account::Model>, Fault> {
+pub(crate) async fn key_account_of(conn: &Conn, party: Uuid) -> Result<Option<key_account::Model>, Fault> {
     let found = key_account::Entity::find()
         .filter(key_account::Column::PartyId.eq(party))
         .filter(key_account::Column::State.eq(KeyState::Active.code()));
@@ -219,7 +219,7 @@ pub(crate) async fn key_account_of(conn: &impl ConnectionTrait, party: Uuid) -> 
 }
 
 /// The version of the scoring model with a number, or the one in force on a day.
-pub(crate) async fn model(conn: &impl ConnectionTrait, version: Option<i32>, today: NaiveDate) -> Result<Option<credit_model::Model>, Fault> {
+pub(crate) async fn model(conn: &Conn, version: Option<i32>, today: NaiveDate) -> Result<Option<credit_model::Model>, Fault> {
     let found = match version {
         Some(version) => credit_model::Entity::find_by_id(version),
         None => credit_model::Entity::find().filter(credit_model::Column::EffectiveDate.lte(today)),
@@ -228,7 +228,7 @@ pub(crate) async fn model(conn: &impl ConnectionTrait, version: Option<i32>, tod
 }
 
 /// The latest version of the scoring model.
-pub(crate) async fn latest_model(conn: &impl ConnectionTrait) -> Result<Option<credit_model::Model>, Fault> {
+pub(crate) async fn latest_model(conn: &Conn) -> Result<Option<credit_model::Model>, Fault> {
     Ok(credit_model::Entity::find().order_by_desc(credit_model::Column::Version).one(conn).await?)
 }
 
@@ -295,15 +295,25 @@ pub(crate) fn pack_model(rules: &Model) -> Result<(String, String), Fault> {
 }
 
 /// The rating of a party that is in effect.
-pub(crate) async fn in_effect(conn: &impl ConnectionTrait, party: Uuid) -> Result<Option<rating::Model>, Fault> {
+pub(crate) async fn in_effect(conn: &Conn, party: Uuid) -> Result<Option<rating::Model>, Fault> {
     let found = rating::Entity::find()
         .filter(rating::Column::PartyId.eq(party))
         .filter(rating::Column::State.is_in(IN_EFFECT));
     Ok(found.one(conn).await?)
 }
 
+/// The lines of a party that have not ended, those among them that are not in use yet.
+pub(crate) async fn open_lines(conn: &Conn, party: Uuid) -> Result<Vec<line::Model>, Fault> {
+    let waiting = [LineState::Proposed.code(), LineState::Approved.code()];
+    let found = line::Entity::find()
+        .filter(line::Column::PartyId.eq(party))
+        .filter(line::Column::State.is_in(LIVE.into_iter().chain(waiting)))
+        .order_by_asc(line::Column::Id);
+    Ok(found.all(conn).await?)
+}
+
 /// The line of a party that is in use or frozen.
-pub(crate) async fn live_line(conn: &impl ConnectionTrait, party: Uuid) -> Result<Option<line::Model>, Fault> {
+pub(crate) async fn live_line(conn: &Conn, party: Uuid) -> Result<Option<line::Model>, Fault> {
     let found = line::Entity::find()
         .filter(line::Column::PartyId.eq(party))
         .filter(line::Column::State.is_in(LIVE));
@@ -311,7 +321,7 @@ pub(crate) async fn live_line(conn: &impl ConnectionTrait, party: Uuid) -> Resul
 }
 
 /// Which of these parties are held to a limit: those that have a line, or had one, and those that are rated C.
-pub(crate) async fn with_limit(conn: &impl ConnectionTrait, parties: &[Uuid]) -> Result<Vec<Uuid>, Fault> {
+pub(crate) async fn with_limit(conn: &Conn, parties: &[Uuid]) -> Result<Vec<Uuid>, Fault> {
     let ids = || parties.iter().copied();
     let lines = line::Entity::find()
         .select_only()
@@ -332,7 +342,7 @@ pub(crate) async fn with_limit(conn: &impl ConnectionTrait, parties: &[Uuid]) ->
 }
 
 /// The lines of a party are not looked at any more: another one takes their place.
-pub(crate) async fn unwatch_lines(conn: &impl ConnectionTrait, party: Uuid) -> Result<(), Fault> {
+pub(crate) async fn unwatch_lines(conn: &Conn, party: Uuid) -> Result<(), Fault> {
     line::Entity::update_many()
         .col_expr(line::Column::CheckedOn, Option::<NaiveDate>::None.into())
         .filter(line::Column::PartyId.eq(party))
@@ -352,7 +362,7 @@ pub(crate) fn without_stop(code: &str) -> SelectStatement {
 }
 
 /// Locks of a party whose breach has not ended.
-pub(crate) async fn open_holds(conn: &impl ConnectionTrait, party: Uuid) -> Result<Vec<hold::Model>, Fault> {
+pub(crate) async fn open_holds(conn: &Conn, party: Uuid) -> Result<Vec<hold::Model>, Fault> {
     let found = hold::Entity::find()
         .filter(hold::Column::PartyId.eq(party))
         .filter(hold::Column::State.ne(HoldState::Cleared.code()))
@@ -362,7 +372,7 @@ pub(crate) async fn open_holds(conn: &impl ConnectionTrait, party: Uuid) -> Resu
 
 /// Limits of a branch that were broken on a day and are broken still: how many, and those that nobody has reviewed yet. A limit of 0 is broken by any
 /// use, and not by a price.
-pub(crate) async fn limits_broken(conn: &impl ConnectionTrait, branch: &str, day: NaiveDate) -> Result<(u64, Vec<hold::Model>), Fault> {
+pub(crate) async fn limits_broken(conn: &Conn, branch: &str, day: NaiveDate) -> Result<(u64, Vec<hold::Model>), Fault> {
     let broken = hold::Entity::find()
         .filter(hold::Column::Branch.eq(branch))
         .filter(hold::Column::BreachDate.eq(day))
@@ -378,7 +388,7 @@ pub(crate) async fn limits_broken(conn: &impl ConnectionTrait, branch: &str, day
 }
 
 /// Guarantees that parties gave and that are held.
-pub(crate) async fn held_guarantees(conn: &impl ConnectionTrait, parties: &[Uuid]) -> Result<Vec<guarantee::Model>, Fault> {
+pub(crate) async fn held_guarantees(conn: &Conn, parties: &[Uuid]) -> Result<Vec<guarantee::Model>, Fault> {
     let found = guarantee::Entity::find()
         .filter(guarantee::Column::PartyId.is_in(parties.iter().copied()))
         .filter(guarantee::Column::State.eq(GuaranteeState::Held.code()));
@@ -386,7 +396,7 @@ pub(crate) async fn held_guarantees(conn: &impl ConnectionTrait, parties: &[Uuid
 }
 
 /// Approved ratings whose day has come, and those in effect whose review day has.
-pub(crate) async fn ratings_due(conn: &impl ConnectionTrait, today: NaiveDate, limit: u64) -> Result<Vec<rating::Model>, Fault> {
+pub(crate) async fn ratings_due(conn: &Conn, today: NaiveDate, limit: u64) -> Result<Vec<rating::Model>, Fault> {
     let begins = Condition::all()
         .add(rating::Column::State.eq(RatingState::Approved.code()))
         .add(rating::Column::EffectiveDate.lte(today));
@@ -398,7 +408,7 @@ pub(crate) async fn ratings_due(conn: &impl ConnectionTrait, today: NaiveDate, l
 }
 
 /// Lines that begin, and those, live or the last of their party, that nobody has looked at today.
-pub(crate) async fn lines_due(conn: &impl ConnectionTrait, today: NaiveDate, limit: u64) -> Result<Vec<line::Model>, Fault> {
+pub(crate) async fn lines_due(conn: &Conn, today: NaiveDate, limit: u64) -> Result<Vec<line::Model>, Fault> {
     let begins = Condition::all()
         .add(line::Column::State.eq(LineState::Approved.code()))
         .add(line::Column::ValidFrom.lte(today));
@@ -407,27 +417,49 @@ pub(crate) async fn lines_due(conn: &impl ConnectionTrait, today: NaiveDate, lim
     Ok(found.all(conn).await?)
 }
 
-/// Grade in effect and credit state of parties: HOLD where a lock is closed, else where their line stands.
-pub(crate) async fn summary(conn: &impl ConnectionTrait, parties: &[Uuid]) -> Result<BTreeMap<Uuid, (Option<String>, Option<String>)>, Fault> {
+/// How the credit of a party stands, in short; empty where there is none.
+#[derive(Default)]
+pub(crate) struct Summary {
+    /// Grade in effect.
+    pub(crate) grade: String,
+    /// HOLD where a lock is closed, else where the line stands.
+    pub(crate) state: String,
+    /// When one of them changed last.
+    pub(crate) changed_at: i64,
+}
+
+/// How the credit of parties stands.
+pub(crate) async fn summary(conn: &Conn, parties: &[Uuid]) -> Result<BTreeMap<Uuid, Summary>, Fault> {
     let ids = || parties.iter().copied();
     let ratings = rating::Entity::find()
         .filter(rating::Column::PartyId.is_in(ids()))
         .filter(rating::Column::State.is_in(IN_EFFECT));
+    // What has ended was a change, too.
+    let ended = [LineState::Expired.code(), LineState::Cancelled.code()];
     let lines = line::Entity::find()
         .filter(line::Column::PartyId.is_in(ids()))
-        .filter(line::Column::State.is_in(LIVE));
-    let holds = hold::Entity::find()
-        .filter(hold::Column::PartyId.is_in(ids()))
-        .filter(hold::Column::State.eq(HoldState::Raised.code()));
-    let mut summary: BTreeMap<Uuid, (Option<String>, Option<String>)> = BTreeMap::new();
+        .filter(line::Column::ApprovedBy.ne(""))
+        .filter(line::Column::State.is_in(LIVE.into_iter().chain(ended)));
+    let holds = hold::Entity::find().filter(hold::Column::PartyId.is_in(ids()));
+    let mut summary: BTreeMap<Uuid, Summary> = BTreeMap::new();
     for rating in ratings.all(conn).await? {
-        summary.entry(rating.party_id).or_default().0 = Some(rating.grade);
+        let credit = summary.entry(rating.party_id).or_default();
+        credit.changed_at = credit.changed_at.max(rating.updated_at);
+        credit.grade = rating.grade;
     }
     for line in lines.all(conn).await? {
-        summary.entry(line.party_id).or_default().1 = Some(line.state);
+        let credit = summary.entry(line.party_id).or_default();
+        credit.changed_at = credit.changed_at.max(line.updated_at);
+        if LIVE.contains(&line.state.as_str()) {
+            credit.state = line.state;
+        }
     }
     for hold in holds.all(conn).await? {
-        summary.entry(hold.party_id).or_default().1 = Some("HOLD".to_owned());
+        let credit = summary.entry(hold.party_id).or_default();
+        credit.changed_at = credit.changed_at.max(hold.updated_at);
+        if hold.state == HoldState::Raised.code() {
+            "HOLD".clone_into(&mut credit.state);
+        }
     }
     Ok(summary)
 }
@@ -458,7 +490,7 @@ impl key_account::Model {
 }
 
 impl rating::Model {
-    pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Self, Fault> {
+    pub(crate) async fn load(conn: &Conn, scope: &Scope, id: Uuid) -> Result<Self, Fault> {
         let found = database::find::<rating::Entity>(scope).filter(rating::Column::Id.eq(id)).one(conn).await?;
         found.ok_or_else(|| Fault::not_found("credit_rating", id))
     }

@@ -66,6 +66,11 @@ async fn one_line(desk: &Desk, row: &line::Model) -> Result<(), Fault> {
     match row.checked_on {
         _ if state == LineState::Approved && row.valid_from <= today => {
             lines::activate(&mut write, &desk.vault, row).await?;
+            // G-11: the party may have been listed since the line was approved.
+            let party = parties::load(&write, &Scope::everything(), party_id).await?;
+            if lines::is_listed(&write, &desk.vault, &party).await? {
+                lines::freeze_listed(&mut write, party_id).await?;
+            }
         }
         _ if live && row.valid_until <= today => {
             lines::expire(&mut write, row).await?;
@@ -73,10 +78,10 @@ async fn one_line(desk: &Desk, row: &line::Model) -> Result<(), Fault> {
         }
         Some(day) if day < today => {
             let since = row.checked_on.replace(today);
-            let now = write.now().micros();
-            // The version stays: nothing changed that anybody saw.
+            // Version and time stay: nothing changed that anybody saw.
             row.version = row.version.saturating_sub(1);
-            row.save(&*write, now).await?;
+            let unchanged = row.updated_at;
+            row.save(&write, unchanged).await?;
             write.subject(row.id);
             watch::look(&mut write, &desk.vault, party_id).await?;
             if live {
@@ -91,8 +96,8 @@ async fn one_line(desk: &Desk, row: &line::Model) -> Result<(), Fault> {
 /// B-06: what asks for a new rating before the year is over.
 async fn triggers(write: &mut database::Write, desk: &Desk, party_id: uuid::Uuid, since: Option<chrono::NaiveDate>) -> Result<(), Fault> {
     let today = write.now().date();
-    let party = parties::load(&**write, &Scope::everything(), party_id).await?;
-    let books = watch::books_of(&**write, &desk.vault, &party).await?;
+    let party = parties::load(write, &Scope::everything(), party_id).await?;
+    let books = watch::books_of(write, &desk.vault, &party).await?;
     for reason in books.triggers(since.unwrap_or(today), today) {
         ratings::fall_due(write, party_id, reason).await?;
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 use contracts::hearth::archive::v1::{CreditHoldCleared, CreditHoldRaised};
-use database::{Scope, Write};
+use database::{Conn, Scope, Write};
 use rpc::{Fault, wire};
 use uuid::Uuid;
 use vault::Vault;
@@ -22,8 +22,8 @@ use crate::{
 
 /// A party owes more or less than before: whoever of the legal person is held to a limit is looked at.
 pub(crate) async fn party_owes(write: &mut Write, vault: &Vault, party: Uuid) -> Result<(), Fault> {
-    let same = parties::with_number_of(&**write, party).await?;
-    for id in store::with_limit(&**write, &same).await? {
+    let same = parties::with_number_of(write, party).await?;
+    for id in store::with_limit(write, &same).await? {
         look(write, vault, id).await?;
     }
     Ok(())
@@ -32,11 +32,11 @@ pub(crate) async fn party_owes(write: &mut Write, vault: &Vault, party: Uuid) ->
 /// Looks at one party. Locks move where its figures say so.
 pub(crate) async fn look(write: &mut Write, vault: &Vault, party_id: Uuid) -> Result<(), Fault> {
     // The lock makes looks at one party follow each other.
-    let party = parties::lock(&**write, &Scope::everything(), party_id).await?;
+    let party = parties::lock(write, &Scope::everything(), party_id).await?;
     let today = write.now().date();
-    let figures = match limit_of(&**write, party_id).await? {
+    let figures = match limit_of(write, party_id).await? {
         Some(limit) => {
-            let books = books_of(&**write, vault, &party).await?;
+            let books = books_of(write, vault, &party).await?;
             Figures {
                 exposure: books.exposure(today),
                 limit: limit.fen,
@@ -46,7 +46,7 @@ pub(crate) async fn look(write: &mut Write, vault: &Vault, party_id: Uuid) -> Re
         // What everybody else owes goes the way of every debt.
         None => Figures::default(),
     };
-    let mut open = store::open_holds(&**write, party_id).await?;
+    let mut open = store::open_holds(write, party_id).await?;
     let before = raised(&open)?;
     let now = write.now().micros();
     for (lock, broken) in model::breaches(figures.exposure, figures.limit, figures.days_over_term) {
@@ -57,7 +57,7 @@ pub(crate) async fn look(write: &mut Write, vault: &Vault, party_id: Uuid) -> Re
             if !broken || outlived {
                 hold.state = model::hold(hold.stands()?, HoldAction::Clear)?.code().to_owned();
                 hold.cleared_date = Some(today);
-                hold.save(&**write, now).await?;
+                hold.save(write, now).await?;
                 found = None;
             }
         }
@@ -77,7 +77,7 @@ pub(crate) async fn look(write: &mut Write, vault: &Vault, party_id: Uuid) -> Re
                 created_at: now,
                 updated_at: now,
             };
-            insert::<hold::Entity>(&**write, hold.clone()).await?;
+            insert::<hold::Entity>(write, hold.clone()).await?;
             open.push(hold);
         }
     }
@@ -101,7 +101,7 @@ pub(crate) struct Limit {
 }
 
 /// The limit of a party: that of its line. Whose line has ended, or who is rated C, gets nothing on credit (B-04); nobody else is held to a limit.
-pub(crate) async fn limit_of(conn: &impl sea_orm::ConnectionTrait, party: Uuid) -> Result<Option<Limit>, Fault> {
+pub(crate) async fn limit_of(conn: &Conn, party: Uuid) -> Result<Option<Limit>, Fault> {
     if let Some(line) = store::live_line(conn, party).await? {
         return Ok(Some(Limit {
             fen: line.limit_fen,
@@ -113,7 +113,7 @@ pub(crate) async fn limit_of(conn: &impl sea_orm::ConnectionTrait, party: Uuid) 
 }
 
 /// The books of the legal person that a party is.
-pub(crate) async fn books_of(conn: &impl sea_orm::ConnectionTrait, vault: &Vault, party: &party::Model) -> Result<Books, Fault> {
+pub(crate) async fn books_of(conn: &Conn, vault: &Vault, party: &party::Model) -> Result<Books, Fault> {
     let same = parties::one_person(conn, vault, party).await?;
     books::load(conn, &same).await
 }
@@ -126,23 +126,23 @@ async fn review_mass_breach(write: &mut Write, party: &party::Model, open: &mut 
     if !new {
         return Ok(());
     }
-    let Some(rules) = store::model(&**write, None, today).await? else {
+    let Some(rules) = store::model(write, None, today).await? else {
         return Ok(());
     };
-    let (broken, unreviewed) = store::limits_broken(&**write, &party.branch, today).await?;
+    let (broken, unreviewed) = store::limits_broken(write, &party.branch, today).await?;
     if broken <= u64::try_from(rules.mass_breach_parties).unwrap_or(u64::MAX) {
         return Ok(());
     }
     let now = write.now().micros();
     for mut other in unreviewed {
         other.state = model::hold(other.stands()?, HoldAction::PutInReview)?.code().to_owned();
-        other.save(&**write, now).await?;
+        other.save(write, now).await?;
         if let Some(own) = open.iter_mut().find(|h| h.id == other.id) {
             *own = other;
             continue;
         }
-        let theirs = parties::load(&**write, &Scope::everything(), other.party_id).await?;
-        let after = raised(&store::open_holds(&**write, other.party_id).await?)?;
+        let theirs = parties::load(write, &Scope::everything(), other.party_id).await?;
+        let after = raised(&store::open_holds(write, other.party_id).await?)?;
         let mut before = after.clone();
         before.insert(Lock::Limit);
         tell(write, &theirs, &before, &after, today).await?;
@@ -180,7 +180,7 @@ pub(crate) async fn tell(write: &mut Write, party: &party::Model, before: &BTree
         branch: party.branch.clone(),
         cause: model::cause(&locks).to_owned(),
         raised_date: Some(wire::date(today)),
-        account_ids: accounts::ids_of(&**write, &[party.id]).await?.iter().map(Uuid::to_string).collect(),
+        account_ids: accounts::ids_of(write, &[party.id]).await?.iter().map(Uuid::to_string).collect(),
     };
     write.event(party.id, &event);
     Ok(())

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     Desk,
+    integrity::reach,
     party::{
         identity,
         model::{Kind as PartyKind, State as PartyState, text},
@@ -31,7 +32,7 @@ pub(crate) async fn open(desk: Desk, call: Call, request: OpenCreditFileRequest)
     };
     let now = write.now();
     let party: PartyId = wire::id_of("party_id", &request.party_id)?;
-    let party = parties::load(&*write, &Scope::of(&call), party.uuid()).await?;
+    let party = parties::load(&write, &Scope::of(&call), party.uuid()).await?;
     if party.standing()? == PartyState::Closed {
         return Err(Refusal::PartyClosed.into());
     }
@@ -51,7 +52,7 @@ pub(crate) async fn open(desk: Desk, call: Call, request: OpenCreditFileRequest)
         created_at: now.micros(),
         updated_at: now.micros(),
     };
-    store::insert(&*write, file.clone()).await?;
+    store::insert(&write, file.clone()).await?;
     let credit_file = tell(&desk, &mut write, file, vec![]).await?;
     write.commit(OpenCreditFileResponse { credit_file }).await
 }
@@ -75,7 +76,7 @@ async fn tell(desk: &Desk, write: &mut Write, file: row::Model, kinds: Vec<FactK
 async fn show(desk: &Desk, write: &mut Write, file: row::Model) -> Result<CreditFile, Fault> {
     let today = write.now().date();
     write.subject(file.id);
-    store::show(&**write, &desk.vault, file, today).await
+    store::show(write, &desk.vault, file, today).await
 }
 
 pub(crate) async fn record(desk: Desk, call: Call, request: RecordFactsRequest) -> Result<RecordFactsResponse, Fault> {
@@ -85,7 +86,7 @@ pub(crate) async fn record(desk: Desk, call: Call, request: RecordFactsRequest) 
     };
     let (now, today) = (write.now().micros(), write.now().date());
     let id: Uuid = wire::id_of("credit_file_id", &request.credit_file_id)?;
-    let mut file = store::lock(&*write, &Scope::of(&call), id).await?;
+    let mut file = store::lock(&write, &Scope::of(&call), id).await?;
     rpc::check_etag(&request.etag, file.id, file.version)?;
     let (state, party) = (file.stands()?, file.party()?);
     if state == State::Closed {
@@ -116,25 +117,34 @@ pub(crate) async fn record(desk: Desk, call: Call, request: RecordFactsRequest) 
             created_at: now,
         })
         .collect();
-    let before = store::rules(&store::facts(&*write, &[file.id]).await?)?;
+    let before = store::rules(&store::facts(&write, &[file.id]).await?)?;
     let before: Vec<Uuid> = model::current(&before).iter().map(|fact| fact.id).collect();
-    store::insert_facts(&*write, &rows).await?;
+    let ties = if given.iter().any(|fact| fact.kind == FactKind::LegalRepresentative) {
+        Some(reach::ties(&write, &desk.vault, file.party_id).await?)
+    } else {
+        None
+    };
+    store::insert_facts(&write, &rows).await?;
 
-    let facts = store::facts(&*write, &[file.id]).await?;
+    let facts = store::facts(&write, &[file.id]).await?;
     let known = store::rules(&facts)?;
     let current = model::current(&known);
-    store::watch_papers(&*write, &facts, &current, file.id).await?;
+    store::watch_papers(&write, &file).await?;
     let mut changed: Vec<FactKind> = current.iter().filter(|fact| !before.contains(&fact.id)).map(|fact| fact.kind).collect();
     changed.dedup();
     let missing = model::missing(party, &current, today);
     let next = step(state, if missing.is_empty() { Action::Fill } else { Action::Collect })?;
     stand(&mut file, party, next, &current, today);
-    store::save(&*write, &mut file, now).await?;
+    store::save(&write, &mut file, now).await?;
+    let party = file.party_id;
     let credit_file = if changed.is_empty() {
         Some(show(&desk, &mut write, file).await?)
     } else {
         tell(&desk, &mut write, file, changed).await?
     };
+    if let Some(before) = ties {
+        reach::retied(&mut write, &desk.vault, party, &before).await?;
+    }
     write.commit(RecordFactsResponse { credit_file }).await
 }
 
@@ -226,13 +236,13 @@ pub(crate) async fn verify(desk: Desk, call: Call, request: VerifyCreditFileRequ
     };
     let today = write.now().date();
     let id: Uuid = wire::id_of("credit_file_id", &request.credit_file_id)?;
-    let mut file = store::lock(&*write, &Scope::of(&call), id).await?;
+    let mut file = store::lock(&write, &Scope::of(&call), id).await?;
     rpc::check_etag(&request.etag, file.id, file.version)?;
     let (state, party) = (file.stands()?, file.party()?);
     if state == State::Closed {
         return Err(Refusal::CreditFileClosed.into());
     }
-    let facts = store::facts(&*write, &[file.id]).await?;
+    let facts = store::facts(&write, &[file.id]).await?;
     let known = store::rules(&facts)?;
     let current = model::current(&known);
     let missing = model::missing(party, &current, today);
@@ -245,7 +255,7 @@ pub(crate) async fn verify(desk: Desk, call: Call, request: VerifyCreditFileRequ
     file.last_verified_on = Some(today);
     file.next_check_on = Some(model::next_check(today));
     stand(&mut file, party, next, &current, today);
-    store::save(&*write, &mut file, write.now().micros()).await?;
+    store::save(&write, &mut file, write.now().micros()).await?;
     let credit_file = tell(&desk, &mut write, file, vec![]).await?;
     write.commit(VerifyCreditFileResponse { credit_file }).await
 }
@@ -257,12 +267,12 @@ pub(crate) async fn close(desk: Desk, call: Call, request: CloseCreditFileReques
     };
     let today = write.now().date();
     let id: Uuid = wire::id_of("credit_file_id", &request.credit_file_id)?;
-    let mut file = store::lock(&*write, &Scope::of(&call), id).await?;
+    let mut file = store::lock(&write, &Scope::of(&call), id).await?;
     rpc::check_etag(&request.etag, file.id, file.version)?;
     let (party, next) = (file.party()?, step(file.stands()?, Action::Close)?);
     stand(&mut file, party, next, &[], today);
-    store::save(&*write, &mut file, write.now().micros()).await?;
-    store::unwatch(&*write, file.id).await?;
+    store::save(&write, &mut file, write.now().micros()).await?;
+    store::silence(&write, file.id).await?;
     let credit_file = tell(&desk, &mut write, file, vec![]).await?;
     write.commit(CloseCreditFileResponse { credit_file }).await
 }

@@ -39,10 +39,10 @@ pub(crate) async fn reveal(desk: Desk, call: Call, request: RevealCreditFileRequ
     };
     let id: Uuid = wire::id_of("credit_file_id", &request.credit_file_id)?;
     write.purpose(&text(&request.purpose, 200).map_err(at("purpose"))?);
-    let file = store::load(&*write, &Scope::of(&call), id).await?;
+    let file = store::load(&write, &Scope::of(&call), id).await?;
     write.subject(id);
     let today = write.now().date();
-    let credit_file = Some(store::show(&*write, &desk.vault, file, today).await?);
+    let credit_file = Some(store::show(&write, &desk.vault, file, today).await?);
     write.commit(RevealCreditFileResponse { credit_file }).await
 }
 
@@ -70,19 +70,16 @@ pub(crate) async fn customers(desk: Desk, call: Call, request: ListCustomersRequ
     let files = store::list(conn, &Scope::of(&call), &request.branch, &page).await?;
     let (files, next_page_token) = page.cut(files, |file| file.id);
     let party_ids: Vec<Uuid> = files.iter().map(|file| file.party_id).collect();
-    let names: BTreeMap<Uuid, String> = parties::with_ids(conn, party_ids.clone())
-        .await?
-        .into_iter()
-        .map(|party| (party.id, party.name))
-        .collect();
+    let registered = parties::with_ids(conn, party_ids.clone()).await?.into_iter();
+    let mut registered: BTreeMap<Uuid, _> = registered.map(|party| (party.id, (party.name, party.updated_at))).collect();
     let mut standings = credit::summary(conn, &party_ids).await?;
     let rows = store::facts(conn, &files.iter().map(|file| file.id).collect::<Vec<_>>()).await?;
     let mut by_file: BTreeMap<Uuid, Vec<model::Fact>> = BTreeMap::new();
     for row in &rows {
         by_file.entry(row.file_id).or_default().push(row.rule()?);
     }
-    // Of what the facts say only class and contact are on the list.
-    let listed = [FactKind::EnterpriseNature.code(), FactKind::Mobile.code()];
+    // Of what the facts say only name, class and contact are on the list.
+    let listed = [FactKind::RegisteredName.code(), FactKind::EnterpriseNature.code(), FactKind::Mobile.code()];
     let shown: Vec<_> = rows.iter().filter(|row| listed.contains(&row.kind.as_str())).collect();
     let contents = store::contents(conn, &desk.vault, &shown).await?;
     let mut customers = vec![];
@@ -94,19 +91,25 @@ pub(crate) async fn customers(desk: Desk, call: Call, request: ListCustomersRequ
             let fact = current.iter().find(|fact| fact.kind == kind);
             fact.and_then(|fact| contents.get(&fact.id)).cloned().unwrap_or_default()
         };
-        let (grade, credit_state) = standings.remove(&file.party_id).unwrap_or_default();
+        let credit = standings.remove(&file.party_id).unwrap_or_default();
+        let (mut name, mut changed) = (says(FactKind::RegisteredName).name, file.updated_at.max(credit.changed_at));
+        if name.is_empty()
+            && let Some((known_as, since)) = registered.remove(&file.party_id)
+        {
+            (name, changed) = (known_as, changed.max(since));
+        }
         customers.push(CustomerListRow {
             party_id: file.party_id.to_string(),
             credit_file_id: file.id.to_string(),
             file_no: file.file_no.clone(),
-            name: names.get(&file.party_id).cloned().unwrap_or_default(),
+            name,
             party_kind: store::show_party(file.party()?).into(),
             customer_class: says(FactKind::EnterpriseNature).text,
-            grade: grade.unwrap_or_default(),
-            credit_state: credit_state.unwrap_or_default(),
+            grade: credit.grade,
+            credit_state: credit.state,
             contact: says(FactKind::Mobile).phone,
             completeness_bp: i32::try_from(model::completeness_bp(file.party()?, missing.len())).unwrap_or_default(),
-            update_time: Some(wire::time(calendar::Instant::from_micros(file.updated_at))),
+            update_time: Some(wire::time(calendar::Instant::from_micros(changed))),
             branch: file.branch.clone(),
         });
     }

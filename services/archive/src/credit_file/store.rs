@@ -2,12 +2,12 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use contracts::hearth::archive::v1 as proto;
-use database::{Scope, Scoped};
+use database::{Conn, Scope, Scoped};
 use money::Money;
 use rpc::{Fault, page::Page, wire};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, SelectStatement},
+    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    sea_query::{Expr, IntoCondition, SelectStatement},
 };
 use uuid::Uuid;
 use vault::Vault;
@@ -105,7 +105,8 @@ pub(crate) fn rules(facts: &[fact::Model]) -> Result<Vec<model::Fact>, Fault> {
 pub struct FileStanding {
     /// Required facts that are present and unexpired, in basis points of the required ones.
     pub completeness_bp: i64,
-    /// The earliest last day of the licence and the certifications; none where there are none, or all are long-term.
+    /// The earliest last day of the licence and the certifications; none where there are none, or all are long-term. What a closed file says of them
+    /// holds until another one says something newer.
     pub paper_until: Option<NaiveDate>,
     /// Whether there is a file that is not closed.
     pub has_file: bool,
@@ -115,23 +116,27 @@ pub struct FileStanding {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn standing(conn: &impl ConnectionTrait, party_id: Uuid, today: NaiveDate) -> Result<FileStanding, Fault> {
+pub async fn standing(conn: &Conn, party_id: Uuid, today: NaiveDate) -> Result<FileStanding, Fault> {
+    let mut facts = facts_of(conn, party_id).await?;
+    let known = rules(&facts)?;
+    let papers = model::current(&known).into_iter().filter(|fact| fact.kind.is_paper());
+    let paper_until = papers.filter_map(|fact| fact.validity.last()).min();
     let open = row::Entity::find()
         .filter(row::Column::PartyId.eq(party_id))
         .filter(row::Column::State.ne(State::Closed.code()));
     let Some(file) = open.one(conn).await? else {
         return Ok(FileStanding {
             completeness_bp: 0,
-            paper_until: None,
+            paper_until,
             has_file: false,
         });
     };
-    let facts = rules(&facts(conn, &[file.id]).await?)?;
-    let current = model::current(&facts);
-    let missing = model::missing(file.party()?, &current, today);
+    facts.retain(|fact| fact.file_id == file.id);
+    let own = rules(&facts)?;
+    let missing = model::missing(file.party()?, &model::current(&own), today);
     Ok(FileStanding {
         completeness_bp: model::completeness_bp(file.party()?, missing.len()),
-        paper_until: current.iter().filter(|fact| fact.kind.is_paper()).filter_map(|fact| fact.validity.last()).min(),
+        paper_until,
         has_file: true,
     })
 }
@@ -142,7 +147,7 @@ fn licence_until(current: &[&model::Fact]) -> Option<NaiveDate> {
 }
 
 /// Those of some parties of which a licence or certification ended before a day.
-pub(crate) async fn expired(conn: &impl ConnectionTrait, of: SelectStatement, before: NaiveDate, limit: u64) -> Result<Vec<Uuid>, Fault> {
+pub(crate) async fn expired(conn: &Conn, of: SelectStatement, before: NaiveDate, limit: u64) -> Result<Vec<Uuid>, Fault> {
     let papers = model::RULES.iter().filter(|rule| rule.form == Form::Paper).map(|rule| rule.code);
     let found = watch::Entity::find()
         .select_only()
@@ -155,17 +160,19 @@ pub(crate) async fn expired(conn: &impl ConnectionTrait, of: SelectStatement, be
     Ok(found.into_tuple().all(conn).await?)
 }
 
-pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
+pub(crate) async fn load(conn: &Conn, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
     let found = database::find::<row::Entity>(scope).filter(row::Column::Id.eq(id)).one(conn).await?;
     found.ok_or_else(|| Fault::not_found("credit file", id))
 }
 
-pub(crate) async fn of_party(conn: &impl ConnectionTrait, scope: &Scope, party: Uuid) -> Result<row::Model, Fault> {
-    let found = database::find::<row::Entity>(scope).filter(row::Column::PartyId.eq(party)).one(conn).await?;
-    found.ok_or_else(|| Fault::not_found("credit file", party))
+/// The file of a party that was opened last.
+pub(crate) async fn of_party(conn: &Conn, scope: &Scope, party: Uuid) -> Result<row::Model, Fault> {
+    let found = database::find::<row::Entity>(scope).filter(row::Column::PartyId.eq(party));
+    let last = found.order_by_desc(row::Column::Id).one(conn).await?;
+    last.ok_or_else(|| Fault::not_found("credit file", party))
 }
 
-pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
+pub(crate) async fn lock(conn: &Conn, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
     let found = database::find::<row::Entity>(scope)
         .filter(row::Column::Id.eq(id))
         .lock_exclusive()
@@ -175,7 +182,7 @@ pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -
 }
 
 /// Files that are not closed, for the customer list.
-pub(crate) async fn list(conn: &impl ConnectionTrait, scope: &Scope, branch: &str, page: &Page) -> Result<Vec<row::Model>, Fault> {
+pub(crate) async fn list(conn: &Conn, scope: &Scope, branch: &str, page: &Page) -> Result<Vec<row::Model>, Fault> {
     let mut found = database::find::<row::Entity>(scope).filter(row::Column::State.ne(State::Closed.code()));
     if !branch.is_empty() {
         found = found.filter(row::Column::Branch.eq(branch));
@@ -187,34 +194,40 @@ pub(crate) async fn list(conn: &impl ConnectionTrait, scope: &Scope, branch: &st
 }
 
 /// Complete files whose check has come due, or of which a required fact has ended.
-pub(crate) async fn lapsed(conn: &impl ConnectionTrait, today: NaiveDate, limit: u64) -> Result<Vec<row::Model>, Fault> {
+pub(crate) async fn lapsed(conn: &Conn, today: NaiveDate, limit: u64) -> Result<Vec<row::Model>, Fault> {
     let found = row::Entity::find()
         .filter(row::Column::State.is_in([State::Complete.code(), State::ReVerified.code()]))
         .filter(row::Column::LapsesOn.lte(today));
     Ok(found.order_by_asc(row::Column::Id).limit(limit).all(conn).await?)
 }
 
-pub(crate) async fn insert(conn: &impl ConnectionTrait, file: row::Model) -> Result<(), Fault> {
+pub(crate) async fn insert(conn: &Conn, file: row::Model) -> Result<(), Fault> {
     Ok(table::insert::<row::Entity>(conn, file).await?)
 }
 
 /// Writes a file that was locked, and counts its version up.
-pub(crate) async fn save(conn: &impl ConnectionTrait, file: &mut row::Model, now: i64) -> Result<(), Fault> {
+pub(crate) async fn save(conn: &Conn, file: &mut row::Model, now: i64) -> Result<(), Fault> {
     file.version = file.version.saturating_add(1);
     file.updated_at = now;
     Ok(table::update::<row::Entity>(conn, file.clone()).await?)
 }
 
 /// All facts of some files in the order in which they were entered.
-pub(crate) async fn facts(conn: &impl ConnectionTrait, files: &[Uuid]) -> Result<Vec<fact::Model>, Fault> {
+pub(crate) async fn facts(conn: &Conn, files: &[Uuid]) -> Result<Vec<fact::Model>, Fault> {
     let found = fact::Entity::find().filter(fact::Column::FileId.is_in(files.iter().copied()));
     Ok(found.order_by_asc(fact::Column::Id).all(conn).await?)
 }
 
-/// The legal representatives of parties as their files name them now; parties without are left out.
-pub(crate) async fn representatives(conn: &impl ConnectionTrait, vault: &Vault, parties: &[Uuid]) -> Result<BTreeMap<Uuid, String>, Fault> {
+/// All facts about a party, those of closed files among them, in the order in which they were entered.
+async fn facts_of(conn: &Conn, party: Uuid) -> Result<Vec<fact::Model>, Fault> {
+    let found = fact::Entity::find().filter(fact::Column::PartyId.eq(party));
+    Ok(found.order_by_asc(fact::Column::Id).all(conn).await?)
+}
+
+/// The legal representatives of some parties as their files name them now; parties without are left out.
+pub(crate) async fn representatives(conn: &Conn, vault: &Vault, of: impl IntoCondition) -> Result<BTreeMap<Uuid, String>, Fault> {
     let found = fact::Entity::find()
-        .filter(fact::Column::PartyId.is_in(parties.iter().copied()))
+        .filter(of)
         .filter(fact::Column::Kind.eq(FactKind::LegalRepresentative.code()))
         .order_by_asc(fact::Column::AsOf)
         .order_by_asc(fact::Column::Id);
@@ -225,7 +238,7 @@ pub(crate) async fn representatives(conn: &impl ConnectionTrait, vault: &Vault, 
     Ok(named.filter(|(_, name)| !name.is_empty()).collect())
 }
 
-pub(crate) async fn list_facts(conn: &impl ConnectionTrait, file: Uuid, kind: Option<FactKind>, page: &Page) -> Result<Vec<fact::Model>, Fault> {
+pub(crate) async fn list_facts(conn: &Conn, file: Uuid, kind: Option<FactKind>, page: &Page) -> Result<Vec<fact::Model>, Fault> {
     let mut found = fact::Entity::find().filter(fact::Column::FileId.eq(file));
     if let Some(kind) = kind {
         found = found.filter(fact::Column::Kind.eq(kind.code()));
@@ -236,22 +249,24 @@ pub(crate) async fn list_facts(conn: &impl ConnectionTrait, file: Uuid, kind: Op
     Ok(found.order_by_asc(fact::Column::Id).limit(page.limit()).all(conn).await?)
 }
 
-pub(crate) async fn insert_facts(conn: &impl ConnectionTrait, facts: &[fact::Model]) -> Result<(), Fault> {
+pub(crate) async fn insert_facts(conn: &Conn, facts: &[fact::Model]) -> Result<(), Fault> {
     let rows = facts.iter().cloned().map(|fact| fact.into_active_model().reset_all());
     fact::Entity::insert_many(rows).exec_without_returning(conn).await?;
     Ok(())
 }
 
-/// Watches the papers that hold, and no others any more.
-pub(crate) async fn watch_papers(conn: &impl ConnectionTrait, facts: &[fact::Model], current: &[&model::Fact], file: Uuid) -> Result<(), Fault> {
-    let held: Vec<Uuid> = current.iter().map(|fact| fact.id).collect();
+/// Watches the papers of a party that hold, and no others any more: those of its file, and those of a closed one that nothing newer is known about.
+pub(crate) async fn watch_papers(conn: &Conn, file: &row::Model) -> Result<(), Fault> {
+    let facts = facts_of(conn, file.party_id).await?;
+    let known = rules(&facts)?;
+    let current = model::current(&known);
     watch::Entity::delete_many()
-        .filter(watch::Column::FileId.eq(file))
-        .filter(watch::Column::FactId.is_not_in(held.iter().copied()))
+        .filter(watch::Column::PartyId.eq(file.party_id))
+        .filter(watch::Column::FactId.is_not_in(current.iter().map(|fact| fact.id)))
         .exec(conn)
         .await?;
     let watched: Vec<Uuid> = watch::Entity::find()
-        .filter(watch::Column::FileId.eq(file))
+        .filter(watch::Column::FileId.eq(file.id))
         .all(conn)
         .await?
         .into_iter()
@@ -262,13 +277,13 @@ pub(crate) async fn watch_papers(conn: &impl ConnectionTrait, facts: &[fact::Mod
         .filter(|fact| fact.kind.rule().is_some_and(|rule| rule.expires) && !watched.contains(&fact.id))
     {
         let Validity::Until(last) = paper.validity else { continue };
-        let Some(fact) = facts.iter().find(|fact| fact.id == paper.id) else {
+        let Some(fact) = facts.iter().find(|fact| fact.id == paper.id && fact.file_id == file.id) else {
             continue;
         };
         let row = watch::Model {
             id: Uuid::now_v7(),
             fact_id: fact.id,
-            file_id: file,
+            file_id: file.id,
             party_id: fact.party_id,
             branch: fact.branch.clone(),
             kind: fact.kind.clone(),
@@ -281,24 +296,28 @@ pub(crate) async fn watch_papers(conn: &impl ConnectionTrait, facts: &[fact::Mod
     Ok(())
 }
 
-/// No paper of a file is watched any more.
-pub(crate) async fn unwatch(conn: &impl ConnectionTrait, file: Uuid) -> Result<(), Fault> {
-    watch::Entity::delete_many().filter(watch::Column::FileId.eq(file)).exec(conn).await?;
+/// Nobody is warned of the papers of a file any more; that they end still stops credit (B-02).
+pub(crate) async fn silence(conn: &Conn, file: Uuid) -> Result<(), Fault> {
+    watch::Entity::update_many()
+        .col_expr(watch::Column::NextMarkOn, Expr::value(Option::<NaiveDate>::None))
+        .filter(watch::Column::FileId.eq(file))
+        .exec(conn)
+        .await?;
     Ok(())
 }
 
 /// Papers for which a warning is due.
-pub(crate) async fn papers_due(conn: &impl ConnectionTrait, today: NaiveDate, limit: u64) -> Result<Vec<watch::Model>, Fault> {
+pub(crate) async fn papers_due(conn: &Conn, today: NaiveDate, limit: u64) -> Result<Vec<watch::Model>, Fault> {
     let found = watch::Entity::find().filter(watch::Column::NextMarkOn.lte(today));
     Ok(found.order_by_asc(watch::Column::Id).limit(limit).all(conn).await?)
 }
 
-pub(crate) async fn lock_paper(conn: &impl ConnectionTrait, id: Uuid) -> Result<Option<watch::Model>, Fault> {
+pub(crate) async fn lock_paper(conn: &Conn, id: Uuid) -> Result<Option<watch::Model>, Fault> {
     Ok(watch::Entity::find_by_id(id).lock_exclusive().one(conn).await?)
 }
 
 /// Notes a warning that was given.
-pub(crate) async fn warned(conn: &impl ConnectionTrait, paper: &watch::Model, mark: i32) -> Result<(), Fault> {
+pub(crate) async fn warned(conn: &Conn, paper: &watch::Model, mark: i32) -> Result<(), Fault> {
     watch::Entity::update_many()
         .col_expr(watch::Column::Warned, Expr::value(mark))
         .col_expr(watch::Column::NextMarkOn, Expr::value(model::next_mark_on(paper.valid_to, Some(mark))))
@@ -308,8 +327,15 @@ pub(crate) async fn warned(conn: &impl ConnectionTrait, paper: &watch::Model, ma
     Ok(())
 }
 
-pub(crate) async fn list_papers(conn: &impl ConnectionTrait, scope: &Scope, until: NaiveDate, page: &Page) -> Result<Vec<watch::Model>, Fault> {
-    let mut found = database::find::<watch::Entity>(scope).filter(watch::Column::ValidTo.lte(until));
+/// Papers of files that are not closed.
+pub(crate) async fn list_papers(conn: &Conn, scope: &Scope, until: NaiveDate, page: &Page) -> Result<Vec<watch::Model>, Fault> {
+    let open = row::Entity::find()
+        .select_only()
+        .column(row::Column::Id)
+        .filter(row::Column::State.ne(State::Closed.code()));
+    let mut found = database::find::<watch::Entity>(scope)
+        .filter(watch::Column::FileId.in_subquery(open.into_query()))
+        .filter(watch::Column::ValidTo.lte(until));
     if let Some(after) = page.after {
         found = found.filter(watch::Column::Id.gt(after));
     }
@@ -338,7 +364,7 @@ pub(crate) fn show_party(kind: PartyKind) -> proto::party::Kind {
 }
 
 /// What facts say, by their ids; those of an erased party say nothing any more.
-pub(crate) async fn contents(conn: &impl ConnectionTrait, vault: &Vault, facts: &[&fact::Model]) -> Result<BTreeMap<Uuid, Content>, Fault> {
+pub(crate) async fn contents(conn: &Conn, vault: &Vault, facts: &[&fact::Model]) -> Result<BTreeMap<Uuid, Content>, Fault> {
     let sealed: Vec<_> = facts.iter().map(|fact| (fact.party_id, CONTENT, fact.content_sealed.as_slice())).collect();
     let clear = vault.open_many(conn, &sealed).await.map_err(unsealed)?;
     let mut contents = BTreeMap::new();
@@ -353,7 +379,7 @@ pub(crate) async fn contents(conn: &impl ConnectionTrait, vault: &Vault, facts: 
 }
 
 /// Facts as the contract shows them, in the same order; the codec masks them unless the method reveals.
-pub(crate) async fn show_facts(conn: &impl ConnectionTrait, vault: &Vault, facts: &[&fact::Model], current: &[Uuid]) -> Result<Vec<proto::Fact>, Fault> {
+pub(crate) async fn show_facts(conn: &Conn, vault: &Vault, facts: &[&fact::Model], current: &[Uuid]) -> Result<Vec<proto::Fact>, Fault> {
     let mut contents = contents(conn, vault, facts).await?;
     let mut shown = Vec::with_capacity(facts.len());
     for fact in facts {
@@ -393,7 +419,7 @@ fn show_capital(capital: Capital) -> proto::Capital {
 }
 
 /// A file with the facts that hold on a day.
-pub(crate) async fn show(conn: &impl ConnectionTrait, vault: &Vault, file: row::Model, today: NaiveDate) -> Result<proto::CreditFile, Fault> {
+pub(crate) async fn show(conn: &Conn, vault: &Vault, file: row::Model, today: NaiveDate) -> Result<proto::CreditFile, Fault> {
     let facts = facts(conn, &[file.id]).await?;
     let known = rules(&facts)?;
     let current = model::current(&known);

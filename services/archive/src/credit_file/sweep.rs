@@ -31,13 +31,13 @@ pub(crate) async fn run(desk: &Desk) -> Result<usize, Fault> {
 async fn warn(desk: &Desk, id: Uuid) -> Result<(), Fault> {
     let mut write = desk.db.open(&Call::background("archive", "sweep-licences")).await?;
     let today = write.now().date();
-    let Some(paper) = store::lock_paper(&*write, id).await? else {
+    let Some(paper) = store::lock_paper(&write, id).await? else {
         return Ok(());
     };
     let Some(mark) = model::mark_due(paper.valid_to, today, paper.warned) else {
         return Ok(());
     };
-    store::warned(&*write, &paper, mark).await?;
+    store::warned(&write, &paper, mark).await?;
     let kind = FactKind::of(&paper.kind).ok_or_else(|| unknown_code("licence_watch.kind"))?;
     write.subject(paper.file_id);
     write.event(
@@ -57,15 +57,15 @@ async fn warn(desk: &Desk, id: Uuid) -> Result<(), Fault> {
 async fn lapse(desk: &Desk, id: Uuid) -> Result<(), Fault> {
     let mut write = desk.db.open(&Call::background("archive", "sweep-credit-files")).await?;
     let today = write.now().date();
-    let mut file = store::lock(&*write, &Scope::everything(), id).await?;
+    let mut file = store::lock(&write, &Scope::everything(), id).await?;
     let state = file.stands()?;
     if !matches!(state, State::Complete | State::ReVerified) || file.lapses_on.is_none_or(|day| day > today) {
         return Ok(());
     }
     let party = file.party()?;
     ops::stand(&mut file, party, step(state, Action::Lapse)?, &[], today);
-    store::save(&*write, &mut file, write.now().micros()).await?;
-    let standing = store::standing(&*write, file.party_id, today).await?;
+    store::save(&write, &mut file, write.now().micros()).await?;
+    let standing = store::standing(&write, file.party_id, today).await?;
     write.subject(file.id);
     write.event(
         file.party_id,

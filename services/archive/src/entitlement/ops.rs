@@ -67,16 +67,16 @@ impl Grant<'_> {
         let proof = text(self.proof, 200).map_err(at("proof"))?;
         let id: AgreementId = wire::id_of("agreement_id", self.agreement)?;
         // The lock makes grants on one agreement follow each other.
-        let agreement = agreements::lock(&**write, &Scope::of(call), id.uuid()).await?;
+        let agreement = agreements::lock(write, &Scope::of(call), id.uuid()).await?;
         agreement.stands()?.may_entitle()?;
-        let mut registered = store::granted(&**write, agreement.id, self.kind).await?;
+        let mut registered = store::granted(write, agreement.id, self.kind).await?;
         let days: Vec<_> = registered.iter().map(store::row::Model::days).collect();
         if let Some(ended) = model::cut(&days, self.days)?.and_then(|index| registered.get_mut(index)) {
             let days = Days {
                 until: Some(self.days.from),
                 ..ended.days()
             };
-            store::save(&**write, ended, State::Granted, days, now).await?;
+            store::save(write, ended, State::Granted, days, now).await?;
         }
         let entitlement = store::row::Model {
             id: EntitlementId::new().uuid(),
@@ -93,17 +93,17 @@ impl Grant<'_> {
             created_at: now,
             updated_at: now,
         };
-        store::insert(&**write, std::slice::from_ref(&entitlement)).await?;
+        store::insert(write, std::slice::from_ref(&entitlement)).await?;
         write.subject(entitlement.id);
         tell_from(write, self.kind, agreement.id, self.days.from).await?;
-        Ok(store::show(&**write, &desk.vault, vec![entitlement]).await?.pop())
+        Ok(store::show(write, &desk.vault, vec![entitlement]).await?.pop())
     }
 }
 
 /// Tells what is granted from a day on, and where nothing is: right for a listener whom the last word on a day replaces all before it,
 /// and for one who keeps what was told of later days.
 async fn tell_from(write: &mut Write, kind: Kind, agreement: Uuid, from: NaiveDate) -> Result<(), Fault> {
-    for entitlement in store::granted(&**write, agreement, kind).await?.into_iter().filter(|e| e.from_date >= from) {
+    for entitlement in store::granted(write, agreement, kind).await?.into_iter().filter(|e| e.from_date >= from) {
         tell(write, kind, agreement, entitlement.persons, entitlement.days());
         if let Some(until) = entitlement.until_date {
             tell_none(write, kind, agreement, until);
@@ -170,16 +170,16 @@ pub(crate) async fn withdraw(desk: Desk, call: Call, request: WithdrawEntitlemen
     };
     let id: EntitlementId = wire::id_of("entitlement_id", &request.entitlement_id)?;
     let from = wire::date_of(request.from_date.as_ref(), "from_date")?;
-    let mut entitlement = store::lock(&*write, &Scope::of(&call), id.uuid()).await?;
+    let mut entitlement = store::lock(&write, &Scope::of(&call), id.uuid()).await?;
     rpc::check_etag(&request.etag, entitlement.id, entitlement.version)?;
     let first = entitlement.from_date;
     let (state, days) = model::withdraw(entitlement.stands()?, entitlement.days(), from)?;
-    store::save(&*write, &mut entitlement, state, days, write.now().micros()).await?;
+    store::save(&write, &mut entitlement, state, days, write.now().micros()).await?;
     write.subject(id);
     let kind = entitlement.is()?;
     tell_none(&mut write, kind, entitlement.agreement_id, from.max(first));
     tell_from(&mut write, kind, entitlement.agreement_id, from.max(first)).await?;
-    let entitlement = store::show(&*write, &desk.vault, vec![entitlement]).await?.pop();
+    let entitlement = store::show(&write, &desk.vault, vec![entitlement]).await?.pop();
     write.commit(WithdrawEntitlementResponse { entitlement }).await
 }
 

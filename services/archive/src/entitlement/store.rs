@@ -1,7 +1,7 @@
 use contracts::hearth::archive::v1::{Entitlement, entitlement};
-use database::{Scope, Scoped};
+use database::{Conn, Scope, Scoped};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 use vault::Vault;
 
@@ -48,7 +48,7 @@ impl row::Model {
     }
 }
 
-pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
+pub(crate) async fn lock(conn: &Conn, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
     let found = database::find::<row::Entity>(scope)
         .filter(row::Column::Id.eq(id))
         .lock_exclusive()
@@ -58,7 +58,7 @@ pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -
 }
 
 /// What is granted of a kind on an agreement.
-pub(crate) async fn granted(conn: &impl ConnectionTrait, agreement: Uuid, kind: Kind) -> Result<Vec<row::Model>, Fault> {
+pub(crate) async fn granted(conn: &Conn, agreement: Uuid, kind: Kind) -> Result<Vec<row::Model>, Fault> {
     let found = row::Entity::find()
         .filter(row::Column::AgreementId.eq(agreement))
         .filter(row::Column::Kind.eq(kind.code()))
@@ -67,7 +67,7 @@ pub(crate) async fn granted(conn: &impl ConnectionTrait, agreement: Uuid, kind: 
     Ok(found.all(conn).await?)
 }
 
-pub(crate) async fn list(conn: &impl ConnectionTrait, scope: &Scope, agreement: Uuid, page: &Page) -> Result<Vec<row::Model>, Fault> {
+pub(crate) async fn list(conn: &Conn, scope: &Scope, agreement: Uuid, page: &Page) -> Result<Vec<row::Model>, Fault> {
     let mut found = database::find::<row::Entity>(scope).filter(row::Column::AgreementId.eq(agreement));
     if let Some(after) = page.after {
         found = found.filter(row::Column::Id.gt(after));
@@ -75,7 +75,7 @@ pub(crate) async fn list(conn: &impl ConnectionTrait, scope: &Scope, agreement: 
     Ok(found.order_by_asc(row::Column::Id).limit(page.limit()).all(conn).await?)
 }
 
-pub(crate) async fn insert(conn: &impl ConnectionTrait, entitlements: &[row::Model]) -> Result<(), Fault> {
+pub(crate) async fn insert(conn: &Conn, entitlements: &[row::Model]) -> Result<(), Fault> {
     if entitlements.is_empty() {
         return Ok(());
     }
@@ -99,7 +99,7 @@ pub(crate) async fn insert(conn: &impl ConnectionTrait, entitlements: &[row::Mod
 }
 
 /// Writes days and state of an entitlement, and counts its version up.
-pub(crate) async fn save(conn: &impl ConnectionTrait, entitlement: &mut row::Model, state: State, days: Days, now: i64) -> Result<(), Fault> {
+pub(crate) async fn save(conn: &Conn, entitlement: &mut row::Model, state: State, days: Days, now: i64) -> Result<(), Fault> {
     entitlement.state = state.code().to_owned();
     (entitlement.from_date, entitlement.until_date) = (days.from, days.until);
     entitlement.version = entitlement.version.saturating_add(1);
@@ -116,7 +116,7 @@ pub(crate) async fn save(conn: &impl ConnectionTrait, entitlement: &mut row::Mod
 }
 
 /// Entitlements as the contract shows them; the codec hides the proofs.
-pub(crate) async fn show(conn: &impl ConnectionTrait, vault: &Vault, rows: Vec<row::Model>) -> Result<Vec<Entitlement>, Fault> {
+pub(crate) async fn show(conn: &Conn, vault: &Vault, rows: Vec<row::Model>) -> Result<Vec<Entitlement>, Fault> {
     let sealed: Vec<_> = rows.iter().map(|e| (e.party_id, PROOF, e.proof_sealed.as_slice())).collect();
     let proofs = vault.open_many(conn, &sealed).await.map_err(unsealed)?;
     let mut shown = Vec::with_capacity(rows.len());

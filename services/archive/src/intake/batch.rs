@@ -21,6 +21,7 @@ use crate::{
         ops::tell,
         store as entitlement_rows,
     },
+    integrity::reach,
     party::{
         model::{Kind, State, search_key},
         store as party_rows,
@@ -226,14 +227,14 @@ impl Batch {
             return Ok(());
         }
         let fresh: Vec<_> = taken.iter().filter(|t| t.new_party).map(Taken::party).collect();
-        party_rows::insert(&**write, &desk.vault, &fresh, now).await?;
-        party_rows::lift_to_active(&**write, taken.iter().filter(|t| !t.new_party).map(|t| t.party).collect(), now).await?;
+        let parties = party_rows::insert(write, &desk.vault, &fresh, now).await?;
+        party_rows::lift_to_active(write, taken.iter().filter(|t| !t.new_party).map(|t| t.party).collect(), now).await?;
         let places: Vec<_> = taken.iter().filter(|t| t.new_premises).map(|t| t.premises(now)).collect();
         let points: Vec<_> = taken.iter().filter(|t| t.new_point).map(|t| t.point(now)).collect();
-        premises_rows::insert(&**write, &places, &points).await?;
+        premises_rows::insert(write, &places, &points).await?;
 
         let accounts: Vec<_> = taken.iter().map(|t| t.account(now)).collect();
-        account_rows::insert(&**write, &accounts).await?;
+        account_rows::insert(write, &accounts).await?;
 
         let mut contract_numbers = self.contract_numbers(write).await?;
         let (mut agreements, mut versions) = (vec![], vec![]);
@@ -248,9 +249,9 @@ impl Batch {
             versions.push(taken.terms(agreement.id, *template, now)?);
             agreements.push(agreement);
         }
-        agreement_rows::insert(&**write, &agreements, &versions).await?;
+        agreement_rows::insert(write, &agreements, &versions).await?;
         let entitlements = self.entitlements(desk, write, &agreements).await?;
-        entitlement_rows::insert(&**write, &entitlements).await?;
+        entitlement_rows::insert(write, &entitlements).await?;
 
         for ((taken, account), agreement) in taken.iter().zip(accounts).zip(agreements) {
             taken.tell(write, account, agreement)?;
@@ -258,7 +259,24 @@ impl Batch {
         for entitlement in entitlements {
             tell(write, entitlement.is()?, entitlement.agreement_id, entitlement.persons, entitlement.days());
         }
+        for party in self.known_before(write, &fresh, parties).await? {
+            reach::registered(write, &desk.vault, &party).await?;
+        }
         Ok(())
+    }
+
+    /// Those of the new parties whose number a closed one has: the person may be on the list of dishonest customers still.
+    async fn known_before(
+        &self,
+        write: &Write,
+        fresh: &[party_rows::New<'_>],
+        parties: Vec<party_rows::row::Model>,
+    ) -> Result<Vec<party_rows::row::Model>, Fault> {
+        let blinds = |new: &party_rows::New<'_>| self.blinds.get(new.number).cloned().unwrap_or_default();
+        let closed = party_rows::closed_with_numbers(write, fresh.iter().flat_map(blinds).collect()).await?;
+        let known = |new: &party_rows::New<'_>| blinds(new).iter().any(|blind| closed.iter().any(|old| old.id_number_blind == *blind));
+        let known = fresh.iter().zip(parties).filter(|(new, _)| known(new));
+        Ok(known.map(|(_, party)| party).collect())
     }
 
     /// A block of numbers for each branch, taken in the order of branches, so that two imports wait for each other in the same order.

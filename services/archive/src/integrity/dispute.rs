@@ -5,10 +5,9 @@ use contracts::hearth::{
     archive::v1::{CloseDebtDisputeRequest, CloseDebtDisputeResponse, OpenDebtDisputeRequest, OpenDebtDisputeResponse},
     billing::v1::{BillDisputeAnswered, BillDisputed},
 };
-use database::{Begun, Scope, Write};
+use database::{Begun, Conn, Scope, Write};
 use ids::PartyId;
 use rpc::{Call, Fault, wire};
-use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use super::{
@@ -29,9 +28,9 @@ pub(crate) async fn open(desk: Desk, call: Call, request: OpenDebtDisputeRequest
         Begun::Replay(answer) => return Ok(answer),
     };
     let id: PartyId = wire::id_of("party_id", &request.party_id)?;
-    let party = parties::load(&*write, &Scope::of(&call), id.uuid()).await?;
+    let party = parties::load(&write, &Scope::of(&call), id.uuid()).await?;
     let bill_id: Uuid = wire::id_of("bill_id", &request.bill_id)?;
-    if books::known_bills(&*write, &[party.id], &[bill_id]).await?.is_empty() {
+    if books::known_bills(&write, &[party.id], &[bill_id]).await?.is_empty() {
         return Err(Fault::not_found("bill", bill_id));
     }
     let now = write.now().micros();
@@ -48,7 +47,7 @@ pub(crate) async fn open(desk: Desk, call: Call, request: OpenDebtDisputeRequest
         created_at: now,
         updated_at: now,
     };
-    insert::<dispute::Entity>(&*write, row.clone()).await?;
+    insert::<dispute::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
     write.commit(OpenDebtDisputeResponse { dispute: Some(row.show()) }).await
 }
@@ -59,7 +58,7 @@ pub(crate) async fn close(desk: Desk, call: Call, request: CloseDebtDisputeReque
         Begun::Replay(answer) => return Ok(answer),
     };
     let id = wire::id_of("dispute_id", &request.dispute_id)?;
-    let mut row = store::lock_dispute(&*write, &Scope::of(&call), id, &request.etag).await?;
+    let mut row = store::lock_dispute(&write, &Scope::of(&call), id, &request.etag).await?;
     if row.taken_by == TakenBy::Billing.code() {
         return Err(Refusal::DisputeOfBilling.into());
     }
@@ -67,14 +66,14 @@ pub(crate) async fn close(desk: Desk, call: Call, request: CloseDebtDisputeReque
     row.closed_date = Some(write.now().date());
     row.version = row.version.saturating_add(1);
     row.updated_at = write.now().micros();
-    update::<dispute::Entity>(&*write, row.clone()).await?;
+    update::<dispute::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
     write.commit(CloseDebtDisputeResponse { dispute: Some(row.show()) }).await
 }
 
 /// Enters a dispute that billing took; telling it twice is telling it once.
 pub(crate) async fn taken(write: &Write, party_id: Uuid, told: &BillDisputed, day: NaiveDate) -> Result<(), Fault> {
-    let party = parties::load(&**write, &Scope::everything(), party_id).await?;
+    let party = parties::load(write, &Scope::everything(), party_id).await?;
     let now = write.now().micros();
     let row = dispute::Model {
         id: wire::id_of("dispute_id", &told.dispute_id)?,
@@ -89,16 +88,16 @@ pub(crate) async fn taken(write: &Write, party_id: Uuid, told: &BillDisputed, da
         created_at: now,
         updated_at: now,
     };
-    store::enter_dispute(&**write, row).await
+    store::enter_dispute(write, row).await
 }
 
 /// Enters that billing answered a dispute. Whether the bill stands is billing's matter: a wrong one is reversed, and then nothing is owed for it.
-pub(crate) async fn answered(conn: &impl ConnectionTrait, told: &BillDisputeAnswered, day: NaiveDate) -> Result<(), Fault> {
+pub(crate) async fn answered(conn: &Conn, told: &BillDisputeAnswered, day: NaiveDate) -> Result<(), Fault> {
     store::answer_dispute(conn, wire::id_of("dispute_id", &told.dispute_id)?, day).await
 }
 
 /// G-12: nobody is listed for bills that are disputed.
-pub(crate) async fn none_open(conn: &impl ConnectionTrait, bills: &[Uuid]) -> Result<(), Fault> {
+pub(crate) async fn none_open(conn: &Conn, bills: &[Uuid]) -> Result<(), Fault> {
     let disputed = store::disputed(conn, bills).await?;
     if disputed.is_empty() {
         return Ok(());

@@ -4,6 +4,7 @@ mod api;
 pub(crate) mod dispute;
 pub mod model;
 mod ops;
+pub(crate) mod reach;
 pub(crate) mod store;
 pub(crate) mod sweep;
 

@@ -2,9 +2,9 @@ use calendar::Calendar;
 use contracts::hearth::archive::v1::{
     AppealListingRequest, AppealListingResponse, DecideAppealRequest, DecideAppealResponse, DismissCaseRequest, DismissCaseResponse, GetIntegrityCaseRequest,
     GetIntegrityCaseResponse, IntegrityCase, InvestigateConductRequest, InvestigateConductResponse, ListConductsRequest, ListConductsResponse,
-    ListIntegrityCasesRequest, ListIntegrityCasesResponse, ListPartyRequest, ListPartyResponse, NotifyPartyRequest, NotifyPartyResponse, PartyListedDishonest,
-    PartyListingEnded, RecordStatementRequest, RecordStatementResponse, RemoveListingRequest, RemoveListingResponse, ReportConductRequest,
-    ReportConductResponse, RevealIntegrityCaseRequest, RevealIntegrityCaseResponse,
+    ListIntegrityCasesRequest, ListIntegrityCasesResponse, ListPartyRequest, ListPartyResponse, NotifyPartyRequest, NotifyPartyResponse,
+    RecordStatementRequest, RecordStatementResponse, RemoveListingRequest, RemoveListingResponse, ReportConductRequest, ReportConductResponse,
+    RevealIntegrityCaseRequest, RevealIntegrityCaseResponse,
 };
 use database::{Begun, Scope, Write};
 use ids::PartyId;
@@ -14,12 +14,13 @@ use uuid::Uuid;
 use super::{
     dispute,
     model::{self, Action, Severity, State, step},
+    reach,
     store::{self, row},
 };
 use crate::{
     Desk,
     credit::{
-        books, lines, rating,
+        books,
         store::{pack, unpack},
     },
     party::{model::text, store as parties},
@@ -40,9 +41,9 @@ pub(crate) async fn report(desk: Desk, call: Call, request: ReportConductRequest
         Begun::Replay(answer) => return Ok(answer),
     };
     let id: PartyId = wire::id_of("party_id", &request.party_id)?;
-    let party = parties::lock(&*write, &Scope::of(&call), id.uuid()).await?;
-    let same = parties::one_person(&*write, &desk.vault, &party).await?;
-    let conduct = store::conduct(&*write, &request.conduct_code).await?;
+    let party = parties::lock(&write, &Scope::of(&call), id.uuid()).await?;
+    let same = parties::one_person(&write, &desk.vault, &party).await?;
+    let conduct = store::conduct(&write, &request.conduct_code).await?;
     let act_date = wire::date_of(request.act_date.as_ref(), "act_date")?;
     if act_date > write.now().date() {
         return Err(Refusal::DateRange).map_err(at("act_date"));
@@ -51,16 +52,16 @@ pub(crate) async fn report(desk: Desk, call: Call, request: ReportConductRequest
         return Err(Refusal::DebtBills).map_err(at("bill_ids"));
     }
     let bills: Vec<Uuid> = request.bill_ids.iter().map(|id| wire::id_of("bill_ids", id)).collect::<Result<_, _>>()?;
-    let known = books::known_bills(&*write, &same, &bills).await?;
+    let known = books::known_bills(&write, &same, &bills).await?;
     if let Some(unknown) = bills.iter().find(|bill| !known.contains(bill)) {
         return Err(Fault::not_found("bill", unknown));
     }
-    dispute::none_open(&*write, &bills).await?;
+    dispute::none_open(&write, &bills).await?;
     if conduct.about_debt {
         unpaid(&write, &same, &bills).await?;
     }
     // The index knows one party; who was registered anew is still the same person.
-    if store::same_act(&*write, &same, &conduct.code, act_date).await? {
+    if store::same_act(&write, &same, &conduct.code, act_date).await? {
         return Err(Refusal::IntegrityCaseActUnique.into());
     }
     let facts = text(&request.facts, 2000).map_err(at("facts"))?;
@@ -91,9 +92,9 @@ pub(crate) async fn report(desk: Desk, call: Call, request: ReportConductRequest
         created_at: now,
         updated_at: now,
     };
-    insert::<row::Entity>(&*write, row.clone()).await?;
+    insert::<row::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
-    let case = store::show_one(&*write, &desk.vault, row).await?;
+    let case = store::show_one(&write, &desk.vault, row).await?;
     write.commit(ReportConductResponse { case }).await
 }
 
@@ -131,7 +132,7 @@ pub(crate) async fn notify(desk: Desk, call: Call, request: NotifyPartyRequest) 
     if evidence.is_empty() {
         return Err(Refusal::CaseWithoutEvidence.into());
     }
-    dispute::none_open(&*write, &unpack::<Vec<Uuid>>(&row.bills)?).await?;
+    dispute::none_open(&write, &unpack::<Vec<Uuid>>(&row.bills)?).await?;
     let facts = text(&request.facts, 2000).map_err(at("facts"))?;
     row.facts_sealed = desk.vault.seal(&*write, row.party_id, store::FACTS, &facts).await.map_err(unsealed)?;
     let due = Calendar::china().add_working_days(write.now().date(), model::STATEMENT_DAYS);
@@ -167,12 +168,12 @@ pub(crate) async fn list_party(desk: Desk, call: Call, request: ListPartyRequest
     let heard = model::heard(row.stands()?, row.statement_due, today)?;
     row.state = step(heard, Action::List)?.code().to_owned();
     model::not_reporter(call.subject(), &row.reported_by)?;
-    let conduct = store::conduct(&*write, &row.conduct_code).await?;
-    let party = parties::load(&*write, &Scope::everything(), row.party_id).await?;
-    let same = parties::one_person(&*write, &desk.vault, &party).await?;
+    let conduct = store::conduct(&write, &row.conduct_code).await?;
     if conduct.about_debt {
+        let party = parties::load(&write, &Scope::everything(), row.party_id).await?;
+        let same = parties::one_person(&write, &desk.vault, &party).await?;
         let bills: Vec<Uuid> = unpack(&row.bills)?;
-        dispute::none_open(&*write, &bills).await?;
+        dispute::none_open(&write, &bills).await?;
         unpaid(&write, &same, &bills).await?;
         model::ripe(row.act_date, u32::try_from(conduct.months_after_demand).unwrap_or(0), today)?;
     }
@@ -184,26 +185,14 @@ pub(crate) async fn list_party(desk: Desk, call: Call, request: ListPartyRequest
     (row.from_date, row.until_date) = (Some(today), Some(until));
     row.appeal_due = Some(model::appeal_due(today));
     row.decided_by = call.subject().to_owned();
-    let event = PartyListedDishonest {
-        party_id: row.party_id.to_string(),
-        branch: row.branch.clone(),
-        conduct_code: row.conduct_code.clone(),
-        from_date: Some(wire::date(today)),
-        until_date: Some(wire::date(until)),
-    };
-    write.event(row.party_id, &event);
-    let case = keep(&desk, &mut write, row).await?;
-    // Under whichever number the person is registered: no credit (G-11), and grade C (B-02).
-    for party in same {
-        lines::freeze_listed(&mut write, party).await?;
-        rating::stop(&mut write, &desk.vault, party).await?;
-    }
+    let case = keep(&desk, &mut write, row.clone()).await?;
+    reach::begun(&mut write, &desk.vault, &row).await?;
     write.commit(ListPartyResponse { case }).await
 }
 
 /// G-08: nobody owes maliciously what is paid.
 async fn unpaid(write: &Write, same: &[Uuid], bills: &[Uuid]) -> Result<(), Fault> {
-    let unpaid = books::load(&**write, same).await?.unpaid();
+    let unpaid = books::load(write, same).await?.unpaid();
     if unpaid.iter().any(|(bill, _)| bills.contains(&bill.id)) {
         Ok(())
     } else {
@@ -256,13 +245,13 @@ pub(crate) async fn decide_appeal(desk: Desk, call: Call, request: DecideAppealR
     row.reason = text(&request.reason, 500).map_err(at("reason"))?;
     if request.uphold {
         let now = write.now().micros();
-        row.save(&*write, now).await?;
+        row.save(&write, now).await?;
         write.subject(row.id);
     } else {
         row.until_date = Some(write.now().date());
-        ended(&mut write, &mut row, "REVERSED").await?;
+        ended(&desk, &mut write, &mut row, "REVERSED").await?;
     }
-    let case = store::show_one(&*write, &desk.vault, row).await?;
+    let case = store::show_one(&write, &desk.vault, row).await?;
     write.commit(DecideAppealResponse { case }).await
 }
 
@@ -281,36 +270,28 @@ pub(crate) async fn remove(desk: Desk, call: Call, request: RemoveListingRequest
     add_evidence(&mut row, &request.cure_evidence_ids)?;
     row.reason = text(&request.reason, 500).map_err(at("reason"))?;
     row.until_date = Some(today);
-    ended(&mut write, &mut row, "REMOVED").await?;
-    let case = store::show_one(&*write, &desk.vault, row).await?;
+    ended(&desk, &mut write, &mut row, "REMOVED").await?;
+    let case = store::show_one(&write, &desk.vault, row).await?;
     write.commit(RemoveListingResponse { case }).await
 }
 
-/// Writes a listing that has ended, and tells it, unless the party is on the list for something else.
-pub(crate) async fn ended(write: &mut Write, row: &mut row::Model, reason: &str) -> Result<(), Fault> {
+/// Writes a listing that has ended, and tells it.
+pub(crate) async fn ended(desk: &Desk, write: &mut Write, row: &mut row::Model, reason: &str) -> Result<(), Fault> {
     let now = write.now().micros();
-    row.save(&**write, now).await?;
+    row.save(write, now).await?;
     write.subject(row.id);
-    if store::in_force(&**write, &[row.party_id], write.now().date()).await?.is_empty() {
-        let event = PartyListingEnded {
-            party_id: row.party_id.to_string(),
-            branch: row.branch.clone(),
-            reason: reason.to_owned(),
-        };
-        write.event(row.party_id, &event);
-    }
-    Ok(())
+    reach::ended(write, &desk.vault, row, reason).await
 }
 
 async fn locked(write: &Write, call: &Call, id: &str, etag: &str) -> Result<row::Model, Fault> {
-    store::lock(&**write, &Scope::of(call), wire::id_of("case_id", id)?, etag).await
+    store::lock(write, &Scope::of(call), wire::id_of("case_id", id)?, etag).await
 }
 
 async fn keep(desk: &Desk, write: &mut Write, mut row: row::Model) -> Result<Option<IntegrityCase>, Fault> {
     let now = write.now().micros();
-    row.save(&**write, now).await?;
+    row.save(write, now).await?;
     write.subject(row.id);
-    store::show_one(&**write, &desk.vault, row).await
+    store::show_one(write, &desk.vault, row).await
 }
 
 pub(crate) async fn get(desk: Desk, call: Call, request: GetIntegrityCaseRequest) -> Result<GetIntegrityCaseResponse, Fault> {
@@ -342,8 +323,8 @@ pub(crate) async fn reveal(desk: Desk, call: Call, request: RevealIntegrityCaseR
     };
     let id = wire::id_of("case_id", &request.case_id)?;
     write.purpose(&text(&request.purpose, 200).map_err(at("purpose"))?);
-    let row = store::load(&*write, &Scope::of(&call), id).await?;
+    let row = store::load(&write, &Scope::of(&call), id).await?;
     write.subject(row.id);
-    let case = store::show_one(&*write, &desk.vault, row).await?;
+    let case = store::show_one(&write, &desk.vault, row).await?;
     write.commit(RevealIntegrityCaseResponse { case }).await
 }

@@ -2,16 +2,16 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 use contracts::hearth::archive::v1::{Conduct, DebtDispute, IntegrityCase};
-use database::{Scope, Scoped};
+use database::{Conn, Scope, Scoped};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
 use uuid::Uuid;
 use vault::Vault;
 
 use super::model::{DisputeState, ON_THE_LIST, Severity, State};
 use crate::{
     credit::store::unpack,
-    credit_file,
+    credit_file::store::{fact, representatives},
     party::{model::Kind, store::row as party},
     table,
     table::update,
@@ -88,27 +88,27 @@ impl row::Model {
     }
 
     /// Writes what changed and counts the version up.
-    pub(crate) async fn save(&mut self, conn: &impl ConnectionTrait, now: i64) -> Result<(), Fault> {
+    pub(crate) async fn save(&mut self, conn: &Conn, now: i64) -> Result<(), Fault> {
         self.version = self.version.saturating_add(1);
         self.updated_at = now;
         Ok(update::<row::Entity>(conn, self.clone()).await?)
     }
 }
 
-pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
+pub(crate) async fn load(conn: &Conn, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
     let found = database::find::<row::Entity>(scope).filter(row::Column::Id.eq(id)).one(conn).await?;
     found.ok_or_else(|| Fault::not_found("integrity case", id))
 }
 
 /// Loads a case to change it, if the caller has seen this version of it.
-pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid, etag: &str) -> Result<row::Model, Fault> {
+pub(crate) async fn lock(conn: &Conn, scope: &Scope, id: Uuid, etag: &str) -> Result<row::Model, Fault> {
     let found = database::find::<row::Entity>(scope).filter(row::Column::Id.eq(id)).lock_exclusive();
     let found = found.one(conn).await?.ok_or_else(|| Fault::not_found("integrity case", id))?;
     rpc::check_etag(etag, found.id, found.version)?;
     Ok(found)
 }
 
-pub(crate) async fn list(conn: &impl ConnectionTrait, scope: &Scope, party: Option<Uuid>, state: Option<&str>, page: &Page) -> Result<Vec<row::Model>, Fault> {
+pub(crate) async fn list(conn: &Conn, scope: &Scope, party: Option<Uuid>, state: Option<&str>, page: &Page) -> Result<Vec<row::Model>, Fault> {
     let mut found = database::find::<row::Entity>(scope);
     if let Some(party) = party {
         found = found.filter(row::Column::PartyId.eq(party));
@@ -135,21 +135,15 @@ fn holding(today: NaiveDate) -> Select<row::Entity> {
 }
 
 /// Listings of parties that hold on a day.
-pub(crate) async fn in_force(conn: &impl ConnectionTrait, parties: &[Uuid], today: NaiveDate) -> Result<Vec<row::Model>, Fault> {
+pub(crate) async fn in_force(conn: &Conn, parties: &[Uuid], today: NaiveDate) -> Result<Vec<row::Model>, Fault> {
     let found = holding(today).filter(row::Column::PartyId.is_in(parties.iter().copied()));
     Ok(found.all(conn).await?)
 }
 
 /// Listings of other organisations that hold on a day and whose legal representative is this one's too, where this one was registered since the
 /// act: who is registered anew under another number takes the list along. Who was there before answers for itself.
-pub(crate) async fn of_representative(
-    conn: &impl ConnectionTrait,
-    vault: &Vault,
-    party: &party::Model,
-    same: &[Uuid],
-    today: NaiveDate,
-) -> Result<Vec<row::Model>, Fault> {
-    let own = credit_file::store::representatives(conn, vault, &[party.id]).await?;
+pub(crate) async fn of_representative(conn: &Conn, vault: &Vault, party: &party::Model, same: &[Uuid], today: NaiveDate) -> Result<Vec<row::Model>, Fault> {
+    let own = representatives(conn, vault, fact::Column::PartyId.eq(party.id)).await?;
     let Some(name) = own.get(&party.id) else {
         return Ok(vec![]);
     };
@@ -164,14 +158,29 @@ pub(crate) async fn of_representative(
         .filter(row::Column::ActDate.lte(registered))
         .all(conn)
         .await?;
-    let parties: Vec<Uuid> = listed.iter().map(|case| case.party_id).collect();
-    let names = credit_file::store::representatives(conn, vault, &parties).await?;
+    let names = representatives(conn, vault, fact::Column::PartyId.is_in(listed.iter().map(|case| case.party_id))).await?;
     listed.retain(|case| names.get(&case.party_id) == Some(name));
     Ok(listed)
 }
 
+/// The same from the other side: the organisations that take a listing along.
+pub(crate) async fn followers(conn: &Conn, vault: &Vault, case: &row::Model, same: &[Uuid]) -> Result<Vec<Uuid>, Fault> {
+    let own = representatives(conn, vault, fact::Column::PartyId.eq(case.party_id)).await?;
+    let Some(name) = own.get(&case.party_id) else {
+        return Ok(vec![]);
+    };
+    let since = party::Entity::find()
+        .select_only()
+        .column(party::Column::Id)
+        .filter(party::Column::Kind.eq(Kind::Organisation.code()))
+        .filter(party::Column::Id.is_not_in(same.iter().copied()))
+        .filter(party::Column::CreatedAt.gte(calendar::Instant::start_of(case.act_date).micros()));
+    let names = representatives(conn, vault, fact::Column::PartyId.in_subquery(since.into_query())).await?;
+    Ok(names.into_iter().filter(|(_, other)| other == name).map(|(id, _)| id).collect())
+}
+
 /// Listings whose term is over.
-pub(crate) async fn over(conn: &impl ConnectionTrait, today: NaiveDate, limit: u64) -> Result<Vec<row::Model>, Fault> {
+pub(crate) async fn over(conn: &Conn, today: NaiveDate, limit: u64) -> Result<Vec<row::Model>, Fault> {
     let found = row::Entity::find()
         .filter(row::Column::State.is_in(on_the_list()))
         .filter(row::Column::UntilDate.lte(today))
@@ -180,7 +189,7 @@ pub(crate) async fn over(conn: &impl ConnectionTrait, today: NaiveDate, limit: u
 }
 
 /// Acts of these parties that have a case which was not dropped: the same kind of conduct on the same day.
-pub(crate) async fn same_act(conn: &impl ConnectionTrait, parties: &[Uuid], code: &str, day: NaiveDate) -> Result<bool, Fault> {
+pub(crate) async fn same_act(conn: &Conn, parties: &[Uuid], code: &str, day: NaiveDate) -> Result<bool, Fault> {
     let dropped = [State::Dismissed.code(), State::Reversed.code()];
     let found = row::Entity::find()
         .filter(row::Column::PartyId.is_in(parties.iter().copied()))
@@ -190,7 +199,7 @@ pub(crate) async fn same_act(conn: &impl ConnectionTrait, parties: &[Uuid], code
     Ok(found.one(conn).await?.is_some())
 }
 
-pub(crate) async fn conducts(conn: &impl ConnectionTrait) -> Result<Vec<Conduct>, Fault> {
+pub(crate) async fn conducts(conn: &Conn) -> Result<Vec<Conduct>, Fault> {
     let found = conduct::Entity::find().order_by_asc(conduct::Column::Code).all(conn).await?;
     let show = |row: conduct::Model| Conduct {
         code: row.code,
@@ -202,13 +211,13 @@ pub(crate) async fn conducts(conn: &impl ConnectionTrait) -> Result<Vec<Conduct>
     Ok(found.into_iter().map(show).collect())
 }
 
-pub(crate) async fn conduct(conn: &impl ConnectionTrait, code: &str) -> Result<conduct::Model, Fault> {
+pub(crate) async fn conduct(conn: &Conn, code: &str) -> Result<conduct::Model, Fault> {
     let found = conduct::Entity::find_by_id(code).one(conn).await?;
     found.ok_or_else(|| Fault::not_found("conduct", code))
 }
 
 /// Which of these bills are disputed.
-pub(crate) async fn disputed(conn: &impl ConnectionTrait, bills: &[Uuid]) -> Result<BTreeSet<Uuid>, Fault> {
+pub(crate) async fn disputed(conn: &Conn, bills: &[Uuid]) -> Result<BTreeSet<Uuid>, Fault> {
     let found = dispute::Entity::find()
         .filter(dispute::Column::BillId.is_in(bills.iter().copied()))
         .filter(dispute::Column::ClosedDate.is_null());
@@ -216,14 +225,14 @@ pub(crate) async fn disputed(conn: &impl ConnectionTrait, bills: &[Uuid]) -> Res
 }
 
 /// Enters a dispute; one that is there already stays as it is.
-pub(crate) async fn enter_dispute(conn: &impl ConnectionTrait, row: dispute::Model) -> Result<(), Fault> {
+pub(crate) async fn enter_dispute(conn: &Conn, row: dispute::Model) -> Result<(), Fault> {
     let row = row.into_active_model().reset_all();
     dispute::Entity::insert(row).on_conflict_do_nothing().exec_without_returning(conn).await?;
     Ok(())
 }
 
 /// Enters the answer to a dispute; one that has ended stays as it is.
-pub(crate) async fn answer_dispute(conn: &impl ConnectionTrait, id: Uuid, day: NaiveDate) -> Result<(), Fault> {
+pub(crate) async fn answer_dispute(conn: &Conn, id: Uuid, day: NaiveDate) -> Result<(), Fault> {
     dispute::Entity::update_many()
         .col_expr(dispute::Column::ClosedDate, Some(day).into())
         .filter(dispute::Column::Id.eq(id))
@@ -234,7 +243,7 @@ pub(crate) async fn answer_dispute(conn: &impl ConnectionTrait, id: Uuid, day: N
 }
 
 /// Loads a dispute to change it, if the caller has seen this version of it.
-pub(crate) async fn lock_dispute(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid, etag: &str) -> Result<dispute::Model, Fault> {
+pub(crate) async fn lock_dispute(conn: &Conn, scope: &Scope, id: Uuid, etag: &str) -> Result<dispute::Model, Fault> {
     let found = database::find::<dispute::Entity>(scope).filter(dispute::Column::Id.eq(id)).lock_exclusive();
     let found = found.one(conn).await?.ok_or_else(|| Fault::not_found("debt dispute", id))?;
     rpc::check_etag(etag, found.id, found.version)?;
@@ -267,7 +276,7 @@ impl dispute::Model {
 }
 
 /// Cases as the contract shows them; the codec hides facts and statements unless the method reveals.
-pub(crate) async fn show(conn: &impl ConnectionTrait, vault: &Vault, rows: Vec<row::Model>) -> Result<Vec<IntegrityCase>, Fault> {
+pub(crate) async fn show(conn: &Conn, vault: &Vault, rows: Vec<row::Model>) -> Result<Vec<IntegrityCase>, Fault> {
     let sealed: Vec<_> = rows
         .iter()
         .flat_map(|case| {
@@ -315,6 +324,6 @@ pub(crate) async fn show(conn: &impl ConnectionTrait, vault: &Vault, rows: Vec<r
 }
 
 /// One case as the contract shows it.
-pub(crate) async fn show_one(conn: &impl ConnectionTrait, vault: &Vault, case: row::Model) -> Result<Option<IntegrityCase>, Fault> {
+pub(crate) async fn show_one(conn: &Conn, vault: &Vault, case: row::Model) -> Result<Option<IntegrityCase>, Fault> {
     Ok(show(conn, vault, vec![case]).await?.pop())
 }

@@ -17,7 +17,7 @@ pub(crate) async fn run(desk: &Desk) -> Result<usize, Fault> {
     for case in &over {
         let mut write = desk.db.open(&Call::background("archive", "sweep-listings")).await?;
         let etag = rpc::etag(case.id, case.version);
-        let mut case = match store::lock(&*write, &Scope::everything(), case.id, &etag).await {
+        let mut case = match store::lock(&write, &Scope::everything(), case.id, &etag).await {
             Ok(case) => case,
             // Somebody moved it meanwhile: the next run looks again.
             Err(fault) if fault.reason() == "ETAG_MISMATCH" => continue,
@@ -28,7 +28,7 @@ pub(crate) async fn run(desk: &Desk) -> Result<usize, Fault> {
             continue;
         }
         case.state = step(state, Action::Expire)?.code().to_owned();
-        ops::ended(&mut write, &mut case, "EXPIRED").await?;
+        ops::ended(desk, &mut write, &mut case, "EXPIRED").await?;
         write.close().await?;
     }
     Ok(over.len())

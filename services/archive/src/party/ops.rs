@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     Desk,
+    integrity::reach,
     refusal::{Refusal, at},
     unsealed,
 };
@@ -67,7 +68,7 @@ async fn register(desk: &Desk, write: &mut Write, identity: &Identity, given: Gi
     let phone = identity::phone(given.phone).map_err(at("phone"))?;
     let branch = model::text(given.branch, 40).map_err(at("branch"))?;
     // The unique index has the last word; this also finds numbers under an older key while keys are rotated.
-    if !store::with_numbers(&**write, desk.vault.blind_all(store::ID_NUMBER, identity.number()))
+    if !store::with_numbers(write, desk.vault.blind_all(store::ID_NUMBER, identity.number()))
         .await?
         .is_empty()
     {
@@ -83,8 +84,8 @@ async fn register(desk: &Desk, write: &mut Write, identity: &Identity, given: Gi
         phone: phone.as_str(),
         state: State::Prospect,
     };
-    let rows = store::insert(&**write, &desk.vault, &[new], write.now().micros()).await?;
-    let shown = store::show(&**write, &desk.vault, &rows).await?.pop();
+    let rows = store::insert(write, &desk.vault, &[new], write.now().micros()).await?;
+    let shown = store::show(write, &desk.vault, &rows).await?.pop();
     if let Some(party) = &shown {
         write.subject(&party.party_id);
         write.event(
@@ -96,6 +97,9 @@ async fn register(desk: &Desk, write: &mut Write, identity: &Identity, given: Gi
             },
         );
     }
+    for row in &rows {
+        reach::registered(write, &desk.vault, row).await?;
+    }
     Ok(shown)
 }
 
@@ -105,7 +109,7 @@ pub(crate) async fn correct(desk: Desk, call: Call, request: CorrectContactReque
         Begun::Replay(answer) => return Ok(answer),
     };
     let id: PartyId = wire::id_of("party_id", &request.party_id)?;
-    let mut party = store::lock(&*write, &Scope::of(&call), id.uuid()).await?;
+    let mut party = store::lock(&write, &Scope::of(&call), id.uuid()).await?;
     rpc::check_etag(&request.etag, party.id, party.version)?;
     if party.standing()? == State::Closed {
         return Err(Refusal::PartyClosed.into());
@@ -136,7 +140,7 @@ pub(crate) async fn correct(desk: Desk, call: Call, request: CorrectContactReque
     }
     write.subject(id);
     if !fields.is_empty() {
-        store::save(&*write, &mut party, write.now().micros()).await?;
+        store::save(&write, &mut party, write.now().micros()).await?;
         write.event(
             id,
             &CustomerUpdated {
@@ -145,7 +149,7 @@ pub(crate) async fn correct(desk: Desk, call: Call, request: CorrectContactReque
             },
         );
     }
-    let party = store::show_one(&*write, &desk.vault, party).await?;
+    let party = store::show_one(&write, &desk.vault, party).await?;
     write.commit(CorrectContactResponse { party }).await
 }
 
@@ -155,13 +159,13 @@ pub(crate) async fn close(desk: Desk, call: Call, request: ClosePartyRequest) ->
         Begun::Replay(answer) => return Ok(answer),
     };
     let id: PartyId = wire::id_of("party_id", &request.party_id)?;
-    let mut party = store::lock(&*write, &Scope::of(&call), id.uuid()).await?;
+    let mut party = store::lock(&write, &Scope::of(&call), id.uuid()).await?;
     rpc::check_etag(&request.etag, party.id, party.version)?;
     party.state = step(party.standing()?, Action::Close)?.code().to_owned();
-    store::save(&*write, &mut party, write.now().micros()).await?;
+    store::save(&write, &mut party, write.now().micros()).await?;
     write.subject(id);
     write.event(id, &CustomerClosed { party_id: id.to_string() });
-    let party = store::show_one(&*write, &desk.vault, party).await?;
+    let party = store::show_one(&write, &desk.vault, party).await?;
     write.commit(ClosePartyResponse { party }).await
 }
 
@@ -201,8 +205,8 @@ pub(crate) async fn reveal(desk: Desk, call: Call, request: RevealPartyRequest) 
     };
     let id: PartyId = wire::id_of("party_id", &request.party_id)?;
     write.purpose(&model::text(&request.purpose, 200).map_err(at("purpose"))?);
-    let party = store::load(&*write, &Scope::of(&call), id.uuid()).await?;
+    let party = store::load(&write, &Scope::of(&call), id.uuid()).await?;
     write.subject(id);
-    let party = store::show_one(&*write, &desk.vault, party).await?;
+    let party = store::show_one(&write, &desk.vault, party).await?;
     write.commit(RevealPartyResponse { party }).await
 }

@@ -1,9 +1,9 @@
 use contracts::hearth::archive::v1::{Party, party};
-use database::{Scope, Scoped};
+use database::{Conn, Scope, Scoped};
 use rpc::{Fault, page::Page, wire};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, LikeExpr},
 };
 use uuid::Uuid;
@@ -71,7 +71,7 @@ pub(crate) struct New<'a> {
     pub state: State,
 }
 
-pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
+pub(crate) async fn load(conn: &Conn, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
     database::find::<row::Entity>(scope)
         .filter(row::Column::Id.eq(id))
         .one(conn)
@@ -79,7 +79,7 @@ pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -
         .ok_or_else(|| Fault::not_found("party", id))
 }
 
-pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
+pub(crate) async fn lock(conn: &Conn, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
     let found = database::find::<row::Entity>(scope)
         .filter(row::Column::Id.eq(id))
         .lock_exclusive()
@@ -89,7 +89,7 @@ pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -
 }
 
 /// D-07: parties of the whole company that are not closed and have one of the numbers.
-pub(crate) async fn with_numbers(conn: &impl ConnectionTrait, blinds: Vec<Vec<u8>>) -> Result<Vec<row::Model>, Fault> {
+pub(crate) async fn with_numbers(conn: &Conn, blinds: Vec<Vec<u8>>) -> Result<Vec<row::Model>, Fault> {
     let open = row::Column::State.ne(State::Closed.code());
     Ok(row::Entity::find()
         .filter(row::Column::IdNumberBlind.is_in(blinds))
@@ -98,8 +98,18 @@ pub(crate) async fn with_numbers(conn: &impl ConnectionTrait, blinds: Vec<Vec<u8
         .await?)
 }
 
+/// Parties that are closed and have one of the numbers.
+pub(crate) async fn closed_with_numbers(conn: &Conn, blinds: Vec<Vec<u8>>) -> Result<Vec<row::Model>, Fault> {
+    let closed = row::Column::State.eq(State::Closed.code());
+    Ok(row::Entity::find()
+        .filter(row::Column::IdNumberBlind.is_in(blinds))
+        .filter(closed)
+        .all(conn)
+        .await?)
+}
+
 /// Parties by their ids.
-pub(crate) async fn with_ids(conn: &impl ConnectionTrait, ids: Vec<Uuid>) -> Result<Vec<row::Model>, Fault> {
+pub(crate) async fn with_ids(conn: &Conn, ids: Vec<Uuid>) -> Result<Vec<row::Model>, Fault> {
     Ok(row::Entity::find().filter(row::Column::Id.is_in(ids)).all(conn).await?)
 }
 
@@ -109,7 +119,7 @@ pub(crate) enum Term {
     Name(String),
 }
 
-pub(crate) async fn search(conn: &impl ConnectionTrait, scope: &Scope, term: Term, page: &Page) -> Result<Vec<row::Model>, Fault> {
+pub(crate) async fn search(conn: &Conn, scope: &Scope, term: Term, page: &Page) -> Result<Vec<row::Model>, Fault> {
     let found = database::find::<row::Entity>(scope);
     let found = match term {
         Term::Number(blinds) => found.filter(row::Column::IdNumberBlind.is_in(blinds)),
@@ -127,7 +137,7 @@ pub(crate) async fn search(conn: &impl ConnectionTrait, scope: &Scope, term: Ter
 }
 
 /// Seals and inserts new parties with a few statements.
-pub(crate) async fn insert(conn: &impl ConnectionTrait, vault: &Vault, new: &[New<'_>], now: i64) -> Result<Vec<row::Model>, Fault> {
+pub(crate) async fn insert(conn: &Conn, vault: &Vault, new: &[New<'_>], now: i64) -> Result<Vec<row::Model>, Fault> {
     if new.is_empty() {
         return Ok(vec![]);
     }
@@ -180,7 +190,7 @@ fn fresh(party: row::Model) -> row::ActiveModel {
 }
 
 /// Writes what may change of a party that was locked, and counts its version up.
-pub(crate) async fn save(conn: &impl ConnectionTrait, party: &mut row::Model, now: i64) -> Result<(), Fault> {
+pub(crate) async fn save(conn: &Conn, party: &mut row::Model, now: i64) -> Result<(), Fault> {
     party.version = party.version.saturating_add(1);
     party.updated_at = now;
     row::Entity::update_many()
@@ -199,7 +209,7 @@ pub(crate) async fn save(conn: &impl ConnectionTrait, party: &mut row::Model, no
 }
 
 /// Parties as the contract shows them, in the same order. The codec masks them unless the method reveals.
-pub(crate) async fn show(conn: &impl ConnectionTrait, vault: &Vault, rows: &[row::Model]) -> Result<Vec<Party>, Fault> {
+pub(crate) async fn show(conn: &Conn, vault: &Vault, rows: &[row::Model]) -> Result<Vec<Party>, Fault> {
     let sealed: Vec<_> = rows
         .iter()
         .flat_map(|party| {
@@ -241,12 +251,12 @@ pub(crate) async fn show(conn: &impl ConnectionTrait, vault: &Vault, rows: &[row
 }
 
 /// One party as the contract shows it.
-pub(crate) async fn show_one(conn: &impl ConnectionTrait, vault: &Vault, party: row::Model) -> Result<Option<Party>, Fault> {
+pub(crate) async fn show_one(conn: &Conn, vault: &Vault, party: row::Model) -> Result<Option<Party>, Fault> {
     Ok(show(conn, vault, &[party]).await?.pop())
 }
 
 /// The parties have accounts now.
-pub(crate) async fn lift_to_active(conn: &impl ConnectionTrait, ids: Vec<Uuid>, now: i64) -> Result<(), Fault> {
+pub(crate) async fn lift_to_active(conn: &Conn, ids: Vec<Uuid>, now: i64) -> Result<(), Fault> {
     let idle = [State::Prospect.code(), State::Dormant.code()];
     row::Entity::update_many()
         .col_expr(row::Column::State, State::Active.code().into())
@@ -261,7 +271,7 @@ pub(crate) async fn lift_to_active(conn: &impl ConnectionTrait, ids: Vec<Uuid>, 
 
 /// Parties of the whole company, closed ones too, whose number is kept under the same blind index as that of a party; the party itself is
 /// among them. Cheap, and blind to rows from before a change of keys: where that matters, [`one_person`] is asked.
-pub(crate) async fn with_number_of(conn: &impl ConnectionTrait, party: Uuid) -> Result<Vec<Uuid>, Fault> {
+pub(crate) async fn with_number_of(conn: &Conn, party: Uuid) -> Result<Vec<Uuid>, Fault> {
     let Some(party) = row::Entity::find_by_id(party).one(conn).await? else {
         return Ok(vec![]);
     };
@@ -271,7 +281,7 @@ pub(crate) async fn with_number_of(conn: &impl ConnectionTrait, party: Uuid) -> 
 
 /// Every party of the whole company, closed ones too, that has the number of this one: one legal person, however often it was registered.
 /// A party whose key is erased is alone.
-pub(crate) async fn one_person(conn: &impl ConnectionTrait, vault: &Vault, party: &row::Model) -> Result<Vec<Uuid>, Fault> {
+pub(crate) async fn one_person(conn: &Conn, vault: &Vault, party: &row::Model) -> Result<Vec<Uuid>, Fault> {
     let number = match vault.open(conn, party.id, ID_NUMBER, &party.id_number_sealed).await {
         Ok(number) => number,
         Err(vault::Error::Erased(_)) => return Ok(vec![party.id]),

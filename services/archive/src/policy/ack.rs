@@ -22,9 +22,9 @@ pub(crate) async fn acknowledge(desk: Desk, call: Call, request: AcknowledgePoli
         Begun::Replay(answer) => return Ok(answer),
     };
     let (now, today) = (write.now(), write.now().date());
-    let version = store::version(&*write, wire::id_of("policy_version_id", &request.policy_version_id)?).await?;
-    let policy = show::readable(&call, store::document(&*write, version.policy_id).await?)?;
-    let last = store::last_acknowledgement(&*write, version.id, call.subject()).await?;
+    let version = store::version(&write, wire::id_of("policy_version_id", &request.policy_version_id)?).await?;
+    let policy = show::readable(&call, store::document(&write, version.policy_id).await?)?;
+    let last = store::last_acknowledgement(&write, version.id, call.subject()).await?;
     model::may_acknowledge(version.stands()?, last.map(|last| last.renew_on), today)?;
     let row = acknowledgement::Model {
         id: Uuid::now_v7(),
@@ -34,7 +34,7 @@ pub(crate) async fn acknowledge(desk: Desk, call: Call, request: AcknowledgePoli
         renew_on: model::renew_on(today, policy.code_of_conduct),
         acknowledged_at: now.micros(),
     };
-    store::insert_acknowledgement(&*write, &row).await?;
+    store::insert_acknowledgement(&write, &row).await?;
     write.subject(version.id);
     let policy_acknowledgement = Some(show::acknowledgement(row));
     write.commit(AcknowledgePolicyVersionResponse { policy_acknowledgement }).await

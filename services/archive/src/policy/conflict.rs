@@ -2,13 +2,12 @@ use contracts::hearth::archive::v1::{
     DecidePolicyConflictRequest, DecidePolicyConflictResponse, ListPolicyConflictsRequest, ListPolicyConflictsResponse, ResolvePolicyConflictRequest,
     ResolvePolicyConflictResponse,
 };
-use database::Begun;
+use database::{Begun, Conn};
 use rpc::{Call, Fault, page::Page, wire};
-use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use super::{
-    model::{self, Outcome, Rule, Side},
+    model::{self, ConflictAction, ConflictState, Outcome, Rule, Side},
     show,
     store::{self, conflict, document, row},
 };
@@ -18,11 +17,8 @@ use crate::{
     refusal::{Refusal, at},
 };
 
-/// As the table keeps a conflict that waits for its decision.
-const OPEN: &str = "OPEN";
-
 /// A version, where the caller may read its document (D-06).
-async fn readable(conn: &impl ConnectionTrait, call: &Call, id: Uuid) -> Result<(document::Model, row::Model), Fault> {
+async fn readable(conn: &Conn, call: &Call, id: Uuid) -> Result<(document::Model, row::Model), Fault> {
     let version = store::version(conn, id).await?;
     let policy = show::readable(call, document(conn, version.policy_id).await?)?;
     Ok((policy, version))
@@ -44,14 +40,14 @@ pub(crate) async fn resolve(desk: Desk, call: Call, request: ResolvePolicyConfli
         wire::id_of("first_version_id", &request.first_version_id)?,
         wire::id_of("second_version_id", &request.second_version_id)?,
     );
-    let (first, second) = (readable(&*write, &call, first_id).await?, readable(&*write, &call, second_id).await?);
+    let (first, second) = (readable(&write, &call, first_id).await?, readable(&write, &call, second_id).await?);
     if first_id == second_id {
         return Err(at("second_version_id")(Refusal::Duplicate));
     }
     let (rule, prevailing) = match model::resolve(side(&first)?, side(&second)?) {
         Outcome::First(rule) => (rule.code(), Some(first_id)),
         Outcome::Second(rule) => (rule.code(), Some(second_id)),
-        Outcome::Undecided => (OPEN, None),
+        Outcome::Undecided => (ConflictState::Open.code(), None),
     };
     let row = conflict::Model {
         id: Uuid::now_v7(),
@@ -66,7 +62,7 @@ pub(crate) async fn resolve(desk: Desk, call: Call, request: ResolvePolicyConfli
         version: 1,
         created_at: write.now().micros(),
     };
-    store::insert_conflict(&*write, &row).await?;
+    store::insert_conflict(&write, &row).await?;
     write.subject(row.id);
     let policy_conflict = Some(show::conflict(row));
     write.commit(ResolvePolicyConflictResponse { policy_conflict }).await
@@ -77,15 +73,13 @@ pub(crate) async fn decide(desk: Desk, call: Call, request: DecidePolicyConflict
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let mut row = store::lock_conflict(&*write, wire::id_of("policy_conflict_id", &request.policy_conflict_id)?).await?;
+    let mut row = store::lock_conflict(&write, wire::id_of("policy_conflict_id", &request.policy_conflict_id)?).await?;
     rpc::check_etag(&request.etag, row.id, row.version)?;
     let sides = [
-        readable(&*write, &call, row.first_version_id).await?,
-        readable(&*write, &call, row.second_version_id).await?,
+        readable(&write, &call, row.first_version_id).await?,
+        readable(&write, &call, row.second_version_id).await?,
     ];
-    if row.rule != OPEN {
-        return Err(Refusal::PolicyConflictDecided.into());
-    }
+    model::conflict(row.stands(), ConflictAction::Decide)?;
     let prevailing: Uuid = wire::id_of("prevailing_version_id", &request.prevailing_version_id)?;
     if ![row.first_version_id, row.second_version_id].contains(&prevailing) {
         return Err(at("prevailing_version_id")(Refusal::PolicyConflictSide));
@@ -106,7 +100,7 @@ pub(crate) async fn decide(desk: Desk, call: Call, request: DecidePolicyConflict
     row.department = department;
     row.decided_by = call.subject().to_owned();
     row.grounds = text(&request.grounds, 500).map_err(at("grounds"))?;
-    store::save_conflict(&*write, &mut row).await?;
+    store::save_conflict(&write, &mut row).await?;
     write.subject(row.id);
     let policy_conflict = Some(show::conflict(row));
     write.commit(DecidePolicyConflictResponse { policy_conflict }).await

@@ -97,7 +97,7 @@ const fn explicit(clause: Clause, field: &'static str, filled: fn(&ControlPage) 
 }
 
 /// What the seven clauses consist of (D-01): numbers 6 and 7 stand so on the page of the seed, 1 to 5 are read from its scrambled rest.
-pub const SEVEN_CLAUSES: [Explicit; 21] = [
+pub const SEVEN_CLAUSES: [Explicit; 22] = [
     explicit(Clause::RewardAndPenalty, "reward_and_penalty", |p| !p.reward_and_penalty.is_empty()),
     explicit(Clause::Departments, "issuing_department", |p| !p.issuing_department.is_empty()),
     explicit(Clause::Departments, "inspecting_department", |p| !p.inspecting_department.is_empty()),
@@ -116,9 +116,8 @@ pub const SEVEN_CLAUSES: [Explicit; 21] = [
     explicit(Clause::Cycles, "review_days", |p| p.review_days > 0),
     explicit(Clause::Cycles, "exam_days", |p| p.exam_days > 0),
     explicit(Clause::Cycles, "notification_days", |p| p.notification_days > 0),
-    explicit(Clause::Cycles, "notification_form", |p| {
-        !p.notification_form.is_empty() && !p.notification_content.is_empty()
-    }),
+    explicit(Clause::Cycles, "notification_form", |p| !p.notification_form.is_empty()),
+    explicit(Clause::Cycles, "notification_content", |p| !p.notification_content.is_empty()),
     explicit(Clause::Interpretation, "interpreting_department", |p| !p.interpreting_department.is_empty()),
     explicit(Clause::Conflicts, "conflict_handling", |p| !p.conflict_handling.is_empty()),
 ];

@@ -36,17 +36,17 @@ pub(crate) async fn complete(desk: Desk, call: Call, request: CompletePolicyDuty
         Begun::Replay(answer) => return Ok(answer),
     };
     let (now, today) = (write.now().micros(), write.now().date());
-    let mut row = store::lock_duty(&*write, wire::id_of("policy_duty_id", &request.policy_duty_id)?).await?;
-    show::readable(&call, store::document(&*write, row.policy_id).await?)?;
+    let mut row = store::lock_duty(&write, wire::id_of("policy_duty_id", &request.policy_duty_id)?).await?;
+    show::readable(&call, store::document(&write, row.policy_id).await?)?;
     rpc::check_etag(&request.etag, row.id, row.version)?;
     duty::step(row.stands()?, Action::Complete)?.code().clone_into(&mut row.state);
     row.done_on = Some(today);
     row.done_by = call.subject().to_owned();
     row.evidence = text(&request.evidence, 500).map_err(at("evidence"))?;
-    store::save_duty(&*write, &mut row).await?;
-    let version = store::version(&*write, row.version_id).await?;
+    store::save_duty(&write, &mut row).await?;
+    let version = store::version(&write, row.version_id).await?;
     let next = duty::next(&version.page()?, row.is()?, today);
-    let next = store::insert_duties(&*write, &version, next.into_iter().collect(), now).await?.pop();
+    let next = store::insert_duties(&write, &version, next.into_iter().collect(), now).await?.pop();
     write.subject(row.id);
     let answer = CompletePolicyDutyResponse {
         policy_duty: Some(show::duty(row)?),

@@ -302,6 +302,35 @@ pub fn resolve(first: Side, second: Side) -> Outcome {
     }
 }
 
+words! {
+    /// Where a conflict stands.
+    pub enum ConflictState {
+        /// The interpreting department has to decide.
+        Open "OPEN",
+        /// By a rule, or decided.
+        Resolved "RESOLVED",
+    }
+}
+
+words! {
+    /// What moves a conflict.
+    pub enum ConflictAction {
+        /// The interpreting department decides.
+        Decide "DECIDE",
+    }
+}
+
+const CONFLICT: &[(ConflictState, ConflictAction, ConflictState)] = &[(ConflictState::Open, ConflictAction::Decide, ConflictState::Resolved)];
+
+/// The state of a conflict after an action.
+///
+/// # Errors
+/// [`Refusal::PolicyConflictDecided`].
+pub fn conflict(from: ConflictState, action: ConflictAction) -> Result<ConflictState, Refusal> {
+    let found = CONFLICT.iter().find(|(state, by, _)| *state == from && *by == action);
+    found.map(|(.., to)| *to).ok_or(Refusal::PolicyConflictDecided)
+}
+
 /// The day by which an acknowledgement must have been renewed: a year later for a code of conduct (S-03), never for anything else.
 pub fn renew_on(acknowledged: NaiveDate, code_of_conduct: bool) -> Option<NaiveDate> {
     if code_of_conduct {
@@ -500,6 +529,19 @@ mod tests {
                     };
                     assert_eq!(outcome, expected);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn d_05_every_transition_of_a_conflict() {
+        for state in ConflictState::ALL {
+            for action in ConflictAction::ALL {
+                let expected = match (state, action) {
+                    (ConflictState::Open, ConflictAction::Decide) => Ok(ConflictState::Resolved),
+                    (ConflictState::Resolved, ConflictAction::Decide) => Err(Refusal::PolicyConflictDecided),
+                };
+                assert_eq!(conflict(*state, *action), expected, "{state:?} {action:?}");
             }
         }
     }

@@ -44,7 +44,7 @@ pub(crate) async fn register(desk: Desk, call: Call, request: RegisterPolicyRequ
         version: 1,
         created_at: write.now().micros(),
     };
-    store::insert_document(&*write, &policy).await?;
+    store::insert_document(&write, &policy).await?;
     write.subject(policy.id);
     let policy = Some(show::policy(policy, vec![])?);
     write.commit(RegisterPolicyResponse { policy }).await
@@ -56,14 +56,14 @@ pub(crate) async fn require(desk: Desk, call: Call, request: SetPolicyTypeRequir
         Begun::Replay(answer) => return Ok(answer),
     };
     let kind = Type::of_number(request.r#type).ok_or_else(|| at("type")(Refusal::EnumUnknown))?;
-    let mut row = store::lock_requirement(&*write, kind).await?;
+    let mut row = store::lock_requirement(&write, kind).await?;
     rpc::check_etag(&request.etag, show::requirement_key(kind), row.version)?;
     let mut parts: Vec<Part> = request.required_parts.iter().filter_map(|part| Part::of_number(*part)).collect();
     parts.sort();
     parts.dedup();
     row.parts = pack(&parts)?;
     row.version = row.version.saturating_add(1);
-    store::save_requirement(&*write, &row).await?;
+    store::save_requirement(&write, &row).await?;
     write.subject(kind.code());
     let requirement = Some(show::requirement(row)?);
     write.commit(SetPolicyTypeRequirementResponse { requirement }).await
@@ -84,10 +84,10 @@ pub(crate) async fn draft(desk: Desk, call: Call, request: DraftPolicyVersionReq
         Begun::Replay(answer) => return Ok(answer),
     };
     let now = write.now().micros();
-    let policy = store::lock_document(&*write, wire::id_of("policy_id", &request.policy_id)?).await?;
+    let policy = store::lock_document(&write, wire::id_of("policy_id", &request.policy_id)?).await?;
     let policy = show::readable(&call, policy)?;
     let label = Label::parse(&request.label).map_err(at("label"))?;
-    let known = store::versions(&*write, policy.id).await?;
+    let known = store::versions(&write, policy.id).await?;
     let labels = known.iter().map(row::Model::label).collect::<Result<Vec<_>, _>>()?;
     label::may_follow(&labels, label)?;
     if store::in_work(&known) {
@@ -117,7 +117,7 @@ pub(crate) async fn draft(desk: Desk, call: Call, request: DraftPolicyVersionReq
         created_at: now,
         updated_at: now,
     };
-    store::insert(&*write, &version).await?;
+    store::insert(&write, &version).await?;
     write.subject(version.id);
     let policy_version = Some(show::version(&policy, version)?);
     write.commit(DraftPolicyVersionResponse { policy_version }).await
@@ -132,11 +132,11 @@ struct Held {
 impl Held {
     async fn load(write: &mut Write, call: &Call, id: &str, etag: &str) -> Result<Self, Fault> {
         let id: Uuid = wire::id_of("policy_version_id", id)?;
-        let policy = store::version(&**write, id).await?.policy_id;
-        let policy = store::lock_document(&**write, policy).await?;
+        let policy = store::version(write, id).await?.policy_id;
+        let policy = store::lock_document(write, policy).await?;
         let policy = show::readable(call, policy)?;
         sweep::settle(write, &policy).await?;
-        let version = store::version(&**write, id).await?;
+        let version = store::version(write, id).await?;
         rpc::check_etag(etag, version.id, version.version)?;
         Ok(Self { policy, version })
     }
@@ -150,7 +150,7 @@ impl Held {
     /// Writes the version and gives it as the contract shows it.
     async fn save(mut self, write: &mut Write) -> Result<Option<PolicyVersion>, Fault> {
         let now = write.now().micros();
-        store::save(&**write, &mut self.version, now).await?;
+        store::save(write, &mut self.version, now).await?;
         write.subject(self.version.id);
         Ok(Some(show::version(&self.policy, self.version)?))
     }
@@ -179,7 +179,7 @@ pub(crate) async fn submit(desk: Desk, call: Call, request: SubmitPolicyVersionR
     let mut held = Held::load(&mut write, &call, &request.policy_version_id, &request.etag).await?;
     held.step(Action::Submit)?;
     held.version.hands(&[]).may_revise(call.subject())?;
-    let required = store::required_parts(&*write, held.policy.kind()?).await?;
+    let required = store::required_parts(&write, held.policy.kind()?).await?;
     let lacking = control::parts_missing(&required, &held.version.parts()?);
     if !lacking.is_empty() {
         let parts: Vec<_> = lacking.into_iter().map(Part::code).collect();
@@ -282,16 +282,21 @@ pub(crate) async fn issue(desk: Desk, call: Call, request: IssuePolicyVersionReq
     }
     let former = latest(&mut write, &held.policy, held.version.id).await?;
     model::may_issue(today, effective, former.as_ref().and_then(row::Model::live))?;
+    let mut departments = page.distribution.clone();
     // The former one ends first: the database holds one version in force a day (D-02).
     if let Some(mut former) = former {
+        let mut carried = former.added()?;
+        carried.retain(|department| !departments.contains(department));
+        held.version.added_departments = pack(&carried)?;
+        departments.extend(carried);
         held.version.supersedes_id = Some(former.id);
         former.live_until = model::ends(former.live_until, Some(effective));
-        store::save(&*write, &mut former, now).await?;
+        store::save(&write, &mut former, now).await?;
     }
     held.version.issued_on = Some(today);
     held.version.live_from = Some(effective);
     held.version.live_until = page.ends();
-    store::insert_duties(&*write, &held.version, duty::training(&page, &page.distribution, today), now).await?;
+    store::insert_duties(&write, &held.version, duty::training(&page, &departments, today), now).await?;
     write.event(
         held.policy.id,
         &PolicyIssued {
@@ -309,7 +314,7 @@ pub(crate) async fn issue(desk: Desk, call: Call, request: IssuePolicyVersionReq
 
 /// The version of a document that begins last, apart from one.
 async fn latest(write: &mut Write, policy: &document::Model, apart_from: Uuid) -> Result<Option<row::Model>, Fault> {
-    let others = store::versions(&**write, policy.id).await?.into_iter();
+    let others = store::versions(write, policy.id).await?.into_iter();
     Ok(others
         .filter(|other| other.id != apart_from && other.live_from.is_some())
         .max_by_key(|other| other.live_from))
@@ -348,20 +353,20 @@ pub(crate) async fn withdraw(desk: Desk, call: Call, request: WithdrawPolicyVers
 /// The version before one that was given up goes on to its own end, or to the version after.
 async fn reopen(write: &mut Write, former: Uuid) -> Result<(), Fault> {
     let now = write.now().micros();
-    let mut former = store::version(&**write, former).await?;
+    let mut former = store::version(write, former).await?;
     if !matches!(former.stands()?, State::Issued | State::Effective) {
         return Ok(());
     }
-    let others = store::versions(&**write, former.policy_id).await?;
+    let others = store::versions(write, former.policy_id).await?;
     let mut next = others.into_iter().filter(|other| other.live_from > former.live_from).collect::<Vec<_>>();
     next.sort_by_key(|other| other.live_from);
     let next = next.into_iter().next();
     former.live_until = model::ends(former.page()?.ends(), next.as_ref().and_then(|next| next.live_from));
     let id = former.id;
-    store::save(&**write, &mut former, now).await?;
+    store::save(write, &mut former, now).await?;
     if let Some(mut next) = next {
         next.supersedes_id = Some(id);
-        store::save(&**write, &mut next, now).await?;
+        store::save(write, &mut next, now).await?;
     }
     Ok(())
 }
@@ -371,19 +376,35 @@ pub(crate) async fn add_department(desk: Desk, call: Call, request: AddPolicyDep
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let (now, today) = (write.now().micros(), write.now().date());
     let department = text(&request.department, 60).map_err(at("department"))?;
     let mut held = Held::load(&mut write, &call, &request.policy_version_id, &request.etag).await?;
     if !matches!(held.version.stands()?, State::Issued | State::Effective) {
         return Err(Refusal::PolicyState.into());
     }
-    let (page, mut added) = (held.version.page()?, held.version.added()?);
-    if page.distribution.contains(&department) || added.contains(&department) {
+    if !add(&write, &mut held.version, &department).await? {
         return Err(Refusal::PolicyDepartmentKnown.into());
     }
-    store::insert_duties(&*write, &held.version, duty::training(&page, std::slice::from_ref(&department), today), now).await?;
-    added.push(department);
-    held.version.added_departments = pack(&added)?;
+    // A version that is issued already and begins later takes the place of this one for the department, too.
+    let now = write.now().micros();
+    for mut later in store::versions(&write, held.policy.id).await? {
+        let follows = later.stands()? == State::Issued && later.live_from > held.version.live_from;
+        if follows && add(&write, &mut later, &department).await? {
+            store::save(&write, &mut later, now).await?;
+        }
+    }
     let policy_version = held.save(&mut write).await?;
     write.commit(AddPolicyDepartmentResponse { policy_version }).await
+}
+
+/// Adds a department to those of a version, with its training from today; says whether it was not among them.
+async fn add(write: &Write, version: &mut row::Model, department: &String) -> Result<bool, Fault> {
+    let (page, mut added) = (version.page()?, version.added()?);
+    if page.distribution.contains(department) || added.contains(department) {
+        return Ok(false);
+    }
+    let training = duty::training(&page, std::slice::from_ref(department), write.now().date());
+    store::insert_duties(write, version, training, write.now().micros()).await?;
+    added.push(department.clone());
+    version.added_departments = pack(&added)?;
+    Ok(true)
 }

@@ -1,8 +1,8 @@
 use chrono::NaiveDate;
+use database::Conn;
 use rpc::{Fault, page::Page};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    sea_query::SelectStatement,
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, sea_query::SelectStatement,
 };
 use uuid::Uuid;
 
@@ -10,7 +10,7 @@ use super::{
     control::{ControlPage, Part, Section},
     duty,
     label::Label,
-    model::{Countersigner, Hands, IN_WORK, Level, Live, Secrecy, State, Type},
+    model::{ConflictState, Countersigner, Hands, IN_WORK, Level, Live, Secrecy, State, Type},
 };
 use crate::{table, unknown_code};
 
@@ -153,6 +153,17 @@ impl task::Model {
     }
 }
 
+impl conflict::Model {
+    /// Where it stands: until somebody has decided, the column of the rule says that it is open.
+    pub(crate) fn stands(&self) -> ConflictState {
+        if self.rule == ConflictState::Open.code() {
+            ConflictState::Open
+        } else {
+            ConflictState::Resolved
+        }
+    }
+}
+
 /// A packed column.
 pub(crate) fn unpack<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Fault> {
     serde_json::from_str(text).map_err(Fault::internal)
@@ -164,43 +175,43 @@ pub(crate) fn pack<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, Fa
 }
 
 /// What each type must have, in the order of the contract.
-pub(crate) async fn requirements(conn: &impl ConnectionTrait) -> Result<Vec<requirement::Model>, Fault> {
+pub(crate) async fn requirements(conn: &Conn) -> Result<Vec<requirement::Model>, Fault> {
     Ok(requirement::Entity::find().order_by_asc(requirement::Column::Kind).all(conn).await?)
 }
 
-pub(crate) async fn lock_requirement(conn: &impl ConnectionTrait, kind: Type) -> Result<requirement::Model, Fault> {
+pub(crate) async fn lock_requirement(conn: &Conn, kind: Type) -> Result<requirement::Model, Fault> {
     let found = requirement::Entity::find_by_id(kind.code()).lock_exclusive().one(conn).await?;
     found.ok_or_else(|| Fault::not_found("policy type", kind.code()))
 }
 
-pub(crate) async fn save_requirement(conn: &impl ConnectionTrait, row: &requirement::Model) -> Result<(), Fault> {
+pub(crate) async fn save_requirement(conn: &Conn, row: &requirement::Model) -> Result<(), Fault> {
     Ok(table::update::<requirement::Entity>(conn, row.clone()).await?)
 }
 
 /// Parts that a type asks for.
-pub(crate) async fn required_parts(conn: &impl ConnectionTrait, kind: Type) -> Result<Vec<Part>, Fault> {
+pub(crate) async fn required_parts(conn: &Conn, kind: Type) -> Result<Vec<Part>, Fault> {
     match requirement::Entity::find_by_id(kind.code()).one(conn).await? {
         Some(row) => unpack(&row.parts),
         None => Ok(vec![]),
     }
 }
 
-pub(crate) async fn insert_document(conn: &impl ConnectionTrait, row: &document::Model) -> Result<(), Fault> {
+pub(crate) async fn insert_document(conn: &Conn, row: &document::Model) -> Result<(), Fault> {
     Ok(table::insert::<document::Entity>(conn, row.clone()).await?)
 }
 
-pub(crate) async fn document(conn: &impl ConnectionTrait, id: Uuid) -> Result<document::Model, Fault> {
+pub(crate) async fn document(conn: &Conn, id: Uuid) -> Result<document::Model, Fault> {
     let found = document::Entity::find_by_id(id).one(conn).await?;
     found.ok_or_else(|| Fault::not_found("policy", id))
 }
 
 /// A document, held until the write has ended: what happens to its versions happens one after the other.
-pub(crate) async fn lock_document(conn: &impl ConnectionTrait, id: Uuid) -> Result<document::Model, Fault> {
+pub(crate) async fn lock_document(conn: &Conn, id: Uuid) -> Result<document::Model, Fault> {
     let found = document::Entity::find_by_id(id).lock_exclusive().one(conn).await?;
     found.ok_or_else(|| Fault::not_found("policy", id))
 }
 
-pub(crate) async fn list_documents(conn: &impl ConnectionTrait, kind: Option<Type>, clearance: Secrecy, page: &Page) -> Result<Vec<document::Model>, Fault> {
+pub(crate) async fn list_documents(conn: &Conn, kind: Option<Type>, clearance: Secrecy, page: &Page) -> Result<Vec<document::Model>, Fault> {
     let mut found = document::Entity::find().filter(document::Column::Secrecy.lte(clearance.number()));
     if let Some(kind) = kind {
         found = found.filter(document::Column::Kind.eq(kind.code()));
@@ -211,24 +222,24 @@ pub(crate) async fn list_documents(conn: &impl ConnectionTrait, kind: Option<Typ
     Ok(found.order_by_asc(document::Column::Id).limit(page.limit()).all(conn).await?)
 }
 
-pub(crate) async fn insert(conn: &impl ConnectionTrait, row: &row::Model) -> Result<(), Fault> {
+pub(crate) async fn insert(conn: &Conn, row: &row::Model) -> Result<(), Fault> {
     Ok(table::insert::<row::Entity>(conn, row.clone()).await?)
 }
 
 /// Writes a version that was locked with its document, and counts it up.
-pub(crate) async fn save(conn: &impl ConnectionTrait, row: &mut row::Model, now: i64) -> Result<(), Fault> {
+pub(crate) async fn save(conn: &Conn, row: &mut row::Model, now: i64) -> Result<(), Fault> {
     row.version = row.version.saturating_add(1);
     row.updated_at = now;
     Ok(table::update::<row::Entity>(conn, row.clone()).await?)
 }
 
-pub(crate) async fn version(conn: &impl ConnectionTrait, id: Uuid) -> Result<row::Model, Fault> {
+pub(crate) async fn version(conn: &Conn, id: Uuid) -> Result<row::Model, Fault> {
     let found = row::Entity::find_by_id(id).one(conn).await?;
     found.ok_or_else(|| Fault::not_found("policy version", id))
 }
 
 /// The versions of a document in the order of their labels.
-pub(crate) async fn versions(conn: &impl ConnectionTrait, policy: Uuid) -> Result<Vec<row::Model>, Fault> {
+pub(crate) async fn versions(conn: &Conn, policy: Uuid) -> Result<Vec<row::Model>, Fault> {
     let found = row::Entity::find().filter(row::Column::PolicyId.eq(policy));
     Ok(found.order_by_asc(row::Column::LabelRank).all(conn).await?)
 }
@@ -239,7 +250,7 @@ pub(crate) fn in_work(versions: &[row::Model]) -> bool {
 }
 
 /// The version of a document that is in force on a day (D-02: there is at most one).
-pub(crate) async fn in_force(conn: &impl ConnectionTrait, policy: Uuid, day: NaiveDate) -> Result<row::Model, Fault> {
+pub(crate) async fn in_force(conn: &Conn, policy: Uuid, day: NaiveDate) -> Result<row::Model, Fault> {
     let found = row::Entity::find()
         .filter(row::Column::PolicyId.eq(policy))
         .filter(row::Column::LiveFrom.lte(day))
@@ -248,7 +259,7 @@ pub(crate) async fn in_force(conn: &impl ConnectionTrait, policy: Uuid, day: Nai
 }
 
 /// Documents with a version whose day has come, to begin or to end.
-pub(crate) async fn documents_due(conn: &impl ConnectionTrait, today: NaiveDate, limit: u64) -> Result<Vec<Uuid>, Fault> {
+pub(crate) async fn documents_due(conn: &Conn, today: NaiveDate, limit: u64) -> Result<Vec<Uuid>, Fault> {
     let begins = Condition::all()
         .add(row::Column::State.eq(State::Issued.code()))
         .add(row::Column::LiveFrom.lte(today));
@@ -268,7 +279,7 @@ pub(crate) async fn documents_due(conn: &impl ConnectionTrait, today: NaiveDate,
     Ok(found)
 }
 
-pub(crate) async fn insert_duties(conn: &impl ConnectionTrait, of: &row::Model, new: Vec<duty::New>, now: i64) -> Result<Vec<task::Model>, Fault> {
+pub(crate) async fn insert_duties(conn: &Conn, of: &row::Model, new: Vec<duty::New>, now: i64) -> Result<Vec<task::Model>, Fault> {
     let rows: Vec<_> = new
         .into_iter()
         .map(|new| task::Model {
@@ -293,24 +304,24 @@ pub(crate) async fn insert_duties(conn: &impl ConnectionTrait, of: &row::Model, 
     Ok(rows)
 }
 
-pub(crate) async fn lock_duty(conn: &impl ConnectionTrait, id: Uuid) -> Result<task::Model, Fault> {
+pub(crate) async fn lock_duty(conn: &Conn, id: Uuid) -> Result<task::Model, Fault> {
     let found = task::Entity::find_by_id(id).lock_exclusive().one(conn).await?;
     found.ok_or_else(|| Fault::not_found("policy duty", id))
 }
 
-pub(crate) async fn save_duty(conn: &impl ConnectionTrait, row: &mut task::Model) -> Result<(), Fault> {
+pub(crate) async fn save_duty(conn: &Conn, row: &mut task::Model) -> Result<(), Fault> {
     row.version = row.version.saturating_add(1);
     Ok(table::update::<task::Entity>(conn, row.clone()).await?)
 }
 
 /// All duties of a version.
-pub(crate) async fn duties_of(conn: &impl ConnectionTrait, version: Uuid) -> Result<Vec<task::Model>, Fault> {
+pub(crate) async fn duties_of(conn: &Conn, version: Uuid) -> Result<Vec<task::Model>, Fault> {
     let found = task::Entity::find().filter(task::Column::VersionId.eq(version));
     Ok(found.order_by_asc(task::Column::Id).all(conn).await?)
 }
 
 /// Open duties whose day has passed.
-pub(crate) async fn missed(conn: &impl ConnectionTrait, today: NaiveDate, limit: u64) -> Result<Vec<task::Model>, Fault> {
+pub(crate) async fn missed(conn: &Conn, today: NaiveDate, limit: u64) -> Result<Vec<task::Model>, Fault> {
     let found = task::Entity::find()
         .filter(task::Column::State.eq(duty::State::Open.code()))
         .filter(task::Column::DueOn.lt(today));
@@ -334,7 +345,7 @@ fn readable(clearance: Secrecy) -> SelectStatement {
         .into_query()
 }
 
-pub(crate) async fn list_duties(conn: &impl ConnectionTrait, wanted: Wanted<'_>, page: &Page) -> Result<Vec<task::Model>, Fault> {
+pub(crate) async fn list_duties(conn: &Conn, wanted: Wanted<'_>, page: &Page) -> Result<Vec<task::Model>, Fault> {
     let mut found = task::Entity::find().filter(task::Column::PolicyId.in_subquery(readable(wanted.clearance)));
     if let Some(policy) = wanted.policy {
         found = found.filter(task::Column::PolicyId.eq(policy));
@@ -351,12 +362,12 @@ pub(crate) async fn list_duties(conn: &impl ConnectionTrait, wanted: Wanted<'_>,
     Ok(found.order_by_asc(task::Column::Id).limit(page.limit()).all(conn).await?)
 }
 
-pub(crate) async fn insert_acknowledgement(conn: &impl ConnectionTrait, row: &acknowledgement::Model) -> Result<(), Fault> {
+pub(crate) async fn insert_acknowledgement(conn: &Conn, row: &acknowledgement::Model) -> Result<(), Fault> {
     Ok(table::insert::<acknowledgement::Entity>(conn, row.clone()).await?)
 }
 
 /// The last acknowledgement of a version by somebody.
-pub(crate) async fn last_acknowledgement(conn: &impl ConnectionTrait, version: Uuid, staff: &str) -> Result<Option<acknowledgement::Model>, Fault> {
+pub(crate) async fn last_acknowledgement(conn: &Conn, version: Uuid, staff: &str) -> Result<Option<acknowledgement::Model>, Fault> {
     let found = acknowledgement::Entity::find()
         .filter(acknowledgement::Column::VersionId.eq(version))
         .filter(acknowledgement::Column::Staff.eq(staff));
@@ -364,7 +375,7 @@ pub(crate) async fn last_acknowledgement(conn: &impl ConnectionTrait, version: U
 }
 
 /// All acknowledgements of a version, or a page of them.
-pub(crate) async fn acknowledgements(conn: &impl ConnectionTrait, version: Uuid, page: Option<&Page>) -> Result<Vec<acknowledgement::Model>, Fault> {
+pub(crate) async fn acknowledgements(conn: &Conn, version: Uuid, page: Option<&Page>) -> Result<Vec<acknowledgement::Model>, Fault> {
     let mut found = acknowledgement::Entity::find().filter(acknowledgement::Column::VersionId.eq(version));
     if let Some(page) = page {
         found = found.limit(page.limit());
@@ -375,22 +386,22 @@ pub(crate) async fn acknowledgements(conn: &impl ConnectionTrait, version: Uuid,
     Ok(found.order_by_asc(acknowledgement::Column::Id).all(conn).await?)
 }
 
-pub(crate) async fn insert_conflict(conn: &impl ConnectionTrait, row: &conflict::Model) -> Result<(), Fault> {
+pub(crate) async fn insert_conflict(conn: &Conn, row: &conflict::Model) -> Result<(), Fault> {
     Ok(table::insert::<conflict::Entity>(conn, row.clone()).await?)
 }
 
-pub(crate) async fn lock_conflict(conn: &impl ConnectionTrait, id: Uuid) -> Result<conflict::Model, Fault> {
+pub(crate) async fn lock_conflict(conn: &Conn, id: Uuid) -> Result<conflict::Model, Fault> {
     let found = conflict::Entity::find_by_id(id).lock_exclusive().one(conn).await?;
     found.ok_or_else(|| Fault::not_found("policy conflict", id))
 }
 
-pub(crate) async fn save_conflict(conn: &impl ConnectionTrait, row: &mut conflict::Model) -> Result<(), Fault> {
+pub(crate) async fn save_conflict(conn: &Conn, row: &mut conflict::Model) -> Result<(), Fault> {
     row.version = row.version.saturating_add(1);
     Ok(table::update::<conflict::Entity>(conn, row.clone()).await?)
 }
 
 /// Conflicts between versions that the clearance reaches (D-06), of one document where it is given.
-pub(crate) async fn list_conflicts(conn: &impl ConnectionTrait, policy: Option<Uuid>, clearance: Secrecy, page: &Page) -> Result<Vec<conflict::Model>, Fault> {
+pub(crate) async fn list_conflicts(conn: &Conn, policy: Option<Uuid>, clearance: Secrecy, page: &Page) -> Result<Vec<conflict::Model>, Fault> {
     let versions = || row::Entity::find().select_only().column(row::Column::Id);
     let readable: SelectStatement = versions().filter(row::Column::PolicyId.in_subquery(readable(clearance))).into_query();
     let mut found = conflict::Entity::find()

@@ -21,7 +21,7 @@ pub(crate) async fn run(desk: &Desk) -> Result<usize, Fault> {
     let mut moved = due.len();
     for policy in due {
         let mut write = desk.db.open(&Call::background("archive", "sweep-policies")).await?;
-        let policy = store::lock_document(&*write, policy).await?;
+        let policy = store::lock_document(&write, policy).await?;
         settle(&mut write, &policy).await?;
         write.close().await?;
     }
@@ -37,7 +37,7 @@ pub(crate) async fn run(desk: &Desk) -> Result<usize, Fault> {
 /// it, so that no answer depends on when the sweep ran.
 pub(crate) async fn settle(write: &mut Write, policy: &document::Model) -> Result<(), Fault> {
     let (now, today) = (write.now().micros(), write.now().date());
-    let mut versions = store::versions(&**write, policy.id).await?;
+    let mut versions = store::versions(write, policy.id).await?;
     versions.sort_by_key(|version| version.live_from);
     let begins: Vec<_> = versions.iter().map(|version| (version.id, version.live_from)).collect();
     for version in &mut versions {
@@ -45,11 +45,11 @@ pub(crate) async fn settle(write: &mut Write, policy: &document::Model) -> Resul
         let next = begins.iter().find(|(_, from)| from.is_some() && *from == live.until).map(|(id, _)| *id);
         while let Some(action) = model::due(version.stands()?, live, next.is_some(), today) {
             step(version.stands()?, action)?.code().clone_into(&mut version.state);
-            store::save(&**write, version, now).await?;
+            store::save(write, version, now).await?;
             write.subject(version.id);
             if action == Action::TakeEffect {
                 let recurring = duty::recurring(&version.page()?, live.from);
-                store::insert_duties(&**write, version, recurring, now).await?;
+                store::insert_duties(write, version, recurring, now).await?;
                 write.event(
                     policy.id,
                     &PolicyEffective {
@@ -70,10 +70,10 @@ pub(crate) async fn settle(write: &mut Write, policy: &document::Model) -> Resul
 
 /// A version that was issued is at its end: its open duties end with it.
 pub(crate) async fn end(write: &mut Write, policy: &document::Model, version: &row::Model, by: Option<Uuid>) -> Result<(), Fault> {
-    for mut duty in store::duties_of(&**write, version.id).await? {
+    for mut duty in store::duties_of(write, version.id).await? {
         if let Ok(state) = duty::step(duty.stands()?, duty::Action::Cancel) {
             state.code().clone_into(&mut duty.state);
-            store::save_duty(&**write, &mut duty).await?;
+            store::save_duty(write, &mut duty).await?;
         }
     }
     let (policy_id, policy_version_id) = (policy.id.to_string(), version.id.to_string());
@@ -100,7 +100,7 @@ pub(crate) async fn end(write: &mut Write, policy: &document::Model, version: &r
 
 async fn miss(desk: &Desk, id: Uuid) -> Result<(), Fault> {
     let mut write = desk.db.open(&Call::background("archive", "sweep-policy-duties")).await?;
-    let mut duty = store::lock_duty(&*write, id).await?;
+    let mut duty = store::lock_duty(&write, id).await?;
     let Ok(state) = duty::step(duty.stands()?, duty::Action::Miss) else {
         return Ok(());
     };
@@ -108,9 +108,9 @@ async fn miss(desk: &Desk, id: Uuid) -> Result<(), Fault> {
         return Ok(());
     }
     state.code().clone_into(&mut duty.state);
-    store::save_duty(&*write, &mut duty).await?;
-    let policy = document(&*write, duty.policy_id).await?;
-    let version = store::version(&*write, duty.version_id).await?;
+    store::save_duty(&write, &mut duty).await?;
+    let policy = document(&write, duty.policy_id).await?;
+    let version = store::version(&write, duty.version_id).await?;
     write.subject(duty.id);
     write.event(
         policy.id,

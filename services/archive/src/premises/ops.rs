@@ -50,7 +50,7 @@ pub(crate) async fn register(desk: Desk, call: Call, request: RegisterPremisesRe
         created_at: now,
         updated_at: now,
     };
-    store::insert(&*write, std::slice::from_ref(&premises), &points).await?;
+    store::insert(&write, std::slice::from_ref(&premises), &points).await?;
     write.subject(id);
     write.event(
         id,
@@ -79,9 +79,9 @@ pub(crate) async fn add_point(desk: Desk, call: Call, request: AddServicePointRe
     let now = write.now().micros();
     let id: PremisesId = wire::id_of("premises_id", &request.premises_id)?;
     let service = store::service_of(request.service()).ok_or_else(|| at("service")(Refusal::Required))?;
-    let mut premises = store::lock(&*write, &Scope::of(&call), id.uuid()).await?;
+    let mut premises = store::lock(&write, &Scope::of(&call), id.uuid()).await?;
     rpc::check_etag(&request.etag, premises.id, premises.version)?;
-    let mut points = store::points(&*write, [premises.id]).await?;
+    let mut points = store::points(&write, [premises.id]).await?;
     let mut present = vec![];
     for point in &points {
         present.push(point.supplies()?);
@@ -93,8 +93,8 @@ pub(crate) async fn add_point(desk: Desk, call: Call, request: AddServicePointRe
         service: service.code().to_owned(),
         created_at: now,
     };
-    store::insert(&*write, &[], std::slice::from_ref(&point)).await?;
-    store::touch(&*write, &mut premises, now).await?;
+    store::insert(&write, &[], std::slice::from_ref(&point)).await?;
+    store::touch(&write, &mut premises, now).await?;
     let service_point_id = point.id.to_string();
     points.push(point);
     write.subject(id);

@@ -1,10 +1,10 @@
 use contracts::hearth::archive::v1 as proto;
-use database::{Scope, Scoped};
+use database::{Conn, Scope, Scoped};
 use money::Area;
 use rpc::{Fault, page::Page, wire};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, LikeExpr},
 };
 use uuid::Uuid;
@@ -60,7 +60,7 @@ pub(crate) fn service_of(service: proto::Service) -> Option<Service> {
     }
 }
 
-pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
+pub(crate) async fn load(conn: &Conn, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
     database::find::<row::Entity>(scope)
         .filter(row::Column::Id.eq(id))
         .one(conn)
@@ -68,7 +68,7 @@ pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -
         .ok_or_else(|| Fault::not_found("premises", id))
 }
 
-pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
+pub(crate) async fn lock(conn: &Conn, scope: &Scope, id: Uuid) -> Result<row::Model, Fault> {
     let found = database::find::<row::Entity>(scope)
         .filter(row::Column::Id.eq(id))
         .lock_exclusive()
@@ -78,7 +78,7 @@ pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -
 }
 
 /// A service point and its premises; the scope is that of the premises.
-pub(crate) async fn load_point(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<(point::Model, row::Model), Fault> {
+pub(crate) async fn load_point(conn: &Conn, scope: &Scope, id: Uuid) -> Result<(point::Model, row::Model), Fault> {
     let missing = || Fault::not_found("service_point", id);
     let point = point::Entity::find_by_id(id).one(conn).await?.ok_or_else(missing)?;
     let premises = database::find::<row::Entity>(scope)
@@ -89,7 +89,7 @@ pub(crate) async fn load_point(conn: &impl ConnectionTrait, scope: &Scope, id: U
 }
 
 /// Service points of premises, in the order of registration.
-pub(crate) async fn points(conn: &impl ConnectionTrait, premises: impl IntoIterator<Item = Uuid>) -> Result<Vec<point::Model>, Fault> {
+pub(crate) async fn points(conn: &Conn, premises: impl IntoIterator<Item = Uuid>) -> Result<Vec<point::Model>, Fault> {
     Ok(point::Entity::find()
         .filter(point::Column::PremisesId.is_in(premises))
         .order_by_asc(point::Column::Id)
@@ -97,7 +97,7 @@ pub(crate) async fn points(conn: &impl ConnectionTrait, premises: impl IntoItera
         .await?)
 }
 
-pub(crate) async fn list(conn: &impl ConnectionTrait, scope: &Scope, community: &str, address: &str, page: &Page) -> Result<Vec<row::Model>, Fault> {
+pub(crate) async fn list(conn: &Conn, scope: &Scope, community: &str, address: &str, page: &Page) -> Result<Vec<row::Model>, Fault> {
     let mut found = database::find::<row::Entity>(scope);
     if !community.is_empty() {
         found = found.filter(row::Column::CommunityCode.eq(community));
@@ -112,7 +112,7 @@ pub(crate) async fn list(conn: &impl ConnectionTrait, scope: &Scope, community: 
 }
 
 /// Premises with one of the addresses.
-pub(crate) async fn at_addresses(conn: &impl ConnectionTrait, addresses: Vec<&str>) -> Result<Vec<row::Model>, Fault> {
+pub(crate) async fn at_addresses(conn: &Conn, addresses: Vec<&str>) -> Result<Vec<row::Model>, Fault> {
     Ok(row::Entity::find()
         .filter(row::Column::Address.is_in(addresses))
         .order_by_asc(row::Column::Id)
@@ -120,7 +120,7 @@ pub(crate) async fn at_addresses(conn: &impl ConnectionTrait, addresses: Vec<&st
         .await?)
 }
 
-pub(crate) async fn insert(conn: &impl ConnectionTrait, premises: &[row::Model], points: &[point::Model]) -> Result<(), Fault> {
+pub(crate) async fn insert(conn: &Conn, premises: &[row::Model], points: &[point::Model]) -> Result<(), Fault> {
     if !premises.is_empty() {
         row::Entity::insert_many(premises.iter().cloned().map(fresh))
             .exec_without_returning(conn)
@@ -152,7 +152,7 @@ fn fresh(premises: row::Model) -> row::ActiveModel {
 }
 
 /// Counts the version of premises that were locked up.
-pub(crate) async fn touch(conn: &impl ConnectionTrait, premises: &mut row::Model, now: i64) -> Result<(), Fault> {
+pub(crate) async fn touch(conn: &Conn, premises: &mut row::Model, now: i64) -> Result<(), Fault> {
     premises.version = premises.version.saturating_add(1);
     premises.updated_at = now;
     row::Entity::update_many()

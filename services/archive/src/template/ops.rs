@@ -39,9 +39,9 @@ pub(crate) async fn publish(desk: Desk, call: Call, request: PublishTemplateRequ
         .collect();
     model::distinct(&clauses).map_err(at("clauses"))?;
 
-    let before = store::lock_code(&*write, &request.code).await?;
+    let before = store::lock_code(&write, &request.code).await?;
     let latest = match &before {
-        Some(head) => store::latest(&*write, head).await?,
+        Some(head) => store::latest(&write, head).await?,
         None => None,
     };
     model::may_publish(latest, request.version, service, effective_date)?;
@@ -63,7 +63,7 @@ pub(crate) async fn publish(desk: Desk, call: Call, request: PublishTemplateRequ
         published_at: now,
     };
     let template = Template { head, version };
-    store::insert(&*write, &template, new).await?;
+    store::insert(&write, &template, new).await?;
     let template = store::show(template, true)?;
     write.subject(&template.template_id);
     let published = TemplatePublished {

@@ -1,7 +1,8 @@
 use chrono::NaiveDate;
 use contracts::hearth::archive::v1 as proto;
+use database::Conn;
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 use uuid::Uuid;
 
 use super::model::{Clause, Latest};
@@ -45,11 +46,11 @@ impl Template {
 }
 
 /// The template with a code, locked, so that versions are published one after the other.
-pub(crate) async fn lock_code(conn: &impl ConnectionTrait, code: &str) -> Result<Option<row::Model>, Fault> {
+pub(crate) async fn lock_code(conn: &Conn, code: &str) -> Result<Option<row::Model>, Fault> {
     Ok(row::Entity::find().filter(row::Column::Code.eq(code)).lock_exclusive().one(conn).await?)
 }
 
-pub(crate) async fn latest(conn: &impl ConnectionTrait, head: &row::Model) -> Result<Option<Latest>, Fault> {
+pub(crate) async fn latest(conn: &Conn, head: &row::Model) -> Result<Option<Latest>, Fault> {
     let service = Service::of(&head.service).ok_or_else(|| unknown_code("template.service"))?;
     let found = version::Entity::find()
         .filter(version::Column::TemplateId.eq(head.id))
@@ -63,7 +64,7 @@ pub(crate) async fn latest(conn: &impl ConnectionTrait, head: &row::Model) -> Re
     }))
 }
 
-pub(crate) async fn insert(conn: &impl ConnectionTrait, template: &Template, new: bool) -> Result<(), Fault> {
+pub(crate) async fn insert(conn: &Conn, template: &Template, new: bool) -> Result<(), Fault> {
     let (head, version) = (template.head.clone(), template.version.clone());
     if new {
         let row = row::ActiveModel {
@@ -89,7 +90,7 @@ pub(crate) async fn insert(conn: &impl ConnectionTrait, template: &Template, new
 }
 
 /// A version of a template; 0 is the latest.
-pub(crate) async fn load(conn: &impl ConnectionTrait, id: Uuid, number: i32) -> Result<Template, Fault> {
+pub(crate) async fn load(conn: &Conn, id: Uuid, number: i32) -> Result<Template, Fault> {
     let missing = || Fault::not_found("template", id);
     let head = row::Entity::find_by_id(id).one(conn).await?.ok_or_else(missing)?;
     let mut found = version::Entity::find().filter(version::Column::TemplateId.eq(id));
@@ -101,7 +102,7 @@ pub(crate) async fn load(conn: &impl ConnectionTrait, id: Uuid, number: i32) -> 
 }
 
 /// First day of the version after one.
-pub(crate) async fn next_effective(conn: &impl ConnectionTrait, template: &Template) -> Result<Option<NaiveDate>, Fault> {
+pub(crate) async fn next_effective(conn: &Conn, template: &Template) -> Result<Option<NaiveDate>, Fault> {
     let found = version::Entity::find()
         .filter(version::Column::TemplateId.eq(template.head.id))
         .filter(version::Column::Version.gt(template.version.version))
@@ -112,7 +113,7 @@ pub(crate) async fn next_effective(conn: &impl ConnectionTrait, template: &Templ
 }
 
 /// The version that may be signed on a day: of one template, or of the one for the service that was published last.
-pub(crate) async fn in_force(conn: &impl ConnectionTrait, id: Option<Uuid>, service: Service, day: NaiveDate) -> Result<Option<Template>, Fault> {
+pub(crate) async fn in_force(conn: &Conn, id: Option<Uuid>, service: Service, day: NaiveDate) -> Result<Option<Template>, Fault> {
     let mut heads = row::Entity::find().filter(row::Column::Service.eq(service.code()));
     if let Some(id) = id {
         heads = heads.filter(row::Column::Id.eq(id));
@@ -133,7 +134,7 @@ pub(crate) async fn in_force(conn: &impl ConnectionTrait, id: Option<Uuid>, serv
     }))
 }
 
-pub(crate) async fn list(conn: &impl ConnectionTrait, service: Option<Service>, page: &Page) -> Result<Vec<Template>, Fault> {
+pub(crate) async fn list(conn: &Conn, service: Option<Service>, page: &Page) -> Result<Vec<Template>, Fault> {
     let mut found = version::Entity::find();
     if let Some(service) = service {
         let of_service = row::Entity::find()

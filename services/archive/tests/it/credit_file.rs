@@ -116,7 +116,7 @@ fn licence(valid_to: Option<&str>) -> NewFact {
 }
 
 /// Every fact that a complete file of an organisation needs: fifteen.
-fn sheet(valid_to: Option<&str>) -> Vec<NewFact> {
+pub fn sheet(valid_to: Option<&str>) -> Vec<NewFact> {
     let address = FactContent {
         address: "天津市河西区尖山街道红山里社区24号楼1单元2701室".to_owned(),
         ..FactContent::default()
@@ -222,6 +222,14 @@ async fn h_01_the_customer_list_is_made_from_the_files() {
         let file = record(&mut manager, &file, vec![later]).await;
         let row = customers(&mut analyst).await.remove(0);
         assert_eq!((row.customer_class.as_str(), row.update_time), ("民办学校", file.update_time));
+        // So it is with the name: what was registered, and not how the party is called here.
+        let renamed = NewFact {
+            as_of_date: date("2025-01-05"),
+            ..fact(FactKind::RegisteredName, named("津门实验学堂小学部"))
+        };
+        let file = record(&mut manager, &file, vec![renamed]).await;
+        let row = customers(&mut analyst).await.remove(0);
+        assert_eq!((row.name.as_str(), row.update_time), ("津********", file.update_time));
 
         let mut desk = Desk::head_office(bed);
         let person = desk.person(1, HEPING).await;
@@ -262,7 +270,13 @@ async fn h_01_the_customer_list_is_made_from_the_files() {
         assert_eq!(refused(analyst.record_facts(more).await).1, "CREDIT_FILE_CLOSED");
         assert_eq!(
             events(bed, &party.party_id).await,
-            ["PartyRegistered", "CreditFileUpdated", "CreditFileUpdated", "CreditFileUpdated"]
+            [
+                "PartyRegistered",
+                "CreditFileUpdated",
+                "CreditFileUpdated",
+                "CreditFileUpdated",
+                "CreditFileUpdated"
+            ]
         );
     })
     .await;
@@ -272,11 +286,46 @@ async fn h_01_the_customer_list_is_made_from_the_files() {
 async fn h_01_the_customer_list_shows_grade_and_credit_state() {
     each(archive::SERVICE, async |bed| {
         let mut world = crate::credit::World::new(bed).await;
-        let (party, _, _) = world.with_line(1).await;
+        // Everything at a time of its own: file, rating, line, a lock that closes and one that opens.
+        world.clock("2026-01-10T08:00:00+08:00");
+        let (party, account) = world.customer(1).await;
         let mut analyst = analyst(bed);
         open(&mut analyst, &party).await;
-        let row = customers(&mut analyst).await.remove(0);
-        assert_eq!((row.grade.as_str(), row.credit_state.as_str()), ("A", "ACTIVE"));
+        world.nine_months(&party, &account).await;
+        let told = async |analyst: &mut Files| {
+            let row = customers(analyst).await.remove(0);
+            let changed = chrono::DateTime::from_timestamp(row.update_time.unwrap().seconds, 0).unwrap();
+            (
+                row.grade,
+                row.credit_state,
+                (changed + chrono::Duration::hours(8)).format("%m-%d %H:%M").to_string(),
+            )
+        };
+        let row = |grade: &str, state: &str, changed: &str| (grade.to_owned(), state.to_owned(), changed.to_owned());
+        assert_eq!(told(&mut analyst).await, row("", "", "01-10 08:00"));
+        world.clock("2026-01-10T09:00:00+08:00");
+        world.rate(&party, 100, 100).await;
+        assert_eq!(told(&mut analyst).await, row("A", "", "01-10 09:00"));
+        world.clock("2026-01-10T10:00:00+08:00");
+        let line = world.line(&party, 30).await;
+        assert_eq!(told(&mut analyst).await, row("A", "ACTIVE", "01-10 10:00"));
+        // The look of every day changes nothing.
+        world.clock("2026-01-11T09:00:00+08:00");
+        let checked = "SELECT 1 FROM credit_line WHERE id = $1 AND checked_on = '2026-01-11'";
+        eventually("the look of the day", async || {
+            (rows(bed, checked, vec![uuid(&line.line_id)]).await.len() == 1).then_some(())
+        })
+        .await;
+        assert_eq!(told(&mut analyst).await, row("A", "ACTIVE", "01-10 10:00"));
+        // 80 000.00 is the limit.
+        world.clock("2026-01-11T11:00:00+08:00");
+        let (bill, _) = world.bill(&party, &account, 8_000_001, "2026-01-11");
+        world.until(&party, |exposure| exposure.on_hold).await;
+        assert_eq!(told(&mut analyst).await, row("A", "HOLD", "01-11 11:00"));
+        world.clock("2026-01-11T12:00:00+08:00");
+        world.pay(&party, &account, 8_000_001, "2026-01-11", &[&bill]);
+        world.until(&party, |exposure| !exposure.on_hold).await;
+        assert_eq!(told(&mut analyst).await, row("A", "ACTIVE", "01-11 12:00"));
     })
     .await;
 }

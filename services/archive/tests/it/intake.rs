@@ -39,7 +39,7 @@ fn register() -> Vec<CustomerRow> {
     rows.collect()
 }
 
-fn row(n: u32) -> CustomerRow {
+pub fn row(n: u32) -> CustomerRow {
     CustomerRow {
         line: i64::from(n),
         account_no: format!("T{n:07}"),
@@ -59,7 +59,7 @@ fn row(n: u32) -> CustomerRow {
     }
 }
 
-fn chunk(rows: Vec<CustomerRow>) -> ImportCustomersRequest {
+pub fn chunk(rows: Vec<CustomerRow>) -> ImportCustomersRequest {
     ImportCustomersRequest {
         request_id: key(),
         dry_run: false,
@@ -68,7 +68,7 @@ fn chunk(rows: Vec<CustomerRow>) -> ImportCustomersRequest {
     }
 }
 
-async fn import(client: &Client, chunks: Vec<ImportCustomersRequest>) -> Result<Vec<ImportCustomersResponse>, Status> {
+pub async fn import(client: &Client, chunks: Vec<ImportCustomersRequest>) -> Result<Vec<ImportCustomersResponse>, Status> {
     let mut answers = IntakeServiceClient::new(client.clone())
         .import_customers(futures::stream::iter(chunks))
         .await?

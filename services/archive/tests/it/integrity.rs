@@ -1,9 +1,9 @@
 use contracts::hearth::{
     archive::v1::{
-        AppealListingRequest, CloseDebtDisputeRequest, ClosePartyRequest, DecideAppealRequest, DismissCaseRequest, FactContent, FactKind,
+        AppealListingRequest, CloseDebtDisputeRequest, ClosePartyRequest, DecideAppealRequest, DismissCaseRequest, FactContent, FactKind, GetCreditFileRequest,
         GetIntegrityCaseRequest, Grade, IntegrityCase, InvestigateConductRequest, ListConductsRequest, ListIntegrityCasesRequest, ListPartyRequest,
-        ListRatingsRequest, NotifyPartyRequest, OpenDebtDisputeRequest, Party, RebuildExposureRequest, RecordStatementRequest, RemoveListingRequest,
-        ReportConductRequest, RevealIntegrityCaseRequest, UnfreezeCreditLineRequest,
+        ListRatingsRequest, NewFact, NotifyPartyRequest, OpenDebtDisputeRequest, Party, PartyListedDishonest, ProposeCreditLineRequest, RebuildExposureRequest,
+        RecordStatementRequest, RemoveListingRequest, ReportConductRequest, RevealIntegrityCaseRequest, UnfreezeCreditLineRequest,
         credit_file_service_client::CreditFileServiceClient,
         credit_line, credit_rating,
         integrity_case::{Severity, State},
@@ -12,11 +12,13 @@ use contracts::hearth::{
     billing::v1::{BillDisputeAnswered, BillDisputed},
     options::v1::Role,
 };
+use prost::Message;
 use testbed::{Bed, Client, each, eventually, key, reason};
 use tonic::Code;
 
 use crate::{
-    credit::{World, propose, record, score},
+    credit::{World, add, approve_line, propose, record, score},
+    intake::{chunk, import, row},
     world::{HEPING, date, events, raw, rows, uuid},
 };
 
@@ -456,6 +458,146 @@ async fn g_11_a_listing_bears_on_credit_and_never_on_basic_supply() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn g_11_a_line_that_was_agreed_before_the_listing_begins_frozen_and_empty() {
+    each(archive::SERVICE, async |bed| {
+        let mut world = World::new(bed).await;
+        world.clock("2026-01-10T09:00:00+08:00");
+        let mut people = People::of(bed);
+        let (party, ..) = world.with_line(1).await;
+        let later = ProposeCreditLineRequest {
+            valid_from_date: date("2026-02-01"),
+            ..propose(&party, 30)
+        };
+        let line = world.rater.propose_credit_line(later).await.unwrap().into_inner().line.unwrap();
+        let line = world
+            .approver
+            .approve_credit_line(approve_line(&line))
+            .await
+            .unwrap()
+            .into_inner()
+            .line
+            .unwrap();
+        assert_eq!(line.state(), credit_line::State::Approved);
+        people.listed(&party).await;
+        world.clock("2026-02-01T00:10:00+08:00");
+        let request = contracts::hearth::archive::v1::ListCreditLinesRequest {
+            party_id: Some(party.party_id.clone()),
+            state: credit_line::State::Frozen.into(),
+            ..Default::default()
+        };
+        let begun = eventually("the line", async || {
+            let found = world.rater.clone().list_credit_lines(request.clone()).await.unwrap().into_inner().lines;
+            found.into_iter().find(|found| found.line_id == line.line_id)
+        })
+        .await;
+        // C since the listing, and C is 0 (B-04).
+        assert_eq!((begun.limit.unwrap().minor_units, begun.reason.as_str()), (0, "LISTED_DISHONEST"));
+    })
+    .await;
+}
+
+/// Closes a party and registers its credit code again.
+async fn anew(world: &mut World<'_>, party: &Party) -> Party {
+    let close = ClosePartyRequest {
+        request_id: key(),
+        party_id: party.party_id.clone(),
+        etag: party.etag.clone(),
+    };
+    world.desk.parties.close_party(close).await.unwrap();
+    world.organisation(1).await
+}
+
+const ON: &str = "PartyListedDishonest";
+const OFF: &str = "PartyListingEnded";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g_11_a_listing_is_told_of_every_registration_of_the_person_until_none_is_in_force() {
+    each(archive::SERVICE, async |bed| {
+        let mut world = World::new(bed).await;
+        let mut people = People::of(bed);
+        let first = world.organisation(1).await;
+        let second = anew(&mut world, &first).await;
+        let short = people.listed(&second).await;
+        for party in [&first, &second] {
+            assert_eq!(listing_events(bed, party).await, [ON]);
+        }
+        // Another act, listed until 2 January 2027.
+        let modified = ReportConductRequest {
+            conduct_code: "SELF_MODIFICATION".to_owned(),
+            ..theft(&second)
+        };
+        let case = people.reporter.report_conduct(modified).await.unwrap().into_inner().case.unwrap();
+        let case = people.heard(&case).await;
+        let long = people.list(&case, Severity::Serious, 24).await;
+        // Who is registered now is told of both.
+        let third = anew(&mut world, &second).await;
+        let all = [&first, &second, &third];
+        for party in all {
+            assert_eq!(listing_events(bed, party).await, [ON, ON]);
+            assert_eq!(world.standing(party).await.listings.len(), 2);
+        }
+        let told = "SELECT data FROM event WHERE subject = $1 AND kind = 'hearth.archive.v1.PartyListedDishonest' ORDER BY id DESC";
+        let told = rows(bed, told, vec![third.party_id.clone().into()]).await;
+        let told = PartyListedDishonest::decode(told[0].try_get_by_index::<Vec<u8>>(0).unwrap().as_slice()).unwrap();
+        assert_eq!(
+            (&told.party_id, &told.branch, told.until_date),
+            (&third.party_id, &third.branch, date("2027-01-02"))
+        );
+
+        // The end of one is no end as long as the other is in force.
+        world.clock("2026-01-02T00:10:00+08:00");
+        eventually("the end of the first", async || {
+            (people.get(&short).await.state() == State::Expired).then_some(())
+        })
+        .await;
+        for party in all {
+            assert_eq!(listing_events(bed, party).await, [ON, ON]);
+        }
+        people.manager.remove_listing(remove(&long)).await.unwrap();
+        for party in all {
+            assert_eq!(listing_events(bed, party).await, [ON, ON, OFF]);
+        }
+        // Who is registered after it is told of nothing.
+        let fourth = anew(&mut world, &third).await;
+        assert_eq!(listing_events(bed, &fourth).await, Vec::<String>::new());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g_11_a_register_that_brings_a_listed_person_back_tells_the_list() {
+    each(archive::SERVICE, async |bed| {
+        let mut world = World::new(bed).await;
+        let mut people = People::of(bed);
+        world.desk.template().await;
+        let (listed, honest) = (world.desk.person(1, "河西区").await, world.desk.person(2, "河西区").await);
+        people.listed(&listed).await;
+        for party in [&listed, &honest] {
+            let close = ClosePartyRequest {
+                request_id: key(),
+                party_id: party.party_id.clone(),
+                etag: party.etag.clone(),
+            };
+            world.desk.parties.close_party(close).await.unwrap();
+        }
+        let taken = chunk(vec![row(1), row(2), row(3)]);
+        let answers = import(&bed.staff(&[Role::Archivist]), vec![taken]).await.unwrap();
+        assert_eq!((answers[0].accepted, answers[0].refused.len()), (3, 0));
+        let told = rows(
+            bed,
+            "SELECT subject FROM event WHERE kind = 'hearth.archive.v1.PartyListedDishonest' ORDER BY id",
+            vec![],
+        )
+        .await;
+        let told: Vec<String> = told.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
+        let back = rows(bed, "SELECT party_id FROM account WHERE account_no = 'T0000001'", vec![]).await;
+        let back: uuid::Uuid = back[0].try_get_by_index(0).unwrap();
+        assert_eq!(told, [listed.party_id.clone(), back.to_string()]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn g_12_nobody_is_listed_for_a_disputed_debt() {
     each(archive::SERVICE, async |bed| {
         let mut world = World::new(bed).await;
@@ -682,6 +824,7 @@ async fn g_e_who_is_registered_anew_stays_on_the_list() {
         world.desk.parties.close_party(close).await.unwrap();
         let new = world.organisation(1).await;
         assert_ne!(new.party_id, old.party_id);
+        assert_eq!(listing_events(bed, &new).await, [ON]);
         let standing = world.standing(&new).await;
         assert_eq!(standing.listings[0].code, "LISTED_DISHONEST");
         assert!(standing.basic_supply && standing.may_deal);
@@ -728,9 +871,92 @@ async fn g_e_a_firm_registered_since_with_the_same_legal_representative_takes_th
         for party in [&sister, &other, &bare] {
             assert_eq!(world.standing(party).await.listings, []);
         }
+        // What it means for credit it means here, too: the others hear of it, grade C (B-02) and no line (G-11).
+        assert_eq!(
+            (listing_events(bed, &old).await, listing_events(bed, &new).await),
+            (vec![ON.to_owned()], vec![ON.to_owned()])
+        );
+        for party in [&sister, &other, &bare] {
+            assert_eq!(listing_events(bed, party).await, Vec::<String>::new());
+        }
+        let rating = world.open_rating(&new).await;
+        let scored = world.rater.score_rating(score(&rating, 100, 100)).await.unwrap().into_inner().rating.unwrap();
+        assert_eq!(
+            (scored.hard_stops.as_slice(), scored.grade()),
+            (["LISTED_DISHONEST".to_owned()].as_slice(), Grade::C)
+        );
+        assert_eq!(
+            reason(&world.rater.propose_credit_line(propose(&new, 30)).await.unwrap_err()),
+            "LISTED_DISHONEST"
+        );
         // It ends with the listing.
         world.clock("2026-01-06T00:00:00+08:00");
         assert_eq!(world.standing(&new).await.listings, []);
+        eventually("the end of the listing", async || {
+            (listing_events(bed, &new).await == [ON, OFF] && listing_events(bed, &old).await == [ON, OFF]).then_some(())
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g_e_who_becomes_the_legal_representative_of_a_firm_brings_the_list_to_it_and_takes_it_away() {
+    each(archive::SERVICE, async |bed| {
+        let mut world = World::new(bed).await;
+        let mut people = People::of(bed);
+        let old = world.organisation(1).await;
+        people.listed(&old).await;
+        // Registered since the act, rated, and with a line, before anybody knows who stands behind it.
+        let new = world.organisation(2).await;
+        world.rate(&new, 100, 100).await;
+        let line = ProposeCreditLineRequest {
+            valid_until_date: date("2025-12-31"),
+            ..propose(&new, 30)
+        };
+        let line = world.rater.propose_credit_line(line).await.unwrap().into_inner().line.unwrap();
+        world.approver.approve_credit_line(approve_line(&line)).await.unwrap();
+        let mut files = CreditFileServiceClient::new(bed.staff_named("filer", &[Role::CreditAnalyst]));
+        let led_by = |name: &str| FactContent {
+            name: name.to_owned(),
+            ..FactContent::default()
+        };
+        record(&mut files, &new.party_id, FactKind::LegalRepresentative, led_by("李强"), None).await;
+        assert_eq!(listing_events(bed, &new).await, Vec::<String>::new());
+        // The file of the listed firm says it last.
+        record(&mut files, &old.party_id, FactKind::LegalRepresentative, led_by("李强"), None).await;
+        assert_eq!(listing_events(bed, &new).await, [ON]);
+        let lines = contracts::hearth::archive::v1::ListCreditLinesRequest {
+            party_id: Some(new.party_id.clone()),
+            ..Default::default()
+        };
+        let frozen = world.rater.list_credit_lines(lines).await.unwrap().into_inner().lines.remove(0);
+        assert_eq!((frozen.state(), frozen.reason.as_str()), (credit_line::State::Frozen, "LISTED_DISHONEST"));
+        let ratings = ListRatingsRequest {
+            party_id: Some(new.party_id.clone()),
+            state: credit_rating::State::ReviewDue.into(),
+            ..ListRatingsRequest::default()
+        };
+        let forced = world.rater.list_ratings(ratings).await.unwrap().into_inner().ratings.remove(0);
+        assert_eq!((forced.grade(), forced.review_reason.as_str()), (Grade::C, "LISTED_DISHONEST"));
+
+        // Another one leads it: it is not the same firm under another number any more.
+        let file = GetCreditFileRequest {
+            party_id: new.party_id.clone(),
+            ..GetCreditFileRequest::default()
+        };
+        let file = files.get_credit_file(file).await.unwrap().into_inner().credit_file.unwrap();
+        let successor = NewFact {
+            kind: FactKind::LegalRepresentative.into(),
+            content: Some(led_by("王芳")),
+            source: "变更登记".to_owned(),
+            as_of_date: date("2025-01-02"),
+            ..NewFact::default()
+        };
+        add(&mut files, file, successor).await;
+        assert_eq!(listing_events(bed, &new).await, [ON, OFF]);
+        assert_eq!(world.standing(&new).await.listings, []);
+        assert_eq!(listing_events(bed, &old).await, [ON]);
     })
     .await;
 }

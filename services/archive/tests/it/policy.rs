@@ -353,73 +353,59 @@ async fn d_01_drafter_reviewer_countersigners_and_approver_are_different_people(
     .await;
 }
 
+/// How a control page is without one of the fields that the seven clauses need, in their order.
+type Without = fn(&mut PolicyControlPage);
+
+const SEVEN_CLAUSES: [(&str, &str, Without); 22] = [
+    ("REWARD_AND_PENALTY", "reward_and_penalty", |p| p.reward_and_penalty = " ".to_owned()),
+    ("DEPARTMENTS", "issuing_department", |p| p.issuing_department.clear()),
+    ("DEPARTMENTS", "inspecting_department", |p| p.inspecting_department.clear()),
+    ("DEPARTMENTS", "reviewing_department", |p| p.reviewing_department.clear()),
+    ("DEPARTMENTS", "executing_department", |p| p.executing_department.clear()),
+    ("DEPARTMENTS", "training_department", |p| p.training_department.clear()),
+    ("DEPARTMENTS", "examining_department", |p| p.examining_department.clear()),
+    ("DEPARTMENTS", "distribution_form", |p| p.distribution_form.clear()),
+    ("SCOPE", "scope", |p| p.scope.clear()),
+    ("SCOPE", "report_to", |p| p.report_to.clear()),
+    ("SCOPE", "send_to", |p| p.send_to.clear()),
+    ("DATES", "effective_date", |p| p.effective_date = None),
+    ("DATES", "valid_until_date", |p| p.until_changed = false),
+    ("CYCLES", "training_days", |p| p.training_days = 0),
+    ("CYCLES", "inspection_days", |p| p.inspection_days = 0),
+    ("CYCLES", "review_days", |p| p.review_days = 0),
+    ("CYCLES", "exam_days", |p| p.exam_days = 0),
+    ("CYCLES", "notification_days", |p| p.notification_days = 0),
+    ("CYCLES", "notification_form", |p| p.notification_form.clear()),
+    ("CYCLES", "notification_content", |p| p.notification_content.clear()),
+    ("INTERPRETATION", "interpreting_department", |p| p.interpreting_department.clear()),
+    ("CONFLICTS", "conflict_handling", |p| p.conflict_handling.clear()),
+];
+
 #[tokio::test(flavor = "multi_thread")]
-async fn d_01_seven_clauses_and_a_distribution_list_must_be_explicit() {
+async fn d_01_each_field_of_the_seven_clauses_and_a_distribution_list_must_be_explicit() {
     each(archive::SERVICE, async |bed| {
         let mut office = Office::of(bed);
         let full = || page("2025-01-03");
-        let cases: [(&str, &str, PolicyControlPage); 7] = [
-            (
-                "REWARD_AND_PENALTY",
-                "reward_and_penalty",
-                PolicyControlPage {
-                    reward_and_penalty: " ".to_owned(),
-                    ..full()
-                },
-            ),
-            (
-                "DEPARTMENTS",
-                "examining_department distribution_form",
-                PolicyControlPage {
-                    examining_department: String::new(),
-                    distribution_form: String::new(),
-                    ..full()
-                },
-            ),
-            ("SCOPE", "report_to", PolicyControlPage { report_to: vec![], ..full() }),
-            (
-                "DATES",
-                "valid_until_date",
-                PolicyControlPage {
-                    until_changed: false,
-                    ..full()
-                },
-            ),
-            (
-                "CYCLES",
-                "review_days notification_form",
-                PolicyControlPage {
-                    review_days: 0,
-                    notification_content: String::new(),
-                    ..full()
-                },
-            ),
-            (
-                "INTERPRETATION",
-                "interpreting_department",
-                PolicyControlPage {
-                    interpreting_department: String::new(),
-                    ..full()
-                },
-            ),
-            (
-                "CONFLICTS",
-                "conflict_handling",
-                PolicyControlPage {
-                    conflict_handling: String::new(),
-                    ..full()
-                },
-            ),
-        ];
-        for (n, (clause, fields, page)) in cases.into_iter().enumerate() {
+        let without = |lacking: &[(&str, &str, Without)]| {
+            let mut page = full();
+            for (.., without) in lacking {
+                without(&mut page);
+            }
+            page
+        };
+        // Each field by itself, then all of them.
+        for (n, lacking) in SEVEN_CLAUSES.chunks(1).chain([&SEVEN_CLAUSES[..]]).enumerate() {
             let policy = office.register(document(&format!("D-{n}"))).await;
-            let version = office.approved(&policy, "A/0", page).await;
+            let version = office.approved(&policy, "A/0", without(lacking)).await;
             let status = office.admin.issue_policy_version(step!(IssuePolicyVersionRequest, version)).await.unwrap_err();
             assert_eq!((status.code(), reason(&status).as_str()), (Code::FailedPrecondition, "POLICY_CLAUSES_MISSING"));
             let metadata = status.get_details_error_info().unwrap().metadata;
-            assert_eq!((metadata["clauses"].as_str(), metadata["fields"].as_str()), (clause, fields));
+            let fields: Vec<_> = lacking.iter().map(|(_, field, _)| *field).collect();
+            let mut clauses: Vec<_> = lacking.iter().map(|(clause, ..)| *clause).collect();
+            clauses.dedup();
+            assert_eq!((&metadata["clauses"], &metadata["fields"]), (&clauses.join(" "), &fields.join(" ")));
         }
-        let policy = office.register(document("D-8")).await;
+        let policy = office.register(document("D-nobody")).await;
         let nobody = PolicyControlPage {
             distribution: vec![],
             ..full()
@@ -704,6 +690,23 @@ async fn d_03_duties_fall_due_renew_and_are_told_when_overdue() {
         bed.clock().set(at("2025-01-16T23:00:00+08:00")).unwrap();
         let exam = office.duties.complete_policy_duty(complete(&of(&duties, "考试部"))).await.unwrap().into_inner();
         assert_eq!(exam.next_policy_duty.unwrap().due_date, date("2026-01-16"));
+        // 16 January and 180, 90 and 365 days.
+        for (kind, department, next) in [
+            (policy_duty::Kind::Inspection, "检查部", "2025-07-15"),
+            (policy_duty::Kind::Notification, "行政中心", "2025-04-16"),
+            (policy_duty::Kind::Review, "评审部", "2026-01-16"),
+        ] {
+            let done = office
+                .duties
+                .complete_policy_duty(complete(&of(&duties, department)))
+                .await
+                .unwrap()
+                .into_inner();
+            assert_eq!(done.policy_duty.unwrap().state(), policy_duty::State::Done);
+            let renewed = done.next_policy_duty.unwrap();
+            assert_eq!((renewed.kind(), renewed.state()), (kind, policy_duty::State::Open));
+            assert_eq!((renewed.department.as_str(), renewed.due_date), (department, date(next)));
+        }
         assert_eq!(events(bed, &policy.policy_id).await, ["PolicyIssued", "PolicyEffective"]);
         bed.clock().set(at("2025-01-17T00:30:00+08:00")).unwrap();
         let overdue = eventually("the overdue training", async || {
@@ -753,7 +756,7 @@ async fn d_03_duties_fall_due_renew_and_are_told_when_overdue() {
         done!(office.admin.withdraw_policy_version(withdraw));
         let left = office.duties(&policy).await;
         let open = |duty: &&PolicyDuty| matches!(duty.state(), policy_duty::State::Open | policy_duty::State::Overdue);
-        assert_eq!((left.len(), left.iter().filter(open).count()), (7, 0));
+        assert_eq!((left.len(), left.iter().filter(open).count()), (10, 0));
     })
     .await;
 }
@@ -810,6 +813,56 @@ async fn d_e_a_branch_opened_after_the_issue_gets_the_training_duty() {
         assert_eq!((after.trained_departments, after.missing.len()), (vec!["和平营业所".to_owned()], 0));
         let draft = office.draft(&policy, "A/1", page("2025-04-01")).await;
         assert_eq!(refused(office.admin.add_policy_department(add(&draft, "南开营业所")).await).1, "POLICY_STATE");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d_e_a_department_that_was_added_goes_along_to_the_next_versions() {
+    each(archive::SERVICE, async |bed| {
+        let mut office = Office::of(bed);
+        let policy = office.register(document("MQR-5")).await;
+        let first = office.issued(&policy, "A/0", page("2025-01-03")).await;
+        let add = |version: &PolicyVersion, department: &str| AddPolicyDepartmentRequest {
+            request_id: key(),
+            policy_version_id: version.policy_version_id.clone(),
+            etag: version.etag.clone(),
+            department: department.to_owned(),
+        };
+        let first = done!(office.admin.add_policy_department(add(&first, "和平营业所")));
+        let first = done!(office.admin.add_policy_department(add(&first, "南开营业所")));
+        bed.clock().set(at("2025-03-01T09:00:00+08:00")).unwrap();
+        // The next page names one of them itself; the other goes along.
+        let mut named = page("2025-04-01");
+        named.distribution.push("和平营业所".to_owned());
+        let second = office.issued(&policy, "A/1", named).await;
+        assert_eq!(second.added_departments, ["南开营业所"]);
+        let training = async |office: &mut Office, version: &PolicyVersion| {
+            let duties = office.duties(&policy).await.into_iter();
+            let of = duties.filter(|duty| duty.policy_version_id == version.policy_version_id && duty.kind() == policy_duty::Kind::Training);
+            let mut found: Vec<_> = of.map(|duty| (duty.department, duty.due_date)).collect();
+            found.sort_by(|a, b| a.0.cmp(&b.0));
+            found
+        };
+        let due = |departments: &[&str], day: &str| departments.iter().map(|d| ((*d).to_owned(), date(day))).collect::<Vec<_>>();
+        let all = ["南开营业所", "和平营业所", "客户服务部", "河西营业所"];
+        assert_eq!(training(&mut office, &second).await, due(&all, "2025-03-15"));
+
+        // What is added to the version in force is added to the one that waits for its day.
+        bed.clock().set(at("2025-03-05T09:00:00+08:00")).unwrap();
+        let first = office.standing(&first, State::Effective).await;
+        let first = done!(office.admin.add_policy_department(add(&first, "河东营业所")));
+        assert_eq!(first.added_departments, ["和平营业所", "南开营业所", "河东营业所"]);
+        let second = office.version(&second.policy_version_id).await;
+        assert_eq!(second.added_departments, ["南开营业所", "河东营业所"]);
+        let new = training(&mut office, &second)
+            .await
+            .into_iter()
+            .find(|(department, _)| department == "河东营业所");
+        assert_eq!(new, due(&["河东营业所"], "2025-03-19").pop());
+        // And on to the third.
+        let third = office.issued(&policy, "A/2", page("2025-05-01")).await;
+        assert_eq!(third.added_departments, ["南开营业所", "河东营业所"]);
     })
     .await;
 }
