@@ -2,9 +2,9 @@
 
 use calendar::NaiveDate;
 use contracts::hearth::hall::v1::{conduct_service_server::ConductService, *};
-use database::{Begun, Scope, Scoped, find};
+use database::{Begun, Conn, Scope, Scoped, find};
 use rpc::{Call, Fault, page::Page, wire};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 use vault::Vault;
 
@@ -76,7 +76,7 @@ impl Scoped for fact::Entity {
 }
 
 /// The member who calls, if the badge is the member's own.
-pub async fn wears(conn: &impl ConnectionTrait, call: &Call, badge_no: &str) -> Result<Staff, Fault> {
+pub async fn wears(conn: &Conn, call: &Call, badge_no: &str) -> Result<Staff, Fault> {
     let member = staff::store::of_login(conn, call.subject()).await?;
     member
         .filter(|member| member.badge_no == badge_no && member.state == staff::model::State::Active)
@@ -88,14 +88,14 @@ async fn confirm_badge(desk: Desk, call: Call, request: ConfirmBadgeRequest) -> 
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let member = wears(&*write, &call, &request.badge_no).await?;
+    let member = wears(&write, &call, &request.badge_no).await?;
     let occasion: Occasion = fields::pick("occasion", request.occasion)?;
     let order_id = fields::id_if("order_id", &request.order_id)?;
     if order_id.is_some() != (occasion == Occasion::Visit) {
         return Err(Fault::from(Refusal::OrderOfVisit).field("order_id"));
     }
     if let Some(id) = order_id {
-        let order = order::store::get(&*write, &Scope::of(&call), id).await?;
+        let order = order::store::get(&write, &Scope::of(&call), id).await?;
         order::field::is_crew(&write, &order, &call, false).await?;
     }
     let row = badge::Model {
@@ -109,7 +109,7 @@ async fn confirm_badge(desk: Desk, call: Call, request: ConfirmBadgeRequest) -> 
     };
     write.subject(member.id);
     let answer = row.proto();
-    row.insert(&*write).await?;
+    row.insert(&write).await?;
     write.commit(ConfirmBadgeResponse { badge_check: Some(answer) }).await
 }
 
@@ -135,7 +135,7 @@ async fn record_fact(desk: Desk, call: Call, request: RecordConductFactRequest) 
         Begun::Replay(answer) => return Ok(answer),
     };
     let scope = Scope::of(&call);
-    let member = staff::store::get(&*write, &scope, fields::id("staff_id", &request.staff_id)?).await?;
+    let member = staff::store::get(&write, &scope, fields::id("staff_id", &request.staff_id)?).await?;
     if member.login == call.subject() {
         return Err(Refusal::SecondPersonNeeded.into());
     }
@@ -143,7 +143,7 @@ async fn record_fact(desk: Desk, call: Call, request: RecordConductFactRequest) 
     fields::not_after("happened_date", happened_on, write.now().date())?;
     let case_id = fields::id_if("case_id", &request.case_id)?;
     if let Some(id) = case_id {
-        case::store::get(&*write, &scope, id).await?;
+        case::store::get(&write, &scope, id).await?;
     }
     let id = Uuid::now_v7();
     let clear = [(DETAIL, request.detail.as_str())];
@@ -165,8 +165,8 @@ async fn record_fact(desk: Desk, call: Call, request: RecordConductFactRequest) 
     };
     write.subject(row.id);
     write.subject(member.id);
-    row.clone().insert(&*write).await?;
-    let conduct_fact = opened(&*write, &desk.vault, &[row]).await?.pop();
+    row.clone().insert(&write).await?;
+    let conduct_fact = opened(&write, &desk.vault, &[row]).await?.pop();
     write.commit(RecordConductFactResponse { conduct_fact }).await
 }
 
@@ -179,7 +179,7 @@ async fn answer_fact(desk: Desk, call: Call, request: AnswerConductFactRequest) 
     let select = find::<fact::Entity>(&Scope::of(&call)).filter(fact::Column::Id.eq(id)).lock_exclusive();
     let mut row = select.one(&*write).await?.ok_or_else(|| Fault::not_found("conduct fact", id))?;
     row.check(&request.etag)?;
-    let member = staff::store::of_login(&*write, call.subject()).await?;
+    let member = staff::store::of_login(&write, call.subject()).await?;
     if member.is_none_or(|member| member.id != row.staff_id) {
         return Err(Refusal::NotTheMember.into());
     }
@@ -189,9 +189,9 @@ async fn answer_fact(desk: Desk, call: Call, request: AnswerConductFactRequest) 
     let clear = [(ANSWER, request.answer.as_str())];
     [row.answer] = desk.vault.seal_texts(&*write, row.id, clear).await.map_err(Fault::internal)?;
     row.answered_at = Some(write.now().micros());
-    row.save(&*write).await?;
+    row.save(&write).await?;
     write.subject(row.id);
-    let conduct_fact = opened(&*write, &desk.vault, &[row]).await?.pop();
+    let conduct_fact = opened(&write, &desk.vault, &[row]).await?.pop();
     write.commit(AnswerConductFactResponse { conduct_fact }).await
 }
 
@@ -226,7 +226,7 @@ impl badge::Model {
 }
 
 /// Facts with what is sealed of them opened, empty where it was erased; answers are masked by the frame.
-async fn opened(conn: &impl ConnectionTrait, vault: &Vault, rows: &[fact::Model]) -> Result<Vec<ConductFact>, Fault> {
+async fn opened(conn: &Conn, vault: &Vault, rows: &[fact::Model]) -> Result<Vec<ConductFact>, Fault> {
     let texts = rows
         .iter()
         .flat_map(|row| [(row.id, DETAIL, row.detail.as_str()), (row.id, ANSWER, &row.answer)]);

@@ -8,12 +8,35 @@ use uuid::Uuid;
 
 use crate::{
     Desk,
-    codes::Code,
+    codes::{Code, codes},
     deadline::{self, model::Clock, store::Deadline},
     fields,
     refusal::Refusal,
     rows::table,
 };
+
+codes! {
+    /// Where an escalation stands.
+    pub enum State {
+        Raised = 1 "RAISED",
+        Taken = 2 "TAKEN",
+    }
+}
+
+codes! {
+    /// What is done with an escalation.
+    pub enum Action {
+        Take = 1 "TAKE",
+    }
+}
+
+/// Every step of an escalation that there is.
+pub const STEPS: &[(State, Action, State)] = &[(State::Raised, Action::Take, State::Taken)];
+
+/// The state after a step; `None` where there is no such step.
+pub fn step(from: State, action: Action) -> Option<State> {
+    STEPS.iter().find(|(state, step, _)| *state == from && *step == action).map(|(_, _, to)| *to)
+}
 
 /// Promises whose breach goes to the company desk.
 pub const ESCALATED: &[&str] = &["HEAT_STATION_OPINION"];
@@ -56,10 +79,17 @@ pub async fn raise(write: &Write, clock: &Deadline) -> Result<(), Fault> {
         note: String::new(),
         version: 1,
     };
-    row.insert(&**write).await
+    row.insert(write).await
 }
 
 impl Row {
+    fn state(&self) -> State {
+        match self.taken_at {
+            Some(_) => State::Taken,
+            None => State::Raised,
+        }
+    }
+
     fn proto(&self, owner: Uuid) -> Escalation {
         Escalation {
             escalation_id: self.id.to_string(),
@@ -106,15 +136,13 @@ async fn take(desk: Desk, call: Call, request: TakeEscalationRequest) -> Result<
     let select = find::<row::Entity>(&Scope::of(&call)).filter(row::Column::Id.eq(id)).lock_exclusive();
     let mut row = select.one(&*write).await?.ok_or_else(|| Fault::not_found("escalation", id))?;
     row.check(&request.etag)?;
-    if row.taken_at.is_some() {
-        return Err(Refusal::EscalationTaken.into());
-    }
+    step(row.state(), Action::Take).ok_or(Refusal::EscalationTaken)?;
     row.taken_by = call.subject().to_owned();
     row.taken_at = Some(write.now().micros());
     row.note = request.note;
-    row.save(&*write).await?;
+    row.save(&write).await?;
     write.subject(row.id);
-    let owners = deadline::store::owners(&*write, &[row.deadline_id]).await?;
+    let owners = deadline::store::owners(&write, &[row.deadline_id]).await?;
     let answer = row.proto(owners.get(&row.deadline_id).copied().unwrap_or_default());
     write.commit(TakeEscalationResponse { escalation: Some(answer) }).await
 }
@@ -126,5 +154,23 @@ rpc::service! {
     EscalationService for Api(Desk) {
         read list_escalations(ListEscalationsRequest) -> ListEscalationsResponse = list;
         write take_escalation(TakeEscalationRequest) -> TakeEscalationResponse = take;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All pairs of state and action: the legal one, and that there is no other.
+    #[test]
+    fn a_09_an_escalation_is_taken_once() {
+        let mut found = vec![];
+        for from in State::ALL {
+            for action in Action::ALL {
+                found.push((*from, *action, step(*from, *action)));
+            }
+        }
+        let legal = [(State::Raised, Action::Take, Some(State::Taken)), (State::Taken, Action::Take, None)];
+        assert_eq!(found, legal);
     }
 }

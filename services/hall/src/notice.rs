@@ -11,11 +11,11 @@ use contracts::hearth::{
     },
     hall::v1::CustomerNotice,
 };
-use database::{Consumer, Event, Write};
+use database::{Conn, Consumer, Event, Write};
 use prost::{Message, Name};
 use rpc::{Fault, wire};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
     sea_query::{Expr, OnConflict},
 };
 use uuid::Uuid;
@@ -53,7 +53,7 @@ table! {
 }
 
 /// The notices that hold on a day for a party, or for the party of an account.
-pub async fn of(conn: &impl ConnectionTrait, party: &str, account: Option<Uuid>, day: NaiveDate) -> Result<Vec<CustomerNotice>, Fault> {
+pub async fn of(conn: &Conn, party: &str, account: Option<Uuid>, day: NaiveDate) -> Result<Vec<CustomerNotice>, Fault> {
     let party = match (party.is_empty(), account) {
         (false, _) => party.to_owned(),
         (true, None) => return Ok(vec![]),
@@ -81,7 +81,7 @@ pub async fn of(conn: &impl ConnectionTrait, party: &str, account: Option<Uuid>,
 }
 
 /// An account of each party that has one: the first that was opened.
-pub async fn accounts(conn: &impl ConnectionTrait, parties: &[Uuid]) -> Result<BTreeMap<Uuid, Uuid>, Fault> {
+pub async fn accounts(conn: &Conn, parties: &[Uuid]) -> Result<BTreeMap<Uuid, Uuid>, Fault> {
     let select = account::Entity::find()
         .filter(account::Column::PartyId.is_in(parties.iter().map(Uuid::to_string)))
         .order_by_desc(account::Column::Id);
@@ -152,8 +152,16 @@ async fn belongs(write: &Write, account: &str, party: &str) -> Result<(), Fault>
     Ok(())
 }
 
-/// Shows a notice of a kind; one that is shown already takes the new cause and days.
+/// Shows a notice of a kind; one that is shown already takes the new cause and day, and ends no sooner than it would have.
 async fn raise(write: &mut Write, party: &str, kind: Kind, cause: &str, since: NaiveDate, until: Option<NaiveDate>) -> Result<(), Fault> {
+    let before = notice::Entity::find()
+        .filter(notice::Column::PartyId.eq(party))
+        .filter(notice::Column::Kind.eq(kind))
+        .filter(notice::Column::Live.eq(true));
+    let until = match before.one(&**write).await? {
+        Some(before) => until.zip(before.until_on).map(|(new, old)| new.max(old)),
+        None => until,
+    };
     let row = notice::Model {
         id: Uuid::now_v7(),
         party_id: party.to_owned(),

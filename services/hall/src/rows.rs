@@ -115,7 +115,7 @@ macro_rules! table {
             #[allow(dead_code, reason = "not every table is used in every way")]
             impl Model {
                 /// Adds the row.
-                pub async fn insert(self, conn: &impl sea_orm::ConnectionTrait) -> Result<(), rpc::Fault> {
+                pub async fn insert(self, conn: &database::Conn) -> Result<(), rpc::Fault> {
                     use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
                     Entity::insert(self.into_active_model().reset_all()).exec_without_returning(conn).await?;
                     Ok(())
@@ -137,7 +137,7 @@ macro_rules! table {
                 rpc::check_etag(etag, self.id, self.version)
             }
             /// Writes the row as its next version.
-            pub async fn save(&mut self, conn: &impl sea_orm::ConnectionTrait) -> Result<(), rpc::Fault> {
+            pub async fn save(&mut self, conn: &database::Conn) -> Result<(), rpc::Fault> {
                 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
                 let before = self.version;
                 self.version = before.saturating_add(1);

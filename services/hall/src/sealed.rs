@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use database::Write;
+use database::{Conn, Write};
 use rpc::{Call, Fault};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use uuid::Uuid;
@@ -21,7 +21,7 @@ impl Clear {
 }
 
 /// Opens fields that are sealed as bytes; one that is absent or erased is empty.
-pub async fn bytes<'a>(conn: &impl ConnectionTrait, vault: &Vault, held: impl Iterator<Item = (Uuid, &'static str, Option<&'a [u8]>)>) -> Result<Clear, Fault> {
+pub async fn bytes<'a>(conn: &Conn, vault: &Vault, held: impl Iterator<Item = (Uuid, &'static str, Option<&'a [u8]>)>) -> Result<Clear, Fault> {
     let held: Vec<_> = held.collect();
     let present: Vec<_> = held.iter().filter_map(|(id, name, bytes)| bytes.map(|bytes| (*id, *name, bytes))).collect();
     let mut opened = vault.open_many(conn, &present).await.map_err(Fault::internal)?.into_iter();
@@ -30,7 +30,7 @@ pub async fn bytes<'a>(conn: &impl ConnectionTrait, vault: &Vault, held: impl It
 }
 
 /// Opens columns of texts; a clear one is told as it is, one that was erased is empty.
-pub async fn texts<'a>(conn: &impl ConnectionTrait, vault: &Vault, held: impl Iterator<Item = (Uuid, &'static str, &'a str)>) -> Result<Clear, Fault> {
+pub async fn texts<'a>(conn: &Conn, vault: &Vault, held: impl Iterator<Item = (Uuid, &'static str, &'a str)>) -> Result<Clear, Fault> {
     let held: Vec<_> = held.collect();
     let opened = vault.open_texts_of(conn, &held).await.map_err(Fault::internal)?;
     Ok(Clear(opened.into_iter()))

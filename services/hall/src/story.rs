@@ -1,8 +1,8 @@
 //! The history of a case, an order or an opening: one row a step, never changed.
 
-use database::Write;
+use database::{Conn, Write};
 use rpc::Fault;
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 mod row {
@@ -43,7 +43,7 @@ pub async fn note(write: &Write, story: Uuid, action: &str, from: &str, to: &str
 }
 
 /// The steps of a story, oldest first.
-pub async fn of(conn: &impl ConnectionTrait, story: Uuid) -> Result<Vec<Move>, Fault> {
+pub async fn of(conn: &Conn, story: Uuid) -> Result<Vec<Move>, Fault> {
     Ok(row::Entity::find()
         .filter(row::Column::StoryId.eq(story))
         .order_by_asc(row::Column::Id)

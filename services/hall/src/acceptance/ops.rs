@@ -24,7 +24,7 @@ pub async fn record_pipe(desk: Desk, call: Call, request: RecordPipeAcceptanceRe
     let tested_on = wire::date_of(request.test_date.as_ref(), "test_date")?;
     fields::not_after("test_date", tested_on, write.now().date())?;
     let inspector_id = fields::id("inspector_staff_id", &request.inspector_staff_id)?;
-    certified::inspector(&*write, &Scope::of(&call), inspector_id, INSPECTORS, tested_on).await?;
+    certified::inspector(&write, &Scope::of(&call), inspector_id, INSPECTORS, tested_on).await?;
     let row = PipeAcceptance {
         id: Uuid::now_v7(),
         service_point_id: fields::id("service_point_id", &request.service_point_id)?,
@@ -38,7 +38,7 @@ pub async fn record_pipe(desk: Desk, call: Call, request: RecordPipeAcceptanceRe
     };
     let acceptance = row.proto();
     write.subject(row.id);
-    row.insert(&*write).await?;
+    row.insert(&write).await?;
     write.commit(RecordPipeAcceptanceResponse { acceptance: Some(acceptance) }).await
 }
 
@@ -50,13 +50,13 @@ pub async fn record_appliance(desk: Desk, call: Call, request: RecordApplianceAc
     let visited_on = wire::date_of(request.visit_date.as_ref(), "visit_date")?;
     fields::not_after("visit_date", visited_on, write.now().date())?;
     let inspector_id = fields::id("inspector_staff_id", &request.inspector_staff_id)?;
-    certified::inspector(&*write, &Scope::of(&call), inspector_id, INSPECTORS, visited_on).await?;
+    certified::inspector(&write, &Scope::of(&call), inspector_id, INSPECTORS, visited_on).await?;
     let appliance = store::appliance_of(&request.appliance.unwrap_or_default())?;
-    let profile = store::profile(&*write, appliance.kind != ApplianceKind::Commercial, visited_on).await?;
+    let profile = store::profile(&write, appliance.kind != ApplianceKind::Commercial, visited_on).await?;
     let service_point_id = fields::id("service_point_id", &request.service_point_id)?;
     let replaces_id = fields::id_if("replaces_acceptance_id", &request.replaces_acceptance_id)?;
     if let Some(id) = replaces_id {
-        let replaced = store::appliance(&*write, &Scope::of(&call), id).await?;
+        let replaced = store::appliance(&write, &Scope::of(&call), id).await?;
         if replaced.service_point_id != service_point_id {
             return Err(Fault::not_found("appliance acceptance", id));
         }
@@ -76,7 +76,7 @@ pub async fn record_appliance(desk: Desk, call: Call, request: RecordApplianceAc
     };
     let acceptance = row.proto();
     write.subject(row.id);
-    row.insert(&*write).await?;
+    row.insert(&write).await?;
     write.commit(RecordApplianceAcceptanceResponse { acceptance: Some(acceptance) }).await
 }
 

@@ -1,8 +1,8 @@
 use calendar::NaiveDate;
 use contracts::hearth::hall::v1 as proto;
-use database::{Database, Scope, Scoped, find};
+use database::{Conn, Database, Scope, Scoped, find};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::model::{Appliance, GasKind, HoseKind, Profile, default_profile};
@@ -87,7 +87,7 @@ pub async fn seed(db: &Database) -> Result<(), Fault> {
 }
 
 /// The profile in force on a day.
-pub async fn profile(conn: &impl ConnectionTrait, household: bool, day: NaiveDate) -> Result<Profile, Fault> {
+pub async fn profile(conn: &Conn, household: bool, day: NaiveDate) -> Result<Profile, Fault> {
     let select = profile::Entity::find()
         .filter(profile::Column::Household.eq(household))
         .filter(profile::Column::EffectiveOn.lte(day));
@@ -105,7 +105,7 @@ pub async fn profile(conn: &impl ConnectionTrait, household: bool, day: NaiveDat
     })
 }
 
-pub async fn pipe(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<PipeAcceptance, Fault> {
+pub async fn pipe(conn: &Conn, scope: &Scope, id: Uuid) -> Result<PipeAcceptance, Fault> {
     find::<pipe::Entity>(scope)
         .filter(pipe::Column::Id.eq(id))
         .one(conn)
@@ -113,7 +113,7 @@ pub async fn pipe(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Resul
         .ok_or_else(|| Fault::not_found("pipe acceptance", id))
 }
 
-pub async fn appliance(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<ApplianceAcceptance, Fault> {
+pub async fn appliance(conn: &Conn, scope: &Scope, id: Uuid) -> Result<ApplianceAcceptance, Fault> {
     find::<appliance::Entity>(scope)
         .filter(appliance::Column::Id.eq(id))
         .one(conn)
@@ -122,7 +122,7 @@ pub async fn appliance(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> 
 }
 
 /// The last acceptance of the pipe at a service point.
-pub async fn last_pipe(conn: &impl ConnectionTrait, point: Uuid) -> Result<Option<PipeAcceptance>, Fault> {
+pub async fn last_pipe(conn: &Conn, point: Uuid) -> Result<Option<PipeAcceptance>, Fault> {
     Ok(pipe::Entity::find()
         .filter(pipe::Column::ServicePointId.eq(point))
         .order_by_desc(pipe::Column::Id)
@@ -131,7 +131,7 @@ pub async fn last_pipe(conn: &impl ConnectionTrait, point: Uuid) -> Result<Optio
 }
 
 /// The acceptances of appliances at a service point that no later one replaces, oldest first.
-pub async fn appliances_at(conn: &impl ConnectionTrait, point: Uuid) -> Result<Vec<ApplianceAcceptance>, Fault> {
+pub async fn appliances_at(conn: &Conn, point: Uuid) -> Result<Vec<ApplianceAcceptance>, Fault> {
     let select = appliance::Entity::find()
         .filter(appliance::Column::ServicePointId.eq(point))
         .order_by_asc(appliance::Column::Id);
@@ -141,7 +141,7 @@ pub async fn appliances_at(conn: &impl ConnectionTrait, point: Uuid) -> Result<V
     Ok(rows)
 }
 
-pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, point: Uuid) -> Result<Vec<ApplianceAcceptance>, Fault> {
+pub async fn list(conn: &Conn, scope: &Scope, page: &Page, point: Uuid) -> Result<Vec<ApplianceAcceptance>, Fault> {
     let mut select = find::<appliance::Entity>(scope).filter(appliance::Column::ServicePointId.eq(point));
     if let Some(after) = page.after {
         select = select.filter(appliance::Column::Id.gt(after));

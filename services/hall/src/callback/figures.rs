@@ -4,11 +4,11 @@ use calendar::Instant;
 use contracts::hearth::hall::v1::*;
 use database::{Scope, find};
 use rpc::{Call, Fault, wire};
-use sea_orm::{ColumnTrait, Condition, PaginatorTrait, QueryFilter, Select};
+use sea_orm::{ColumnTrait, Condition, PaginatorTrait, QueryFilter, Select, sea_query::Query};
 
 use super::{
-    model::{Cause, Outcome, WAITING, percent},
-    store::task,
+    model::{Cause, Outcome, Verdict, WAITING, percent},
+    store::{draw, task},
 };
 use crate::{Desk, fields, refusal::Refusal};
 
@@ -18,11 +18,18 @@ pub async fn get(desk: Desk, call: Call, request: GetCallbackFiguresRequest) -> 
     if to < from {
         return Err(Fault::from(Refusal::ValidityOrder).field("to_date"));
     }
-    let mut tasks = find::<task::Entity>(&Scope::of(&call))
-        .filter(task::Column::CreatedAt.gte(Instant::start_of(from).micros()))
-        .filter(task::Column::CreatedAt.lte(Instant::end_of(to).micros()));
+    let (since, until) = (Instant::start_of(from).micros(), Instant::end_of(to).micros());
+    let scope = Scope::of(&call);
+    let mut tasks = find::<task::Entity>(&scope).filter(task::Column::CreatedAt.between(since, until));
+    // One that was drawn anew for a hazard has its task all the same.
+    let called = Query::select().column(task::Column::AboutId).from(task::Entity).to_owned();
+    let mut objected = find::<draw::Entity>(&scope)
+        .filter(draw::Column::DrawnAt.between(since, until))
+        .filter(draw::Column::Verdict.eq(Verdict::Objected))
+        .filter(draw::Column::AboutId.not_in_subquery(called));
     if let Some(cause) = fields::pick_if::<Cause>(request.cause) {
         tasks = tasks.filter(task::Column::Cause.eq(cause));
+        objected = objected.filter(draw::Column::Cause.eq(cause));
     }
     let count = async |which: Option<Condition>| count(&desk, &tasks, which).await;
     let is = |column: task::Column, value: bool| Some(Condition::all().add(column.eq(value)));
@@ -49,6 +56,7 @@ pub async fn get(desk: Desk, call: Call, request: GetCallbackFiguresRequest) -> 
         discourteous: number(count(is(task::Column::Discourteous, true)).await?),
         coverage_percent: percent(reached, whole).map(wire::decimal),
         satisfaction_percent: percent(satisfied, answered).map(wire::decimal),
+        objected: number(objected.count(desk.db.reader()).await?),
     };
     Ok(GetCallbackFiguresResponse { figures: Some(figures) })
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use calendar::NaiveDate;
-use database::Write;
+use database::{Conn, Write};
 use rpc::{Call, Fault};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select,
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Expr, OnConflict},
 };
 use uuid::Uuid;
@@ -84,11 +84,11 @@ pub async fn sweep(desk: &Desk) -> Result<usize, Fault> {
     let month = month_of(write.now().date());
     let rows = unplanned(month).lock_exclusive().all(&*write).await?;
     let parties: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-    let accounts = notice::accounts(&*write, &parties).await?;
+    let accounts = notice::accounts(&write, &parties).await?;
     for row in &rows {
         plan::plan(&mut write, visit(row, month, &accounts)).await?;
     }
-    planned(&*write, &parties, month).await?;
+    planned(&write, &parties, month).await?;
     write.subject(month);
     write.close().await?;
     Ok(rows.len())
@@ -108,7 +108,7 @@ fn visit<'a>(row: &'a key_account::Model, month: NaiveDate, accounts: &BTreeMap<
     }
 }
 
-async fn planned(conn: &impl ConnectionTrait, parties: &[Uuid], month: NaiveDate) -> Result<(), Fault> {
+async fn planned(conn: &Conn, parties: &[Uuid], month: NaiveDate) -> Result<(), Fault> {
     key_account::Entity::update_many()
         .col_expr(key_account::Column::PlannedOn, Expr::value(Some(month)))
         .filter(key_account::Column::Id.is_in(parties.iter().copied()))

@@ -212,6 +212,9 @@ pub fn begins(channel: Channel, signed: bool) -> RecordState {
 /// States in which a customer waits for a call.
 pub const WAITING: [State; 4] = [State::Planned, State::Due, State::Attempting, State::SecondCallback];
 
+/// States in which work is done again for a customer who was not satisfied (C-04).
+pub const REWORKED: [State; 2] = [State::Rework, State::Escalated];
+
 /// A policy as it ships.
 pub struct Default {
     pub cause: Cause,

@@ -9,8 +9,8 @@ use vault::Vault;
 
 use super::{
     model::{
-        Action, Barred, Cause, Channel, Courtesy, Outcome, Rank, RecordAction, RecordState, Rework, State, Tried, barred, begins, channel_fits, record_step,
-        satisfied, unreachable,
+        Action, Barred, Cause, Channel, Courtesy, Outcome, REWORKED, Rank, RecordAction, RecordState, Rework, State, Tried, barred, begins, channel_fits,
+        record_step, satisfied, unreachable,
     },
     objection, rework,
     store::{self, Attempt, REWORK_TASK, Record, Task, VERBATIM},
@@ -26,14 +26,14 @@ pub async fn assign(desk: Desk, call: Call, request: AssignCallbackRequest) -> R
         Begun::Replay(answer) => return Ok(answer),
     };
     let mut task = load(&write, &call, &request.callback_task_id, &request.etag).await?;
-    let agent = staff::store::get(&*write, &Scope::of(&call), fields::id("assignee_staff_id", &request.assignee_staff_id)?).await?;
+    let agent = staff::store::get(&write, &Scope::of(&call), fields::id("assignee_staff_id", &request.assignee_staff_id)?).await?;
     if agent.state == staff::model::State::Left {
         return Err(Refusal::StaffLeft.into());
     }
     segregated(&task, &agent)?;
     task.assignee_staff_id = Some(agent.id);
     task.take(&mut write, Action::Assign, &agent.id.to_string()).await?;
-    let task = task.whole(&*write, &desk.vault, write.now()).await?;
+    let task = task.whole(&write, &desk.vault, write.now()).await?;
     write.commit(AssignCallbackResponse { task: Some(task) }).await
 }
 
@@ -42,22 +42,22 @@ pub async fn take_next(desk: Desk, call: Call, request: TakeNextCallbackRequest)
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let me = staff::store::of_login(&*write, call.subject()).await?;
+    let me = staff::store::of_login(&write, call.subject()).await?;
     let me = me.filter(|me| me.state != staff::model::State::Left).ok_or(Refusal::NotStaff)?;
-    for free in store::free(&*write, &me.branch, LOOK).await? {
+    for free in store::free(&write, &me.branch, LOOK).await? {
         if segregated(&free, &me).is_err() || ranked(&free, &call).is_err() {
             continue;
         }
         if free.cause == Cause::ComplaintClosed && !complaint::outcome::waits_for_call(&write, free.about_id).await? {
             continue;
         }
-        let mut task = store::lock(&*write, &Scope::of(&call), free.id).await?;
+        let mut task = store::lock(&write, &Scope::of(&call), free.id).await?;
         if task.assignee_staff_id.is_some() || task.version != free.version {
             continue;
         }
         task.assignee_staff_id = Some(me.id);
         task.take(&mut write, Action::Assign, &me.id.to_string()).await?;
-        let task = task.whole(&*write, &desk.vault, write.now()).await?;
+        let task = task.whole(&write, &desk.vault, write.now()).await?;
         return write.commit(TakeNextCallbackResponse { task: Some(task) }).await;
     }
     Err(Fault::not_found("call-back", "next"))
@@ -72,7 +72,7 @@ pub async fn attempt(desk: Desk, call: Call, request: RecordCallbackAttemptReque
     task.check_step(Action::Attempt)?;
     let channel: Channel = fields::pick("channel", request.channel)?;
     let outcome: Tried = fields::pick("outcome", request.outcome)?;
-    let before = store::attempts(&*write, task.id).await?;
+    let before = store::attempts(&write, task.id).await?;
     if before.last().is_some_and(|last| last.outcome == Tried::NotTheCustomer) && !request.number_corrected {
         return Err(Fault::from(Refusal::NumberNotCorrected).field("number_corrected"));
     }
@@ -81,7 +81,7 @@ pub async fn attempt(desk: Desk, call: Call, request: RecordCallbackAttemptReque
     planned(&task, channel, tried)?;
     if let Some(account) = task.account_id
         && !task.safety
-        && objection::holds(&*write, account).await?
+        && objection::holds(&write, account).await?
     {
         return Err(Refusal::CustomerObjects.into());
     }
@@ -94,13 +94,13 @@ pub async fn attempt(desk: Desk, call: Call, request: RecordCallbackAttemptReque
         outcome,
         agent: call.subject().to_owned(),
     };
-    row.insert(&*write).await?;
+    row.insert(&write).await?;
     task.take(&mut write, Action::Attempt, outcome.code()).await?;
     if outcome == Tried::Reached {
         task.outcome = Some(Outcome::Reached);
         task.take(&mut write, Action::Reach, channel.code()).await?;
     } else {
-        let policy = store::policy_of(&*write, &task, now.date()).await?;
+        let policy = store::policy_of(&write, &task, now.date()).await?;
         let this_round = before.iter().filter(|attempt| attempt.round == round);
         let mut days: Vec<NaiveDate> = this_round.map(|attempt| Instant::from_micros(attempt.attempted_at).date()).collect();
         days.push(now.date());
@@ -109,7 +109,7 @@ pub async fn attempt(desk: Desk, call: Call, request: RecordCallbackAttemptReque
             task.take(&mut write, Action::GiveUp, &format!("{} attempts", days.len())).await?;
         }
     }
-    let task = task.whole(&*write, &desk.vault, now).await?;
+    let task = task.whole(&write, &desk.vault, now).await?;
     write.commit(RecordCallbackAttemptResponse { task: Some(task) }).await
 }
 
@@ -121,7 +121,7 @@ pub async fn record(desk: Desk, call: Call, request: RecordCallbackRequest) -> R
     let mut task = at_call(&write, &call, &request.callback_task_id, &request.etag).await?;
     task.check_step(Action::Satisfy)?;
     let round = task.round;
-    let attempts = store::attempts(&*write, task.id).await?;
+    let attempts = store::attempts(&write, task.id).await?;
     let reached = |attempt: &&Attempt| attempt.round == round && attempt.outcome == Tried::Reached;
     let Some(reached) = attempts.iter().rfind(reached) else {
         return Err(Refusal::NotReached.into());
@@ -151,15 +151,15 @@ pub async fn record(desk: Desk, call: Call, request: RecordCallbackRequest) -> R
         rework_task,
         version: 1,
     };
-    row.clone().insert(&*write).await?;
+    row.clone().insert(&write).await?;
     if row.state == RecordState::Incomplete {
         // C-08: it moves nothing yet; the version shows that something was written.
-        task.save(&*write).await?;
+        task.save(&write).await?;
         write.subject(task.id);
     } else {
         judge(&mut write, &desk.vault, &mut task, &row).await?;
     }
-    let task = task.whole(&*write, &desk.vault, write.now()).await?;
+    let task = task.whole(&write, &desk.vault, write.now()).await?;
     write.commit(RecordCallbackResponse { task: Some(task) }).await
 }
 
@@ -170,13 +170,13 @@ pub async fn complete(desk: Desk, call: Call, request: CompleteCallbackRecordReq
     };
     let mut task = at_call(&write, &call, &request.callback_task_id, &request.etag).await?;
     task.check_step(Action::Satisfy)?;
-    let mut records = store::records(&*write, task.id).await?;
+    let mut records = store::records(&write, task.id).await?;
     let mut row = records.pop().filter(|row| row.round == task.round).ok_or(Refusal::RecordComplete)?;
     row.state = record_step(row.state, RecordAction::Sign).ok_or(Refusal::RecordComplete)?;
     row.signature_file_id = request.signature_file_id;
-    row.save(&*write).await?;
+    row.save(&write).await?;
     judge(&mut write, &desk.vault, &mut task, &row).await?;
-    let task = task.whole(&*write, &desk.vault, write.now()).await?;
+    let task = task.whole(&write, &desk.vault, write.now()).await?;
     write.commit(CompleteCallbackRecordResponse { task: Some(task) }).await
 }
 
@@ -186,17 +186,10 @@ async fn judge(write: &mut Write, vault: &Vault, task: &mut Task, record: &Recor
     // The figures count the first answer: work done again does not make it a better one.
     task.satisfied.get_or_insert(good);
     task.discourteous.get_or_insert(record.courtesy == Courtesy::Discourteous);
-    match (good, task.state) {
-        (true, _) => task.take(write, Action::Satisfy, &format!("score {}", record.score)).await,
-        (false, State::SecondCallback) => {
-            task.take(write, Action::Escalate, &format!("score {}", record.score)).await?;
-            if task.cause == Cause::ComplaintClosed {
-                complaint::outcome::dissatisfied_again(write, task.about_id).await?;
-            }
-            rework::tell(write, task, record);
-            Ok(())
-        }
-        (false, _) => rework::open(write, vault, task, record).await,
+    if good {
+        task.take(write, Action::Satisfy, &format!("score {}", record.score)).await
+    } else {
+        rework::open(write, vault, task, record).await
     }
 }
 
@@ -206,11 +199,9 @@ pub async fn close(desk: Desk, call: Call, request: CloseCallbackRequest) -> Res
         Begun::Replay(answer) => return Ok(answer),
     };
     let mut task = load(&write, &call, &request.callback_task_id, &request.etag).await?;
-    if task.state == State::Rework {
-        return Err(Fault::from(Refusal::ReworkOpen).meta("rework_id", fields::text(task.rework_id)));
-    }
+    rework_done(&task)?;
     task.check_step(Action::Close)?;
-    let last = store::records(&*write, task.id).await?.pop().filter(|row| row.state == RecordState::Complete);
+    let last = store::records(&write, task.id).await?.pop().filter(|row| row.state == RecordState::Complete);
     let good = last.as_ref().is_some_and(|row| row.round == task.round && satisfied(row.score, row.solved));
     if task.state == State::SecondCallback && !good {
         return Err(Refusal::NotReached.into());
@@ -220,7 +211,7 @@ pub async fn close(desk: Desk, call: Call, request: CloseCallbackRequest) -> Res
     }
     task.take(&mut write, Action::Close, "").await?;
     finish(&mut write, &task, last.map_or(0, |row| row.score)).await?;
-    let task = task.whole(&*write, &desk.vault, write.now()).await?;
+    let task = task.whole(&write, &desk.vault, write.now()).await?;
     write.commit(CloseCallbackResponse { task: Some(task) }).await
 }
 
@@ -267,7 +258,7 @@ pub async fn list(desk: Desk, call: Call, request: ListCallbackTasksRequest) -> 
 }
 
 async fn load(write: &Write, call: &Call, id: &str, etag: &str) -> Result<Task, Fault> {
-    let task = store::lock(&**write, &Scope::of(call), fields::id("callback_task_id", id)?).await?;
+    let task = store::lock(write, &Scope::of(call), fields::id("callback_task_id", id)?).await?;
     task.check(etag)?;
     Ok(task)
 }
@@ -281,11 +272,9 @@ async fn at_call(write: &Write, call: &Call, id: &str, etag: &str) -> Result<Tas
             return Err(Refusal::ComplaintReopened.into());
         }
     }
-    if task.state == State::Rework {
-        return Err(Fault::from(Refusal::ReworkOpen).meta("rework_id", fields::text(task.rework_id)));
-    }
+    rework_done(&task)?;
     let agent = match task.assignee_staff_id {
-        Some(id) => staff::store::get(&**write, &Scope::everything(), id).await?,
+        Some(id) => staff::store::get(write, &Scope::everything(), id).await?,
         None => {
             // Nobody has it: the state says what is wanted first.
             task.check_step(Action::Attempt)?;
@@ -298,6 +287,15 @@ async fn at_call(write: &Write, call: &Call, id: &str, etag: &str) -> Result<Tas
     segregated(&task, &agent)?;
     ranked(&task, call)?;
     Ok(task)
+}
+
+/// C-04: nobody calls and nothing is closed while work is done again.
+fn rework_done(task: &Task) -> Result<(), Fault> {
+    if REWORKED.contains(&task.state) {
+        Err(Fault::from(Refusal::ReworkOpen).meta("rework_id", fields::text(task.rework_id)))
+    } else {
+        Ok(())
+    }
 }
 
 /// C-02: neither a handler nor anybody of the vendor whose crew did the work.

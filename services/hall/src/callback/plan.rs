@@ -34,23 +34,26 @@ pub struct Happening<'a> {
 pub async fn plan(write: &mut Write, happening: Happening<'_>) -> Result<Option<Draw>, Fault> {
     let Happening { cause, about, account, .. } = happening;
     let rate_of = |policy: &Policy| rate(cause, (policy.rate_bp, policy.hazard_rate_bp), happening.hazard);
-    let policy = match store::draw_of(&**write, cause, about).await? {
+    let policy = match store::draw_of(write, cause, about).await? {
         Some(before) => {
-            let policy = store::policy(&**write, before.policy_id).await?;
-            if before.verdict != Verdict::NotDrawn || rate_of(&policy) <= before.rate_bp {
+            let policy = store::policy(write, before.policy_id).await?;
+            let settled = !matches!(before.verdict, Verdict::NotDrawn | Verdict::Objected);
+            if settled || rate_of(&policy) <= before.rate_bp {
                 return Ok(Some(before));
             }
             policy
         }
-        None if store::lock_about(&**write, cause, about).await?.is_some() => return Ok(None),
-        None => store::in_force(&**write, cause, write.now().date()).await?,
+        None if store::lock_about(write, cause, about).await?.is_some() => return Ok(None),
+        None => store::in_force(write, cause, write.now().date()).await?,
     };
     let now = write.now();
     let contact = match (happening.contact, account) {
-        (Contact::Known, Some(account)) if objection::holds(&**write, account).await? => Contact::Objects,
+        (Contact::Known, Some(account)) if objection::holds(write, account).await? => Contact::Objects,
         (contact, _) => contact,
     };
     let rate_bp = rate_of(&policy);
+    // C(e): a wish not to be called is no wish to stay in danger.
+    let safety = policy.safety || happening.hazard;
     let seed = seed(cause, policy.policy_version, about);
     let number = draw(&seed);
     let drawn = Draw {
@@ -62,10 +65,10 @@ pub async fn plan(write: &mut Write, happening: Happening<'_>) -> Result<Option<
         seed,
         draw: number,
         rate_bp,
-        verdict: verdict(number, rate_bp, contact, policy.safety),
+        verdict: verdict(number, rate_bp, contact, safety),
         drawn_at: now.micros(),
     };
-    drawn.clone().insert(&**write).await?;
+    drawn.clone().insert(write).await?;
     write.subject(drawn.id);
     if drawn.verdict != Verdict::Call {
         return Ok(Some(drawn));
@@ -83,7 +86,7 @@ pub async fn plan(write: &mut Write, happening: Happening<'_>) -> Result<Option<
         channel: policy.channel,
         fallback: policy.fallback,
         min_rank: policy.min_rank,
-        safety: policy.safety,
+        safety,
         handlers: Packed(marks(happening.handlers, happening.vendor)),
         vendor_id: happening.vendor,
         assignee_staff_id: None,
@@ -99,7 +102,7 @@ pub async fn plan(write: &mut Write, happening: Happening<'_>) -> Result<Option<
     task.announce(write);
     story::note(write, task.id, "PLAN", "", task.state.code(), "").await?;
     write.subject(task.id);
-    task.insert(&**write).await?;
+    task.insert(write).await?;
     Ok(Some(drawn))
 }
 
@@ -122,16 +125,17 @@ pub fn join(task: &mut Task, handlers: Vec<String>, vendor: Option<Uuid>) {
 /// Plans the call of a complaint whose closing was approved, also where it was opened again in between; says whether it is called.
 pub async fn again(write: &mut Write, happening: Happening<'_>) -> Result<bool, Fault> {
     let (cause, about) = (happening.cause, happening.about);
-    let Some(mut task) = store::lock_about(&**write, cause, about).await? else {
+    let Some(mut task) = store::lock_about(write, cause, about).await? else {
         let drawn = plan(write, happening).await?;
         return Ok(drawn.is_some_and(|draw| draw.verdict == Verdict::Call));
     };
     join(&mut task, happening.handlers, happening.vendor);
+    task.safety |= happening.hazard;
     match task.state {
         State::Rework | State::Escalated => rework::second(write, &mut task).await?,
         State::Planned | State::Due => {
             task.due_at = task.due_from(write, write.now()).await?.micros();
-            task.save(&**write).await?;
+            task.save(write).await?;
             task.announce(write);
         }
         _ => {}
@@ -141,7 +145,7 @@ pub async fn again(write: &mut Write, happening: Happening<'_>) -> Result<bool, 
 
 /// Puts the call about a complaint back: the complaint goes on (C(e)).
 pub async fn hold(write: &mut Write, complaint: Uuid) -> Result<(), Fault> {
-    let Some(mut task) = store::lock_about(&**write, Cause::ComplaintClosed, complaint).await? else {
+    let Some(mut task) = store::lock_about(write, Cause::ComplaintClosed, complaint).await? else {
         return Ok(());
     };
     task.assignee_staff_id = None;
@@ -177,7 +181,7 @@ fn at_another_counter(call: &Call) -> bool {
 
 /// The draw of an inspection, which was made when its order was completed.
 async fn inspected(write: &mut Write, call: &Call, about: Uuid, hazard: bool) -> Result<Option<Draw>, Fault> {
-    let order = order::store::lock(&**write, &Scope::of(call), about).await?;
+    let order = order::store::lock(write, &Scope::of(call), about).await?;
     if order.kind != order::model::Type::Inspection {
         return Ok(None);
     }
@@ -190,7 +194,7 @@ async fn inspected(write: &mut Write, call: &Call, about: Uuid, hazard: bool) ->
 
 /// The draw of business at the counter, which was made when the visit was closed.
 async fn visited(write: &mut Write, call: &Call, about: Uuid) -> Result<Option<Draw>, Fault> {
-    let visit = interaction::store::lock(&**write, &Scope::of(call), about).await?;
+    let visit = interaction::store::lock(write, &Scope::of(call), about).await?;
     if visit.state != interaction::model::State::Closed {
         return Err(Fault::from(Refusal::InteractionState).meta("state", visit.state.code()));
     }

@@ -27,7 +27,7 @@ pub async fn publish(desk: Desk, call: Call, request: PublishCallbackPolicyReque
             return Err(Fault::from(Refusal::CallbackRateWhole).field(field));
         }
     }
-    let before = store::newest(&*write, cause).await?;
+    let before = store::newest(&write, cause).await?;
     let policy = Policy {
         id: Uuid::now_v7(),
         cause,
@@ -48,7 +48,7 @@ pub async fn publish(desk: Desk, call: Call, request: PublishCallbackPolicyReque
     };
     let answer = policy.proto();
     write.subject(policy.id);
-    policy.insert(&*write).await?;
+    policy.insert(&write).await?;
     write.commit(PublishCallbackPolicyResponse { policy: Some(answer) }).await
 }
 

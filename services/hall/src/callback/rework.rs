@@ -7,7 +7,7 @@ use uuid::Uuid;
 use vault::Vault;
 
 use super::{
-    model::{Action, Cause, Rework},
+    model::{Action, Cause, Rework, State},
     objection, ops, plan,
     store::{self, REWORK_TASK, Record, Task, VERBATIM},
 };
@@ -18,38 +18,43 @@ use crate::{
     fields, order,
 };
 
-/// Opens the rework and plans the second call, in the write that records the answer.
+/// Opens the rework and plans the next call, in the write that records the answer. What was done again in vain goes to the manager.
 pub async fn open(write: &mut Write, vault: &Vault, task: &mut Task, record: &Record) -> Result<(), Fault> {
-    task.take(write, Action::Dissatisfy, &format!("score {}", record.score)).await?;
+    let again = task.state == State::SecondCallback;
+    if !again {
+        task.take(write, Action::Dissatisfy, &format!("score {}", record.score)).await?;
+    }
     let (kind, id) = match (task.cause, record.rework) {
-        (Cause::ComplaintClosed, _) => {
-            complaint::outcome::dissatisfied(write, task.about_id).await?;
-            (Rework::Complaint, task.about_id)
-        }
-        (_, Rework::Complaint) => (Rework::Complaint, complaint(write, vault, task, record).await?),
-        (_, Rework::Order) => (Rework::Order, order(write, vault, task, record).await?),
+        (Cause::ComplaintClosed, _) => (Rework::Complaint, task.about_id),
+        (_, Rework::Order) if !again => (Rework::Order, order(write, vault, task, record).await?),
+        _ => (Rework::Complaint, complaint(write, vault, task, record).await?),
     };
+    if again {
+        complaint::outcome::dissatisfied_again(write, id).await?;
+    } else if task.cause == Cause::ComplaintClosed {
+        complaint::outcome::dissatisfied(write, id).await?;
+    }
     (task.rework, task.rework_id) = (Some(kind), Some(id));
-    // Until the rework is done, the second call follows what is promised for the rework.
-    let promised = deadline::store::due_of(&**write, id, Clock::Resolution).await?;
+    // Until the rework is done, the next call follows what is promised for the rework.
+    let promised = deadline::store::due_of(write, id, Clock::Resolution).await?;
     let from = promised.map_or(write.now(), |due| due.max(write.now()));
     task.due_at = task.due_from(write, from).await?.micros();
-    task.take(write, Action::OpenRework, &id.to_string()).await?;
+    let step = if again { Action::Escalate } else { Action::OpenRework };
+    task.take(write, step, &id.to_string()).await?;
     tell(write, task, record);
     task.announce(write);
     Ok(())
 }
 
 /// Tells that a customer is not satisfied.
-pub fn tell(write: &mut Write, task: &Task, record: &Record) {
-    let reworked = task.state == super::model::State::Rework;
+fn tell(write: &mut Write, task: &Task, record: &Record) {
     let event = CustomerDissatisfied {
         callback_task_id: task.id.to_string(),
         about_id: task.about_id.to_string(),
         account_id: fields::text(task.account_id),
         score: record.score,
         vendor_id: fields::text(task.vendor_id),
-        rework_id: fields::text(task.rework_id.filter(|_| reworked)),
+        rework_id: fields::text(task.rework_id),
     };
     write.event(task.id, &event);
 }
@@ -101,7 +106,7 @@ async fn order(write: &mut Write, vault: &Vault, task: &Task, record: &Record) -
 
 /// A complaint or an order is closed: the customers whose rework it was are called again, by nobody of those who did it. Says whether there are any.
 pub async fn done(write: &mut Write, rework: Uuid, handlers: Vec<String>, vendor: Option<Uuid>) -> Result<bool, Fault> {
-    let tasks = store::lock_waiting_for(&**write, rework).await?;
+    let tasks = store::lock_waiting_for(write, rework).await?;
     let any = !tasks.is_empty();
     for mut task in tasks {
         plan::join(&mut task, handlers.clone(), vendor);
@@ -118,7 +123,7 @@ pub async fn second(write: &mut Write, task: &mut Task) -> Result<(), Fault> {
     task.take(write, Action::ReworkDone, "").await?;
     task.announce(write);
     match task.account_id {
-        Some(account) if !task.safety && objection::holds(&**write, account).await? => ops::suppress(write, task).await,
+        Some(account) if !task.safety && objection::holds(write, account).await? => ops::suppress(write, task).await,
         _ => Ok(()),
     }
 }

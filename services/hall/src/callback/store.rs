@@ -1,13 +1,13 @@
 use calendar::{Instant, NaiveDate};
 use contracts::hearth::hall::v1 as proto;
-use database::{Database, Scope, Scoped, Write, find};
+use database::{Conn, Database, Scope, Scoped, Write, find};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 use vault::Vault;
 
 use super::model::{
-    ATTEMPTS, Action, Cause, Channel, Courtesy, DEFAULTS, Outcome, Rank, RecordState, Rework, State, Tried, Verdict, WAITING, allowed, due, step,
+    ATTEMPTS, Action, Cause, Channel, Courtesy, DEFAULTS, Outcome, REWORKED, Rank, RecordState, Rework, State, Tried, Verdict, WAITING, allowed, due, step,
 };
 use crate::{
     codes::Code,
@@ -159,7 +159,7 @@ pub async fn seed(db: &Database) -> Result<(), Fault> {
 }
 
 /// The policy for a cause on a day: the newest version.
-pub async fn in_force(conn: &impl ConnectionTrait, cause: Cause, day: NaiveDate) -> Result<Policy, Fault> {
+pub async fn in_force(conn: &Conn, cause: Cause, day: NaiveDate) -> Result<Policy, Fault> {
     let select = policy::Entity::find()
         .filter(policy::Column::Cause.eq(cause))
         .filter(policy::Column::EffectiveOn.lte(day))
@@ -167,13 +167,13 @@ pub async fn in_force(conn: &impl ConnectionTrait, cause: Cause, day: NaiveDate)
     select.one(conn).await?.ok_or_else(|| Fault::internal("a cause without a policy"))
 }
 
-pub async fn policy(conn: &impl ConnectionTrait, id: Uuid) -> Result<Policy, Fault> {
+pub async fn policy(conn: &Conn, id: Uuid) -> Result<Policy, Fault> {
     let found = policy::Entity::find_by_id(id).one(conn).await?;
     found.ok_or_else(|| Fault::internal("a call-back without a policy"))
 }
 
 /// The policy by which a task was drawn; of one that is older than policies, the policy of its cause on the day.
-pub async fn policy_of(conn: &impl ConnectionTrait, task: &Task, day: NaiveDate) -> Result<Policy, Fault> {
+pub async fn policy_of(conn: &Conn, task: &Task, day: NaiveDate) -> Result<Policy, Fault> {
     match task.policy_id {
         Some(id) => policy(conn, id).await,
         None => in_force(conn, task.cause, day).await,
@@ -181,14 +181,14 @@ pub async fn policy_of(conn: &impl ConnectionTrait, task: &Task, day: NaiveDate)
 }
 
 /// The newest version of a cause's policy.
-pub async fn newest(conn: &impl ConnectionTrait, cause: Cause) -> Result<Option<Policy>, Fault> {
+pub async fn newest(conn: &Conn, cause: Cause) -> Result<Option<Policy>, Fault> {
     let select = policy::Entity::find()
         .filter(policy::Column::Cause.eq(cause))
         .order_by_desc(policy::Column::PolicyVersion);
     Ok(select.one(conn).await?)
 }
 
-pub async fn policies(conn: &impl ConnectionTrait, page: &Page, cause: Option<Cause>) -> Result<Vec<Policy>, Fault> {
+pub async fn policies(conn: &Conn, page: &Page, cause: Option<Cause>) -> Result<Vec<Policy>, Fault> {
     let mut select = policy::Entity::find().order_by_asc(policy::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(policy::Column::Id.gt(after));
@@ -200,7 +200,7 @@ pub async fn policies(conn: &impl ConnectionTrait, page: &Page, cause: Option<Ca
 }
 
 /// What was drawn for a happening: the last draw, where a hazard was told of later.
-pub async fn draw_of(conn: &impl ConnectionTrait, cause: Cause, about: Uuid) -> Result<Option<Draw>, Fault> {
+pub async fn draw_of(conn: &Conn, cause: Cause, about: Uuid) -> Result<Option<Draw>, Fault> {
     let select = draw::Entity::find()
         .filter(draw::Column::AboutId.eq(about))
         .filter(draw::Column::Cause.eq(cause))
@@ -208,7 +208,7 @@ pub async fn draw_of(conn: &impl ConnectionTrait, cause: Cause, about: Uuid) -> 
     Ok(select.one(conn).await?)
 }
 
-pub async fn draws(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, cause: Option<Cause>, about: Option<Uuid>) -> Result<Vec<Draw>, Fault> {
+pub async fn draws(conn: &Conn, scope: &Scope, page: &Page, cause: Option<Cause>, about: Option<Uuid>) -> Result<Vec<Draw>, Fault> {
     let mut select = find::<draw::Entity>(scope).order_by_asc(draw::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(draw::Column::Id.gt(after));
@@ -223,19 +223,19 @@ pub async fn draws(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, caus
 }
 
 /// A task that the caller may see.
-pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Task, Fault> {
+pub async fn get(conn: &Conn, scope: &Scope, id: Uuid) -> Result<Task, Fault> {
     let select = find::<task::Entity>(scope).filter(task::Column::Id.eq(id));
     select.one(conn).await?.ok_or_else(|| Fault::not_found("call-back", id))
 }
 
 /// The same, held until the write has ended.
-pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Task, Fault> {
+pub async fn lock(conn: &Conn, scope: &Scope, id: Uuid) -> Result<Task, Fault> {
     let select = find::<task::Entity>(scope).filter(task::Column::Id.eq(id)).lock_exclusive();
     select.one(conn).await?.ok_or_else(|| Fault::not_found("call-back", id))
 }
 
 /// The task about a happening, held until the write has ended.
-pub async fn lock_about(conn: &impl ConnectionTrait, cause: Cause, about: Uuid) -> Result<Option<Task>, Fault> {
+pub async fn lock_about(conn: &Conn, cause: Cause, about: Uuid) -> Result<Option<Task>, Fault> {
     let select = task::Entity::find()
         .filter(task::Column::AboutId.eq(about))
         .filter(task::Column::Cause.eq(cause));
@@ -243,15 +243,15 @@ pub async fn lock_about(conn: &impl ConnectionTrait, cause: Cause, about: Uuid) 
 }
 
 /// The tasks that wait for a rework, held until the write has ended.
-pub async fn lock_waiting_for(conn: &impl ConnectionTrait, rework: Uuid) -> Result<Vec<Task>, Fault> {
+pub async fn lock_waiting_for(conn: &Conn, rework: Uuid) -> Result<Vec<Task>, Fault> {
     let select = task::Entity::find()
         .filter(task::Column::ReworkId.eq(rework))
-        .filter(task::Column::State.eq(State::Rework));
+        .filter(task::Column::State.is_in(REWORKED));
     Ok(select.lock_exclusive().all(conn).await?)
 }
 
 /// The open tasks of an account that the customer's wish ends, held until the write has ended.
-pub async fn lock_suppressible(conn: &impl ConnectionTrait, scope: &Scope, account: Uuid) -> Result<Vec<Task>, Fault> {
+pub async fn lock_suppressible(conn: &Conn, scope: &Scope, account: Uuid) -> Result<Vec<Task>, Fault> {
     let select = find::<task::Entity>(scope)
         .filter(task::Column::AccountId.eq(account))
         .filter(task::Column::Safety.eq(false))
@@ -260,7 +260,7 @@ pub async fn lock_suppressible(conn: &impl ConnectionTrait, scope: &Scope, accou
 }
 
 /// Tasks of a branch that nobody has, those that are due first in front.
-pub async fn free(conn: &impl ConnectionTrait, branch: &str, limit: u64) -> Result<Vec<Task>, Fault> {
+pub async fn free(conn: &Conn, branch: &str, limit: u64) -> Result<Vec<Task>, Fault> {
     let select = task::Entity::find()
         .filter(task::Column::Branch.eq(branch))
         .filter(task::Column::State.is_in([State::Planned, State::SecondCallback]))
@@ -270,7 +270,7 @@ pub async fn free(conn: &impl ConnectionTrait, branch: &str, limit: u64) -> Resu
     Ok(select.limit(limit).all(conn).await?)
 }
 
-pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, about: Option<Uuid>, state: Option<State>) -> Result<Vec<Task>, Fault> {
+pub async fn list(conn: &Conn, scope: &Scope, page: &Page, about: Option<Uuid>, state: Option<State>) -> Result<Vec<Task>, Fault> {
     let mut select = find::<task::Entity>(scope).order_by_asc(task::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(task::Column::Id.gt(after));
@@ -285,13 +285,13 @@ pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, about
 }
 
 /// The attempts of a task, oldest first.
-pub async fn attempts(conn: &impl ConnectionTrait, task: Uuid) -> Result<Vec<Attempt>, Fault> {
+pub async fn attempts(conn: &Conn, task: Uuid) -> Result<Vec<Attempt>, Fault> {
     let select = attempt::Entity::find().filter(attempt::Column::TaskId.eq(task));
     Ok(select.order_by_asc(attempt::Column::Id).all(conn).await?)
 }
 
 /// The answers to a task, oldest first.
-pub async fn records(conn: &impl ConnectionTrait, task: Uuid) -> Result<Vec<Record>, Fault> {
+pub async fn records(conn: &Conn, task: Uuid) -> Result<Vec<Record>, Fault> {
     let select = record::Entity::find().filter(record::Column::TaskId.eq(task));
     Ok(select.order_by_asc(record::Column::Round).all(conn).await?)
 }
@@ -299,7 +299,7 @@ pub async fn records(conn: &impl ConnectionTrait, task: Uuid) -> Result<Vec<Reco
 impl Task {
     /// When a call that follows its policy is due, counted from an instant.
     pub async fn due_from(&self, write: &Write, from: Instant) -> Result<Instant, Fault> {
-        let policy = policy_of(&**write, self, write.now().date()).await?;
+        let policy = policy_of(write, self, write.now().date()).await?;
         due(policy.unit, policy.amount, from).map_err(missing)
     }
 
@@ -316,7 +316,7 @@ impl Task {
     pub async fn take(&mut self, write: &mut Write, action: Action, reason: &str) -> Result<(), Fault> {
         let (from, to) = (self.state, self.check_step(action)?);
         self.state = to;
-        self.save(&**write).await?;
+        self.save(write).await?;
         story::note(write, self.id, action.code(), from.code(), to.code(), reason).await?;
         write.subject(self.id);
         Ok(())
@@ -362,7 +362,7 @@ impl Task {
     }
 
     /// The task with its attempts and answers.
-    pub async fn whole(&self, conn: &impl ConnectionTrait, vault: &Vault, now: Instant) -> Result<proto::CallbackTask, Fault> {
+    pub async fn whole(&self, conn: &Conn, vault: &Vault, now: Instant) -> Result<proto::CallbackTask, Fault> {
         let attempts = attempts(conn, self.id).await?;
         let records = records(conn, self.id).await?;
         let mut texts = sealed::texts(conn, vault, records.iter().map(|row| (row.id, VERBATIM, row.verbatim.as_str()))).await?;

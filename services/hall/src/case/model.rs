@@ -45,6 +45,7 @@ codes! {
         AuthorityComplaint = 13 "AUTHORITY_COMPLAINT",
         StaffConduct = 14 "STAFF_CONDUCT",
         Other = 15 "OTHER",
+        HeatComplaint = 16 "HEAT_COMPLAINT",
     }
 }
 
@@ -109,6 +110,7 @@ const UTILITIES: &[(Category, Utility)] = &[
     (Category::HeatQuery, Utility::Heat),
     (Category::HeatLeak, Utility::Heat),
     (Category::HeatStationOpinion, Utility::Heat),
+    (Category::HeatComplaint, Utility::Heat),
 ];
 
 /// What is supplied, where the category says so.
@@ -117,7 +119,12 @@ pub fn utility(category: Category) -> Option<Utility> {
 }
 
 /// Categories that only a manager closes.
-pub const COMPLAINTS: &[Category] = &[Category::Complaint, Category::AuthorityComplaint, Category::StaffConduct];
+pub const COMPLAINTS: &[Category] = &[
+    Category::Complaint,
+    Category::HeatComplaint,
+    Category::AuthorityComplaint,
+    Category::StaffConduct,
+];
 
 /// Whether promises of this subject are those of a category of complaints.
 pub fn is_complaint(subject: &str) -> bool {

@@ -54,12 +54,12 @@ pub async fn open(desk: Desk, call: Call, request: OpenCaseRequest) -> Result<Op
         received_at: write.now().micros(),
         version: 1,
     };
-    case.clone().insert(&*write).await?;
+    case.clone().insert(&write).await?;
     let now = write.now();
     deadline::store::start(&write, id, &case.branch, case.category.code(), |_| now).await?;
     story::note(&write, id, "OPEN", "", case.state.code(), "").await?;
     write.subject(id);
-    let case = case.proto(&*write, &desk.vault).await?;
+    let case = case.proto(&write, &desk.vault).await?;
     write.commit(OpenCaseResponse { case }).await
 }
 
@@ -69,13 +69,13 @@ pub async fn assign(desk: Desk, call: Call, request: AssignCaseRequest) -> Resul
         Begun::Replay(answer) => return Ok(answer),
     };
     let mut case = load(&write, &call, &request.case_id, &request.etag).await?;
-    let owner = staff::store::get(&*write, &Scope::of(&call), fields::id("owner_staff_id", &request.owner_staff_id)?).await?;
+    let owner = staff::store::get(&write, &Scope::of(&call), fields::id("owner_staff_id", &request.owner_staff_id)?).await?;
     if owner.state == staff::model::State::Left {
         return Err(Refusal::StaffLeft.into());
     }
     case.owner_staff_id = Some(owner.id);
     take(&mut write, &mut case, Action::Assign, &owner.id.to_string()).await?;
-    let case = case.proto(&*write, &desk.vault).await?;
+    let case = case.proto(&write, &desk.vault).await?;
     write.commit(AssignCaseResponse { case }).await
 }
 
@@ -88,7 +88,7 @@ pub async fn respond(desk: Desk, call: Call, request: RespondToCaseRequest) -> R
     let channel: Channel = fields::pick("reply_channel", request.reply_channel)?;
     take(&mut write, &mut case, Action::Respond, channel.code()).await?;
     deadline::store::meet(&write, case.id, &[Clock::FirstResponse]).await?;
-    let case = case.proto(&*write, &desk.vault).await?;
+    let case = case.proto(&write, &desk.vault).await?;
     write.commit(RespondToCaseResponse { case }).await
 }
 
@@ -102,8 +102,9 @@ pub async fn recategorise(desk: Desk, call: Call, request: RecategoriseCaseReque
     let reason = format!("{} -> {}: {}", case.category.code(), category.code(), request.reason);
     case.category = category;
     take(&mut write, &mut case, Action::Recategorise, &reason).await?;
-    deadline::store::recategorise(&write, case.id, &case.branch, category.code(), Instant::from_micros(case.received_at)).await?;
-    let case = case.proto(&*write, &desk.vault).await?;
+    let received = Instant::from_micros(case.received_at);
+    deadline::store::recategorise(&write, case.id, &case.branch, category.code(), received, Clock::ALL).await?;
+    let case = case.proto(&write, &desk.vault).await?;
     write.commit(RecategoriseCaseResponse { case }).await
 }
 
@@ -117,9 +118,15 @@ pub async fn answer(desk: Desk, call: Call, request: AnswerCaseRequest) -> Resul
     if !cites_rightly(outcome, &request.rule_cited) {
         return Err(Fault::from(Refusal::RuleNeeded).field("rule_cited"));
     }
+    if outcome == Outcome::DeclinedExplained && request.text.trim().is_empty() {
+        return Err(Fault::from(Refusal::ExplanationNeeded).field("text"));
+    }
     let reply_at = wire::time_of(request.reply_time.as_ref(), "reply_time")?;
     if reply_at > write.now() {
         return Err(Fault::from(Refusal::DateInFuture).field("reply_time"));
+    }
+    if reply_at.micros() < case.received_at {
+        return Err(Fault::from(Refusal::ReplyBeforeContact).field("reply_time"));
     }
     case.outcome = Some(outcome);
     case.reply_channel = Some(fields::pick("reply_channel", request.reply_channel)?);
@@ -132,7 +139,7 @@ pub async fn answer(desk: Desk, call: Call, request: AnswerCaseRequest) -> Resul
     case.rule_cited = request.rule_cited;
     take(&mut write, &mut case, Action::Answer, outcome.code()).await?;
     deadline::store::meet(&write, case.id, &[Clock::FirstResponse, Clock::Resolution]).await?;
-    let case = case.proto(&*write, &desk.vault).await?;
+    let case = case.proto(&write, &desk.vault).await?;
     write.commit(AnswerCaseResponse { case }).await
 }
 
@@ -146,12 +153,12 @@ pub async fn close(desk: Desk, call: Call, request: CloseCaseRequest) -> Result<
         return Err(Refusal::ManagerNeeded.into());
     }
     take(&mut write, &mut case, Action::Close, "").await?;
-    if let Some(open) = order::store::open_of_case(&*write, case.id).await? {
+    if let Some(open) = order::store::open_of_case(&write, case.id).await? {
         return Err(Fault::from(Refusal::OrdersOpen).meta("order_id", open));
     }
     // A clock that nothing met, such as a leak's, ends with the case.
     deadline::store::end(&write, case.id).await?;
-    let case = case.proto(&*write, &desk.vault).await?;
+    let case = case.proto(&write, &desk.vault).await?;
     write.commit(CloseCaseResponse { case }).await
 }
 
@@ -163,7 +170,7 @@ pub async fn reopen(desk: Desk, call: Call, request: ReopenCaseRequest) -> Resul
     let mut case = load(&write, &call, &request.case_id, &request.etag).await?;
     case.reopened = case.reopened.saturating_add(1);
     take(&mut write, &mut case, Action::Reopen, &request.reason).await?;
-    let case = case.proto(&*write, &desk.vault).await?;
+    let case = case.proto(&write, &desk.vault).await?;
     write.commit(ReopenCaseResponse { case }).await
 }
 
@@ -194,15 +201,15 @@ pub async fn reveal(desk: Desk, call: Call, request: RevealCaseRequest) -> Resul
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let case = store::get(&*write, &Scope::of(&call), fields::id("case_id", &request.case_id)?).await?;
+    let case = store::get(&write, &Scope::of(&call), fields::id("case_id", &request.case_id)?).await?;
     write.subject(case.id);
     write.purpose(&request.purpose);
-    let case = case.proto(&*write, &desk.vault).await?;
+    let case = case.proto(&write, &desk.vault).await?;
     write.commit(RevealCaseResponse { case }).await
 }
 
 async fn load(write: &Write, call: &Call, id: &str, etag: &str) -> Result<store::Case, Fault> {
-    let case = store::lock(&**write, &Scope::of(call), fields::id("case_id", id)?).await?;
+    let case = store::lock(write, &Scope::of(call), fields::id("case_id", id)?).await?;
     case.check(etag)?;
     Ok(case)
 }
@@ -216,7 +223,7 @@ async fn take(write: &mut Write, case: &mut store::Case, action: Action, reason:
             .meta("allowed", allowed(from).join(","))
     })?;
     case.state = to;
-    case.save(&**write).await?;
+    case.save(write).await?;
     story::note(write, case.id, action.code(), from.code(), to.code(), reason).await?;
     write.subject(case.id);
     Ok(())

@@ -1,7 +1,7 @@
 use contracts::hearth::hall::v1 as proto;
-use database::{Scope, Scoped, find};
+use database::{Conn, Scope, Scoped, find};
 use rpc::{Fault, page::Page};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 use vault::Vault;
 
@@ -52,7 +52,7 @@ impl Scoped for case::Entity {
 }
 
 /// A case that the caller may see.
-pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Case, Fault> {
+pub async fn get(conn: &Conn, scope: &Scope, id: Uuid) -> Result<Case, Fault> {
     find::<case::Entity>(scope)
         .filter(case::Column::Id.eq(id))
         .one(conn)
@@ -61,7 +61,7 @@ pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result
 }
 
 /// The same, held until the write has ended.
-pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Case, Fault> {
+pub async fn lock(conn: &Conn, scope: &Scope, id: Uuid) -> Result<Case, Fault> {
     find::<case::Entity>(scope)
         .filter(case::Column::Id.eq(id))
         .lock_exclusive()
@@ -70,7 +70,7 @@ pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Resul
         .ok_or_else(|| Fault::not_found("case", id))
 }
 
-pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, state: Option<State>, account: Option<Uuid>) -> Result<Vec<Case>, Fault> {
+pub async fn list(conn: &Conn, scope: &Scope, page: &Page, state: Option<State>, account: Option<Uuid>) -> Result<Vec<Case>, Fault> {
     let mut select = find::<case::Entity>(scope).order_by_asc(case::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(case::Column::Id.gt(after));
@@ -85,7 +85,7 @@ pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, state
 }
 
 /// Cases with what is sealed of them opened, empty where it was erased; answers are masked by the frame.
-pub async fn opened(conn: &impl ConnectionTrait, vault: &Vault, rows: &[Case]) -> Result<Vec<proto::Case>, Fault> {
+pub async fn opened(conn: &Conn, vault: &Vault, rows: &[Case]) -> Result<Vec<proto::Case>, Fault> {
     let phones = rows.iter().map(|row| (row.id, PHONE, row.caller_phone.as_deref()));
     let mut phones = sealed::bytes(conn, vault, phones).await?;
     let texts = rows.iter().flat_map(|row| {
@@ -103,7 +103,7 @@ pub async fn opened(conn: &impl ConnectionTrait, vault: &Vault, rows: &[Case]) -
 
 impl Case {
     /// The case with what is sealed of it opened.
-    pub async fn proto(self, conn: &impl ConnectionTrait, vault: &Vault) -> Result<Option<proto::Case>, Fault> {
+    pub async fn proto(self, conn: &Conn, vault: &Vault) -> Result<Option<proto::Case>, Fault> {
         Ok(opened(conn, vault, &[self]).await?.pop())
     }
 

@@ -80,22 +80,26 @@ codes! {
     }
 }
 
-/// Every step of a complaint that there is.
+/// Every step of a complaint that there is. One that turns out to be a duplicate is linked as long as nobody has answered it (C-06), and what was
+/// linked to it goes along.
 pub const STEPS: &[(State, Action, State)] = &[
     (State::Received, Action::Classify, State::Classified),
     (State::Received, Action::Link, State::Linked),
     (State::Received, Action::Respond, State::Received),
     (State::Received, Action::Escalate, State::Escalated),
+    (State::Classified, Action::Link, State::Linked),
     (State::Classified, Action::Respond, State::Classified),
     (State::Classified, Action::Recategorise, State::Classified),
     (State::Classified, Action::Assign, State::Assigned),
     (State::Classified, Action::Escalate, State::Escalated),
+    (State::Assigned, Action::Link, State::Linked),
     (State::Assigned, Action::Respond, State::Assigned),
     (State::Assigned, Action::Recategorise, State::Assigned),
     (State::Assigned, Action::Assign, State::Assigned),
     (State::Assigned, Action::Visit, State::Assigned),
     (State::Assigned, Action::Investigate, State::Investigating),
     (State::Assigned, Action::Escalate, State::Escalated),
+    (State::Investigating, Action::Link, State::Linked),
     (State::Investigating, Action::Respond, State::Investigating),
     (State::Investigating, Action::Recategorise, State::Investigating),
     (State::Investigating, Action::Assign, State::Assigned),
@@ -116,6 +120,7 @@ pub const STEPS: &[(State, Action, State)] = &[
     (State::Reopened, Action::Investigate, State::Investigating),
     (State::Reopened, Action::Escalate, State::Escalated),
     (State::Escalated, Action::Assign, State::Assigned),
+    (State::Linked, Action::Link, State::Linked),
     (State::Linked, Action::Respond, State::Linked),
     (State::Linked, Action::Reply, State::Linked),
 ];
@@ -196,16 +201,16 @@ mod tests {
     #[test]
     fn a_complaint_takes_these_steps_and_no_other() {
         let legal = "RECEIVED: CLASSIFY>CLASSIFIED LINK>LINKED RESPOND>RECEIVED ESCALATE>ESCALATED
-            CLASSIFIED: RESPOND>CLASSIFIED ASSIGN>ASSIGNED RECATEGORISE>CLASSIFIED ESCALATE>ESCALATED
-            ASSIGNED: RESPOND>ASSIGNED ASSIGN>ASSIGNED INVESTIGATE>INVESTIGATING VISIT>ASSIGNED RECATEGORISE>ASSIGNED ESCALATE>ESCALATED
-            INVESTIGATING: RESPOND>INVESTIGATING ASSIGN>ASSIGNED VISIT>INVESTIGATING RECATEGORISE>INVESTIGATING PROPOSE>PROPOSED ESCALATE>ESCALATED
+            CLASSIFIED: LINK>LINKED RESPOND>CLASSIFIED ASSIGN>ASSIGNED RECATEGORISE>CLASSIFIED ESCALATE>ESCALATED
+            ASSIGNED: LINK>LINKED RESPOND>ASSIGNED ASSIGN>ASSIGNED INVESTIGATE>INVESTIGATING VISIT>ASSIGNED RECATEGORISE>ASSIGNED ESCALATE>ESCALATED
+            INVESTIGATING: LINK>LINKED RESPOND>INVESTIGATING ASSIGN>ASSIGNED VISIT>INVESTIGATING RECATEGORISE>INVESTIGATING PROPOSE>PROPOSED ESCALATE>ESCALATED
             PROPOSED: INVESTIGATE>INVESTIGATING REPLY>REPLIED ESCALATE>ESCALATED
             REPLIED: CALL_BACK>CALLBACK CLOSE>CLOSED ESCALATE>ESCALATED
             CALLBACK: CLOSE>CLOSED REOPEN>REOPENED ESCALATE>ESCALATED
             CLOSED:
             REOPENED: ASSIGN>ASSIGNED INVESTIGATE>INVESTIGATING RECATEGORISE>REOPENED ESCALATE>ESCALATED
             ESCALATED: ASSIGN>ASSIGNED
-            LINKED: RESPOND>LINKED REPLY>LINKED";
+            LINKED: LINK>LINKED RESPOND>LINKED REPLY>LINKED";
         let mut table = vec![];
         for from in State::ALL {
             let steps = Action::ALL
@@ -215,7 +220,7 @@ mod tests {
         }
         let legal: Vec<_> = legal.lines().map(str::trim).collect();
         assert_eq!(table, legal);
-        assert_eq!(STEPS.len(), 36, "no pair stands twice");
+        assert_eq!(STEPS.len(), 40, "no pair stands twice");
     }
 
     #[test]

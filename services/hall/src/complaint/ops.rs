@@ -66,7 +66,7 @@ pub async fn open(desk: Desk, call: Call, request: OpenComplaintRequest) -> Resu
         ..new.row(&write, &desk.vault, id).await?
     };
     let complaint = take_down(&mut write, complaint).await?;
-    let complaint = complaint.proto(&*write, &desk.vault).await?;
+    let complaint = complaint.proto(&write, &desk.vault).await?;
     write.commit(OpenComplaintResponse { complaint }).await
 }
 
@@ -133,7 +133,7 @@ impl New {
 
 /// Files a complaint and starts its clocks (C-05).
 pub async fn take_down(write: &mut Write, complaint: Complaint) -> Result<Complaint, Fault> {
-    complaint.clone().insert(&**write).await?;
+    complaint.clone().insert(write).await?;
     let now = write.now();
     deadline::store::start(write, complaint.id, &complaint.branch, complaint.subject(), |_| now).await?;
     story::note(write, complaint.id, "OPEN", "", complaint.state.code(), "").await?;
@@ -156,18 +156,29 @@ pub async fn classify(desk: Desk, call: Call, request: ClassifyComplaintRequest)
     };
     let mut complaint = load(&write, &call, &request.complaint_id, &request.etag).await?;
     let category: Category = fields::pick("category", request.category)?;
+    check_step(&complaint, Action::Classify)?;
     complaint.category = Some(category);
-    let keys = keys(&desk, &write, &complaint).await?;
-    match store::master(&*write, &complaint.branch, &keys, category).await? {
-        Some(master) => {
-            complaint.master_id = Some(master.id);
-            take(&mut write, &mut complaint, Action::Link, &master.complaint_no).await?;
-        }
-        None => take(&mut write, &mut complaint, Action::Classify, category.code()).await.map_err(lost_race)?,
+    if !link(&desk, &mut write, &mut complaint, "").await? {
+        take(&mut write, &mut complaint, Action::Classify, category.code()).await.map_err(lost_race)?;
     }
     follow_category(&write, &complaint).await?;
-    let complaint = complaint.proto(&*write, &desk.vault).await?;
+    let complaint = complaint.proto(&write, &desk.vault).await?;
     write.commit(ClassifyComplaintResponse { complaint }).await
+}
+
+/// Links a complaint to the open one about the same, if there is one, and with it what is linked to it so far (C-06). Says whether there is.
+async fn link(desk: &Desk, write: &mut Write, complaint: &mut Complaint, why: &str) -> Result<bool, Fault> {
+    let keys = keys(desk, write, complaint).await?;
+    let Some(master) = store::master(write, complaint, &keys).await? else {
+        return Ok(false);
+    };
+    let mut along = store::duplicates(write, complaint.id).await?;
+    let note = format!("{} {why}", master.complaint_no);
+    for duplicate in std::iter::once(complaint).chain(along.iter_mut()) {
+        duplicate.master_id = Some(master.id);
+        take(write, duplicate, Action::Link, note.trim_end()).await?;
+    }
+    Ok(true)
 }
 
 /// Two duplicates that are classified at once: the second one is linked when it is tried again.
@@ -202,7 +213,12 @@ async fn keys(desk: &Desk, write: &Write, complaint: &Complaint) -> Result<Vec<S
 /// Puts the clocks under the promises of the category, counted from when the complaint came in. A breach stays.
 async fn follow_category(write: &Write, complaint: &Complaint) -> Result<(), Fault> {
     let received = Instant::from_micros(complaint.received_at);
-    deadline::store::recategorise(write, complaint.id, &complaint.branch, complaint.subject(), received).await
+    // C-06: a crew is sent for the first complaint, once; whoever said the same is owed words.
+    let clocks: &[Clock] = match complaint.master_id {
+        Some(_) => &[Clock::FirstResponse, Clock::Resolution],
+        None => Clock::ALL,
+    };
+    deadline::store::recategorise(write, complaint.id, &complaint.branch, complaint.subject(), received, clocks).await
 }
 
 pub async fn respond(desk: Desk, call: Call, request: RespondToComplaintRequest) -> Result<RespondToComplaintResponse, Fault> {
@@ -214,7 +230,7 @@ pub async fn respond(desk: Desk, call: Call, request: RespondToComplaintRequest)
     let channel: Channel = fields::pick("reply_channel", request.reply_channel)?;
     take(&mut write, &mut complaint, Action::Respond, channel.code()).await?;
     deadline::store::meet(&write, complaint.id, &[Clock::FirstResponse]).await?;
-    let complaint = complaint.proto(&*write, &desk.vault).await?;
+    let complaint = complaint.proto(&write, &desk.vault).await?;
     write.commit(RespondToComplaintResponse { complaint }).await
 }
 
@@ -227,13 +243,13 @@ pub async fn assign(desk: Desk, call: Call, request: AssignComplaintRequest) -> 
     if complaint.state == State::Escalated && !call.has(Role::ServiceManager) {
         return Err(Refusal::ManagerNeeded.into());
     }
-    let owner = staff::store::get(&*write, &Scope::of(&call), fields::id("owner_staff_id", &request.owner_staff_id)?).await?;
+    let owner = staff::store::get(&write, &Scope::of(&call), fields::id("owner_staff_id", &request.owner_staff_id)?).await?;
     if owner.state == staff::model::State::Left {
         return Err(Refusal::StaffLeft.into());
     }
     complaint.owner_staff_id = Some(owner.id);
     take(&mut write, &mut complaint, Action::Assign, &owner.id.to_string()).await?;
-    let complaint = complaint.proto(&*write, &desk.vault).await?;
+    let complaint = complaint.proto(&write, &desk.vault).await?;
     write.commit(AssignComplaintResponse { complaint }).await
 }
 
@@ -244,7 +260,7 @@ pub async fn investigate(desk: Desk, call: Call, request: InvestigateComplaintRe
     };
     let mut complaint = load(&write, &call, &request.complaint_id, &request.etag).await?;
     take(&mut write, &mut complaint, Action::Investigate, "").await?;
-    let complaint = complaint.proto(&*write, &desk.vault).await?;
+    let complaint = complaint.proto(&write, &desk.vault).await?;
     write.commit(InvestigateComplaintResponse { complaint }).await
 }
 
@@ -256,7 +272,7 @@ pub async fn visit(desk: Desk, call: Call, request: VisitComplaintRequest) -> Re
     let mut complaint = load(&write, &call, &request.complaint_id, &request.etag).await?;
     take(&mut write, &mut complaint, Action::Visit, "").await?;
     deadline::store::meet(&write, complaint.id, &[Clock::OnSite]).await?;
-    let complaint = complaint.proto(&*write, &desk.vault).await?;
+    let complaint = complaint.proto(&write, &desk.vault).await?;
     write.commit(VisitComplaintResponse { complaint }).await
 }
 
@@ -270,9 +286,15 @@ pub async fn recategorise(desk: Desk, call: Call, request: RecategoriseComplaint
     complaint.utility = fields::pick("utility", request.utility)?;
     complaint.category = Some(fields::pick("category", request.category)?);
     let reason = format!("{before} -> {}: {}", complaint.subject(), request.reason);
-    take(&mut write, &mut complaint, Action::Recategorise, &reason).await?;
+    // One that was answered before has a call of its own, and stays by itself.
+    let answered = complaint.reply_at.is_some();
+    check_step(&complaint, Action::Recategorise)?;
+    if answered || !link(&desk, &mut write, &mut complaint, &reason).await? {
+        let taken = take(&mut write, &mut complaint, Action::Recategorise, &reason).await;
+        taken.map_err(|fault| if answered { fault } else { lost_race(fault) })?;
+    }
     follow_category(&write, &complaint).await?;
-    let complaint = complaint.proto(&*write, &desk.vault).await?;
+    let complaint = complaint.proto(&write, &desk.vault).await?;
     write.commit(RecategoriseComplaintResponse { complaint }).await
 }
 
@@ -309,15 +331,15 @@ pub async fn reveal(desk: Desk, call: Call, request: RevealComplaintRequest) -> 
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let complaint = store::get(&*write, &Scope::of(&call), fields::id("complaint_id", &request.complaint_id)?).await?;
+    let complaint = store::get(&write, &Scope::of(&call), fields::id("complaint_id", &request.complaint_id)?).await?;
     write.subject(complaint.id);
     write.purpose(&request.purpose);
-    let complaint = complaint.proto(&*write, &desk.vault).await?;
+    let complaint = complaint.proto(&write, &desk.vault).await?;
     write.commit(RevealComplaintResponse { complaint }).await
 }
 
 pub(super) async fn load(write: &Write, call: &Call, id: &str, etag: &str) -> Result<Complaint, Fault> {
-    let complaint = store::lock(&**write, &Scope::of(call), fields::id("complaint_id", id)?).await?;
+    let complaint = store::lock(write, &Scope::of(call), fields::id("complaint_id", id)?).await?;
     complaint.check(etag)?;
     Ok(complaint)
 }
@@ -335,7 +357,7 @@ pub(super) fn check_step(complaint: &Complaint, action: Action) -> Result<State,
 pub(super) async fn take(write: &mut Write, complaint: &mut Complaint, action: Action, reason: &str) -> Result<(), Fault> {
     let (from, to) = (complaint.state, check_step(complaint, action)?);
     complaint.state = to;
-    complaint.save(&**write).await?;
+    complaint.save(write).await?;
     story::note(write, complaint.id, action.code(), from.code(), to.code(), reason).await?;
     write.subject(complaint.id);
     Ok(())
@@ -343,10 +365,10 @@ pub(super) async fn take(write: &mut Write, complaint: &mut Complaint, action: A
 
 /// Who has worked on a complaint: nobody of them may ask the reporter (C-02).
 pub(super) async fn handlers(write: &Write, complaint: &Complaint) -> Result<Vec<String>, Fault> {
-    let moves = story::of(&**write, complaint.id).await?;
+    let moves = story::of(write, complaint.id).await?;
     let mut handlers: Vec<String> = moves.into_iter().filter(|step| model::handles(&step.action)).map(|step| step.actor).collect();
     if let Some(owner) = complaint.owner_staff_id {
-        handlers.push(staff::store::get(&**write, &Scope::everything(), owner).await?.login);
+        handlers.push(staff::store::get(write, &Scope::everything(), owner).await?.login);
     }
     handlers.sort_unstable();
     handlers.dedup();

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use vault::Vault;
 
 use super::{
-    model::{Action, Finding, State},
+    model::{Action, Category, Finding, State},
     ops::{check_step, handlers, load, take},
     store::{self, Complaint, REPLY, SUMMARY},
 };
@@ -38,7 +38,7 @@ pub async fn propose(desk: Desk, call: Call, request: ProposeReplyRequest) -> Re
     let mut vendor = fields::id_if("vendor_id", &request.vendor_id)?;
     let order_id = fields::id_if("order_id", &request.order_id)?;
     if let Some(id) = order_id {
-        let order = order::store::get(&*write, &Scope::of(&call), id).await?;
+        let order = order::store::get(&write, &Scope::of(&call), id).await?;
         if order.branch != complaint.branch {
             return Err(Fault::not_found("order", id));
         }
@@ -53,7 +53,7 @@ pub async fn propose(desk: Desk, call: Call, request: ProposeReplyRequest) -> Re
     complaint.proposed_by = call.subject().to_owned();
     (complaint.vendor_id, complaint.order_id) = (vendor, order_id);
     take(&mut write, &mut complaint, Action::Propose, finding.code()).await?;
-    let complaint = complaint.proto(&*write, &desk.vault).await?;
+    let complaint = complaint.proto(&write, &desk.vault).await?;
     write.commit(ProposeReplyResponse { complaint }).await
 }
 
@@ -94,7 +94,7 @@ pub async fn reply(desk: Desk, call: Call, request: ReplyToComplaintRequest) -> 
     };
     write.event(complaint.id, &event);
     tell_vendor(&mut write, &complaint, told, reply_at);
-    let complaint = complaint.proto(&*write, &desk.vault).await?;
+    let complaint = complaint.proto(&write, &desk.vault).await?;
     write.commit(ReplyToComplaintResponse { complaint }).await
 }
 
@@ -132,13 +132,13 @@ pub async fn close(desk: Desk, call: Call, request: CloseComplaintRequest) -> Re
     let mut complaint = load(&write, &call, &request.complaint_id, &request.etag).await?;
     check_step(&complaint, Action::CallBack)?;
     let owner = match complaint.owner_staff_id {
-        Some(id) => staff::store::get(&*write, &Scope::everything(), id).await?.login,
+        Some(id) => staff::store::get(&write, &Scope::everything(), id).await?.login,
         None => String::new(),
     };
     if [&owner, &complaint.proposed_by].into_iter().any(|person| person == call.subject()) {
         return Err(Refusal::SecondPersonNeeded.into());
     }
-    let duplicates = store::duplicates(&*write, complaint.id).await?;
+    let duplicates = store::duplicates(&write, complaint.id).await?;
     if let Some(open) = duplicates.iter().find(|duplicate| duplicate.reply_at.is_none()) {
         return Err(Fault::from(Refusal::DuplicatesUnanswered).meta("complaint_id", open.id));
     }
@@ -150,12 +150,12 @@ pub async fn close(desk: Desk, call: Call, request: CloseComplaintRequest) -> Re
         None => {
             let contact = match complaint {
                 Complaint { anonymous: true, .. } => Contact::Anonymous,
-                Complaint { no_callback: true, .. } => Contact::Objects,
                 Complaint {
                     account_id: None,
                     reporter_phone: None,
                     ..
                 } => Contact::Unknown,
+                Complaint { no_callback: true, .. } => Contact::Objects,
                 _ => Contact::Known,
             };
             let happening = Happening {
@@ -166,7 +166,7 @@ pub async fn close(desk: Desk, call: Call, request: CloseComplaintRequest) -> Re
                 handlers: handlers.clone(),
                 vendor: complaint.vendor_id,
                 utility: Some(complaint.utility),
-                hazard: false,
+                hazard: complaint.category == Some(Category::Safety),
                 contact,
             };
             callback::plan::again(&mut write, happening).await?
@@ -178,7 +178,7 @@ pub async fn close(desk: Desk, call: Call, request: CloseComplaintRequest) -> Re
         finish(&mut write, &mut complaint).await?;
         callback::rework::done(&mut write, complaint.id, handlers, complaint.vendor_id).await?;
     }
-    let complaint = complaint.proto(&*write, &desk.vault).await?;
+    let complaint = complaint.proto(&write, &desk.vault).await?;
     write.commit(CloseComplaintResponse { complaint }).await
 }
 
@@ -204,7 +204,7 @@ pub async fn reopen(desk: Desk, call: Call, request: ReopenComplaintRequest) -> 
     open_again(&mut write, &mut complaint, &request.reason).await?;
     // The call that was planned would ask about something that goes on.
     callback::plan::hold(&mut write, complaint.id).await?;
-    let complaint = complaint.proto(&*write, &desk.vault).await?;
+    let complaint = complaint.proto(&write, &desk.vault).await?;
     write.commit(ReopenComplaintResponse { complaint }).await
 }
 
@@ -224,7 +224,7 @@ pub async fn escalate(desk: Desk, call: Call, request: EscalateComplaintRequest)
     if called {
         callback::plan::hold(&mut write, complaint.id).await?;
     }
-    let complaint = complaint.proto(&*write, &desk.vault).await?;
+    let complaint = complaint.proto(&write, &desk.vault).await?;
     write.commit(EscalateComplaintResponse { complaint }).await
 }
 
@@ -239,13 +239,13 @@ async fn lift(write: &mut Write, complaint: &mut Complaint, reason: &str) -> Res
 
 /// Whether a complaint waits for its call-back; held until the write has ended.
 pub async fn waits_for_call(write: &Write, id: Uuid) -> Result<bool, Fault> {
-    let complaint = store::lock(&**write, &Scope::everything(), id).await?;
+    let complaint = store::lock(write, &Scope::everything(), id).await?;
     Ok(complaint.state == State::Callback)
 }
 
 /// The call-back of a complaint is closed, and the complaint with it; one that goes on already stays as it is.
 pub async fn called_back(write: &mut Write, id: Uuid) -> Result<(), Fault> {
-    let mut complaint = store::lock(&**write, &Scope::everything(), id).await?;
+    let mut complaint = store::lock(write, &Scope::everything(), id).await?;
     if complaint.state == State::Callback {
         finish(write, &mut complaint).await?;
     }
@@ -254,13 +254,13 @@ pub async fn called_back(write: &mut Write, id: Uuid) -> Result<(), Fault> {
 
 /// The reporter is not satisfied: the complaint is opened again (C-04).
 pub async fn dissatisfied(write: &mut Write, id: Uuid) -> Result<(), Fault> {
-    let mut complaint = store::lock(&**write, &Scope::everything(), id).await?;
+    let mut complaint = store::lock(write, &Scope::everything(), id).await?;
     open_again(write, &mut complaint, "CUSTOMER_DISSATISFIED").await
 }
 
-/// The reporter is not satisfied again: the complaint goes to the manager.
+/// The customer is not satisfied again: the complaint, or the new one about what was done in vain, goes to the manager.
 pub async fn dissatisfied_again(write: &mut Write, id: Uuid) -> Result<(), Fault> {
-    let mut complaint = store::lock(&**write, &Scope::everything(), id).await?;
+    let mut complaint = store::lock(write, &Scope::everything(), id).await?;
     lift(write, &mut complaint, "CUSTOMER_DISSATISFIED").await
 }
 

@@ -1,7 +1,7 @@
 use contracts::hearth::hall::v1 as proto;
-use database::{Scope, Scoped, find};
+use database::{Conn, Scope, Scoped, find};
 use rpc::{Fault, page::Page};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 use vault::{Index, Vault};
 
@@ -76,35 +76,37 @@ pub const BY_PHONE: Index = Index {
 };
 
 /// A complaint that the caller may see.
-pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Complaint, Fault> {
+pub async fn get(conn: &Conn, scope: &Scope, id: Uuid) -> Result<Complaint, Fault> {
     let select = find::<complaint::Entity>(scope).filter(complaint::Column::Id.eq(id));
     select.one(conn).await?.ok_or_else(|| Fault::not_found("complaint", id))
 }
 
 /// The same, held until the write has ended.
-pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Complaint, Fault> {
+pub async fn lock(conn: &Conn, scope: &Scope, id: Uuid) -> Result<Complaint, Fault> {
     let select = find::<complaint::Entity>(scope).filter(complaint::Column::Id.eq(id)).lock_exclusive();
     select.one(conn).await?.ok_or_else(|| Fault::not_found("complaint", id))
 }
 
-/// The open complaint of one of the reporter's keys in a category that others are linked to (C-06), held until the write has ended.
-pub async fn master(conn: &impl ConnectionTrait, branch: &str, keys: &[String], category: Category) -> Result<Option<Complaint>, Fault> {
+/// The open complaint by one of the reporter's keys, about the same as this one, that others are linked to (C-06), held until the write has ended.
+pub async fn master(conn: &Conn, complaint: &Complaint, keys: &[String]) -> Result<Option<Complaint>, Fault> {
     let select = complaint::Entity::find()
-        .filter(complaint::Column::Branch.eq(branch))
+        .filter(complaint::Column::Id.ne(complaint.id))
+        .filter(complaint::Column::Branch.eq(&complaint.branch))
         .filter(complaint::Column::ReporterKey.is_in(keys))
-        .filter(complaint::Column::Category.eq(category))
+        .filter(complaint::Column::Utility.eq(complaint.utility))
+        .filter(complaint::Column::Category.eq(complaint.category))
         .filter(complaint::Column::State.is_not_in([State::Received, State::Linked, State::Closed]));
     Ok(select.order_by_asc(complaint::Column::Id).lock_exclusive().one(conn).await?)
 }
 
 /// The duplicates of a complaint, oldest first.
-pub async fn duplicates(conn: &impl ConnectionTrait, master: Uuid) -> Result<Vec<Complaint>, Fault> {
+pub async fn duplicates(conn: &Conn, master: Uuid) -> Result<Vec<Complaint>, Fault> {
     let select = complaint::Entity::find().filter(complaint::Column::MasterId.eq(master));
     Ok(select.order_by_asc(complaint::Column::Id).all(conn).await?)
 }
 
 pub async fn list(
-    conn: &impl ConnectionTrait,
+    conn: &Conn,
     scope: &Scope,
     page: &Page,
     state: Option<State>,
@@ -128,7 +130,7 @@ pub async fn list(
 }
 
 /// Complaints with what is sealed of them opened, empty where it was erased; answers are masked by the frame.
-pub async fn opened(conn: &impl ConnectionTrait, vault: &Vault, rows: &[Complaint]) -> Result<Vec<proto::Complaint>, Fault> {
+pub async fn opened(conn: &Conn, vault: &Vault, rows: &[Complaint]) -> Result<Vec<proto::Complaint>, Fault> {
     let reporters = rows.iter().flat_map(|row| {
         let [name, phone, address] = [&row.reporter_name, &row.reporter_phone, &row.reporter_address].map(Option::as_deref);
         [(row.id, NAME, name), (row.id, PHONE, phone), (row.id, ADDRESS, address)]
@@ -147,7 +149,7 @@ pub async fn opened(conn: &impl ConnectionTrait, vault: &Vault, rows: &[Complain
 
 impl Complaint {
     /// The complaint with what is sealed of it opened.
-    pub async fn proto(self, conn: &impl ConnectionTrait, vault: &Vault) -> Result<Option<proto::Complaint>, Fault> {
+    pub async fn proto(self, conn: &Conn, vault: &Vault) -> Result<Option<proto::Complaint>, Fault> {
         Ok(opened(conn, vault, &[self]).await?.pop())
     }
 

@@ -31,7 +31,7 @@ pub async fn publish(desk: Desk, call: Call, request: PublishSlaPolicyRequest) -
     };
     let answer = policy.proto();
     write.subject(policy.id);
-    policy.insert(&*write).await?;
+    policy.insert(&write).await?;
     write.commit(PublishSlaPolicyResponse { policy: Some(answer) }).await
 }
 
@@ -98,7 +98,7 @@ pub async fn pause(desk: Desk, call: Call, request: PauseDeadlineRequest) -> Res
         Begun::Replay(answer) => return Ok(answer),
     };
     let now = write.now();
-    let row = store::lock(&*write, &Scope::of(&call), fields::id("deadline_id", &request.deadline_id)?).await?;
+    let row = store::lock(&write, &Scope::of(&call), fields::id("deadline_id", &request.deadline_id)?).await?;
     row.check(&request.etag)?;
     let mut row = row.settled(now)?;
     let (at, breached) = state(&row.sla.0, calendar::Calendar::china(), now, row.ended_at.is_some());
@@ -151,7 +151,7 @@ pub async fn resume(desk: Desk, call: Call, request: ResumeDeadlineRequest) -> R
         Begun::Replay(answer) => return Ok(answer),
     };
     let now = write.now();
-    let mut row = store::lock(&*write, &Scope::of(&call), fields::id("deadline_id", &request.deadline_id)?).await?;
+    let mut row = store::lock(&write, &Scope::of(&call), fields::id("deadline_id", &request.deadline_id)?).await?;
     row.check(&request.etag)?;
     // A clock that stands still may be known as broken by an earlier promise.
     let at = match row.live && row.sla.0.is_paused() {

@@ -2,9 +2,9 @@
 
 use calendar::NaiveDate;
 use contracts::hearth::billing::v1::HeatSeasonOpened;
-use database::Write;
+use database::{Conn, Write};
 use rpc::{Fault, wire};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 use super::model::in_first_days;
@@ -29,11 +29,11 @@ pub async fn opened(write: &mut Write, event: HeatSeasonOpened) -> Result<(), Fa
         end_on: wire::date_of(event.end_date.as_ref(), "end_date")?,
     };
     write.subject(row.id);
-    row.insert(&**write).await
+    row.insert(write).await
 }
 
 /// Whether a day is among the first ones of a season of a branch.
-pub async fn has_just_begun(conn: &impl ConnectionTrait, branch: &str, day: NaiveDate, days: i32) -> Result<bool, Fault> {
+pub async fn has_just_begun(conn: &Conn, branch: &str, day: NaiveDate, days: i32) -> Result<bool, Fault> {
     let select = season::Entity::find()
         .filter(season::Column::Branch.eq(branch))
         .filter(season::Column::StartOn.lte(day))

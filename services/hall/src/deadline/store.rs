@@ -2,9 +2,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use calendar::{Calendar, CalendarMissing, Counted, Instant, NaiveDate, SlaClock};
 use contracts::hearth::hall::v1 as proto;
-use database::{Database, Scope, Scoped, Write, find};
+use database::{Conn, Database, Scope, Scoped, Write, find};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::{
@@ -93,7 +93,7 @@ pub async fn seed(db: &Database) -> Result<(), Fault> {
 }
 
 /// The promises for a subject on a day: of each clock the newest version, and the newest of those for the first days of a season.
-pub async fn in_force(conn: &impl ConnectionTrait, subject: &str, day: NaiveDate) -> Result<Vec<Policy>, Fault> {
+pub async fn in_force(conn: &Conn, subject: &str, day: NaiveDate) -> Result<Vec<Policy>, Fault> {
     let select = policy::Entity::find()
         .filter(policy::Column::Subject.eq(subject))
         .filter(policy::Column::EffectiveOn.lte(day));
@@ -109,7 +109,7 @@ pub async fn in_force(conn: &impl ConnectionTrait, subject: &str, day: NaiveDate
 }
 
 /// Which of the promises holds for a clock that starts at an instant: that of the first days of a season of the branch goes before the other.
-async fn promised<'a>(conn: &impl ConnectionTrait, policies: &'a [Policy], branch: &str, clock: Clock, from: Instant) -> Result<Option<&'a Policy>, Fault> {
+async fn promised<'a>(conn: &Conn, policies: &'a [Policy], branch: &str, clock: Clock, from: Instant) -> Result<Option<&'a Policy>, Fault> {
     let of_clock = || policies.iter().filter(|policy| policy.clock == clock);
     if let Some(early) = of_clock().find(|policy| policy.season_days > 0)
         && season::has_just_begun(conn, branch, from.date(), early.season_days).await?
@@ -119,14 +119,14 @@ async fn promised<'a>(conn: &impl ConnectionTrait, policies: &'a [Policy], branc
     Ok(of_clock().find(|policy| policy.season_days == 0))
 }
 
-pub async fn policy(conn: &impl ConnectionTrait, id: Uuid) -> Result<Policy, Fault> {
+pub async fn policy(conn: &Conn, id: Uuid) -> Result<Policy, Fault> {
     policy::Entity::find_by_id(id)
         .one(conn)
         .await?
         .ok_or_else(|| Fault::internal("a clock without a policy"))
 }
 
-pub async fn policies(conn: &impl ConnectionTrait, subject: &str, page: &Page) -> Result<Vec<Policy>, Fault> {
+pub async fn policies(conn: &Conn, subject: &str, page: &Page) -> Result<Vec<Policy>, Fault> {
     let mut select = policy::Entity::find().order_by_asc(policy::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(policy::Column::Id.gt(after));
@@ -139,9 +139,9 @@ pub async fn policies(conn: &impl ConnectionTrait, subject: &str, page: &Page) -
 
 /// Starts the clocks of a subject for a case or an order; each from its own start.
 pub async fn start(write: &Write, owner: Uuid, branch: &str, subject: &str, from: impl Fn(Clock) -> Instant) -> Result<(), Fault> {
-    let policies = in_force(&**write, subject, write.now().date()).await?;
+    let policies = in_force(write, subject, write.now().date()).await?;
     for clock in Clock::ALL {
-        if let Some(policy) = promised(&**write, &policies, branch, *clock, from(*clock)).await? {
+        if let Some(policy) = promised(write, &policies, branch, *clock, from(*clock)).await? {
             begin(write, owner, branch, policy, from(*clock)).await?;
         }
     }
@@ -167,7 +167,7 @@ async fn begin(write: &Write, owner: Uuid, branch: &str, policy: &Policy, from: 
         figure_month: None,
         version: 1,
     };
-    row.clone().insert(&**write).await?;
+    row.clone().insert(write).await?;
     if row.breached { escalation::raise(write, &row).await } else { Ok(()) }
 }
 
@@ -200,14 +200,15 @@ pub async fn end(write: &Write, owner: Uuid) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Puts the clocks of an owner under another subject. A breach is never lost.
-pub async fn recategorise(write: &Write, owner: Uuid, branch: &str, subject: &str, received: Instant) -> Result<(), Fault> {
-    let policies = in_force(&**write, subject, write.now().date()).await?;
+/// Puts those among `clocks` of an owner under another subject, and begins what it promises besides; other ones end. A breach is never lost.
+pub async fn recategorise(write: &Write, owner: Uuid, branch: &str, subject: &str, received: Instant, clocks: &[Clock]) -> Result<(), Fault> {
+    let policies = in_force(write, subject, write.now().date()).await?;
     let mut running = vec![];
     let calendar = Calendar::china();
     for mut row in live(write, owner).await? {
         running.push(row.clock);
-        let Some(policy) = promised(&**write, &policies, branch, row.clock, received).await? else {
+        let policy = promised(write, &policies, branch, row.clock, received).await?;
+        let Some(policy) = policy.filter(|_| clocks.contains(&row.clock)) else {
             row.stop(write).await?;
             continue;
         };
@@ -226,8 +227,8 @@ pub async fn recategorise(write: &Write, owner: Uuid, branch: &str, subject: &st
         .filter(deadline::Column::EndedAt.is_null());
     let met = met.all(&**write).await?;
     running.extend(met.iter().map(|row| row.clock));
-    for clock in Clock::ALL.iter().filter(|clock| !running.contains(clock)) {
-        if let Some(policy) = promised(&**write, &policies, branch, *clock, received).await? {
+    for clock in clocks.iter().filter(|clock| !running.contains(clock)) {
+        if let Some(policy) = promised(write, &policies, branch, *clock, received).await? {
             begin(write, owner, branch, policy, received).await?;
         }
     }
@@ -235,7 +236,7 @@ pub async fn recategorise(write: &Write, owner: Uuid, branch: &str, subject: &st
 }
 
 /// When a clock of an owner is due; nothing where it does not have it.
-pub async fn due_of(conn: &impl ConnectionTrait, owner: Uuid, clock: Clock) -> Result<Option<Instant>, Fault> {
+pub async fn due_of(conn: &Conn, owner: Uuid, clock: Clock) -> Result<Option<Instant>, Fault> {
     let select = deadline::Entity::find()
         .filter(deadline::Column::OwnerId.eq(owner))
         .filter(deadline::Column::Clock.eq(clock))
@@ -244,7 +245,7 @@ pub async fn due_of(conn: &impl ConnectionTrait, owner: Uuid, clock: Clock) -> R
 }
 
 /// The clocks of an owner whose promise was broken, each once.
-pub async fn broken(conn: &impl ConnectionTrait, owner: Uuid) -> Result<Vec<Clock>, Fault> {
+pub async fn broken(conn: &Conn, owner: Uuid) -> Result<Vec<Clock>, Fault> {
     let select = deadline::Entity::find()
         .filter(deadline::Column::OwnerId.eq(owner))
         .filter(deadline::Column::Breached.eq(true));
@@ -253,7 +254,7 @@ pub async fn broken(conn: &impl ConnectionTrait, owner: Uuid) -> Result<Vec<Cloc
 }
 
 /// A clock that the caller may see.
-pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Deadline, Fault> {
+pub async fn get(conn: &Conn, scope: &Scope, id: Uuid) -> Result<Deadline, Fault> {
     find::<deadline::Entity>(scope)
         .filter(deadline::Column::Id.eq(id))
         .one(conn)
@@ -262,18 +263,12 @@ pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result
 }
 
 /// The same, held until the write has ended.
-pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Deadline, Fault> {
+pub async fn lock(conn: &Conn, scope: &Scope, id: Uuid) -> Result<Deadline, Fault> {
     let select = find::<deadline::Entity>(scope).filter(deadline::Column::Id.eq(id)).lock_exclusive();
     select.one(conn).await?.ok_or_else(|| Fault::not_found("deadline", id))
 }
 
-pub async fn list(
-    conn: &impl ConnectionTrait,
-    scope: &Scope,
-    page: &Page,
-    owner: Option<Uuid>,
-    breached_before: Option<Instant>,
-) -> Result<Vec<Deadline>, Fault> {
+pub async fn list(conn: &Conn, scope: &Scope, page: &Page, owner: Option<Uuid>, breached_before: Option<Instant>) -> Result<Vec<Deadline>, Fault> {
     let mut select = find::<deadline::Entity>(scope).order_by_asc(deadline::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(deadline::Column::Id.gt(after));
@@ -292,7 +287,7 @@ pub async fn list(
 }
 
 /// Clocks that run, are past due, and are not known to be.
-pub async fn late(conn: &impl ConnectionTrait, now: Instant, limit: u64) -> Result<Vec<Deadline>, Fault> {
+pub async fn late(conn: &Conn, now: Instant, limit: u64) -> Result<Vec<Deadline>, Fault> {
     let select = deadline::Entity::find()
         .filter(deadline::Column::Live.eq(true))
         .filter(deadline::Column::Breached.eq(false))
@@ -311,7 +306,7 @@ fn decided_uncounted() -> sea_orm::Condition {
 }
 
 /// Whether there is one.
-pub async fn has_uncounted(conn: &impl ConnectionTrait) -> Result<bool, Fault> {
+pub async fn has_uncounted(conn: &Conn) -> Result<bool, Fault> {
     Ok(deadline::Entity::find().filter(decided_uncounted()).one(conn).await?.is_some())
 }
 
@@ -334,7 +329,7 @@ pub async fn count(write: &Write, ids: &[Uuid], month: NaiveDate) -> Result<(), 
 }
 
 /// To what each clock belongs.
-pub async fn owners(conn: &impl ConnectionTrait, ids: &[Uuid]) -> Result<BTreeMap<Uuid, Uuid>, Fault> {
+pub async fn owners(conn: &Conn, ids: &[Uuid]) -> Result<BTreeMap<Uuid, Uuid>, Fault> {
     let rows = deadline::Entity::find()
         .filter(deadline::Column::Id.is_in(ids.iter().copied()))
         .all(conn)
@@ -348,7 +343,7 @@ impl Deadline {
         let known = self.breached;
         self.due_at = model::due_for_sweep(&self.sla.0).micros();
         self.breached = !self.sla.0.breaches().is_empty();
-        self.save(&**write).await?;
+        self.save(write).await?;
         if self.breached && !known {
             escalation::raise(write, self).await
         } else {

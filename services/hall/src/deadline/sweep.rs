@@ -21,7 +21,7 @@ pub async fn run(desk: &Desk) -> Result<usize, Fault> {
             continue;
         }
         let mut write = desk.db.open(&Call::background("hall", "sweep-deadlines")).await?;
-        let mut row = store::lock(&*write, &Scope::everything(), row.id).await?;
+        let mut row = store::lock(&write, &Scope::everything(), row.id).await?;
         if !row.live {
             continue;
         }

@@ -24,14 +24,14 @@ pub async fn record(desk: Desk, call: Call, request: RecordEstateInspectionReque
         return Err(Fault::from(Refusal::PanelDistance).field("panel_distance_mm"));
     }
     let inspector_id = fields::id("inspector_staff_id", &request.inspector_staff_id)?;
-    certified::inspector(&*write, &Scope::of(&call), inspector_id, &[Kind::SafetyInspection], inspected_on).await?;
+    certified::inspector(&write, &Scope::of(&call), inspector_id, &[Kind::SafetyInspection], inspected_on).await?;
 
-    let estate = match store::lock_by_code(&*write, &request.community_code).await? {
+    let estate = match store::lock_by_code(&write, &request.community_code).await? {
         // One of another branch looks like one that does not exist.
         Some(estate) if estate.branch != request.branch => return Err(Fault::not_found("estate", &request.community_code)),
         Some(mut estate) => {
             estate.name = request.name;
-            estate.save(&*write).await?;
+            estate.save(&write).await?;
             estate
         }
         None => {
@@ -42,7 +42,7 @@ pub async fn record(desk: Desk, call: Call, request: RecordEstateInspectionReque
                 branch: request.branch,
                 version: 1,
             };
-            estate.clone().insert(&*write).await?;
+            estate.clone().insert(&write).await?;
             estate
         }
     };
@@ -66,8 +66,8 @@ pub async fn record(desk: Desk, call: Call, request: RecordEstateInspectionReque
             inspected_date: Some(wire::date(inspected_on)),
         },
     );
-    inspection.insert(&*write).await?;
-    let inspections = store::inspections(&*write, estate.id).await?;
+    inspection.insert(&write).await?;
+    let inspections = store::inspections(&write, estate.id).await?;
     write
         .commit(RecordEstateInspectionResponse {
             estate: Some(estate.proto(&inspections)),

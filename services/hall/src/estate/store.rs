@@ -1,8 +1,8 @@
 use calendar::NaiveDate;
 use contracts::hearth::hall::v1 as proto;
-use database::{Scope, Scoped, find};
+use database::{Conn, Scope, Scoped, find};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use crate::rows::table;
@@ -34,7 +34,7 @@ impl Scoped for estate::Entity {
 }
 
 /// An estate that the caller may see.
-pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Estate, Fault> {
+pub async fn get(conn: &Conn, scope: &Scope, id: Uuid) -> Result<Estate, Fault> {
     find::<estate::Entity>(scope)
         .filter(estate::Column::Id.eq(id))
         .one(conn)
@@ -43,7 +43,7 @@ pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result
 }
 
 /// The estate of a community, held until the write has ended; of any branch, since the code is unique.
-pub async fn lock_by_code(conn: &impl ConnectionTrait, code: &str) -> Result<Option<Estate>, Fault> {
+pub async fn lock_by_code(conn: &Conn, code: &str) -> Result<Option<Estate>, Fault> {
     Ok(estate::Entity::find()
         .filter(estate::Column::CommunityCode.eq(code))
         .lock_exclusive()
@@ -51,7 +51,7 @@ pub async fn lock_by_code(conn: &impl ConnectionTrait, code: &str) -> Result<Opt
         .await?)
 }
 
-pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, code: &str) -> Result<Vec<Estate>, Fault> {
+pub async fn list(conn: &Conn, scope: &Scope, page: &Page, code: &str) -> Result<Vec<Estate>, Fault> {
     let mut select = find::<estate::Entity>(scope).order_by_asc(estate::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(estate::Column::Id.gt(after));
@@ -63,7 +63,7 @@ pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, code:
 }
 
 /// Inspections of an estate, in the order in which they were recorded.
-pub async fn inspections(conn: &impl ConnectionTrait, estate: Uuid) -> Result<Vec<Inspection>, Fault> {
+pub async fn inspections(conn: &Conn, estate: Uuid) -> Result<Vec<Inspection>, Fault> {
     Ok(inspection::Entity::find()
         .filter(inspection::Column::EstateId.eq(estate))
         .order_by_asc(inspection::Column::Id)

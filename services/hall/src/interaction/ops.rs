@@ -1,9 +1,8 @@
 use chrono::Datelike;
 use contracts::hearth::hall::v1::*;
-use database::{Begun, Scope, Write, numbers};
+use database::{Begun, Conn, Scope, Write, numbers};
 use ids::Phone;
 use rpc::{Call, Fault, page::Page, wire};
-use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use super::{
@@ -71,11 +70,11 @@ pub async fn receive(desk: Desk, call: Call, request: ReceiveInteractionRequest)
         rule_cited: String::new(),
         version: 1,
     };
-    row.clone().insert(&*write).await?;
+    row.clone().insert(&write).await?;
     story::note(&write, row.id, "RECEIVE", "", row.state.code(), "").await?;
     write.subject(row.id);
-    let notices = notices(&*write, &row, write.now().date()).await?;
-    let interaction = row.proto(&*write, &desk.vault).await?;
+    let notices = notices(&write, &row, write.now().date()).await?;
+    let interaction = row.proto(&write, &desk.vault).await?;
     write.commit(ReceiveInteractionResponse { interaction, notices }).await
 }
 
@@ -86,7 +85,7 @@ pub async fn record(desk: Desk, call: Call, request: RecordInteractionRequest) -
     };
     let mut row = load(&write, &call, &request.interaction_id, &request.etag).await?;
     if !request.badge_no.is_empty() {
-        conduct::wears(&*write, &call, &request.badge_no).await?;
+        conduct::wears(&write, &call, &request.badge_no).await?;
     } else if row.channel == Channel::Visit {
         return Err(Fault::from(Refusal::BadgeNeeded).field("badge_no"));
     }
@@ -105,8 +104,8 @@ pub async fn record(desk: Desk, call: Call, request: RecordInteractionRequest) -
     let clear = [(DETAIL, request.detail.as_str())];
     [row.detail] = desk.vault.seal_texts(&*write, row.id, clear).await.map_err(Fault::internal)?;
     take(&mut write, &mut row, Action::Record, "").await?;
-    let notices = notices(&*write, &row, write.now().date()).await?;
-    let interaction = row.proto(&*write, &desk.vault).await?;
+    let notices = notices(&write, &row, write.now().date()).await?;
+    let interaction = row.proto(&write, &desk.vault).await?;
     write.commit(RecordInteractionResponse { interaction, notices }).await
 }
 
@@ -126,7 +125,7 @@ pub async fn assign(desk: Desk, call: Call, request: AssignInteractionRequest) -
         let now = write.now();
         deadline::store::start(&write, row.id, &row.branch, PROMISE, |_| now).await?;
     }
-    let interaction = row.proto(&*write, &desk.vault).await?;
+    let interaction = row.proto(&write, &desk.vault).await?;
     write.commit(AssignInteractionResponse { interaction }).await
 }
 
@@ -141,7 +140,7 @@ pub async fn give_opinion(desk: Desk, call: Call, request: GiveOpinionRequest) -
     row.opinion_at = Some(write.now().micros());
     take(&mut write, &mut row, Action::GiveOpinion, "").await?;
     deadline::store::meet(&write, row.id, &[Clock::FirstResponse]).await?;
-    let interaction = row.proto(&*write, &desk.vault).await?;
+    let interaction = row.proto(&write, &desk.vault).await?;
     write.commit(GiveOpinionResponse { interaction }).await
 }
 
@@ -153,7 +152,7 @@ pub async fn link(desk: Desk, call: Call, request: LinkInteractionRequest) -> Re
     let mut row = load(&write, &call, &request.interaction_id, &request.etag).await?;
     let scope = Scope::of(&call);
     let to = if let Some(id) = fields::id_if("case_id", &request.case_id)? {
-        let case = case::store::get(&*write, &scope, id).await?;
+        let case = case::store::get(&write, &scope, id).await?;
         if case.branch != row.branch {
             return Err(Fault::not_found("case", id));
         }
@@ -163,7 +162,7 @@ pub async fn link(desk: Desk, call: Call, request: LinkInteractionRequest) -> Re
         id
     } else {
         let id = fields::id("complaint_id", &request.complaint_id)?;
-        let complaint = complaint::store::get(&*write, &scope, id).await?;
+        let complaint = complaint::store::get(&write, &scope, id).await?;
         if complaint.branch != row.branch {
             return Err(Fault::not_found("complaint", id));
         }
@@ -173,7 +172,7 @@ pub async fn link(desk: Desk, call: Call, request: LinkInteractionRequest) -> Re
         id
     };
     take(&mut write, &mut row, Action::Link, &to.to_string()).await?;
-    let interaction = row.proto(&*write, &desk.vault).await?;
+    let interaction = row.proto(&write, &desk.vault).await?;
     write.commit(LinkInteractionResponse { interaction }).await
 }
 
@@ -201,7 +200,7 @@ pub async fn close(desk: Desk, call: Call, request: CloseInteractionRequest) -> 
     row.rule_cited = request.rule_cited;
     take(&mut write, &mut row, Action::Close, outcome.code()).await?;
     ask_about(&mut write, &row).await?;
-    let interaction = row.proto(&*write, &desk.vault).await?;
+    let interaction = row.proto(&write, &desk.vault).await?;
     write.commit(CloseInteractionResponse { interaction }).await
 }
 
@@ -210,7 +209,7 @@ pub async fn ask_about(write: &mut Write, row: &Row) -> Result<Option<Draw>, Fau
     if row.channel != Channel::Visit {
         return Ok(None);
     }
-    let moves = story::of(&**write, row.id).await?;
+    let moves = story::of(write, row.id).await?;
     let known = row.account().is_some() || row.caller_phone.is_some();
     let happening = Happening {
         cause: Cause::CounterTransaction,
@@ -271,19 +270,19 @@ pub async fn reveal(desk: Desk, call: Call, request: RevealInteractionRequest) -
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let row = store::get(&*write, &Scope::of(&call), fields::id("interaction_id", &request.interaction_id)?).await?;
+    let row = store::get(&write, &Scope::of(&call), fields::id("interaction_id", &request.interaction_id)?).await?;
     write.subject(row.id);
     write.purpose(&request.purpose);
-    let interaction = row.proto(&*write, &desk.vault).await?;
+    let interaction = row.proto(&write, &desk.vault).await?;
     write.commit(RevealInteractionResponse { interaction }).await
 }
 
-async fn notices(conn: &impl ConnectionTrait, row: &Row, today: calendar::NaiveDate) -> Result<Vec<CustomerNotice>, Fault> {
+async fn notices(conn: &Conn, row: &Row, today: calendar::NaiveDate) -> Result<Vec<CustomerNotice>, Fault> {
     notice::of(conn, &row.party_id, row.account(), today).await
 }
 
 async fn load(write: &Write, call: &Call, id: &str, etag: &str) -> Result<Row, Fault> {
-    let row = store::lock(&**write, &Scope::of(call), fields::id("interaction_id", id)?).await?;
+    let row = store::lock(write, &Scope::of(call), fields::id("interaction_id", id)?).await?;
     row.check(etag)?;
     Ok(row)
 }
@@ -300,7 +299,7 @@ fn to(row: &Row, action: Action) -> Result<State, Fault> {
 async fn take(write: &mut Write, row: &mut Row, action: Action, reason: &str) -> Result<(), Fault> {
     let from = row.state;
     row.state = to(row, action)?;
-    row.save(&**write).await?;
+    row.save(write).await?;
     story::note(write, row.id, action.code(), from.code(), row.state.code(), reason).await?;
     write.subject(row.id);
     Ok(())

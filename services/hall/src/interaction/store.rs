@@ -1,7 +1,7 @@
 use contracts::hearth::hall::v1 as proto;
-use database::{Scope, Scoped, find};
+use database::{Conn, Scope, Scoped, find};
 use rpc::{Fault, page::Page};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 use vault::Vault;
 
@@ -59,7 +59,7 @@ impl Scoped for interaction::Entity {
 }
 
 /// An entry that the caller may see.
-pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Interaction, Fault> {
+pub async fn get(conn: &Conn, scope: &Scope, id: Uuid) -> Result<Interaction, Fault> {
     find::<interaction::Entity>(scope)
         .filter(interaction::Column::Id.eq(id))
         .one(conn)
@@ -68,7 +68,7 @@ pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result
 }
 
 /// The same, held until the write has ended.
-pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Interaction, Fault> {
+pub async fn lock(conn: &Conn, scope: &Scope, id: Uuid) -> Result<Interaction, Fault> {
     find::<interaction::Entity>(scope)
         .filter(interaction::Column::Id.eq(id))
         .lock_exclusive()
@@ -86,7 +86,7 @@ pub struct Wanted {
     pub case_id: Option<Uuid>,
 }
 
-pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, wanted: &Wanted) -> Result<Vec<Interaction>, Fault> {
+pub async fn list(conn: &Conn, scope: &Scope, page: &Page, wanted: &Wanted) -> Result<Vec<Interaction>, Fault> {
     let mut select = find::<interaction::Entity>(scope).order_by_asc(interaction::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(interaction::Column::Id.gt(after));
@@ -113,7 +113,7 @@ impl Interaction {
     }
 
     /// The entry with what is sealed of it opened.
-    pub async fn proto(self, conn: &impl ConnectionTrait, vault: &Vault) -> Result<Option<proto::Interaction>, Fault> {
+    pub async fn proto(self, conn: &Conn, vault: &Vault) -> Result<Option<proto::Interaction>, Fault> {
         Ok(opened(conn, vault, &[self]).await?.pop())
     }
 
@@ -154,7 +154,7 @@ impl Interaction {
 }
 
 /// Entries with what is sealed of them opened, empty where it was erased; answers are masked by the frame.
-pub async fn opened(conn: &impl ConnectionTrait, vault: &Vault, rows: &[Interaction]) -> Result<Vec<proto::Interaction>, Fault> {
+pub async fn opened(conn: &Conn, vault: &Vault, rows: &[Interaction]) -> Result<Vec<proto::Interaction>, Fault> {
     let callers = rows
         .iter()
         .flat_map(|row| [(row.id, NAME, row.caller_name.as_deref()), (row.id, PHONE, row.caller_phone.as_deref())]);

@@ -43,11 +43,11 @@ async fn published(write: &mut Write, event: FeeItemPublished) -> Result<(), Fau
         customer_classes: Packed(event.customer_classes),
     };
     write.subject(fee.id);
-    fee.insert(&**write).await
+    fee.insert(write).await
 }
 
 async fn withdrawn(write: &mut Write, event: FeeItemWithdrawn) -> Result<(), Fault> {
     let id = Uuid::try_parse(&event.fee_item_id).map_err(Fault::internal)?;
     write.subject(id);
-    store::end_fee(&**write, id, wire::date_of(event.until_date.as_ref(), "until_date")?).await
+    store::end_fee(write, id, wire::date_of(event.until_date.as_ref(), "until_date")?).await
 }

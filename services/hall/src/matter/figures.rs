@@ -33,7 +33,7 @@ pub async fn run(desk: &Desk) -> Result<usize, Fault> {
 
 async fn tell(desk: &Desk, this_month: NaiveDate, last_month: NaiveDate) -> Result<usize, Fault> {
     let mut write = desk.db.open(&Call::background("hall", "tell-figures")).await?;
-    let told = store::last_month(&*write).await?;
+    let told = store::last_month(&write).await?;
     if told.is_some_and(|told| told >= last_month) {
         return Ok(0);
     }
@@ -49,7 +49,7 @@ async fn tell(desk: &Desk, this_month: NaiveDate, last_month: NaiveDate) -> Resu
         deadline::store::count(&write, ids, *month).await?;
     }
     store::keep(&write, figures).await?;
-    store::told(&*write, last_month, write.now().micros()).await?;
+    store::told(&write, last_month, write.now().micros()).await?;
     write.subject(last_month);
     write.close().await?;
     Ok(counted.values().map(Vec::len).sum())

@@ -1,9 +1,8 @@
 use calendar::NaiveDate;
 use chrono::Months;
 use contracts::hearth::hall::v1::*;
-use database::{Begun, Write};
+use database::{Begun, Conn, Write};
 use rpc::{Call, Fault, page::Page, wire};
-use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use super::{
@@ -33,14 +32,14 @@ pub async fn draft(desk: Desk, call: Call, request: DraftMatterRequest) -> Resul
         if kind != Kind::Commitment {
             return Err(Fault::from(Refusal::PromiseOfCommitment).field("promise_subject"));
         }
-        if deadline::store::in_force(&*write, &request.promise_subject, effective_on).await?.is_empty() {
+        if deadline::store::in_force(&write, &request.promise_subject, effective_on).await?.is_empty() {
             return Err(Fault::from(Refusal::PromiseUnknown).field("promise_subject"));
         }
     }
     let row = Row {
         id: Uuid::now_v7(),
         kind,
-        number: store::next_number(&*write, kind, &request.code).await?,
+        number: store::next_number(&write, kind, &request.code).await?,
         code: request.code,
         title: request.title,
         body: request.text,
@@ -64,7 +63,7 @@ pub async fn draft(desk: Desk, call: Call, request: DraftMatterRequest) -> Resul
         created_at: write.now().micros(),
         version: 1,
     };
-    row.clone().insert(&*write).await?;
+    row.clone().insert(&write).await?;
     story::note(&write, row.id, "DRAFT", "", row.state.code(), "").await?;
     write.subject(row.id);
     write
@@ -90,7 +89,7 @@ pub async fn publish(desk: Desk, call: Call, request: PublishMatterRequest) -> R
     row.published_by = call.subject().to_owned();
     row.published_at = Some(write.now().micros());
     take(&mut write, &mut row, Action::Publish, to, "").await?;
-    let told = Told::on(&*write, write.now().date()).await?;
+    let told = Told::on(&write, write.now().date()).await?;
     let answer = PublishMatterResponse {
         matter: Some(told.proto(&row)),
         compliance: told.compliance(),
@@ -108,7 +107,7 @@ pub async fn withdraw(desk: Desk, call: Call, request: WithdrawMatterRequest) ->
     row.withdrawn_at = Some(write.now().micros());
     row.withdrawn_reason = request.reason.clone();
     take(&mut write, &mut row, Action::Withdraw, to, &request.reason).await?;
-    let told = Told::on(&*write, write.now().date()).await?;
+    let told = Told::on(&write, write.now().date()).await?;
     let answer = WithdrawMatterResponse {
         matter: Some(told.proto(&row)),
         compliance: told.compliance(),
@@ -174,7 +173,7 @@ struct Told {
 }
 
 impl Told {
-    async fn on(conn: &impl ConnectionTrait, day: NaiveDate) -> Result<Self, Fault> {
+    async fn on(conn: &Conn, day: NaiveDate) -> Result<Self, Fault> {
         Ok(Self {
             matters: store::in_force(conn, day).await?,
             fees: store::fees(conn, day).await?,
@@ -206,7 +205,7 @@ impl Told {
 }
 
 async fn load(write: &Write, id: &str, etag: &str) -> Result<Row, Fault> {
-    let row = store::lock(&**write, fields::id("matter_id", id)?).await?;
+    let row = store::lock(write, fields::id("matter_id", id)?).await?;
     row.check(etag)?;
     Ok(row)
 }
@@ -223,7 +222,7 @@ fn to(row: &Row, action: Action) -> Result<State, Fault> {
 async fn take(write: &mut Write, row: &mut Row, action: Action, to: State, reason: &str) -> Result<(), Fault> {
     let from = row.state;
     row.state = to;
-    row.save(&**write).await?;
+    row.save(write).await?;
     story::note(write, row.id, action.code(), from.code(), to.code(), reason).await?;
     write.subject(row.id);
     Ok(())

@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 
 use calendar::NaiveDate;
 use contracts::hearth::hall::v1 as proto;
-use database::Write;
+use database::{Conn, Write};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::model::{self, Days, Figures, Kind, Place, State};
@@ -75,18 +75,18 @@ pub use figure::Model as FigureRow;
 pub use matter::Model as Matter;
 
 /// A version.
-pub async fn get(conn: &impl ConnectionTrait, id: Uuid) -> Result<Matter, Fault> {
+pub async fn get(conn: &Conn, id: Uuid) -> Result<Matter, Fault> {
     let found = matter::Entity::find_by_id(id).one(conn).await?;
     found.ok_or_else(|| Fault::not_found("matter", id))
 }
 
 /// The same, held until the write has ended.
-pub async fn lock(conn: &impl ConnectionTrait, id: Uuid) -> Result<Matter, Fault> {
+pub async fn lock(conn: &Conn, id: Uuid) -> Result<Matter, Fault> {
     let found = matter::Entity::find_by_id(id).lock_exclusive().one(conn).await?;
     found.ok_or_else(|| Fault::not_found("matter", id))
 }
 
-pub async fn list(conn: &impl ConnectionTrait, page: &Page, kind: Option<Kind>, code: &str) -> Result<Vec<Matter>, Fault> {
+pub async fn list(conn: &Conn, page: &Page, kind: Option<Kind>, code: &str) -> Result<Vec<Matter>, Fault> {
     let mut select = matter::Entity::find().order_by_asc(matter::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(matter::Column::Id.gt(after));
@@ -101,7 +101,7 @@ pub async fn list(conn: &impl ConnectionTrait, page: &Page, kind: Option<Kind>, 
 }
 
 /// Number of the next version of a matter.
-pub async fn next_number(conn: &impl ConnectionTrait, kind: Kind, code: &str) -> Result<i32, Fault> {
+pub async fn next_number(conn: &Conn, kind: Kind, code: &str) -> Result<i32, Fault> {
     let newest = matter::Entity::find()
         .filter(matter::Column::Kind.eq(kind))
         .filter(matter::Column::Code.eq(code))
@@ -112,7 +112,7 @@ pub async fn next_number(conn: &impl ConnectionTrait, kind: Kind, code: &str) ->
 }
 
 /// The matters in force on a day, by kind and code.
-pub async fn in_force(conn: &impl ConnectionTrait, day: NaiveDate) -> Result<Vec<Matter>, Fault> {
+pub async fn in_force(conn: &Conn, day: NaiveDate) -> Result<Vec<Matter>, Fault> {
     let begun = matter::Entity::find()
         .filter(matter::Column::State.eq(State::Published))
         .filter(matter::Column::EffectiveOn.lte(day))
@@ -122,7 +122,7 @@ pub async fn in_force(conn: &impl ConnectionTrait, day: NaiveDate) -> Result<Vec
 }
 
 /// The fees in force on a day, by code.
-pub async fn fees(conn: &impl ConnectionTrait, day: NaiveDate) -> Result<Vec<Fee>, Fault> {
+pub async fn fees(conn: &Conn, day: NaiveDate) -> Result<Vec<Fee>, Fault> {
     let begun = fee::Entity::find().filter(fee::Column::FromOn.lte(day)).all(conn).await?;
     Ok(newest(begun, |row| (row.code.clone(), row.days()), day))
 }
@@ -140,7 +140,7 @@ fn newest<T, K: Ord>(rows: Vec<T>, key: impl Fn(&T) -> (K, Days), day: NaiveDate
 }
 
 /// Ends a fee item on a day. One that was never published is a mistake of whoever told it.
-pub async fn end_fee(conn: &impl ConnectionTrait, id: Uuid, until: NaiveDate) -> Result<(), Fault> {
+pub async fn end_fee(conn: &Conn, id: Uuid, until: NaiveDate) -> Result<(), Fault> {
     let done = fee::Entity::update_many()
         .col_expr(fee::Column::UntilOn, sea_orm::sea_query::Expr::value(Some(until)))
         .filter(fee::Column::Id.eq(id))
@@ -154,13 +154,13 @@ pub async fn end_fee(conn: &impl ConnectionTrait, id: Uuid, until: NaiveDate) ->
 }
 
 /// The last month whose figures were told.
-pub async fn last_month(conn: &impl ConnectionTrait) -> Result<Option<NaiveDate>, Fault> {
+pub async fn last_month(conn: &Conn) -> Result<Option<NaiveDate>, Fault> {
     let row = month::Entity::find().order_by_desc(month::Column::Month).one(conn).await?;
     Ok(row.map(|row| row.month))
 }
 
 /// Notes that all months up to this one were told.
-pub async fn told(conn: &impl ConnectionTrait, month: NaiveDate, published_at: i64) -> Result<(), Fault> {
+pub async fn told(conn: &Conn, month: NaiveDate, published_at: i64) -> Result<(), Fault> {
     let row = month::Model {
         id: Uuid::now_v7(),
         month,
@@ -180,13 +180,13 @@ pub async fn keep(write: &Write, figures: Figures) -> Result<(), Fault> {
             kept: figure.kept,
             broken: figure.broken,
         };
-        row.insert(&**write).await?;
+        row.insert(write).await?;
     }
     Ok(())
 }
 
 /// The figures since a month, newest month first.
-pub async fn figures(conn: &impl ConnectionTrait, since: NaiveDate) -> Result<Vec<FigureRow>, Fault> {
+pub async fn figures(conn: &Conn, since: NaiveDate) -> Result<Vec<FigureRow>, Fault> {
     Ok(figure::Entity::find()
         .filter(figure::Column::Month.gte(since))
         .order_by_desc(figure::Column::Month)

@@ -42,10 +42,10 @@ pub async fn arrive(desk: Desk, call: Call, request: ArriveForOpeningRequest) ->
         advance(&mut write, &mut opening, Action::Arrive, "").await?;
     } else {
         opening.planned_on = None;
-        opening.save(&*write).await?;
+        opening.save(&write).await?;
         write.subject(opening.id);
     }
-    let opening = store::whole(&*write, &opening).await?;
+    let opening = store::whole(&write, &opening).await?;
     write
         .commit(ArriveForOpeningResponse {
             opening: Some(opening),
@@ -75,7 +75,7 @@ pub async fn pass_tightness(desk: Desk, call: Call, request: PassTightnessReques
         drop_pa,
     });
     advance(&mut write, &mut opening, Action::PassTightness, "").await?;
-    let opening = store::whole(&*write, &opening).await?;
+    let opening = store::whole(&write, &opening).await?;
     write.commit(PassTightnessResponse { opening: Some(opening) }).await
 }
 
@@ -86,7 +86,7 @@ pub async fn purge(desk: Desk, call: Call, request: PurgeLineRequest) -> Result<
     };
     let (mut opening, _) = at_work(&write, &call, &request.opening_id, &request.etag, Action::Purge).await?;
     advance(&mut write, &mut opening, Action::Purge, "").await?;
-    let opening = store::whole(&*write, &opening).await?;
+    let opening = store::whole(&write, &opening).await?;
     write.commit(PurgeLineResponse { opening: Some(opening) }).await
 }
 
@@ -97,7 +97,7 @@ pub async fn ignite(desk: Desk, call: Call, request: IgniteAppliancesRequest) ->
     };
     let (mut opening, _) = at_work(&write, &call, &request.opening_id, &request.etag, Action::Ignite).await?;
     advance(&mut write, &mut opening, Action::Ignite, "").await?;
-    let opening = store::whole(&*write, &opening).await?;
+    let opening = store::whole(&write, &opening).await?;
     write.commit(IgniteAppliancesResponse { opening: Some(opening) }).await
 }
 
@@ -109,7 +109,7 @@ pub async fn train_user(desk: Desk, call: Call, request: TrainUserRequest) -> Re
     let (mut opening, _) = at_work(&write, &call, &request.opening_id, &request.etag, Action::TrainUser).await?;
     opening.booklet_no = request.booklet_no;
     advance(&mut write, &mut opening, Action::TrainUser, "").await?;
-    let opening = store::whole(&*write, &opening).await?;
+    let opening = store::whole(&write, &opening).await?;
     write.commit(TrainUserResponse { opening: Some(opening) }).await
 }
 
@@ -127,7 +127,7 @@ pub async fn sign(desk: Desk, call: Call, request: SignOpeningRequest) -> Result
     opening.opened_on = Some(write.now().date());
     advance(&mut write, &mut opening, Action::Sign, "").await?;
     steps::store::add(&write, steps::model::Kind::InstallMeter, opening.id, &opening.branch, &()).await?;
-    let opening = store::whole(&*write, &opening).await?;
+    let opening = store::whole(&write, &opening).await?;
     let answer = write.commit(SignOpeningResponse { opening: Some(opening) }).await?;
     desk.bell.notify_one();
     Ok(answer)
@@ -158,7 +158,7 @@ pub async fn refuse_unsafe(desk: Desk, call: Call, request: RefuseUnsafeRequest)
         staff: None,
     };
     order::ops::return_to_pool(&mut write, &mut order, why).await?;
-    let opening = store::whole(&*write, &opening).await?;
+    let opening = store::whole(&write, &opening).await?;
     write.commit(RefuseUnsafeResponse { opening: Some(opening) }).await
 }
 
@@ -167,7 +167,7 @@ async fn at_work(write: &Write, call: &Call, id: &str, etag: &str, action: Actio
     let opening = load(write, call, id, etag).await?;
     check_step(&opening, action)?;
     let order = opening.order_id.ok_or_else(|| Fault::internal("an opening without a work order"))?;
-    let order = order::store::lock(&**write, &Scope::everything(), order).await?;
+    let order = order::store::lock(write, &Scope::everything(), order).await?;
     order::field::is_crew(write, &order, call, false).await?;
     Ok((opening, order))
 }

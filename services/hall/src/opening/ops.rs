@@ -28,6 +28,9 @@ use crate::{
     step as steps, story,
 };
 
+/// The first entry in the history of an opening.
+pub(super) const APPLY: &str = "APPLY";
+
 /// What archive says about those who apply.
 struct Applicant {
     branch: String,
@@ -81,8 +84,8 @@ pub async fn apply(desk: Desk, call: Call, request: ApplyForOpeningRequest) -> R
         created_at: write.now().micros(),
         version: 1,
     };
-    opening.clone().insert(&*write).await?;
-    story::note(&write, opening.id, "APPLY", "", opening.state.code(), "").await?;
+    opening.clone().insert(&write).await?;
+    story::note(&write, opening.id, APPLY, "", opening.state.code(), "").await?;
     write.subject(opening.id);
     write
         .commit(ApplyForOpeningResponse {
@@ -161,7 +164,7 @@ pub async fn approve_papers(desk: Desk, call: Call, request: ApprovePapersReques
     }
     opening.papers = Packed(papers);
     advance(&mut write, &mut opening, Action::ApprovePapers, "").await?;
-    let opening = store::whole(&*write, &opening).await?;
+    let opening = store::whole(&write, &opening).await?;
     write.commit(ApprovePapersResponse { opening: Some(opening) }).await
 }
 
@@ -175,7 +178,7 @@ pub async fn record_safety_review(desk: Desk, call: Call, request: RecordSafetyR
     let reviewed_on = wire::date_of(request.review_date.as_ref(), "review_date")?;
     fields::not_after("review_date", reviewed_on, write.now().date())?;
     let inspector_id = fields::id("inspector_staff_id", &request.inspector_staff_id)?;
-    certified::inspector(&*write, &Scope::of(&call), inspector_id, &[Kind::SafetyInspection], reviewed_on).await?;
+    certified::inspector(&write, &Scope::of(&call), inspector_id, &[Kind::SafetyInspection], reviewed_on).await?;
     let review = SafetyReview {
         id: Uuid::now_v7(),
         opening_id: opening.id,
@@ -186,10 +189,10 @@ pub async fn record_safety_review(desk: Desk, call: Call, request: RecordSafetyR
         created_at: write.now().micros(),
     };
     let safety_review_id = review.id.to_string();
-    review.insert(&*write).await?;
-    opening.save(&*write).await?;
+    review.insert(&write).await?;
+    opening.save(&write).await?;
     write.subject(opening.id);
-    let opening = store::whole(&*write, &opening).await?;
+    let opening = store::whole(&write, &opening).await?;
     write
         .commit(RecordSafetyReviewResponse {
             opening: Some(opening),
@@ -207,7 +210,7 @@ pub async fn sign_contract(desk: Desk, call: Call, request: SignContractRequest)
     check_step(&opening, Action::SignContract)?;
     let signed_on = wire::date_of(request.signed_date.as_ref(), "signed_date")?;
     fields::not_after("signed_date", signed_on, write.now().date())?;
-    if opening.non_resident && !store::safety_review(&*write, opening.id).await?.is_some_and(|review| review.passed) {
+    if opening.non_resident && !store::safety_review(&write, opening.id).await?.is_some_and(|review| review.passed) {
         return Err(Refusal::SafetyReviewMissing.into());
     }
     replace_parked(&write, &opening).await?;
@@ -219,9 +222,9 @@ pub async fn sign_contract(desk: Desk, call: Call, request: SignContractRequest)
         flagged: request.flagged_clauses_acknowledged,
     };
     steps::store::add(&write, steps::model::Kind::SignAgreement, opening.id, &opening.branch, &terms).await?;
-    opening.save(&*write).await?;
+    opening.save(&write).await?;
     write.subject(opening.id);
-    let opening = store::whole(&*write, &opening).await?;
+    let opening = store::whole(&write, &opening).await?;
     let answer = write.commit(SignContractResponse { opening: Some(opening) }).await?;
     desk.bell.notify_one();
     Ok(answer)
@@ -229,7 +232,7 @@ pub async fn sign_contract(desk: Desk, call: Call, request: SignContractRequest)
 
 /// A parked step is given up for a new one; one that is under way is waited for.
 async fn replace_parked(write: &Write, opening: &Opening) -> Result<(), Fault> {
-    match steps::store::open(&**write, opening.id).await? {
+    match steps::store::open(write, opening.id).await? {
         Some(step) if step.state == steps::model::State::Pending => Err(Fault::from(Refusal::StepUnderWay).meta("step_id", step.id)),
         Some(_) => steps::store::drop_open(write, opening.id).await,
         None => Ok(()),
@@ -244,7 +247,7 @@ pub async fn settle_fees(desk: Desk, call: Call, request: SettleFeesRequest) -> 
     let mut opening = load(&write, &call, &request.opening_id, &request.etag).await?;
     opening.receipts = Packed(request.receipt_nos);
     advance(&mut write, &mut opening, Action::SettleFees, "").await?;
-    let opening = store::whole(&*write, &opening).await?;
+    let opening = store::whole(&write, &opening).await?;
     write.commit(SettleFeesResponse { opening: Some(opening) }).await
 }
 
@@ -256,7 +259,7 @@ pub async fn accept_appliances(desk: Desk, call: Call, request: AcceptAppliances
     let mut opening = load(&write, &call, &request.opening_id, &request.etag).await?;
     check_step(&opening, Action::AcceptAppliances)?;
     let ids = fields::ids("appliance_acceptance_ids", &request.appliance_acceptance_ids)?;
-    let at_point = acceptance::store::appliances_at(&*write, opening.service_point_id).await?;
+    let at_point = acceptance::store::appliances_at(&write, opening.service_point_id).await?;
     // Those named and those that stand there are the same, and each is accepted: none can be left out.
     let refused = |id: &Uuid| !at_point.iter().any(|row| row.id == *id && row.passed && ids.contains(id));
     if let Some(id) = ids.iter().chain(at_point.iter().map(|row| &row.id)).find(|id| refused(id)) {
@@ -266,7 +269,7 @@ pub async fn accept_appliances(desk: Desk, call: Call, request: AcceptAppliances
     }
     opening.appliances = Packed(ids);
     advance(&mut write, &mut opening, Action::AcceptAppliances, "").await?;
-    let opening = store::whole(&*write, &opening).await?;
+    let opening = store::whole(&write, &opening).await?;
     write.commit(AcceptAppliancesResponse { opening: Some(opening) }).await
 }
 
@@ -281,7 +284,7 @@ pub async fn record_presence(desk: Desk, call: Call, request: RecordPresenceRequ
     let visited_on = wire::date_of(request.visit_date.as_ref(), "visit_date")?;
     fields::not_after("visit_date", visited_on, write.now().date())?;
     let witness_id = fields::id("witness_staff_id", &request.witness_staff_id)?;
-    certified::inspector(&*write, &Scope::of(&call), witness_id, acceptance::ops::INSPECTORS, visited_on).await?;
+    certified::inspector(&write, &Scope::of(&call), witness_id, acceptance::ops::INSPECTORS, visited_on).await?;
     let presence = Presence {
         id: Uuid::now_v7(),
         opening_id: opening.id,
@@ -292,10 +295,10 @@ pub async fn record_presence(desk: Desk, call: Call, request: RecordPresenceRequ
         created_at: write.now().micros(),
     };
     let (presence_id, adult) = (presence.id.to_string(), presence.adult);
-    presence.insert(&*write).await?;
-    opening.save(&*write).await?;
+    presence.insert(&write).await?;
+    opening.save(&write).await?;
     write.subject(opening.id);
-    let opening = store::whole(&*write, &opening).await?;
+    let opening = store::whole(&write, &opening).await?;
     write
         .commit(RecordPresenceResponse {
             opening: Some(opening),
@@ -318,7 +321,7 @@ pub async fn schedule(desk: Desk, call: Call, request: ScheduleOpeningRequest) -
     if opening.state == State::Rectify {
         proved(&write, &mut opening).await?;
     }
-    let profile = acceptance::store::profile(&*write, !opening.non_resident, planned_on).await?;
+    let profile = acceptance::store::profile(&write, !opening.non_resident, planned_on).await?;
     if i64::from(profile.openers) > i64::try_from(crew.len()).unwrap_or(i64::MAX) {
         return Err(Fault::from(Refusal::TwoOpenersNeeded).field("staff_ids").meta("needed", profile.openers));
     }
@@ -327,7 +330,7 @@ pub async fn schedule(desk: Desk, call: Call, request: ScheduleOpeningRequest) -
     opening.order_id = Some(order.id);
     opening.planned_on = Some(planned_on);
     advance(&mut write, &mut opening, Action::Schedule, "").await?;
-    let opening = store::whole(&*write, &opening).await?;
+    let opening = store::whole(&write, &opening).await?;
     write.commit(ScheduleOpeningResponse { opening: Some(opening) }).await
 }
 
@@ -348,7 +351,7 @@ async fn work_order(write: &mut Write, vault: &Vault, opening: &Opening, planned
         };
         return order::ops::file(write, vault, new).await;
     };
-    let mut order = order::store::lock(&**write, &Scope::everything(), id).await?;
+    let mut order = order::store::lock(write, &Scope::everything(), id).await?;
     if order.state != order::model::State::Pool {
         let why = order::ops::Return {
             action: order::model::Action::Withdraw,
@@ -367,17 +370,15 @@ async fn proved(write: &Write, opening: &mut Opening) -> Result<(), Fault> {
         return Ok(());
     };
     let proved = match proof(cause) {
-        Some(Proof::Pipe) => acceptance::store::last_pipe(&**write, opening.service_point_id)
+        Some(Proof::Pipe) => acceptance::store::last_pipe(write, opening.service_point_id)
             .await?
             .is_some_and(|row| row.passed && row.id > refusal),
         Some(Proof::Appliance) => {
-            let rows = acceptance::store::appliances_at(&**write, opening.service_point_id).await?;
+            let rows = acceptance::store::appliances_at(write, opening.service_point_id).await?;
             opening.appliances = Packed(rows.iter().map(|row| row.id).collect());
             rows.iter().all(|row| row.passed) && rows.iter().any(|row| row.id > refusal)
         }
-        Some(Proof::Presence) => store::last_presence(&**write, opening.id)
-            .await?
-            .is_some_and(|row| row.adult && row.id > refusal),
+        Some(Proof::Presence) => store::last_presence(write, opening.id).await?.is_some_and(|row| row.adult && row.id > refusal),
         None => false,
     };
     if proved {
@@ -394,7 +395,7 @@ pub async fn start_rectification(desk: Desk, call: Call, request: StartRectifica
     };
     let mut opening = load(&write, &call, &request.opening_id, &request.etag).await?;
     advance(&mut write, &mut opening, Action::Rectify, "").await?;
-    let opening = store::whole(&*write, &opening).await?;
+    let opening = store::whole(&write, &opening).await?;
     write.commit(StartRectificationResponse { opening: Some(opening) }).await
 }
 
@@ -405,14 +406,14 @@ pub async fn cancel(desk: Desk, call: Call, request: CancelOpeningRequest) -> Re
     };
     let mut opening = load(&write, &call, &request.opening_id, &request.etag).await?;
     check_step(&opening, Action::Cancel)?;
-    let open = steps::store::open(&*write, opening.id).await?;
+    let open = steps::store::open(&write, opening.id).await?;
     let under_way = open.as_ref().is_some_and(|step| step.state == steps::model::State::Pending);
     if opening.state == State::Signed && (open.is_none() || under_way) {
         return Err(Refusal::StepUnderWay.into());
     }
     advance(&mut write, &mut opening, Action::Cancel, &request.reason).await?;
     if let Some(id) = opening.order_id {
-        let mut order = order::store::lock(&*write, &Scope::everything(), id).await?;
+        let mut order = order::store::lock(&write, &Scope::everything(), id).await?;
         order::ops::give_up(&mut write, &mut order, "CANCELLED").await?;
     }
     // A step that is under way may have had its effect: it runs to its end first, and is taken back then.
@@ -427,7 +428,7 @@ pub async fn cancel(desk: Desk, call: Call, request: CancelOpeningRequest) -> Re
             account_id: opening.account_id.to_string(),
         },
     );
-    let opening = store::whole(&*write, &opening).await?;
+    let opening = store::whole(&write, &opening).await?;
     let answer = write.commit(CancelOpeningResponse { opening: Some(opening) }).await?;
     desk.bell.notify_one();
     Ok(answer)
@@ -457,7 +458,7 @@ pub async fn list(desk: Desk, call: Call, request: ListOpeningsRequest) -> Resul
 }
 
 pub async fn load(write: &Write, call: &Call, id: &str, etag: &str) -> Result<Opening, Fault> {
-    let opening = store::lock(&**write, &Scope::of(call), fields::id("opening_id", id)?).await?;
+    let opening = store::lock(write, &Scope::of(call), fields::id("opening_id", id)?).await?;
     opening.check(etag)?;
     Ok(opening)
 }
@@ -482,7 +483,7 @@ pub fn check_step(opening: &Opening, action: Action) -> Result<State, Fault> {
 pub async fn advance(write: &mut Write, opening: &mut Opening, action: Action, reason: &str) -> Result<(), Fault> {
     let (from, to) = (opening.state, check_step(opening, action)?);
     opening.state = to;
-    opening.save(&**write).await?;
+    opening.save(write).await?;
     story::note(write, opening.id, action.code(), from.code(), to.code(), reason).await?;
     write.subject(opening.id);
     Ok(())

@@ -50,7 +50,7 @@ pub async fn pass(desk: Desk, call: Call, request: PassReviewRequest) -> Result<
     opening.review = Packed(review);
     opening.meter_no = request.meter_no;
     advance(&mut write, &mut opening, Action::PassReview, "").await?;
-    let opening = store::whole(&*write, &opening).await?;
+    let opening = store::whole(&write, &opening).await?;
     write.commit(PassReviewResponse { opening: Some(opening) }).await
 }
 
@@ -118,18 +118,18 @@ async fn items(write: &Write, scope: &Scope, opening: &Opening, request: &PassRe
     let sealed = meter.is_some_and(|meter| !meter.seal_no.trim().is_empty());
 
     let pipe_id = fields::id("pipe_acceptance_id", &request.pipe_acceptance_id)?;
-    let pipe = acceptance::store::last_pipe(&**write, opening.service_point_id).await?;
+    let pipe = acceptance::store::last_pipe(write, opening.service_point_id).await?;
     let pipe = pipe.is_some_and(|row| row.id == pipe_id && row.passed && row.branch == opening.branch);
 
-    let current = acceptance::store::appliances_at(&**write, opening.service_point_id).await?;
+    let current = acceptance::store::appliances_at(write, opening.service_point_id).await?;
     let accepted = !current.is_empty() && current.iter().all(|row| row.passed && opening.appliances.0.contains(&row.id));
-    let profile = acceptance::store::profile(&**write, !opening.non_resident, today).await?;
+    let profile = acceptance::store::profile(write, !opening.non_resident, today).await?;
     let devices = !current.is_empty() && current.iter().all(|row| model::has_safety_devices(&row.appliance.0, &profile));
     let room = !current.is_empty() && current.iter().all(|row| model::room_is_allowed(&row.appliance.0));
     let appliances = current.iter().map(|row| row.id.to_string()).collect::<Vec<_>>().join(" ");
 
     let presence_id = fields::id("presence_id", &request.presence_id)?;
-    let present = store::presence(&**write, opening.id, presence_id).await?.is_some_and(|row| row.adult);
+    let present = store::presence(write, opening.id, presence_id).await?.is_some_and(|row| row.adult);
 
     let estate_id = fields::id("estate_id", &request.estate_id)?;
     let inspection = last_inspection(write, scope, opening, estate_id).await?;
@@ -158,7 +158,7 @@ fn is_ours(agreement: &Agreement, opening: &Opening) -> bool {
 
 /// The last inspection of the estate, if it passed and the premises lie there by archive's word.
 async fn last_inspection(write: &Write, scope: &Scope, opening: &Opening, estate: Uuid) -> Result<Option<Uuid>, Fault> {
-    let estate = match estate::store::get(&**write, scope, estate).await {
+    let estate = match estate::store::get(write, scope, estate).await {
         Ok(estate) => estate,
         Err(fault) if fault.code() == rpc::Code::NotFound => return Ok(None),
         Err(fault) => return Err(fault),
@@ -166,6 +166,6 @@ async fn last_inspection(write: &Write, scope: &Scope, opening: &Opening, estate
     if estate.branch != opening.branch || estate.community_code != opening.community_code {
         return Ok(None);
     }
-    let inspections = estate::store::inspections(&**write, estate.id).await?;
+    let inspections = estate::store::inspections(write, estate.id).await?;
     Ok(inspections.last().filter(|inspection| inspection.passed).map(|inspection| inspection.id))
 }

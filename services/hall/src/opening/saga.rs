@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{
     model::{Action, SignMethod, State},
-    ops::advance,
+    ops::{APPLY, advance},
     store::{self, Opening},
 };
 use crate::{
@@ -31,6 +31,7 @@ use crate::{
         model::Kind,
         store::{self as steps, Step},
     },
+    story,
 };
 
 /// What the customer signed.
@@ -59,7 +60,7 @@ pub async fn take(desk: &Desk, call: &Call, step: &Step) -> Result<(), Fault> {
     let Some(step) = steps::lock_pending(&write, step.id).await? else {
         return Ok(());
     };
-    let mut opening = store::lock(&*write, &Scope::everything(), step.story_id).await?;
+    let mut opening = store::lock(&write, &Scope::everything(), step.story_id).await?;
     let kind = step.kind;
     steps::done(&write, step).await?;
     write.subject(opening.id);
@@ -70,13 +71,13 @@ pub async fn take(desk: &Desk, call: &Call, step: &Step) -> Result<(), Fault> {
         }
         Kind::InstallMeter => {
             opening.installed = true;
-            opening.save(&*write).await?;
+            opening.save(&write).await?;
             steps::add(&write, Kind::ActivateAgreement, opening.id, &opening.branch, &()).await?;
         }
         Kind::ActivateAgreement => after_activation(&mut write, &mut opening).await?,
         Kind::RemoveInstallation => {
             opening.installed = false;
-            opening.save(&*write).await?;
+            opening.save(&write).await?;
             compensate(&write, &opening).await?;
         }
         Kind::VoidAgreement | Kind::CheckVendorPerson => {}
@@ -99,7 +100,7 @@ pub async fn compensate(write: &Write, opening: &Opening) -> Result<(), Fault> {
 /// An opening that was cancelled while archive was signing has an agreement to void.
 async fn after_signing(write: &mut Write, opening: &mut Opening) -> Result<(), Fault> {
     if opening.state == State::Cancelled {
-        opening.save(&**write).await?;
+        opening.save(write).await?;
         return compensate(write, opening).await;
     }
     advance(write, opening, Action::SignContract, "").await
@@ -107,12 +108,14 @@ async fn after_signing(write: &mut Write, opening: &mut Opening) -> Result<(), F
 
 async fn after_activation(write: &mut Write, opening: &mut Opening) -> Result<(), Fault> {
     advance(write, opening, Action::Open, "").await?;
-    let mut handlers = vec![];
+    // C-02: whoever moved it does not call, at the counter or on site; whoever only took it down may.
+    let moves = story::of(write, opening.id).await?;
+    let mut handlers: Vec<String> = moves.into_iter().filter(|step| step.action != APPLY).map(|step| step.actor).collect();
     if let Some(id) = opening.order_id {
-        let mut order = order::store::lock(&**write, &Scope::everything(), id).await?;
+        let mut order = order::store::lock(write, &Scope::everything(), id).await?;
         order::ops::take(write, &mut order, order::model::Action::Complete, "").await?;
         order::ops::done(write, &order).await?;
-        handlers = order::ops::handlers(write, &order).await?;
+        handlers.extend(order::ops::handlers(write, &order).await?);
     }
     let event = GasOpened {
         opening_id: opening.id.to_string(),

@@ -1,9 +1,9 @@
 use calendar::NaiveDate;
 use contracts::hearth::hall::v1 as proto;
-use database::{Scope, Scoped, find};
+use database::{Conn, Scope, Scoped, find};
 use money::Volume;
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -98,7 +98,7 @@ impl Scoped for opening::Entity {
 }
 
 /// An opening that the caller may see.
-pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Opening, Fault> {
+pub async fn get(conn: &Conn, scope: &Scope, id: Uuid) -> Result<Opening, Fault> {
     find::<opening::Entity>(scope)
         .filter(opening::Column::Id.eq(id))
         .one(conn)
@@ -107,12 +107,12 @@ pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result
 }
 
 /// The same, held until the write has ended.
-pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Opening, Fault> {
+pub async fn lock(conn: &Conn, scope: &Scope, id: Uuid) -> Result<Opening, Fault> {
     let select = find::<opening::Entity>(scope).filter(opening::Column::Id.eq(id)).lock_exclusive();
     select.one(conn).await?.ok_or_else(|| Fault::not_found("opening", id))
 }
 
-pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, state: Option<State>, account: Option<Uuid>) -> Result<Vec<Opening>, Fault> {
+pub async fn list(conn: &Conn, scope: &Scope, page: &Page, state: Option<State>, account: Option<Uuid>) -> Result<Vec<Opening>, Fault> {
     let mut select = find::<opening::Entity>(scope).order_by_asc(opening::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(opening::Column::Id.gt(after));
@@ -127,7 +127,7 @@ pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, state
 }
 
 /// The last safety review of an opening.
-pub async fn safety_review(conn: &impl ConnectionTrait, opening: Uuid) -> Result<Option<SafetyReview>, Fault> {
+pub async fn safety_review(conn: &Conn, opening: Uuid) -> Result<Option<SafetyReview>, Fault> {
     Ok(safety_review::Entity::find()
         .filter(safety_review::Column::OpeningId.eq(opening))
         .order_by_desc(safety_review::Column::Id)
@@ -136,7 +136,7 @@ pub async fn safety_review(conn: &impl ConnectionTrait, opening: Uuid) -> Result
 }
 
 /// A record of presence of an opening.
-pub async fn presence(conn: &impl ConnectionTrait, opening: Uuid, id: Uuid) -> Result<Option<Presence>, Fault> {
+pub async fn presence(conn: &Conn, opening: Uuid, id: Uuid) -> Result<Option<Presence>, Fault> {
     Ok(presence::Entity::find_by_id(id)
         .filter(presence::Column::OpeningId.eq(opening))
         .one(conn)
@@ -144,7 +144,7 @@ pub async fn presence(conn: &impl ConnectionTrait, opening: Uuid, id: Uuid) -> R
 }
 
 /// The last record of presence of an opening.
-pub async fn last_presence(conn: &impl ConnectionTrait, opening: Uuid) -> Result<Option<Presence>, Fault> {
+pub async fn last_presence(conn: &Conn, opening: Uuid) -> Result<Option<Presence>, Fault> {
     Ok(presence::Entity::find()
         .filter(presence::Column::OpeningId.eq(opening))
         .order_by_desc(presence::Column::Id)
@@ -153,7 +153,7 @@ pub async fn last_presence(conn: &impl ConnectionTrait, opening: Uuid) -> Result
 }
 
 /// The opening with the step in another service that has not ended.
-pub async fn whole(conn: &impl ConnectionTrait, opening: &Opening) -> Result<proto::Opening, Fault> {
+pub async fn whole(conn: &Conn, opening: &Opening) -> Result<proto::Opening, Fault> {
     let step = steps::store::open(conn, opening.id).await?.map(|step| proto::OpenStep {
         step_id: step.id.to_string(),
         kind: step.kind.code().to_owned(),

@@ -39,7 +39,7 @@ pub async fn accept(desk: Desk, call: Call, request: AcceptOrderRequest) -> Resu
         }
         false => Readiness::ReturnedToPool,
     };
-    let order = order.proto(&*write, &desk.vault).await?;
+    let order = order.proto(&write, &desk.vault).await?;
     write
         .commit(AcceptOrderResponse {
             order,
@@ -61,7 +61,7 @@ pub async fn arrive(desk: Desk, call: Call, request: ArriveOnSiteRequest) -> Res
     is_crew(&write, &order, &call, true).await?;
     let ready = arrive_certified(&mut write, &mut order, word).await?;
     let readiness = if ready { Readiness::Ready } else { Readiness::ReturnedToPool };
-    let order = order.proto(&*write, &desk.vault).await?;
+    let order = order.proto(&write, &desk.vault).await?;
     write
         .commit(ArriveOnSiteResponse {
             order,
@@ -112,8 +112,8 @@ async fn still_certified(write: &mut Write, order: &mut Order, word: Result<Word
             None => return Err(Fault::aborted("CONTENTION", "the crew has changed; try again")),
         },
         None => {
-            let members = staff::store::crew(&**write, &Scope::everything(), &order.crew.0).await?;
-            certified::first_without(&**write, &members, &word, kind, day)
+            let members = staff::store::crew(write, &Scope::everything(), &order.crew.0).await?;
+            certified::first_without(write, &members, &word, kind, day)
                 .await?
                 .map(|(member, why)| (Some(member), why))
         }
@@ -146,7 +146,7 @@ pub async fn make_safe(desk: Desk, call: Call, request: MakeSafeRequest) -> Resu
     check_step(&order, Action::MakeSafe)?;
     is_crew(&write, &order, &call, true).await?;
     take(&mut write, &mut order, Action::MakeSafe, "").await?;
-    let order = order.proto(&*write, &desk.vault).await?;
+    let order = order.proto(&write, &desk.vault).await?;
     write.commit(MakeSafeResponse { order }).await
 }
 
@@ -165,7 +165,7 @@ pub async fn report(desk: Desk, call: Call, request: ReportOrderRequest) -> Resu
     order.report = Some(Packed(report));
     order.reported_by = call.subject().to_owned();
     take(&mut write, &mut order, Action::Report, "").await?;
-    let order = order.proto(&*write, &desk.vault).await?;
+    let order = order.proto(&write, &desk.vault).await?;
     write.commit(ReportOrderResponse { order }).await
 }
 
@@ -183,7 +183,7 @@ pub async fn report_no_access(desk: Desk, call: Call, request: ReportNoAccessReq
     order.no_access = order.no_access.saturating_add(1);
     order.crew.0.clear();
     take(&mut write, &mut order, Action::NoAccess, &request.photo_file_ids.join(" ")).await?;
-    let order = order.proto(&*write, &desk.vault).await?;
+    let order = order.proto(&write, &desk.vault).await?;
     write.commit(ReportNoAccessResponse { order }).await
 }
 
@@ -192,7 +192,7 @@ pub async fn is_crew(write: &Write, order: &Order, call: &Call, by_phone: bool) 
     if by_phone && call.has(Role::Dispatcher) {
         return Ok(());
     }
-    let members = staff::store::crew(&**write, &Scope::everything(), &order.crew.0).await?;
+    let members = staff::store::crew(write, &Scope::everything(), &order.crew.0).await?;
     if members.iter().any(|member| member.login == call.subject()) {
         Ok(())
     } else {

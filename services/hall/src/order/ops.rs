@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Desk, callback,
     callback::{
-        model::{Cause, Contact},
+        model::{Cause, Contact, vendor_mark},
         plan::Happening,
         store::Draw,
     },
@@ -27,6 +27,9 @@ use crate::{
     staff::{self, certified, certified::Word},
     step as steps, story,
 };
+
+/// The first entry in the history of an order.
+const CREATE: &str = "CREATE";
 
 pub async fn create(desk: Desk, call: Call, request: CreateOrderRequest) -> Result<CreateOrderResponse, Fault> {
     let mut write = match desk.db.begin(&call, &request).await? {
@@ -44,7 +47,7 @@ pub async fn create(desk: Desk, call: Call, request: CreateOrderRequest) -> Resu
     let case_id = fields::id_if("case_id", &request.case_id)?;
     let mut utility: Option<Utility> = fields::pick_if(request.utility);
     if let Some(id) = case_id {
-        let case = case::store::lock(&*write, &Scope::of(&call), id).await?;
+        let case = case::store::lock(&write, &Scope::of(&call), id).await?;
         if case.branch != request.branch {
             return Err(Fault::not_found("case", id));
         }
@@ -70,7 +73,7 @@ pub async fn create(desk: Desk, call: Call, request: CreateOrderRequest) -> Resu
         },
     )
     .await?;
-    let order = order.proto(&*write, &desk.vault).await?;
+    let order = order.proto(&write, &desk.vault).await?;
     write.commit(CreateOrderResponse { order }).await
 }
 
@@ -119,13 +122,13 @@ pub async fn file(write: &mut Write, vault: &Vault, new: New) -> Result<Order, F
         utility: new.utility,
         version: 1,
     };
-    order.clone().insert(&**write).await?;
+    order.clone().insert(write).await?;
     let received = new.received;
     deadline::store::start(write, order.id, &order.branch, subject(order.kind, order.utility), |clock| {
         if clock == Clock::Acceptance { now } else { received }
     })
     .await?;
-    story::note(write, order.id, "CREATE", "", order.state.code(), "").await?;
+    story::note(write, order.id, CREATE, "", order.state.code(), "").await?;
     write.subject(order.id);
     Ok(order)
 }
@@ -143,7 +146,7 @@ pub async fn dispatch(desk: Desk, call: Call, request: DispatchOrderRequest) -> 
     let mut order = load(&write, &call, id, &request.etag).await?;
     moved_here(&order)?;
     dispatch_crew(&mut write, &mut order, &Scope::of(&call), &crew, &word?, planned_on).await?;
-    let order = order.proto(&*write, &desk.vault).await?;
+    let order = order.proto(&write, &desk.vault).await?;
     write.commit(DispatchOrderResponse { order }).await
 }
 
@@ -164,13 +167,13 @@ pub async fn dispatch_crew(write: &mut Write, order: &mut Order, scope: &Scope, 
     if crew.iter().zip(1..).any(|(id, next)| crew.iter().skip(next).any(|other| other == id)) {
         return Err(Fault::from(Refusal::StaffTwice).field("staff_ids"));
     }
-    let members = staff::store::crew(&**write, scope, crew).await?;
+    let members = staff::store::crew(write, scope, crew).await?;
     if let Some(gone) = members.iter().find(|member| member.state == staff::model::State::Left) {
         return Err(Fault::from(Refusal::StaffLeft).meta("staff_id", gone.id));
     }
     check_step(order, Action::Dispatch)?;
     if let Some(kind) = certificate(order.kind)
-        && let Some((member, why)) = certified::first_without(&**write, &members, word, kind, planned_on).await?
+        && let Some((member, why)) = certified::first_without(write, &members, word, kind, planned_on).await?
     {
         return Err(certified::refusal(member, why, kind));
     }
@@ -207,7 +210,7 @@ pub async fn offer(desk: Desk, call: Call, request: OfferOrderRequest) -> Result
         respond_by: Some(wire::time(respond_by)),
     };
     write.event(order.id, &event);
-    let order = order.proto(&*write, &desk.vault).await?;
+    let order = order.proto(&write, &desk.vault).await?;
     write.commit(OfferOrderResponse { order }).await
 }
 
@@ -225,7 +228,7 @@ pub async fn withdraw(desk: Desk, call: Call, request: WithdrawOrderRequest) -> 
         staff: None,
     };
     return_to_pool(&mut write, &mut order, why).await?;
-    let order = order.proto(&*write, &desk.vault).await?;
+    let order = order.proto(&write, &desk.vault).await?;
     write.commit(WithdrawOrderResponse { order }).await
 }
 
@@ -281,7 +284,7 @@ pub async fn complete(desk: Desk, call: Call, request: CompleteOrderRequest) -> 
     let mut order = judged(&write, &call, &request.order_id, &request.etag, Action::Complete).await?;
     take(&mut write, &mut order, Action::Complete, "").await?;
     done(&mut write, &order).await?;
-    let order = order.proto(&*write, &desk.vault).await?;
+    let order = order.proto(&write, &desk.vault).await?;
     write.commit(CompleteOrderResponse { order }).await
 }
 
@@ -293,7 +296,7 @@ pub async fn refuse(desk: Desk, call: Call, request: RefuseOrderRequest) -> Resu
     let mut order = judged(&write, &call, &request.order_id, &request.etag, Action::Refuse).await?;
     order.round = order.round.saturating_add(1);
     take(&mut write, &mut order, Action::Refuse, &request.reason).await?;
-    let order = order.proto(&*write, &desk.vault).await?;
+    let order = order.proto(&write, &desk.vault).await?;
     write.commit(RefuseOrderResponse { order }).await
 }
 
@@ -305,7 +308,7 @@ pub async fn cancel(desk: Desk, call: Call, request: CancelOrderRequest) -> Resu
     let mut order = load(&write, &call, fields::id("order_id", &request.order_id)?, &request.etag).await?;
     moved_here(&order)?;
     give_up(&mut write, &mut order, &request.reason).await?;
-    let order = order.proto(&*write, &desk.vault).await?;
+    let order = order.proto(&write, &desk.vault).await?;
     write.commit(CancelOrderResponse { order }).await
 }
 
@@ -365,13 +368,20 @@ pub async fn ask_about(write: &mut Write, order: &Order, handlers: Vec<String>, 
     callback::plan::plan(write, happening).await
 }
 
-/// Who has worked on an order: its crew, who reported it and who accepts it. Nobody of them asks the customer (C-02).
+/// Who has worked on an order: its crew, the vendors that it was offered to, and everybody who moved it, also those to whom it is given no more.
+/// Nobody of them asks the customer (C-02); whoever only took it down may.
 pub async fn handlers(write: &Write, order: &Order) -> Result<Vec<String>, Fault> {
-    let crew = staff::store::crew(&**write, &Scope::everything(), &order.crew.0).await?;
+    let crew = staff::store::crew(write, &Scope::everything(), &order.crew.0).await?;
     let mut handlers: Vec<String> = crew.into_iter().map(|member| member.login).collect();
     handlers.push(write.call().subject().to_owned());
-    if !order.reported_by.is_empty() {
-        handlers.push(order.reported_by.clone());
+    for step in story::of(write, order.id).await? {
+        if step.action == Action::Offer.code() {
+            let vendor = Uuid::try_parse(&step.reason).map_err(Fault::internal)?;
+            handlers.push(vendor_mark(vendor));
+        }
+        if step.action != CREATE {
+            handlers.push(step.actor);
+        }
     }
     Ok(handlers)
 }
@@ -414,7 +424,7 @@ fn planned(day: NaiveDate, today: NaiveDate) -> Result<(), Fault> {
 }
 
 pub(super) async fn load(write: &Write, call: &Call, id: Uuid, etag: &str) -> Result<Order, Fault> {
-    let order = store::lock(&**write, &Scope::of(call), id).await?;
+    let order = store::lock(write, &Scope::of(call), id).await?;
     order.check(etag)?;
     Ok(order)
 }
@@ -454,7 +464,7 @@ pub fn check_step(order: &Order, action: Action) -> Result<State, Fault> {
 pub async fn take(write: &mut Write, order: &mut Order, action: Action, reason: &str) -> Result<(), Fault> {
     let (from, to) = (order.state, check_step(order, action)?);
     order.state = to;
-    order.save(&**write).await?;
+    order.save(write).await?;
     story::note(write, order.id, action.code(), from.code(), to.code(), reason).await?;
     write.subject(order.id);
     Ok(())

@@ -1,9 +1,9 @@
 use calendar::{Instant, NaiveDate};
 use contracts::hearth::hall::v1 as proto;
-use database::{Scope, Scoped, find};
+use database::{Conn, Scope, Scoped, find};
 use money::Volume;
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use vault::Vault;
@@ -71,7 +71,7 @@ impl Scoped for order::Entity {
 }
 
 /// An order that the caller may see.
-pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Order, Fault> {
+pub async fn get(conn: &Conn, scope: &Scope, id: Uuid) -> Result<Order, Fault> {
     find::<order::Entity>(scope)
         .filter(order::Column::Id.eq(id))
         .one(conn)
@@ -80,7 +80,7 @@ pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result
 }
 
 /// The same, held until the write has ended.
-pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Order, Fault> {
+pub async fn lock(conn: &Conn, scope: &Scope, id: Uuid) -> Result<Order, Fault> {
     find::<order::Entity>(scope)
         .filter(order::Column::Id.eq(id))
         .lock_exclusive()
@@ -90,7 +90,7 @@ pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Resul
 }
 
 /// An order of a case that is neither completed nor cancelled.
-pub async fn open_of_case(conn: &impl ConnectionTrait, case: Uuid) -> Result<Option<Uuid>, Fault> {
+pub async fn open_of_case(conn: &Conn, case: Uuid) -> Result<Option<Uuid>, Fault> {
     let select = order::Entity::find()
         .filter(order::Column::CaseId.eq(case))
         .filter(order::Column::State.is_not_in([State::Completed, State::Cancelled]));
@@ -98,21 +98,14 @@ pub async fn open_of_case(conn: &impl ConnectionTrait, case: Uuid) -> Result<Opt
 }
 
 /// Orders whose vendor did not answer in time.
-pub async fn lapsed(conn: &impl ConnectionTrait, before: Instant, limit: u64) -> Result<Vec<Order>, Fault> {
+pub async fn lapsed(conn: &Conn, before: Instant, limit: u64) -> Result<Vec<Order>, Fault> {
     let select = order::Entity::find()
         .filter(order::Column::State.eq(State::Offered))
         .filter(order::Column::RespondBy.lt(before.micros()));
     Ok(select.order_by_asc(order::Column::RespondBy).limit(limit).all(conn).await?)
 }
 
-pub async fn list(
-    conn: &impl ConnectionTrait,
-    scope: &Scope,
-    page: &Page,
-    state: Option<State>,
-    kind: Option<Type>,
-    case: Option<Uuid>,
-) -> Result<Vec<Order>, Fault> {
+pub async fn list(conn: &Conn, scope: &Scope, page: &Page, state: Option<State>, kind: Option<Type>, case: Option<Uuid>) -> Result<Vec<Order>, Fault> {
     let mut select = find::<order::Entity>(scope).order_by_asc(order::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(order::Column::Id.gt(after));
@@ -176,7 +169,7 @@ impl Report {
 }
 
 /// Orders with what is sealed of them opened, empty where it was erased; answers are masked by the frame.
-pub async fn opened(conn: &impl ConnectionTrait, vault: &Vault, rows: &[Order]) -> Result<Vec<proto::Order>, Fault> {
+pub async fn opened(conn: &Conn, vault: &Vault, rows: &[Order]) -> Result<Vec<proto::Order>, Fault> {
     let texts = rows.iter().flat_map(|row| {
         let summary = row.report.as_ref().map_or("", |report| &report.0.summary);
         [(row.id, TASK, row.task.as_str()), (row.id, SUMMARY, summary)]
@@ -187,7 +180,7 @@ pub async fn opened(conn: &impl ConnectionTrait, vault: &Vault, rows: &[Order]) 
 
 impl Order {
     /// The order with what is sealed of it opened.
-    pub async fn proto(self, conn: &impl ConnectionTrait, vault: &Vault) -> Result<Option<proto::Order>, Fault> {
+    pub async fn proto(self, conn: &Conn, vault: &Vault) -> Result<Option<proto::Order>, Fault> {
         Ok(opened(conn, vault, &[self]).await?.pop())
     }
 

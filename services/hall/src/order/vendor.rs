@@ -61,7 +61,7 @@ async fn order(write: &Write, order: &str, vendor: &str, action: Action) -> Resu
     let (Ok(id), Ok(vendor)) = (Uuid::try_parse(order), Uuid::try_parse(vendor)) else {
         return Err(Fault::internal("an event without ids"));
     };
-    let order = match store::lock(&**write, &Scope::everything(), id).await {
+    let order = match store::lock(write, &Scope::everything(), id).await {
         Ok(order) => order,
         Err(fault) if fault.code() == rpc::Code::NotFound => return Ok(None),
         Err(fault) => return Err(fault),
@@ -121,7 +121,7 @@ async fn approved(write: &mut Write, event: WorkApproved) -> Result<(), Fault> {
     };
     ops::take(write, &mut order, Action::VendorApprove, "").await?;
     ops::done(write, &order).await?;
-    let broken = deadline::store::broken(&**write, order.id).await?;
+    let broken = deadline::store::broken(write, order.id).await?;
     let completed = WorkOrderCompleted {
         order_id: event.order_id,
         vendor_id: event.vendor_id,
@@ -159,7 +159,7 @@ pub async fn check_person(desk: &Desk, call: &Call, step: &steps::store::Step) -
     let Some(step) = steps::store::lock_pending(&write, step.id).await? else {
         return Ok(());
     };
-    let mut order = store::lock(&*write, &Scope::everything(), step.story_id).await?;
+    let mut order = store::lock(&write, &Scope::everything(), step.story_id).await?;
     if order.state == State::Checking && certified {
         ops::take(&mut write, &mut order, Action::Certify, "").await?;
         deadline::store::meet(&write, order.id, &[Clock::Acceptance]).await?;
@@ -184,7 +184,7 @@ pub async fn sweep(desk: &Desk) -> Result<usize, Fault> {
     let lapsed = store::lapsed(desk.db.reader(), before, BATCH).await?;
     for row in &lapsed {
         let mut write = desk.db.open(&Call::background("hall", "sweep-offers")).await?;
-        let mut order = store::lock(&*write, &Scope::everything(), row.id).await?;
+        let mut order = store::lock(&write, &Scope::everything(), row.id).await?;
         if order.state == State::Offered && order.respond_by.is_some_and(|by| by < before.micros()) {
             ops::return_to_pool(
                 &mut write,

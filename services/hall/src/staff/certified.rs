@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use calendar::NaiveDate;
 use contracts::hearth::vendor::v1::{CertificateKind, CheckCertifiedRequest, person_service_client::PersonServiceClient};
-use database::Scope;
+use database::{Conn, Scope};
 use rpc::{Call, Fault, wire};
-use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use super::{
@@ -58,7 +57,7 @@ pub async fn ask_person(desk: &Desk, call: &Call, person: Uuid, kind: Kind, day:
 }
 
 /// The certificate by which a member counts on a day; `None` for vendors' persons, whose certificates are kept elsewhere.
-pub async fn check(conn: &impl ConnectionTrait, member: &Staff, word: &Word, kind: Kind, day: NaiveDate) -> Result<Result<Option<Uuid>, NotCertified>, Fault> {
+pub async fn check(conn: &Conn, member: &Staff, word: &Word, kind: Kind, day: NaiveDate) -> Result<Result<Option<Uuid>, NotCertified>, Fault> {
     if member.employer == Employer::Vendor {
         if member.state == State::Left {
             return Ok(Err(NotCertified::StaffLeft));
@@ -75,13 +74,7 @@ pub async fn check(conn: &impl ConnectionTrait, member: &Staff, word: &Word, kin
 }
 
 /// The first member of a crew who does not count, and why.
-pub async fn first_without(
-    conn: &impl ConnectionTrait,
-    crew: &[Staff],
-    word: &Word,
-    kind: Kind,
-    day: NaiveDate,
-) -> Result<Option<(Uuid, NotCertified)>, Fault> {
+pub async fn first_without(conn: &Conn, crew: &[Staff], word: &Word, kind: Kind, day: NaiveDate) -> Result<Option<(Uuid, NotCertified)>, Fault> {
     for member in crew {
         if let Err(why) = check(conn, member, word, kind, day).await? {
             return Ok(Some((member.id, why)));
@@ -99,7 +92,7 @@ pub fn refusal(member: Uuid, why: NotCertified, kind: Kind) -> Fault {
 }
 
 /// Refuses an inspector of own staff who holds none of the kinds on the day.
-pub async fn inspector(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid, kinds: &[Kind], day: NaiveDate) -> Result<(), Fault> {
+pub async fn inspector(conn: &Conn, scope: &Scope, id: Uuid, kinds: &[Kind], day: NaiveDate) -> Result<(), Fault> {
     let member = store::get(conn, scope, id).await?;
     if member.employer == Employer::Vendor {
         return Err(Fault::from(Refusal::CertificateKeptByVendor).meta("staff_id", id));

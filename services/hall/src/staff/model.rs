@@ -13,6 +13,32 @@ codes! {
 }
 
 codes! {
+    /// What is done with a member; a certificate may be taken back from somebody who has left.
+    pub enum MemberAction {
+        AssignPosts = 1 "ASSIGN_POSTS",
+        Train = 2 "TRAIN",
+        Certify = 3 "CERTIFY",
+        End = 4 "END",
+    }
+}
+
+/// Every step of a member that there is.
+pub const MEMBER_STEPS: &[(State, MemberAction, State)] = &[
+    (State::Active, MemberAction::AssignPosts, State::Active),
+    (State::Active, MemberAction::Train, State::Active),
+    (State::Active, MemberAction::Certify, State::Active),
+    (State::Active, MemberAction::End, State::Left),
+];
+
+/// The state of a member after a step; `None` where there is no such step.
+pub fn member_step(from: State, action: MemberAction) -> Option<State> {
+    MEMBER_STEPS
+        .iter()
+        .find(|(state, step, _)| *state == from && *step == action)
+        .map(|(_, _, to)| *to)
+}
+
+codes! {
     /// Who employs a member.
     pub enum Employer {
         Own = 1 "OWN",
@@ -255,6 +281,22 @@ mod tests {
             let theirs = contracts::hearth::vendor::v1::CertificateKind::try_from(kind.number()).unwrap();
             assert_eq!(theirs.as_str_name(), format!("CERTIFICATE_KIND_{}", kind.code()));
         }
+    }
+
+    /// All pairs of state and action: the legal ones, and that there is no other.
+    #[test]
+    fn a_member_takes_these_steps_and_no_other() {
+        let mut found = vec![];
+        for from in State::ALL {
+            for action in MemberAction::ALL {
+                if let Some(to) = member_step(*from, *action) {
+                    found.push(format!("{} {} {}", from.code(), action.code(), to.code()));
+                }
+            }
+        }
+        let legal = ["ACTIVE ASSIGN_POSTS ACTIVE", "ACTIVE TRAIN ACTIVE", "ACTIVE CERTIFY ACTIVE", "ACTIVE END LEFT"];
+        assert_eq!(found, legal);
+        assert_eq!(MEMBER_STEPS.len(), legal.len(), "no pair stands twice");
     }
 
     #[test]

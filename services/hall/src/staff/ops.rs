@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     certified,
-    model::{Action, CertificateState, Employer, Kind, State, TrainingKind, allowed, step},
+    model::{Action, CertificateState, Employer, Kind, MemberAction, State, TrainingKind, allowed, member_step, step},
     store::{self, Certificate, Staff, Training},
 };
 use crate::{Desk, codes::Code, fields, refusal::Refusal, rows::Packed};
@@ -36,9 +36,9 @@ pub async fn register(desk: Desk, call: Call, request: RegisterStaffRequest) -> 
         created_at: write.now().micros(),
         version: 1,
     };
-    staff.clone().insert(&*write).await?;
+    staff.clone().insert(&write).await?;
     changed(&mut write, staff.id);
-    let staff = store::whole(&*write, &staff, write.now().date()).await?;
+    let staff = store::whole(&write, &staff, write.now().date()).await?;
     write.commit(RegisterStaffResponse { staff: Some(staff) }).await
 }
 
@@ -47,7 +47,7 @@ pub async fn assign_posts(desk: Desk, call: Call, request: AssignPostsRequest) -
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let mut staff = active(&write, &call, &request.staff_id, &request.etag).await?;
+    let mut staff = taken(&write, &call, &request.staff_id, &request.etag, MemberAction::AssignPosts).await?;
     staff.posts = Packed(posts(&request.posts)?);
     let staff = save(&mut write, &mut staff).await?;
     write.commit(AssignPostsResponse { staff: Some(staff) }).await
@@ -58,8 +58,7 @@ pub async fn end(desk: Desk, call: Call, request: EndStaffRequest) -> Result<End
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let mut staff = active(&write, &call, &request.staff_id, &request.etag).await?;
-    staff.state = State::Left;
+    let mut staff = taken(&write, &call, &request.staff_id, &request.etag, MemberAction::End).await?;
     let staff = save(&mut write, &mut staff).await?;
     write.commit(EndStaffResponse { staff: Some(staff) }).await
 }
@@ -69,7 +68,7 @@ pub async fn record_training(desk: Desk, call: Call, request: RecordTrainingRequ
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let mut staff = active(&write, &call, &request.staff_id, &request.etag).await?;
+    let mut staff = taken(&write, &call, &request.staff_id, &request.etag, MemberAction::Train).await?;
     let passed_on = wire::date_of(request.passed_date.as_ref(), "passed_date")?;
     fields::not_after("passed_date", passed_on, write.now().date())?;
     let kind: TrainingKind = fields::pick("kind", request.kind)?;
@@ -80,7 +79,7 @@ pub async fn record_training(desk: Desk, call: Call, request: RecordTrainingRequ
         authority: request.authority,
         passed_on,
     }
-    .insert(&*write)
+    .insert(&write)
     .await?;
     let staff = save(&mut write, &mut staff).await?;
     write.commit(RecordTrainingResponse { staff: Some(staff) }).await
@@ -91,7 +90,7 @@ pub async fn record_certificate(desk: Desk, call: Call, request: RecordCertifica
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let mut staff = active(&write, &call, &request.staff_id, &request.etag).await?;
+    let mut staff = taken(&write, &call, &request.staff_id, &request.etag, MemberAction::Certify).await?;
     if staff.employer == Employer::Vendor {
         return Err(Refusal::CertificateKeptByVendor.into());
     }
@@ -119,7 +118,7 @@ pub async fn record_certificate(desk: Desk, call: Call, request: RecordCertifica
     };
     let certificate_id = certificate.id.to_string();
     write.subject(certificate.id);
-    certificate.insert(&*write).await?;
+    certificate.insert(&write).await?;
     let staff = save(&mut write, &mut staff).await?;
     write
         .commit(RecordCertificateResponse {
@@ -134,13 +133,13 @@ pub async fn confirm_certificate(desk: Desk, call: Call, request: ConfirmCertifi
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let mut staff = active(&write, &call, &request.staff_id, &request.etag).await?;
+    let mut staff = taken(&write, &call, &request.staff_id, &request.etag, MemberAction::Certify).await?;
     let certificate = of(&write, &staff, &request.certificate_id).await?;
     if certificate.recorded_by == call.subject() {
         return Err(Refusal::SecondPersonNeeded.into());
     }
     let to = take(&certificate, Action::Confirm, &write)?;
-    store::move_certificate(&*write, certificate.id, to, None).await?;
+    store::move_certificate(&write, certificate.id, to, None).await?;
     write.subject(certificate.id);
     let staff = save(&mut write, &mut staff).await?;
     write.commit(ConfirmCertificateResponse { staff: Some(staff) }).await
@@ -152,12 +151,12 @@ pub async fn revoke_certificate(desk: Desk, call: Call, request: RevokeCertifica
         Begun::Replay(answer) => return Ok(answer),
     };
     let scope = Scope::of(&call);
-    let mut staff = store::lock(&*write, &scope, fields::id("staff_id", &request.staff_id)?).await?;
+    let mut staff = store::lock(&write, &scope, fields::id("staff_id", &request.staff_id)?).await?;
     staff.check(&request.etag)?;
     let certificate = of(&write, &staff, &request.certificate_id).await?;
     let to = take(&certificate, Action::Revoke, &write)?;
     let today = write.now().date();
-    store::move_certificate(&*write, certificate.id, to, Some(today)).await?;
+    store::move_certificate(&write, certificate.id, to, Some(today)).await?;
     crate::story::note(
         &write,
         certificate.id,
@@ -193,7 +192,7 @@ pub async fn reveal(desk: Desk, call: Call, request: RevealStaffRequest) -> Resu
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let staff = store::get(&*write, &Scope::of(&call), fields::id("staff_id", &request.staff_id)?).await?;
+    let staff = store::get(&write, &Scope::of(&call), fields::id("staff_id", &request.staff_id)?).await?;
     write.subject(staff.id);
     write.purpose(&request.purpose);
     write.commit(RevealStaffResponse { name: staff.name }).await
@@ -236,20 +235,17 @@ fn posts(numbers: &[i32]) -> Result<Vec<super::model::Post>, Fault> {
     Ok(posts)
 }
 
-/// A member in service, at the version that the caller has seen.
-async fn active(write: &Write, call: &Call, id: &str, etag: &str) -> Result<Staff, Fault> {
-    let staff = store::lock(&**write, &Scope::of(call), fields::id("staff_id", id)?).await?;
+/// A member after a step, at the version that the caller has seen.
+async fn taken(write: &Write, call: &Call, id: &str, etag: &str, action: MemberAction) -> Result<Staff, Fault> {
+    let mut staff = store::lock(write, &Scope::of(call), fields::id("staff_id", id)?).await?;
     staff.check(etag)?;
-    if staff.state == State::Left {
-        Err(Refusal::StaffLeft.into())
-    } else {
-        Ok(staff)
-    }
+    staff.state = member_step(staff.state, action).ok_or(Refusal::StaffLeft)?;
+    Ok(staff)
 }
 
 async fn of(write: &Write, staff: &Staff, id: &str) -> Result<Certificate, Fault> {
     let id = fields::id("certificate_id", id)?;
-    let certificate = store::lock_certificate(&**write, id).await?;
+    let certificate = store::lock_certificate(write, id).await?;
     certificate
         .filter(|c| c.staff_id == staff.id)
         .ok_or_else(|| Fault::not_found("certificate", id))
@@ -266,9 +262,9 @@ fn take(certificate: &Certificate, action: Action, write: &Write) -> Result<Cert
 }
 
 async fn save(write: &mut Write, staff: &mut Staff) -> Result<StaffMember, Fault> {
-    staff.save(&**write).await?;
+    staff.save(write).await?;
     changed(write, staff.id);
-    store::whole(&**write, staff, write.now().date()).await
+    store::whole(write, staff, write.now().date()).await
 }
 
 fn changed(write: &mut Write, id: Uuid) {

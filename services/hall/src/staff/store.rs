@@ -1,8 +1,8 @@
 use calendar::NaiveDate;
 use contracts::hearth::hall::v1 as proto;
-use database::{Scope, Scoped, find};
+use database::{Conn, Scope, Scoped, find};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::model::{self, CertificateState, Employer, Kind, Post, State, TrainingKind};
@@ -78,7 +78,7 @@ impl Scoped for warning::Entity {
 }
 
 /// A member that the caller may see.
-pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Staff, Fault> {
+pub async fn get(conn: &Conn, scope: &Scope, id: Uuid) -> Result<Staff, Fault> {
     find::<staff::Entity>(scope)
         .filter(staff::Column::Id.eq(id))
         .one(conn)
@@ -87,7 +87,7 @@ pub async fn get(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result
 }
 
 /// The same, held until the write has ended.
-pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Staff, Fault> {
+pub async fn lock(conn: &Conn, scope: &Scope, id: Uuid) -> Result<Staff, Fault> {
     find::<staff::Entity>(scope)
         .filter(staff::Column::Id.eq(id))
         .lock_exclusive()
@@ -97,12 +97,12 @@ pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Resul
 }
 
 /// The member who signs in by a name; nobody is bound by a branch to see himself.
-pub async fn of_login(conn: &impl ConnectionTrait, login: &str) -> Result<Option<Staff>, Fault> {
+pub async fn of_login(conn: &Conn, login: &str) -> Result<Option<Staff>, Fault> {
     Ok(staff::Entity::find().filter(staff::Column::Login.eq(login)).one(conn).await?)
 }
 
 /// Members by their ids, in the order of the ids.
-pub async fn crew(conn: &impl ConnectionTrait, scope: &Scope, ids: &[Uuid]) -> Result<Vec<Staff>, Fault> {
+pub async fn crew(conn: &Conn, scope: &Scope, ids: &[Uuid]) -> Result<Vec<Staff>, Fault> {
     let found = find::<staff::Entity>(scope)
         .filter(staff::Column::Id.is_in(ids.iter().copied()))
         .all(conn)
@@ -118,7 +118,7 @@ pub async fn crew(conn: &impl ConnectionTrait, scope: &Scope, ids: &[Uuid]) -> R
         .collect()
 }
 
-pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, post: Option<Post>) -> Result<Vec<Staff>, Fault> {
+pub async fn list(conn: &Conn, scope: &Scope, page: &Page, post: Option<Post>) -> Result<Vec<Staff>, Fault> {
     let mut select = find::<staff::Entity>(scope).order_by_asc(staff::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(staff::Column::Id.gt(after));
@@ -130,7 +130,7 @@ pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, post:
     Ok(select.all(conn).await?)
 }
 
-pub async fn certificates(conn: &impl ConnectionTrait, staff: Uuid) -> Result<Vec<Certificate>, Fault> {
+pub async fn certificates(conn: &Conn, staff: Uuid) -> Result<Vec<Certificate>, Fault> {
     Ok(certificate::Entity::find()
         .filter(certificate::Column::StaffId.eq(staff))
         .order_by_asc(certificate::Column::Id)
@@ -138,7 +138,7 @@ pub async fn certificates(conn: &impl ConnectionTrait, staff: Uuid) -> Result<Ve
         .await?)
 }
 
-pub async fn trainings(conn: &impl ConnectionTrait, staff: Uuid) -> Result<Vec<Training>, Fault> {
+pub async fn trainings(conn: &Conn, staff: Uuid) -> Result<Vec<Training>, Fault> {
     Ok(training::Entity::find()
         .filter(training::Column::StaffId.eq(staff))
         .order_by_asc(training::Column::Id)
@@ -147,7 +147,7 @@ pub async fn trainings(conn: &impl ConnectionTrait, staff: Uuid) -> Result<Vec<T
 }
 
 /// Moves a certificate; its other columns never change.
-pub async fn move_certificate(conn: &impl ConnectionTrait, id: Uuid, state: CertificateState, revoked_on: Option<NaiveDate>) -> Result<(), Fault> {
+pub async fn move_certificate(conn: &Conn, id: Uuid, state: CertificateState, revoked_on: Option<NaiveDate>) -> Result<(), Fault> {
     let update = certificate::Entity::update_many()
         .col_expr(certificate::Column::State, sea_orm::sea_query::Expr::value(state))
         .col_expr(certificate::Column::RevokedOn, sea_orm::sea_query::Expr::value(revoked_on))
@@ -157,7 +157,7 @@ pub async fn move_certificate(conn: &impl ConnectionTrait, id: Uuid, state: Cert
 }
 
 /// Notes the smallest mark at which a warning was given.
-pub async fn warned(conn: &impl ConnectionTrait, id: Uuid, mark: i32) -> Result<(), Fault> {
+pub async fn warned(conn: &Conn, id: Uuid, mark: i32) -> Result<(), Fault> {
     certificate::Entity::update_many()
         .col_expr(certificate::Column::Warned, mark.into())
         .filter(certificate::Column::Id.eq(id))
@@ -167,7 +167,7 @@ pub async fn warned(conn: &impl ConnectionTrait, id: Uuid, mark: i32) -> Result<
 }
 
 /// Certificates whose state or warnings lag behind the day; a run is idle where there is none.
-pub async fn lagging(conn: &impl ConnectionTrait, today: NaiveDate, limit: u64) -> Result<Vec<Certificate>, Fault> {
+pub async fn lagging(conn: &Conn, today: NaiveDate, limit: u64) -> Result<Vec<Certificate>, Fault> {
     use certificate::Column;
     use sea_orm::Condition;
     let within = |days: i32| today.checked_add_signed(calendar::TimeDelta::days(i64::from(days))).unwrap_or(NaiveDate::MAX);
@@ -196,11 +196,11 @@ pub async fn lagging(conn: &impl ConnectionTrait, today: NaiveDate, limit: u64) 
 }
 
 /// A certificate, held until the write has ended.
-pub async fn lock_certificate(conn: &impl ConnectionTrait, id: Uuid) -> Result<Option<Certificate>, Fault> {
+pub async fn lock_certificate(conn: &Conn, id: Uuid) -> Result<Option<Certificate>, Fault> {
     Ok(certificate::Entity::find_by_id(id).lock_exclusive().one(conn).await?)
 }
 
-pub async fn warnings(conn: &impl ConnectionTrait, scope: &Scope, page: &Page) -> Result<Vec<Warning>, Fault> {
+pub async fn warnings(conn: &Conn, scope: &Scope, page: &Page) -> Result<Vec<Warning>, Fault> {
     let mut select = find::<warning::Entity>(scope).order_by_asc(warning::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(warning::Column::Id.gt(after));
@@ -258,7 +258,7 @@ impl Staff {
 }
 
 /// The member with certificates and trainings as they stand today.
-pub async fn whole(conn: &impl ConnectionTrait, staff: &Staff, today: NaiveDate) -> Result<proto::StaffMember, Fault> {
+pub async fn whole(conn: &Conn, staff: &Staff, today: NaiveDate) -> Result<proto::StaffMember, Fault> {
     let certificates = certificates(conn, staff.id).await?.iter().map(|c| c.proto(today)).collect();
     let trainings = trainings(conn, staff.id).await?;
     let trainings = trainings.into_iter().map(|t| proto::Training {

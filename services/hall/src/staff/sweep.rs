@@ -26,7 +26,7 @@ pub async fn run(desk: &Desk) -> Result<usize, Fault> {
 async fn one(desk: &Desk, id: Uuid) -> Result<(), Fault> {
     let mut write = desk.db.open(&Call::background("hall", "sweep-certificates")).await?;
     let today = write.now().date();
-    let Some(certificate) = store::lock_certificate(&*write, id).await? else {
+    let Some(certificate) = store::lock_certificate(&write, id).await? else {
         return Ok(());
     };
     let wanted = certificate.rule().state_on(today);
@@ -40,7 +40,7 @@ async fn one(desk: &Desk, id: Uuid) -> Result<(), Fault> {
         }
     }
     if state != certificate.state {
-        store::move_certificate(&*write, id, state, None).await?;
+        store::move_certificate(&write, id, state, None).await?;
     }
     let marks = marks_due(certificate.valid_to, today, certificate.warned);
     for mark in &marks {
@@ -54,10 +54,10 @@ async fn one(desk: &Desk, id: Uuid) -> Result<(), Fault> {
             valid_to: certificate.valid_to,
             warned_on: today,
         };
-        warning.insert(&*write).await?;
+        warning.insert(&write).await?;
     }
     if let Some(smallest) = marks.iter().min() {
-        store::warned(&*write, id, *smallest).await?;
+        store::warned(&write, id, *smallest).await?;
     }
     if state == CertificateState::Expired && certificate.state != CertificateState::Expired {
         let event = StaffCertificateExpired {

@@ -21,7 +21,7 @@ pub async fn retry(desk: Desk, call: Call, request: RetryStepRequest) -> Result<
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let mut step = store::lock(&*write, &Scope::of(&call), fields::id("step_id", &request.step_id)?).await?;
+    let mut step = store::lock(&write, &Scope::of(&call), fields::id("step_id", &request.step_id)?).await?;
     step.check(&request.etag)?;
     store::retry(&write, &mut step).await?;
     write.subject(step.id);

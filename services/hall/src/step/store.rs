@@ -2,9 +2,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use calendar::Clock;
 use contracts::hearth::hall::v1 as proto;
-use database::{Database, Scope, Scoped, Write, find};
+use database::{Conn, Database, Scope, Scoped, Write, find};
 use rpc::{Fault, page::Page};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
@@ -65,11 +65,11 @@ pub async fn add(write: &Write, kind: Kind, story: Uuid, branch: &str, input: &i
         last_reason: String::new(),
         version: 1,
     };
-    row.insert(&**write).await
+    row.insert(write).await
 }
 
 /// The step of a story that has not ended.
-pub async fn open(conn: &impl ConnectionTrait, story: Uuid) -> Result<Option<Step>, Fault> {
+pub async fn open(conn: &Conn, story: Uuid) -> Result<Option<Step>, Fault> {
     let select = step::Entity::find()
         .filter(step::Column::StoryId.eq(story))
         .filter(step::Column::State.is_in([State::Pending, State::Parked]));
@@ -78,9 +78,9 @@ pub async fn open(conn: &impl ConnectionTrait, story: Uuid) -> Result<Option<Ste
 
 /// Drops the step of a story that has not ended, if there is one.
 pub async fn drop_open(write: &Write, story: Uuid) -> Result<(), Fault> {
-    if let Some(mut step) = open(&**write, story).await? {
+    if let Some(mut step) = open(write, story).await? {
         step.go(Action::Drop)?;
-        step.save(&**write).await?;
+        step.save(write).await?;
     }
     Ok(())
 }
@@ -118,7 +118,7 @@ pub async fn lock_pending(write: &Write, id: Uuid) -> Result<Option<Step>, Fault
 }
 
 /// A step that the caller may see, held until the write has ended.
-pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Step, Fault> {
+pub async fn lock(conn: &Conn, scope: &Scope, id: Uuid) -> Result<Step, Fault> {
     find::<step::Entity>(scope)
         .filter(step::Column::Id.eq(id))
         .lock_exclusive()
@@ -132,7 +132,7 @@ pub async fn done(write: &Write, mut step: Step) -> Result<(), Fault> {
     step.go(Action::Succeed)?;
     step.attempts = step.attempts.saturating_add(1);
     step.last_reason.clear();
-    step.save(&**write).await
+    step.save(write).await
 }
 
 /// Notes a try that failed: to be tried again, or parked for a person.
@@ -142,17 +142,17 @@ pub async fn failed(write: &Write, mut step: Step, reason: &str, park: bool) -> 
     step.next_attempt_at = later(wait(step.attempts));
     step.claimed_until = 0;
     step.go(if park { Action::Park } else { Action::Fail })?;
-    step.save(&**write).await
+    step.save(write).await
 }
 
 /// Brings a parked step back.
 pub async fn retry(write: &Write, step: &mut Step) -> Result<(), Fault> {
     step.go(Action::Retry)?;
     (step.attempts, step.next_attempt_at, step.claimed_until) = (0, real_now(), 0);
-    step.save(&**write).await
+    step.save(write).await
 }
 
-pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, state: Option<State>, story: Option<Uuid>) -> Result<Vec<Step>, Fault> {
+pub async fn list(conn: &Conn, scope: &Scope, page: &Page, state: Option<State>, story: Option<Uuid>) -> Result<Vec<Step>, Fault> {
     let mut select = find::<step::Entity>(scope).order_by_asc(step::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(step::Column::Id.gt(after));

@@ -542,6 +542,64 @@ async fn c_02_neither_a_handler_nor_the_vendors_people_call() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_02_whoever_had_the_work_before_does_not_call_either() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let before = certified(bed, "han", CertificateKind::SafetyInspection, "2026-12-31").await;
+        let after = certified(bed, "zhao", CertificateKind::SafetyInspection, "2026-12-31").await;
+        let other = certified(bed, "qian", CertificateKind::SafetyInspection, "2026-12-31").await;
+        let vendor = key();
+        let outsourced = vendor_member(bed, "outsourced", &vendor, &key()).await;
+        // Offered to a vendor and taken back, tried by one crew at a closed door, done by another.
+        let order = order(bed, OrderType::Inspection).await;
+        let offer = OfferOrderRequest {
+            request_id: key(),
+            order_id: order.order_id.clone(),
+            etag: order.etag,
+            vendor_id: vendor,
+            respond_by_time: Some(time("2025-03-03T12:00:00+08:00")),
+            planned_date: Some(date("2025-03-03")),
+        };
+        let order = dispatcher(bed).offer_order(offer).await.unwrap().into_inner().order.unwrap();
+        let withdraw = WithdrawOrderRequest {
+            request_id: key(),
+            order_id: order.order_id,
+            etag: order.etag,
+            reason: "改派".to_owned(),
+        };
+        let order = dispatcher(bed).withdraw_order(withdraw).await.unwrap().into_inner().order.unwrap();
+        dispatcher(bed).dispatch_order(dispatch(&order, &[&before], "2025-03-03")).await.unwrap();
+        let order = accept_order(bed, &order.order_id, "han").await.order.unwrap();
+        let mut han = OrderServiceClient::new(bed.staff_named("han", &[Role::Inspector]));
+        let arrive = ArriveOnSiteRequest {
+            request_id: key(),
+            order_id: order.order_id,
+            etag: order.etag,
+        };
+        let order = han.arrive_on_site(arrive).await.unwrap().into_inner().order.unwrap();
+        let closed_door = ReportNoAccessRequest {
+            request_id: key(),
+            order_id: order.order_id,
+            etag: order.etag,
+            photo_file_ids: vec![FILE.to_owned()],
+        };
+        let order = han.report_no_access(closed_door).await.unwrap().into_inner().order.unwrap();
+        complete(bed, &order, &after, true).await;
+        let planned = task(bed, &order.order_id).await;
+        for (staff, refused) in [
+            (&before, "CALLER_IS_HANDLER"),
+            (&after, "CALLER_IS_HANDLER"),
+            (&outsourced, "CALLER_OF_SAME_VENDOR"),
+        ] {
+            let status = refusal(director(bed).assign_callback(assignment(&planned, staff)).await);
+            assert_eq!(status, (Code::PermissionDenied, refused.to_owned()), "{}", staff.login);
+        }
+        assert_eq!(assign(bed, &planned, &other).await.state(), callback_task::State::Due);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c_03_three_attempts_on_two_days_and_what_counts_in_which_share() {
     use callback_attempt::Outcome::{Busy, NoAnswer};
     each(hall::SERVICE, async |bed| {
@@ -674,7 +732,7 @@ async fn c_04_a_customer_who_is_dissatisfied_again_is_escalated() {
         let escalated = complaint_now(bed, &complaint.complaint_id).await;
         assert_eq!(escalated.state(), complaint::State::Escalated);
         let told = events::<CustomerDissatisfied>(bed, &task.callback_task_id).await;
-        assert_eq!((told.len(), told[1].rework_id.as_str()), (2, ""));
+        assert_eq!((told.len(), told[1].rework_id.as_str()), (2, complaint.complaint_id.as_str()));
         assert_eq!(events::<ComplaintEscalated>(bed, &complaint.complaint_id).await.len(), 1);
         // The manager has it dealt with anew, and the customer is called a third time.
         let assigned = assign_complaint(bed, &escalated).await;
@@ -684,6 +742,87 @@ async fn c_04_a_customer_who_is_dissatisfied_again_is_escalated() {
         let third = called(bed, "caller", &assign(bed, &third, &me).await, 4, true).await;
         director(bed).close_callback(closing(&third)).await.unwrap();
         assert_eq!(complaint_now(bed, &complaint.complaint_id).await.state(), complaint::State::Closed);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_04_what_was_done_in_vain_goes_to_the_manager_and_the_customer_is_called_until_it_is_solved() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let me = member(bed, "caller", BRANCH).await;
+        let crew = certified(bed, "han", CertificateKind::Repair, "2026-12-31").await;
+        let account = key();
+        // A repair of which the customer thinks badly is done again.
+        let create = CreateOrderRequest {
+            request_id: key(),
+            r#type: OrderType::Repair.into(),
+            branch: BRANCH.to_owned(),
+            account_id: account.clone(),
+            task: "更换软管".to_owned(),
+            ..CreateOrderRequest::default()
+        };
+        let repair = dispatcher(bed).create_order(create).await.unwrap().into_inner().order.unwrap();
+        complete(bed, &repair, &crew, false).await;
+        let first = task(bed, &repair.order_id).await;
+        let again = |task: &CallbackTask| RecordCallbackRequest {
+            rework: Rework::Order.into(),
+            rework_task: "接口仍漏".to_owned(),
+            ..answers(task, 1, false)
+        };
+        let reached = tried(bed, "caller", &assign(bed, &first, &me).await, callback_attempt::Outcome::Reached).await;
+        let first = caller(bed, "caller").record_callback(again(&reached)).await.unwrap().into_inner().task.unwrap();
+        let rework = get_order(bed, &first.rework_id).await.order.unwrap();
+        complete(bed, &rework, &crew, false).await;
+        let second = get(bed, &first.callback_task_id).await;
+        let reached = tried(bed, "caller", &assign(bed, &second, &me).await, callback_attempt::Outcome::Reached).await;
+        let second = caller(bed, "caller").record_callback(again(&reached)).await.unwrap().into_inner().task.unwrap();
+        // Not a third crew: the matter is before the manager, in the same transaction.
+        assert_eq!((second.state(), second.rework()), (callback_task::State::Escalated, Rework::Complaint));
+        let escalated = complaint_now(bed, &second.rework_id).await;
+        assert_eq!(
+            (escalated.state(), escalated.account_id.as_str(), escalated.callback_task_id.as_str()),
+            (complaint::State::Escalated, account.as_str(), first.callback_task_id.as_str())
+        );
+        assert_eq!(events::<ComplaintEscalated>(bed, &escalated.complaint_id).await.len(), 1);
+        let told = events::<CustomerDissatisfied>(bed, &first.callback_task_id).await;
+        assert_eq!(
+            told.iter().map(|event| &event.rework_id).collect::<Vec<_>>(),
+            [&rework.order_id, &escalated.complaint_id]
+        );
+        // The reply is due on 10 March (5 working days), the call 2 working days later.
+        assert_eq!(second.due_time, Some(time("2025-03-12T23:59:59.999999+08:00")));
+        let status = director(bed).close_callback(closing(&second)).await.unwrap_err();
+        assert_eq!(
+            (reason(&status), meta(&status, "rework_id")),
+            ("REWORK_OPEN".to_owned(), escalated.complaint_id.clone())
+        );
+        let impatient = attempt(&second, callback_attempt::Outcome::Reached);
+        assert_eq!(refusal(caller(bed, "caller").record_callback_attempt(impatient).await).1, "REWORK_OPEN");
+
+        // The manager gives it to somebody; with its end the customer is called again, once more in vain.
+        let dealt_with = async |complaint: &Complaint| work_off(bed, &assign_complaint(bed, complaint).await, "").await;
+        assert_eq!(dealt_with(&escalated).await.state(), complaint::State::Closed);
+        let third = get(bed, &first.callback_task_id).await;
+        assert_eq!(
+            (third.state(), third.round, third.assignee_staff_id.as_str()),
+            (callback_task::State::SecondCallback, 3, "")
+        );
+        let third = called(bed, "caller", &assign(bed, &third, &me).await, 2, true).await;
+        assert_eq!(third.state(), callback_task::State::Escalated);
+        assert_ne!(third.rework_id, escalated.complaint_id);
+        dealt_with(&complaint_now(bed, &third.rework_id).await).await;
+        let fourth = get(bed, &first.callback_task_id).await;
+        let fourth = called(bed, "caller", &assign(bed, &fourth, &me).await, 4, true).await;
+        // The director ends it; the figures keep the first answer.
+        assert_eq!(
+            refusal(caller(bed, "caller").close_callback(closing(&fourth)).await),
+            (Code::PermissionDenied, "DIRECTOR_NEEDED".to_owned())
+        );
+        let closed = director(bed).close_callback(closing(&fourth)).await.unwrap().into_inner().task.unwrap();
+        assert_eq!((closed.state(), closed.records.len()), (callback_task::State::Closed, 4));
+        let found = figures(bed, callback_task::Cause::Repair).await;
+        assert_eq!((found.tasks, found.satisfied, found.dissatisfied), (1, 0, 1));
     })
     .await;
 }
@@ -1033,6 +1172,10 @@ async fn c_e_a_wish_not_to_be_called_suppresses_all_but_safety() {
         };
         let unwilling = to_closing(bed, unwilling, "").await;
         assert_eq!(draws(bed, &unwilling.complaint_id).await[0].verdict(), callback_draw::Verdict::Objected);
+        // Whoever is left out so is counted, and stands in no share.
+        let found = figures(bed, callback_task::Cause::ComplaintClosed).await;
+        assert_eq!((found.tasks, found.suppressed, found.objected), (1, 1, 2));
+        assert_eq!((found.coverage_percent, found.satisfaction_percent), (None, None));
 
         let lift = || LiftCallObjectionRequest {
             request_id: key(),
@@ -1043,6 +1186,87 @@ async fn c_e_a_wish_not_to_be_called_suppresses_all_but_safety() {
         assert_eq!(caller(bed, "caller").lift_call_objection(lift()).await.unwrap_err().code(), Code::NotFound);
         let again = report(bed, happening(callback_task::Cause::OnlineSentiment, &account)).await;
         assert_eq!(again.verdict(), callback_draw::Verdict::Call);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_e_a_wish_not_to_be_called_does_not_hold_where_there_is_danger() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let account = key();
+        let wish = RecordCallObjectionRequest {
+            request_id: key(),
+            account_id: account.clone(),
+            branch: BRANCH.to_owned(),
+            note: "来电要求".to_owned(),
+        };
+        caller(bed, "caller").record_call_objection(wish).await.unwrap();
+        let about_a_leak = async |request: OpenComplaintRequest| {
+            let complaint = complaint_agent(bed).open_complaint(request).await.unwrap().into_inner().complaint.unwrap();
+            let complaint = classify(bed, &complaint, ComplaintCategory::Safety).await;
+            work_off(bed, &assign_complaint(bed, &complaint).await, "").await
+        };
+        let of_account = OpenComplaintRequest {
+            account_id: account.clone(),
+            ..new(Utility::Gas)
+        };
+        let unwilling = || OpenComplaintRequest {
+            no_callback: true,
+            ..new(Utility::Gas)
+        };
+        for request in [of_account, unwilling()] {
+            let complaint = about_a_leak(request).await;
+            assert_eq!(complaint.state(), complaint::State::Callback);
+            let draw = draws(bed, &complaint.complaint_id).await.remove(0);
+            assert_eq!(draw.verdict(), callback_draw::Verdict::Call);
+        }
+        // Without account and phone there is nobody to call.
+        let unknown = OpenComplaintRequest {
+            reporter_phone: String::new(),
+            ..unwilling()
+        };
+        let unknown = about_a_leak(unknown).await;
+        assert_eq!(draws(bed, &unknown.complaint_id).await[0].verdict(), callback_draw::Verdict::NoContact);
+
+        // An inspection: the wish holds until somebody tells of a hazard.
+        let inspector = certified(bed, "han", CertificateKind::SafetyInspection, "2026-12-31").await;
+        let create = CreateOrderRequest {
+            request_id: key(),
+            r#type: OrderType::Inspection.into(),
+            branch: BRANCH.to_owned(),
+            account_id: account.clone(),
+            task: "入户安检".to_owned(),
+            ..CreateOrderRequest::default()
+        };
+        let inspection = dispatcher(bed).create_order(create).await.unwrap().into_inner().order.unwrap();
+        complete(bed, &inspection, &inspector, false).await;
+        let draw = draws(bed, &inspection.order_id).await.remove(0);
+        assert_eq!(draw.verdict(), callback_draw::Verdict::Objected);
+        assert_eq!(figures(bed, callback_task::Cause::Inspection).await.objected, 1);
+        let hazard = ReportCallbackTriggerRequest {
+            about_id: inspection.order_id.clone(),
+            hazard: true,
+            ..happening(callback_task::Cause::Inspection, "")
+        };
+        assert_eq!(report(bed, hazard).await.verdict(), callback_draw::Verdict::Call);
+        let found = figures(bed, callback_task::Cause::Inspection).await;
+        assert_eq!((found.tasks, found.objected), (1, 0));
+        // Nor does a wish that comes later end the call.
+        let lift = LiftCallObjectionRequest {
+            request_id: key(),
+            account_id: account.clone(),
+            note: "来电同意".to_owned(),
+        };
+        caller(bed, "caller").lift_call_objection(lift).await.unwrap();
+        let wish = RecordCallObjectionRequest {
+            request_id: key(),
+            account_id: account.clone(),
+            branch: BRANCH.to_owned(),
+            note: "来电要求".to_owned(),
+        };
+        let said = caller(bed, "caller").record_call_objection(wish).await.unwrap().into_inner();
+        assert!(said.suppressed_task_ids.is_empty());
     })
     .await;
 }

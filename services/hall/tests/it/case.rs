@@ -146,6 +146,10 @@ async fn a_08_every_case_ends_in_an_answer() {
             refusal(agent(bed).answer_case(answer(&case, Outcome::Resolved, "", "2025-03-04T10:00:01+08:00")).await).1,
             "DATE_IN_FUTURE"
         );
+        assert_eq!(
+            refusal(agent(bed).answer_case(answer(&case, Outcome::Resolved, "", "2025-03-03T08:59:59+08:00")).await).1,
+            "REPLY_BEFORE_CONTACT"
+        );
         // a refusal needs its rule.
         assert_eq!(
             refusal(
@@ -156,6 +160,12 @@ async fn a_08_every_case_ends_in_an_answer() {
             .1,
             "RULE_NEEDED"
         );
+        // And its explanation.
+        let unexplained = AnswerCaseRequest {
+            text: " ".to_owned(),
+            ..answer(&case, Outcome::DeclinedExplained, "城镇燃气管理条例 第20条", "2025-03-04T09:55:00+08:00")
+        };
+        assert_eq!(refusal(agent(bed).answer_case(unexplained).await).1, "EXPLANATION_NEEDED");
         let declined = answer(&case, Outcome::DeclinedExplained, "城镇燃气管理条例 第20条", "2025-03-04T09:55:00+08:00");
         let answered = agent(bed).answer_case(declined.clone()).await.unwrap().into_inner().case.unwrap();
         assert_eq!(answered.state(), case::State::Answered);
@@ -260,7 +270,6 @@ async fn section_12_clocks_start_with_the_case() {
             (Category::GasLeak, Clock::OnSite, "2025-01-23T17:10:00+08:00"),
             (Category::HeatLeak, Clock::OnSite, "2025-01-23T17:40:00+08:00"),
             (Category::GasRepair, Clock::Resolution, "2025-01-23T20:40:00+08:00"),
-            (Category::Complaint, Clock::FirstResponse, "2025-01-23T17:40:00+08:00"),
             (Category::HeatStationOpinion, Clock::FirstResponse, "2025-01-23T17:40:00+08:00"),
             (Category::ReadingDispute, Clock::Resolution, "2025-01-24T16:40:00+08:00"),
             (Category::HeatQuery, Clock::Resolution, "2025-01-26T16:40:00+08:00"),
@@ -313,6 +322,49 @@ async fn h13_explain_deadline_tells_every_step_that_counted() {
         assert_eq!(explained.policy.unwrap().amount, 3);
         assert_eq!(explained.steps.iter().map(|s| s.days).sum::<i32>(), 3, "the steps add up to the promise");
         assert!(explained.pauses.is_empty() && explained.breaches.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_05_a_case_of_complaint_has_the_clocks_of_first_response_and_of_reply() {
+    each(hall::SERVICE, async |bed| {
+        // Thursday before the Spring Festival of 2025: five working days are 24, 26 and 27 January, 5 and 6 February.
+        let (gas, heat) = ("2025-02-06T23:59:59.999999+08:00", "2025-01-26T16:40:00+08:00");
+        bed.clock().set(at("2025-01-23T16:40:00+08:00")).unwrap();
+        let mut opened = vec![];
+        for (category, reply) in [(Category::Complaint, gas), (Category::StaffConduct, gas), (Category::HeatComplaint, heat)] {
+            opened.push((category, reply, open(bed, category).await));
+        }
+        // A minute after the hour.
+        bed.clock().set(at("2025-01-23T17:41:00+08:00")).unwrap();
+        for (category, reply, case) in opened {
+            let promised = async || {
+                let mut found = of(bed, &case.case_id).await;
+                found.sort_by_key(|clock| clock.clock);
+                found
+            };
+            let clocks_of = promised().await;
+            let due: Vec<_> = clocks_of.iter().map(|d| (d.clock(), d.due_time)).collect();
+            let first = (Clock::FirstResponse, Some(time("2025-01-23T17:40:00+08:00")));
+            assert_eq!(due, [first, (Clock::Resolution, Some(time(reply)))], "{category:?}");
+            let explain = ExplainDeadlineRequest {
+                deadline_id: clocks_of[1].deadline_id.clone(),
+            };
+            let explained = clocks(bed).explain_deadline(explain).await.unwrap().into_inner();
+            let counted = (
+                explained.steps.iter().map(|s| s.days).sum::<i32>(),
+                explained.steps.iter().map(|s| s.minutes).sum::<i64>(),
+            );
+            let expected = if category == Category::HeatComplaint { (0, 3 * 24 * 60) } else { (5, 0) };
+            assert_eq!(counted, expected, "{category:?}: the steps add up to the promise");
+            // The answer meets it; the first response was late.
+            let case = assign(bed, &case).await;
+            let told = answer(&case, Outcome::Resolved, "", "2025-01-23T17:41:00+08:00");
+            agent(bed).answer_case(told).await.unwrap();
+            let states: Vec<_> = promised().await.iter().map(|d| (d.state(), d.breached)).collect();
+            assert_eq!(states, [(deadline::State::Breached, true), (deadline::State::Met, false)], "{category:?}");
+        }
     })
     .await;
 }
@@ -472,7 +524,7 @@ async fn a_breach_is_never_lost_when_the_category_changes() {
 
         // To a category without this clock: it ends as it is, the new one starts with the case.
         let case = agent(bed)
-            .recategorise_case(recategorise(&case, Category::Complaint))
+            .recategorise_case(recategorise(&case, Category::HeatStationOpinion))
             .await
             .unwrap()
             .into_inner()

@@ -457,19 +457,6 @@ async fn c_06_duplicates_are_linked_and_each_reporter_gets_a_reply() {
         };
         let again = open(bed, again).await;
         assert_eq!(classify(bed, &again, ComplaintCategory::Attitude).await.master_complaint_id, phone.complaint_id);
-        // There is one open complaint of a kind, also by another category.
-        let recategorise = RecategoriseComplaintRequest {
-            request_id: key(),
-            complaint_id: other.complaint_id.clone(),
-            etag: other.etag.clone(),
-            category: ComplaintCategory::Attitude.into(),
-            utility: Utility::Gas.into(),
-            reason: "核实为服务态度".to_owned(),
-        };
-        assert_eq!(
-            refusal(agent(bed).recategorise_complaint(recategorise).await),
-            (Code::AlreadyExists, "COMPLAINT_MASTER_UNIQUE".to_owned())
-        );
 
         let master = assign(bed, &master).await;
         let master = investigate(bed, &master).await;
@@ -490,6 +477,125 @@ async fn c_06_duplicates_are_linked_and_each_reporter_gets_a_reply() {
         // The clocks of the duplicate are those of its reporter.
         let states: Vec<_> = of(bed, &linked.complaint_id).await.iter().map(Deadline::state).collect();
         assert_eq!(states, [deadline::State::Met; 2]);
+
+        // A crew comes once: only the first has the clock of its arrival.
+        let leak = open(bed, of_account()).await;
+        let leak = classify(bed, &leak, ComplaintCategory::Safety).await;
+        let same = open(bed, of_account()).await;
+        let same = classify(bed, &same, ComplaintCategory::Safety).await;
+        assert_eq!(same.master_complaint_id, leak.complaint_id);
+        let arrivals = async |complaint: &Complaint| {
+            let clocks = of(bed, &complaint.complaint_id).await;
+            clocks.iter().filter(|d| d.clock() == Clock::OnSite).count()
+        };
+        assert_eq!((arrivals(&leak).await, arrivals(&same).await), (1, 0));
+    })
+    .await;
+}
+
+fn recategorised(complaint: &Complaint, utility: Utility, category: ComplaintCategory) -> RecategoriseComplaintRequest {
+    RecategoriseComplaintRequest {
+        request_id: key(),
+        complaint_id: complaint.complaint_id.clone(),
+        etag: complaint.etag.clone(),
+        category: category.into(),
+        utility: utility.into(),
+        reason: "核实后改类".to_owned(),
+    }
+}
+
+async fn recategorise(bed: &Bed, complaint: &Complaint, utility: Utility, category: ComplaintCategory) -> Complaint {
+    let request = recategorised(complaint, utility, category);
+    agent(bed).recategorise_complaint(request).await.unwrap().into_inner().complaint.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_06_a_complaint_that_turns_out_to_be_a_duplicate_is_linked_with_what_is_linked_to_it() {
+    use ComplaintCategory::{Attitude, Billing, Delay, Safety};
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let (account_id, premises_id) = (key(), key());
+        let filed = async |category| {
+            let request = OpenComplaintRequest {
+                account_id: account_id.clone(),
+                premises_id: premises_id.clone(),
+                ..new(Utility::Gas)
+            };
+            classify(bed, &open(bed, request).await, category).await
+        };
+        let master = filed(Attitude).await;
+        let other = filed(Billing).await;
+        let son = filed(Billing).await;
+        assert_eq!(son.master_complaint_id, other.complaint_id);
+        // The same category again is no duplicate of itself.
+        let other = recategorise(bed, &other, Utility::Gas, Billing).await;
+        assert_eq!(other.state(), complaint::State::Classified);
+        let other = investigate(bed, &assign(bed, &other).await).await;
+        let leak = filed(Safety).await;
+        let other = recategorise(bed, &other, Utility::Gas, Attitude).await;
+        let leak = recategorise(bed, &leak, Utility::Gas, Attitude).await;
+        for linked in [&other.complaint_id, &son.complaint_id, &leak.complaint_id] {
+            let linked = complaint_now(bed, linked).await;
+            assert_eq!(
+                (linked.state(), linked.master_complaint_id.as_str()),
+                (complaint::State::Linked, master.complaint_id.as_str())
+            );
+        }
+        // Its reporter is owed a word and a reply still; the crew is not sent for it any more.
+        let clocks_of = of(bed, &leak.complaint_id).await;
+        let standing: Vec<_> = clocks_of.iter().map(|clock| (clock.clock(), clock.state())).collect();
+        use deadline::State::{Ended, Running};
+        assert_eq!(
+            standing,
+            [(Clock::FirstResponse, Running), (Clock::OnSite, Ended), (Clock::Resolution, Running)]
+        );
+        // A linked one is where it belongs, and is not given a category again.
+        let again = recategorised(&other, Utility::Gas, Billing);
+        assert_eq!(refusal(agent(bed).recategorise_complaint(again).await).1, "COMPLAINT_STATE");
+
+        // Each reporter gets a reply before the matter closes.
+        let master = investigate(bed, &assign(bed, &master).await).await;
+        let master = reply(bed, &propose(bed, proposal(&master, Finding::NotUpheld, "")).await).await;
+        for unanswered in [&other.complaint_id, &son.complaint_id, &leak.complaint_id] {
+            let status = manager(bed).close_complaint(closing(&master)).await.unwrap_err();
+            assert_eq!(meta(&status, "complaint_id"), **unanswered);
+            reply(bed, &complaint_now(bed, unanswered).await).await;
+        }
+        assert_eq!(close(bed, &master).await.state(), complaint::State::Callback);
+
+        // One that was answered before has its own call, and stays by itself.
+        let late = assign(bed, &filed(Delay).await).await;
+        let late = work_off(bed, &late, "").await;
+        let reopen = ReopenComplaintRequest {
+            request_id: key(),
+            complaint_id: late.complaint_id.clone(),
+            etag: late.etag.clone(),
+            reason: "投诉人再次来电".to_owned(),
+        };
+        let late = agent(bed).reopen_complaint(reopen).await.unwrap().into_inner().complaint.unwrap();
+        let request = recategorised(&late, Utility::Gas, Attitude);
+        assert_eq!(
+            refusal(agent(bed).recategorise_complaint(request).await),
+            (Code::AlreadyExists, "COMPLAINT_MASTER_UNIQUE".to_owned())
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_06_a_leak_of_gas_and_one_of_heat_are_two_matters() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let gas = classify(bed, &open(bed, new(Utility::Gas)).await, ComplaintCategory::Safety).await;
+        let heat = classify(bed, &open(bed, new(Utility::Heat)).await, ComplaintCategory::Safety).await;
+        assert_eq!((gas.state(), heat.state()), (complaint::State::Classified, complaint::State::Classified));
+        // Each has its crew: 30 minutes for gas, an hour for heat.
+        let arrival = async |complaint: &Complaint| due(bed, &complaint.complaint_id).await[1].clone();
+        assert_eq!(arrival(&gas).await, (Clock::OnSite, "2025-03-03 09:30:00".to_owned()));
+        assert_eq!(arrival(&heat).await, (Clock::OnSite, "2025-03-03 10:00:00".to_owned()));
+        // It was gas after all.
+        let heat = recategorise(bed, &heat, Utility::Gas, ComplaintCategory::Safety).await;
+        assert_eq!(heat.master_complaint_id, gas.complaint_id);
     })
     .await;
 }

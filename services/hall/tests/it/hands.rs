@@ -208,7 +208,7 @@ impl Stage {
             .unwrap()
     }
 
-    pub async fn approve_papers(&self, bed: &Bed, opening: &Opening) -> Opening {
+    pub fn papers(opening: &Opening) -> ApprovePapersRequest {
         let kinds = [
             paper::Kind::ApplicationForm,
             paper::Kind::IdentityDocument,
@@ -222,14 +222,17 @@ impl Stage {
                 file_id: FILE.to_owned(),
             })
             .collect();
-        let request = ApprovePapersRequest {
+        ApprovePapersRequest {
             request_id: key(),
             opening_id: opening.opening_id.clone(),
             etag: opening.etag.clone(),
             papers,
-        };
+        }
+    }
+
+    pub async fn approve_papers(&self, bed: &Bed, opening: &Opening) -> Opening {
         openings(bed, &[Role::Agent])
-            .approve_papers(request)
+            .approve_papers(Self::papers(opening))
             .await
             .unwrap()
             .into_inner()
@@ -585,7 +588,7 @@ pub async fn steps(bed: &Bed, story_id: &str) -> Vec<Step> {
 
 /// The events of the hall so far, of one type and about one subject.
 pub async fn events<M: prost::Message + prost::Name + Default>(bed: &Bed, subject: &str) -> Vec<M> {
-    use sea_orm::{FromQueryResult, Statement};
+    use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
     #[derive(FromQueryResult)]
     struct Row {
         data: Vec<u8>,

@@ -7,7 +7,9 @@ use tonic::Code;
 
 use crate::{
     BRANCH, FILE, OTHER, date, decimal,
-    hands::{Stage, accept_order, acceptances, certified, crew, events, get_opening, get_order, inspect, inspect_estate, openings, reaches, steps, stove},
+    hands::{
+        Stage, accept_order, acceptances, certified, crew, events, get_opening, get_order, inspect, inspect_estate, member, openings, reaches, steps, stove,
+    },
     meta, refusal, time,
     world::{Mode, World},
 };
@@ -100,6 +102,46 @@ async fn e4_an_opening_from_the_application_to_the_flame() {
             refusal(openings(bed, &[Role::Agent]).cancel_opening(cancel).await),
             (Code::FailedPrecondition, "OPENING_STATE".to_owned())
         );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_02_nobody_who_moved_an_opening_asks_about_it() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let world = World::default();
+        world.start(bed).await;
+        let stage = Stage::set(bed, &world, &["kai"]).await;
+        let clerk = member(bed, "clerk", BRANCH).await;
+        let opening = stage.apply(bed, "living").await;
+        OpeningServiceClient::new(bed.staff_named("clerk", &[Role::Agent]))
+            .approve_papers(Stage::papers(&opening))
+            .await
+            .unwrap();
+        let opening = stage.sign_contract(bed, &get_opening(bed, &opening.opening_id).await).await;
+        let opening = reaches(bed, &opening.opening_id, opening::State::ContractSigned).await;
+        let opening = stage.to_acceptance(bed, &opening).await;
+        let opening = stage.to_review(bed, &opening).await;
+        let opening = stage.to_crew(bed, &opening, "2025-03-03").await;
+        stage.sign(bed, &stage.to_trained(bed, &opening).await).await;
+        reaches(bed, &opening.opening_id, opening::State::Opened).await;
+        let task = crate::callback::tasks(bed, &opening.opening_id).await.remove(0);
+        let mut director = callback_service_client::CallbackServiceClient::new(bed.staff(&[Role::CallbackDirector]));
+        for handler in [&clerk, &stage.openers[0]] {
+            let request = AssignCallbackRequest {
+                request_id: key(),
+                callback_task_id: task.callback_task_id.clone(),
+                etag: task.etag.clone(),
+                assignee_staff_id: handler.staff_id.clone(),
+            };
+            assert_eq!(
+                refusal(director.assign_callback(request).await),
+                (Code::PermissionDenied, "CALLER_IS_HANDLER".to_owned()),
+                "{}",
+                handler.login
+            );
+        }
     })
     .await;
 }
