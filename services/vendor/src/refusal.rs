@@ -168,6 +168,12 @@ rpc::refusals! {
         QualityRange = InvalidArgument "QUALITY_RANGE" "the fault does not lie within the amount",
         /// The trade that is taken back is not known.
         ReversalUnknown = InvalidArgument "REVERSAL_UNKNOWN" "there is no such trade of this vendor to take back",
+        /// G-01: it would take back more than is left of the trade.
+        ReversalAmount = InvalidArgument "REVERSAL_AMOUNT" "more would be taken back than is left of the trade",
+        /// G-02: it would take back more of the fault than there is, or leave more of it than of the trade.
+        ReversalFault = InvalidArgument "REVERSAL_FAULT" "the fault that would be left does not lie within what is left of the trade",
+        /// It lies before the trade.
+        ReversalDate = InvalidArgument "REVERSAL_DATE" "a trade is not taken back before its day",
         /// The reference stands for another trade.
         ReferenceTaken = InvalidArgument "REFERENCE_TAKEN" "the reference stands for another trade",
         /// The reference stands twice in one chunk.

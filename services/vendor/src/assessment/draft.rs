@@ -1,9 +1,9 @@
 //! The draft of an assessment (考核草稿): what the service knows of a period.
 
 use calendar::Instant;
+use database::Conn;
 use ids::ContractId;
 use rpc::Fault;
-use sea_orm::ConnectionTrait;
 
 use super::{
     model::{Counted, Deduction, Fact, Period, Scores, deductions, proposed},
@@ -41,7 +41,7 @@ impl Draft {
 }
 
 /// Draws it up, as of now.
-pub(super) async fn draw(conn: &impl ConnectionTrait, contract: &Contract, period: &Period, now: Instant) -> Result<Draft, Fault> {
+pub(super) async fn draw(conn: &Conn, contract: &Contract, period: &Period, now: Instant) -> Result<Draft, Fault> {
     let (from, to) = (Instant::start_of(period.from), Instant::end_of(period.to));
     let decided = offer::store::decided(conn, contract.vendor, &contract.branch, from, to).await?;
     let acceptors = decided.iter().map(|work| work.by.clone()).collect();

@@ -26,7 +26,7 @@ const fn fact(category: ComplaintCategory) -> Fact {
 /// is about; one about safety is an open disturbance besides. Told again, it counts as it was told last.
 pub(crate) async fn complaint_upheld(write: &mut Write, told: ComplaintUpheld, at: Instant) -> Result<(), Fault> {
     let vendor: VendorId = wire::id_of("vendor_id", &told.vendor_id)?;
-    let vendor = vendor::store::lock(&**write, &Scope::everything(), vendor).await?.id;
+    let vendor = vendor::store::lock(write, &Scope::everything(), vendor).await?.id;
     let upheld = wire::date_if(told.upheld_date.as_ref(), "upheld_date")?.unwrap_or(at.date());
     let contract = contract_of(write, vendor, &told, at).await?;
     let complaint = Complaint {
@@ -38,7 +38,7 @@ pub(crate) async fn complaint_upheld(write: &mut Write, told: ComplaintUpheld, a
         order: told.order_id,
         id: told.complaint_id,
     };
-    store::uphold(&**write, &complaint).await?;
+    store::uphold(write, &complaint).await?;
     write.subject(vendor);
     if complaint.fact == Fact::ComplaintSafety {
         let told = remedy::Complaint {
@@ -56,20 +56,20 @@ pub(crate) async fn complaint_upheld(write: &mut Write, told: ComplaintUpheld, a
 async fn contract_of(write: &Write, vendor: VendorId, told: &ComplaintUpheld, at: Instant) -> Result<Option<Contract>, Fault> {
     let order: Option<OrderId> = vendor::wire::id_if("order_id", &told.order_id)?;
     let work = match order {
-        Some(order) => offer::store::work_of(&**write, vendor, order).await?,
+        Some(order) => offer::store::work_of(write, vendor, order).await?,
         None => None,
     };
     match work {
-        Some(work) => settlement::contract_of(&**write, vendor, &work.branch, &work.kind, work.planned).await,
-        None => settlement::contract_of(&**write, vendor, "", "", at.date()).await,
+        Some(work) => settlement::contract_of(write, vendor, &work.branch, &work.kind, work.planned).await,
+        None => settlement::contract_of(write, vendor, "", "", at.date()).await,
     }
 }
 
 /// A complaint does not stand any more: it counts for nothing, and the disturbance that came from it is cancelled.
 pub(crate) async fn finding_reversed(write: &mut Write, told: ComplaintFindingReversed) -> Result<(), Fault> {
     let vendor: VendorId = wire::id_of("vendor_id", &told.vendor_id)?;
-    let vendor = vendor::store::lock(&**write, &Scope::everything(), vendor).await?.id;
-    if store::reverse(&**write, vendor, &told.complaint_id).await? {
+    let vendor = vendor::store::lock(write, &Scope::everything(), vendor).await?.id;
+    if store::reverse(write, vendor, &told.complaint_id).await? {
         write.subject(vendor);
         remedy::cancel_disturbance(write, vendor, &told.complaint_id).await?;
     }

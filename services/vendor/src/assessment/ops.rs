@@ -5,10 +5,9 @@ use contracts::hearth::vendor::v1::{
     self as proto, AssessContractRequest, AssessContractResponse, DecideObjectionRequest, DecideObjectionResponse, ObjectToAssessmentRequest,
     ObjectToAssessmentResponse, VendorAssessed,
 };
-use database::{Begun, Scope, Write};
+use database::{Begun, Conn, Scope, Write};
 use ids::{ContractId, VendorId};
 use rpc::{Call, Fault, wire};
-use sea_orm::ConnectionTrait;
 
 use super::{
     draft::draw,
@@ -40,7 +39,7 @@ pub async fn assess(desk: Desk, call: Call, request: AssessContractRequest) -> R
     let contract = contract::locked_for(&write, &call, id).await?;
     contract.was_in_force(now.date())?;
     period.assessable((contract.terms.start, contract.terms.end), now.date())?;
-    let draft = draw(&*write, &contract, &period, now).await?;
+    let draft = draw(&write, &contract, &period, now).await?;
     if draft.acceptors.iter().any(|by| by == call.subject()) {
         return Err(Refusal::AssessorAccepted.into());
     }
@@ -68,7 +67,7 @@ pub async fn assess(desk: Desk, call: Call, request: AssessContractRequest) -> R
         decider: None,
         version: 1,
     };
-    store::insert(&*write, &assessment).await?;
+    store::insert(&write, &assessment).await?;
     tell(&mut write, &assessment).await?;
     follow(&mut write, &assessment).await?;
     let assessment = seen(&write, &call, &assessment).await?;
@@ -83,7 +82,7 @@ pub async fn object(desk: Desk, call: Call, request: ObjectToAssessmentRequest) 
     };
     let mut assessment = locked(&write, &call, &request.assessment_id, &request.etag).await?;
     assessment.object(request.objection, write.now())?;
-    store::save(&*write, &mut assessment).await?;
+    store::save(&write, &mut assessment).await?;
     remedy::pause(&mut write, assessment.id).await?;
     settlement::settle(&mut write, assessment.vendor).await?;
     write.subject(assessment.id);
@@ -103,12 +102,12 @@ pub async fn decide(desk: Desk, call: Call, request: DecideObjectionRequest) -> 
         _ => None,
     };
     let mut assessment = locked(&write, &call, &request.assessment_id, &request.etag).await?;
-    let decided = decided_in(&*write, assessment.vendor, &assessment.branch, &assessment.period).await?;
+    let decided = decided_in(&write, assessment.vendor, &assessment.branch, &assessment.period).await?;
     if decided.iter().any(|work| work.by == call.subject()) {
         return Err(Refusal::SecondPersonNeeded.into());
     }
     assessment.decide(upheld, call.subject(), request.reason, write.now().date())?;
-    store::save(&*write, &mut assessment).await?;
+    store::save(&write, &mut assessment).await?;
     write.subject(assessment.id);
     if request.upheld {
         tell(&mut write, &assessment).await?;
@@ -121,15 +120,15 @@ pub async fn decide(desk: Desk, call: Call, request: DecideObjectionRequest) -> 
 /// An assessment in the version that the caller has seen, under the lock of its vendor. The first look finds the vendor only.
 async fn locked(write: &Write, call: &Call, id: &str, etag: &str) -> Result<Assessment, Fault> {
     let (scope, id) = (Scope::of(call), wire::id_of("assessment_id", id)?);
-    let vendor = store::load(&**write, &scope, id).await?.vendor;
-    vendor::store::lock(&**write, &vendor::store::scope(call), vendor).await?;
-    let assessment = store::load(&**write, &scope, id).await?;
+    let vendor = store::load(write, &scope, id).await?.vendor;
+    vendor::store::lock(write, &vendor::store::scope(call), vendor).await?;
+    let assessment = store::load(write, &scope, id).await?;
     rpc::check_etag(etag, assessment.id, assessment.version)?;
     Ok(assessment)
 }
 
 /// What was accepted and refused of a vendor's work at a branch in a period.
-async fn decided_in(conn: &impl ConnectionTrait, vendor: VendorId, branch: &str, period: &Period) -> Result<Vec<Decided>, Fault> {
+async fn decided_in(conn: &Conn, vendor: VendorId, branch: &str, period: &Period) -> Result<Vec<Decided>, Fault> {
     let (from, to) = (Instant::start_of(period.from), Instant::end_of(period.to));
     offer::store::decided(conn, vendor, branch, from, to).await
 }
@@ -151,7 +150,7 @@ async fn follow(write: &mut Write, a: &Assessment) -> Result<(), Fault> {
 }
 
 async fn tell(write: &mut Write, a: &Assessment) -> Result<(), Fault> {
-    let all = store::of_vendors(&**write, &[a.vendor]).await?;
+    let all = store::of_vendors(write, &[a.vendor]).await?;
     let event = VendorAssessed {
         assessment_id: a.id.to_string(),
         contract_id: a.contract.to_string(),
@@ -169,12 +168,12 @@ async fn tell(write: &mut Write, a: &Assessment) -> Result<(), Fault> {
 }
 
 async fn seen(write: &Write, call: &Call, assessment: &Assessment) -> Result<Option<proto::Assessment>, Fault> {
-    let around = around(&**write, &[assessment.vendor]).await?;
+    let around = around(write, &[assessment.vendor]).await?;
     Ok(Some(view(call, assessment, &around, write.now().date())))
 }
 
 /// What the assessments of some vendors are shown with.
-pub(super) async fn around(conn: &impl ConnectionTrait, vendors: &[VendorId]) -> Result<Around, Fault> {
+pub(super) async fn around(conn: &Conn, vendors: &[VendorId]) -> Result<Around, Fault> {
     Ok(Around {
         all: store::of_vendors(conn, vendors).await?,
         complaints: store::complaints(conn, vendors).await?,

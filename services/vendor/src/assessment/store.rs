@@ -2,12 +2,12 @@
 
 use calendar::Instant;
 use chrono::NaiveDate;
-use database::{Scope, Scoped};
+use database::{Conn, Scope, Scoped};
 use ids::{ContractId, VendorId};
 use rpc::{Fault, page::Page};
 use sea_orm::{
     ActiveValue::{Set, Unchanged},
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, OnConflict},
 };
 
@@ -104,20 +104,20 @@ impl Complaint {
 }
 
 /// A new assessment.
-pub(super) async fn insert(conn: &impl ConnectionTrait, assessment: &Assessment) -> Result<(), Fault> {
+pub(super) async fn insert(conn: &Conn, assessment: &Assessment) -> Result<(), Fault> {
     assessment::Entity::insert(row(assessment)).exec_without_returning(conn).await?;
     Ok(())
 }
 
 /// An assessment within the scope. Writes load it under the lock of its vendor.
-pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: AssessmentId) -> Result<Assessment, Fault> {
+pub(crate) async fn load(conn: &Conn, scope: &Scope, id: AssessmentId) -> Result<Assessment, Fault> {
     let select = database::find::<assessment::Entity>(scope).filter(assessment::Column::Id.eq(id.uuid()));
     let found = select.one(conn).await?;
     of_row(found.ok_or_else(|| Fault::not_found("assessment", id))?)
 }
 
 /// Keeps what changed; the version goes up by one.
-pub(super) async fn save(conn: &impl ConnectionTrait, assessment: &mut Assessment) -> Result<(), Fault> {
+pub(super) async fn save(conn: &Conn, assessment: &mut Assessment) -> Result<(), Fault> {
     assessment.version = assessment.version.saturating_add(1);
     let row = assessment::ActiveModel {
         id: Unchanged(assessment.id.uuid()),
@@ -129,7 +129,7 @@ pub(super) async fn save(conn: &impl ConnectionTrait, assessment: &mut Assessmen
 
 /// A page of assessments, of one vendor or contract or of all.
 pub(super) async fn list(
-    conn: &impl ConnectionTrait,
+    conn: &Conn,
     scope: &Scope,
     vendor: Option<VendorId>,
     contract: Option<ContractId>,
@@ -151,7 +151,7 @@ pub(super) async fn list(
 }
 
 /// Every assessment of some vendors: what an assessment leads to depends on all of them.
-pub(crate) async fn of_vendors(conn: &impl ConnectionTrait, vendors: &[VendorId]) -> Result<Vec<Assessment>, Fault> {
+pub(crate) async fn of_vendors(conn: &Conn, vendors: &[VendorId]) -> Result<Vec<Assessment>, Fault> {
     let vendors = vendors.iter().map(|id| id.uuid());
     let select = assessment::Entity::find().filter(assessment::Column::VendorId.is_in(vendors));
     let rows = select.order_by_asc(assessment::Column::Id).all(conn).await?;
@@ -159,7 +159,7 @@ pub(crate) async fn of_vendors(conn: &impl ConnectionTrait, vendors: &[VendorId]
 }
 
 /// The grade that a contract has for a month: its own, or that of a milestone whose period holds the month.
-pub(crate) async fn grade_of(conn: &impl ConnectionTrait, contract: ContractId, month: Month) -> Result<Option<Grade>, Fault> {
+pub(crate) async fn grade_of(conn: &Conn, contract: ContractId, month: Month) -> Result<Option<Grade>, Fault> {
     let found = assessment::Entity::find()
         .filter(assessment::Column::ContractId.eq(contract.uuid()))
         .filter(assessment::Column::FromDate.lte(month.first))
@@ -173,7 +173,7 @@ pub(crate) async fn grade_of(conn: &impl ConnectionTrait, contract: ContractId, 
 }
 
 /// Keeps that hall upheld a complaint; told again, it stands as it was told last.
-pub(super) async fn uphold(conn: &impl ConnectionTrait, complaint: &Complaint) -> Result<(), Fault> {
+pub(super) async fn uphold(conn: &Conn, complaint: &Complaint) -> Result<(), Fault> {
     use complaint::Column;
     let row = complaint::ActiveModel {
         complaint_id: Set(complaint.id.clone()),
@@ -201,7 +201,7 @@ pub(super) async fn uphold(conn: &impl ConnectionTrait, complaint: &Complaint) -
 }
 
 /// Keeps that a complaint against a vendor does not stand any more; says whether it did.
-pub(super) async fn reverse(conn: &impl ConnectionTrait, vendor: VendorId, complaint: &str) -> Result<bool, Fault> {
+pub(super) async fn reverse(conn: &Conn, vendor: VendorId, complaint: &str) -> Result<bool, Fault> {
     let done = complaint::Entity::update_many()
         .col_expr(complaint::Column::Reversed, Expr::value(true))
         .filter(complaint::Column::ComplaintId.eq(complaint))
@@ -213,7 +213,7 @@ pub(super) async fn reverse(conn: &impl ConnectionTrait, vendor: VendorId, compl
 }
 
 /// The complaints against some vendors that stand, by day.
-pub(super) async fn complaints(conn: &impl ConnectionTrait, vendors: &[VendorId]) -> Result<Vec<Complaint>, Fault> {
+pub(super) async fn complaints(conn: &Conn, vendors: &[VendorId]) -> Result<Vec<Complaint>, Fault> {
     let vendors = vendors.iter().map(|id| id.uuid());
     let select = complaint::Entity::find()
         .filter(complaint::Column::VendorId.is_in(vendors))

@@ -29,9 +29,9 @@ pub async fn draft(desk: Desk, call: Call, request: DraftContractRequest) -> Res
         Begun::Replay(answer) => return Ok(answer),
     };
     let terms = terms_of(request.terms)?;
-    let vendor = vendor::store::lock(&*write, &vendor::store::scope(&call), wire::id_of("vendor_id", &request.vendor_id)?).await?;
+    let vendor = vendor::store::lock(&write, &vendor::store::scope(&call), wire::id_of("vendor_id", &request.vendor_id)?).await?;
     vendor.open_for_business()?;
-    segregated(vendor::store::has_judged(&*write, vendor.id, call.subject()).await?)?;
+    segregated(vendor::store::has_judged(&write, vendor.id, call.subject()).await?)?;
     let year = write.now().date().year();
     let number = numbers::next(&write, "VC", &request.branch, year, 1).await?;
     let contract = Contract {
@@ -48,8 +48,8 @@ pub async fn draft(desk: Desk, call: Call, request: DraftContractRequest) -> Res
         version: 1,
         created: write.now(),
     };
-    store::insert(&*write, &contract).await?;
-    store::take_part(&*write, &contract, call.subject(), Part::Creator, write.now()).await?;
+    store::insert(&write, &contract).await?;
+    store::take_part(&write, &contract, call.subject(), Part::Creator, write.now()).await?;
     write.subject(contract.id);
     let contract = seen(&write, &call, &contract).await?;
     write.commit(DraftContractResponse { contract }).await
@@ -63,11 +63,11 @@ pub async fn revise(desk: Desk, call: Call, request: ReviseContractRequest) -> R
     };
     let terms = terms_of(request.terms)?;
     let (vendor, mut contract) = locked(&write, &call, &request.contract_id, &request.etag).await?;
-    segregated(vendor::store::has_judged(&*write, vendor.id, call.subject()).await?)?;
+    segregated(vendor::store::has_judged(&write, vendor.id, call.subject()).await?)?;
     contract.act(Action::Revise, "", write.now().date())?;
     contract.terms = terms;
-    store::save(&*write, &mut contract).await?;
-    store::take_part(&*write, &contract, call.subject(), Part::Creator, write.now()).await?;
+    store::save(&write, &mut contract).await?;
+    store::take_part(&write, &contract, call.subject(), Part::Creator, write.now()).await?;
     write.subject(contract.id);
     let contract = seen(&write, &call, &contract).await?;
     write.commit(ReviseContractResponse { contract }).await
@@ -92,14 +92,14 @@ pub async fn approve(desk: Desk, call: Call, request: ApproveContractRequest) ->
         Begun::Replay(answer) => return Ok(answer),
     };
     let (vendor, mut contract) = locked(&write, &call, &request.contract_id, &request.etag).await?;
-    segregated(vendor::store::has_judged(&*write, vendor.id, call.subject()).await?)?;
-    let parts = store::parts(&*write, &[contract.id]).await?;
+    segregated(vendor::store::has_judged(&write, vendor.id, call.subject()).await?)?;
+    let parts = store::parts(&write, &[contract.id]).await?;
     if parts.iter().any(|taken| taken.part == Part::Creator && taken.subject == call.subject()) {
         return Err(Refusal::SecondPersonNeeded.into());
     }
     contract.act(Action::Approve, &request.opinion, write.now().date())?;
-    store::save(&*write, &mut contract).await?;
-    store::take_part(&*write, &contract, call.subject(), Part::Approver, write.now()).await?;
+    store::save(&write, &mut contract).await?;
+    store::take_part(&write, &contract, call.subject(), Part::Approver, write.now()).await?;
     write.subject(contract.id);
     let contract = seen(&write, &call, &contract).await?;
     write.commit(ApproveContractResponse { contract }).await
@@ -118,13 +118,13 @@ pub async fn sign(desk: Desk, call: Call, request: SignContractRequest) -> Resul
     }
     let authorities = request.authorities.iter().map(authority_of).collect::<Result<Vec<_>, _>>()?;
     let (vendor, mut contract) = locked(&write, &call, &request.contract_id, &request.etag).await?;
-    segregated(vendor::store::has_judged(&*write, vendor.id, call.subject()).await?)?;
+    segregated(vendor::store::has_judged(&write, vendor.id, call.subject()).await?)?;
     contract.act(Action::Sign, "", today)?;
     may_sign(&contract.terms, standing(&write, &vendor, &contract).await?, &authorities, today)?;
     vendor::unlisted(&desk, &write, vendor.id).await?;
     (contract.signed, contract.authorities) = (Some(signed), authorities);
-    store::save(&*write, &mut contract).await?;
-    store::take_part(&*write, &contract, call.subject(), Part::Signer, write.now()).await?;
+    store::save(&write, &mut contract).await?;
+    store::take_part(&write, &contract, call.subject(), Part::Signer, write.now()).await?;
     write.subject(contract.id);
     let event = VendorContractSigned {
         contract_id: contract.id.to_string(),
@@ -147,7 +147,7 @@ pub async fn start(desk: Desk, call: Call, request: StartContractRequest) -> Res
     };
     let (vendor, mut contract) = locked(&write, &call, &request.contract_id, &request.etag).await?;
     contract.start(standing(&write, &vendor, &contract).await?, write.now().date())?;
-    store::save(&*write, &mut contract).await?;
+    store::save(&write, &mut contract).await?;
     write.subject(contract.id);
     let contract = seen(&write, &call, &contract).await?;
     write.commit(StartContractResponse { contract }).await
@@ -174,7 +174,7 @@ pub async fn resume(desk: Desk, call: Call, request: ResumeContractRequest) -> R
     let (vendor, mut contract) = locked(&write, &call, &request.contract_id, &request.etag).await?;
     contract.act(Action::Resume, &request.reason, write.now().date())?;
     standing(&write, &vendor, &contract).await?.admitted()?;
-    store::save(&*write, &mut contract).await?;
+    store::save(&write, &mut contract).await?;
     write.subject(contract.id);
     let contract = seen(&write, &call, &contract).await?;
     write.commit(ResumeContractResponse { contract }).await
@@ -196,7 +196,7 @@ pub async fn terminate(desk: Desk, call: Call, request: TerminateContractRequest
 /// Does what the table allows, and keeps it. Called under the vendor's lock.
 pub(crate) async fn act(write: &mut Write, contract: &mut Contract, action: Action, reason: &str) -> Result<(), Fault> {
     contract.act(action, reason, write.now().date())?;
-    store::save(&**write, contract).await?;
+    store::save(write, contract).await?;
     write.subject(contract.id);
     Ok(())
 }
@@ -205,22 +205,22 @@ pub(crate) async fn act(write: &mut Write, contract: &mut Contract, action: Acti
 /// only; what counts is read under the lock.
 async fn locked(write: &Write, call: &Call, id: &str, etag: &str) -> Result<(Vendor, Contract), Fault> {
     let (scope, id) = (Scope::of(call), wire::id_of("contract_id", id)?);
-    let vendor: VendorId = store::load(&**write, &scope, id).await?.vendor;
-    let vendor = vendor::store::lock(&**write, &vendor::store::scope(call), vendor).await?;
-    let contract = store::load(&**write, &scope, id).await?;
+    let vendor: VendorId = store::load(write, &scope, id).await?.vendor;
+    let vendor = vendor::store::lock(write, &vendor::store::scope(call), vendor).await?;
+    let contract = store::load(write, &scope, id).await?;
     rpc::check_etag(etag, contract.id, contract.version)?;
     Ok((vendor, contract))
 }
 
 /// A contract within the caller's scope, under the lock of its vendor.
 pub(crate) async fn locked_for(write: &Write, call: &Call, id: ContractId) -> Result<Contract, Fault> {
-    let vendor = store::load(&**write, &Scope::of(call), id).await?.vendor;
-    vendor::store::lock(&**write, &vendor::store::scope(call), vendor).await?;
-    store::load(&**write, &Scope::of(call), id).await
+    let vendor = store::load(write, &Scope::of(call), id).await?.vendor;
+    vendor::store::lock(write, &vendor::store::scope(call), vendor).await?;
+    store::load(write, &Scope::of(call), id).await
 }
 
 async fn standing(write: &Write, vendor: &Vendor, contract: &Contract) -> Result<Standing, Fault> {
-    let qualifications = vendor::store::qualifications(&**write, &[vendor.id]).await?;
+    let qualifications = vendor::store::qualifications(write, &[vendor.id]).await?;
     let granted = qualifications
         .iter()
         .filter(|q| q.category == contract.terms.category && q.stage == Stage::Granted);
@@ -231,6 +231,6 @@ async fn standing(write: &Write, vendor: &Vendor, contract: &Contract) -> Result
 }
 
 async fn seen(write: &Write, call: &Call, contract: &Contract) -> Result<Option<proto::Contract>, Fault> {
-    let parts = store::parts(&**write, &[contract.id]).await?;
+    let parts = store::parts(write, &[contract.id]).await?;
     Ok(Some(view(call, contract, &parts, write.now().date())))
 }

@@ -2,12 +2,12 @@
 
 use calendar::Instant;
 use chrono::NaiveDate;
-use database::{Scope, Scoped};
+use database::{Conn, Scope, Scoped};
 use ids::{ContractId, VendorId};
 use rpc::{Fault, page::Page};
 use sea_orm::{
     ActiveValue::{Set, Unchanged},
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::model::{Contract, Part, State, Terms};
@@ -85,13 +85,13 @@ pub(super) struct Taken {
 }
 
 /// A new contract.
-pub(super) async fn insert(conn: &impl ConnectionTrait, contract: &Contract) -> Result<(), Fault> {
+pub(super) async fn insert(conn: &Conn, contract: &Contract) -> Result<(), Fault> {
     contract::Entity::insert(row(contract)?).exec_without_returning(conn).await?;
     Ok(())
 }
 
 /// A contract within the scope. Writes load it under the lock of its vendor.
-pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: ContractId) -> Result<Contract, Fault> {
+pub(crate) async fn load(conn: &Conn, scope: &Scope, id: ContractId) -> Result<Contract, Fault> {
     let found = database::find::<contract::Entity>(scope)
         .filter(contract::Column::Id.eq(id.uuid()))
         .one(conn)
@@ -100,7 +100,7 @@ pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: Contrac
 }
 
 /// Keeps what changed; the version goes up by one.
-pub(super) async fn save(conn: &impl ConnectionTrait, contract: &mut Contract) -> Result<(), Fault> {
+pub(super) async fn save(conn: &Conn, contract: &mut Contract) -> Result<(), Fault> {
     contract.version = contract.version.saturating_add(1);
     let row = contract::ActiveModel {
         id: Unchanged(contract.id.uuid()),
@@ -111,7 +111,7 @@ pub(super) async fn save(conn: &impl ConnectionTrait, contract: &mut Contract) -
 }
 
 /// A page of contracts, of one vendor or of all.
-pub(super) async fn list(conn: &impl ConnectionTrait, scope: &Scope, vendor: Option<VendorId>, page: &Page) -> Result<(Vec<Contract>, String), Fault> {
+pub(super) async fn list(conn: &Conn, scope: &Scope, vendor: Option<VendorId>, page: &Page) -> Result<(Vec<Contract>, String), Fault> {
     let mut select = database::find::<contract::Entity>(scope);
     if let Some(vendor) = vendor {
         select = select.filter(contract::Column::VendorId.eq(vendor.uuid()));
@@ -125,7 +125,7 @@ pub(super) async fn list(conn: &impl ConnectionTrait, scope: &Scope, vendor: Opt
 }
 
 /// Every contract with a vendor at a branch.
-pub(crate) async fn of_vendor_at(conn: &impl ConnectionTrait, vendor: VendorId, branch: &str) -> Result<Vec<Contract>, Fault> {
+pub(crate) async fn of_vendor_at(conn: &Conn, vendor: VendorId, branch: &str) -> Result<Vec<Contract>, Fault> {
     let select = contract::Entity::find()
         .filter(contract::Column::VendorId.eq(vendor.uuid()))
         .filter(contract::Column::Branch.eq(branch));
@@ -134,14 +134,14 @@ pub(crate) async fn of_vendor_at(conn: &impl ConnectionTrait, vendor: VendorId, 
 }
 
 /// Every contract with a vendor.
-pub(crate) async fn of_vendor(conn: &impl ConnectionTrait, vendor: VendorId) -> Result<Vec<Contract>, Fault> {
+pub(crate) async fn of_vendor(conn: &Conn, vendor: VendorId) -> Result<Vec<Contract>, Fault> {
     let select = contract::Entity::find().filter(contract::Column::VendorId.eq(vendor.uuid()));
     let rows = select.order_by_asc(contract::Column::Id).all(conn).await?;
     rows.into_iter().map(of_row).collect()
 }
 
 /// The contracts with the vendor that have not ended by a day (F-15, G-11).
-pub(crate) async fn unended(conn: &impl ConnectionTrait, vendor: VendorId, today: NaiveDate) -> Result<Vec<Contract>, Fault> {
+pub(crate) async fn unended(conn: &Conn, vendor: VendorId, today: NaiveDate) -> Result<Vec<Contract>, Fault> {
     let run_out = Condition::all()
         .add(contract::Column::State.is_in([State::Signed.code(), State::InForce.code(), State::Suspended.code()]))
         .add(contract::Column::EndDate.lt(today));
@@ -154,7 +154,7 @@ pub(crate) async fn unended(conn: &impl ConnectionTrait, vendor: VendorId, today
 }
 
 /// Records that a person took a part; the second time changes nothing.
-pub(super) async fn take_part(conn: &impl ConnectionTrait, contract: &Contract, subject: &str, part: Part, now: Instant) -> Result<(), Fault> {
+pub(super) async fn take_part(conn: &Conn, contract: &Contract, subject: &str, part: Part, now: Instant) -> Result<(), Fault> {
     let row = part::ActiveModel {
         contract_id: Set(contract.id.uuid()),
         vendor_id: Set(contract.vendor.uuid()),
@@ -167,7 +167,7 @@ pub(super) async fn take_part(conn: &impl ConnectionTrait, contract: &Contract, 
 }
 
 /// The parts taken in some contracts, in the order in which they were taken.
-pub(super) async fn parts(conn: &impl ConnectionTrait, contracts: &[ContractId]) -> Result<Vec<Taken>, Fault> {
+pub(super) async fn parts(conn: &Conn, contracts: &[ContractId]) -> Result<Vec<Taken>, Fault> {
     let contracts = contracts.iter().map(|id| id.uuid());
     let rows = part::Entity::find()
         .filter(part::Column::ContractId.is_in(contracts))
@@ -186,7 +186,7 @@ pub(super) async fn parts(conn: &impl ConnectionTrait, contracts: &[ContractId])
 }
 
 /// Whether a person created, approved or signed a contract with the vendor (F-02). Asked under the vendor's lock.
-pub(crate) async fn has_part(conn: &impl ConnectionTrait, vendor: VendorId, subject: &str) -> Result<bool, Fault> {
+pub(crate) async fn has_part(conn: &Conn, vendor: VendorId, subject: &str) -> Result<bool, Fault> {
     let select = part::Entity::find()
         .filter(part::Column::VendorId.eq(vendor.uuid()))
         .filter(part::Column::Subject.eq(subject));

@@ -52,16 +52,16 @@ impl Consumer for HallEvents {
 /// A new offer. One to the same vendor that still waits for an answer is replaced: hall offers anew when it has changed its mind.
 async fn offered(write: &mut Write, event: &str, told: WorkOrderOffered) -> Result<(), Fault> {
     let event = event.parse().map_err(Fault::internal)?;
-    if store::knows_event(&**write, event).await? {
+    if store::knows_event(write, event).await? {
         return Ok(());
     }
     let order: OrderId = wire::id_of("order_id", &told.order_id)?;
     let vendor: VendorId = wire::id_of("vendor_id", &told.vendor_id)?;
-    let vendor = vendor::store::load(&**write, &Scope::everything(), vendor).await?;
-    for mut before in store::lock_order(&**write, order).await? {
+    let vendor = vendor::store::load(write, &Scope::everything(), vendor).await?;
+    for mut before in store::lock_order(write, order).await? {
         if before.vendor == vendor.id && before.state == State::Offered {
             before.act(Action::Withdraw, write.now())?;
-            store::save(&**write, &mut before).await?;
+            store::save(write, &mut before).await?;
         }
     }
     let offer = Offer {
@@ -82,7 +82,7 @@ async fn offered(write: &mut Write, event: &str, told: WorkOrderOffered) -> Resu
         version: 1,
         created: write.now(),
     };
-    store::insert(&**write, &offer).await?;
+    store::insert(write, &offer).await?;
     write.subject(offer.id);
     Ok(())
 }
@@ -92,21 +92,21 @@ async fn completed(write: &Write, told: &WorkOrderCompleted) -> Result<(), Fault
     let day = wire::date_if(told.completed_date.as_ref(), "completed_date")?.unwrap_or(write.now().date());
     let broken = i32::try_from(told.broken_clocks.len()).map_err(Fault::internal)?;
     let (order, vendor) = (wire::id_of("order_id", &told.order_id)?, wire::id_of("vendor_id", &told.vendor_id)?);
-    store::keep_promises(&**write, order, vendor, broken, day).await
+    store::keep_promises(write, order, vendor, broken, day).await
 }
 
 /// What hall decided about its order. An offer that has come to its end by itself stays as it is.
 async fn act(write: &mut Write, order: &str, vendor: &str, action: Action) -> Result<(), Fault> {
     let vendor: VendorId = wire::id_of("vendor_id", vendor)?;
     let order: OrderId = wire::id_of("order_id", order)?;
-    for mut offer in store::lock_order(&**write, order).await? {
+    for mut offer in store::lock_order(write, order).await? {
         if offer.vendor != vendor || offer.act(action, write.now()).is_err() {
             continue;
         }
         if action == Action::Withdraw {
             decide(write, &offer, Outcome::Dropped, "service:hall", String::new()).await?;
         }
-        store::save(&**write, &mut offer).await?;
+        store::save(write, &mut offer).await?;
         write.subject(offer.id);
     }
     Ok(())

@@ -22,7 +22,7 @@ pub async fn accept(desk: Desk, call: Call, request: AcceptOfferRequest) -> Resu
         Begun::Replay(answer) => return Ok(answer),
     };
     let scope = vendor::store::scope(&call);
-    let vendor = vendor::store::lock(&*write, &scope, wire::id_of("vendor_id", &request.vendor_id)?).await?;
+    let vendor = vendor::store::lock(&write, &scope, wire::id_of("vendor_id", &request.vendor_id)?).await?;
     let (mut offer, mut others) = locked(&write, &call, &request.vendor_id, &request.offer_id).await?;
     if others.iter().any(|other| other.state.is_taken()) {
         return Err(Refusal::OfferTaken.into());
@@ -31,16 +31,16 @@ pub async fn accept(desk: Desk, call: Call, request: AcceptOfferRequest) -> Resu
     if !request.etag.is_empty() {
         rpc::check_etag(&request.etag, offer.id, offer.version)?;
     }
-    let person = person::store::load_of(&*write, &scope, vendor.id, wire::id_of("person_id", &request.person_id)?).await?;
+    let person = person::store::load_of(&write, &scope, vendor.id, wire::id_of("person_id", &request.person_id)?).await?;
     person.may_work(vendor.state, offer.certificate, offer.planned)?;
     offer.person = Some(person.id);
     // The others first: at no moment has an order two takers.
     for other in &mut others {
         if other.act(Action::Lose, write.now()).is_ok() {
-            store::save(&*write, other).await?;
+            store::save(&write, other).await?;
         }
     }
-    store::save(&*write, &mut offer).await?;
+    store::save(&write, &mut offer).await?;
     write.subject(offer.id);
     let event = WorkOrderAccepted {
         order_id: offer.order.to_string(),
@@ -63,7 +63,7 @@ pub async fn decline(desk: Desk, call: Call, request: DeclineOfferRequest) -> Re
     rpc::check_etag(&request.etag, offer.id, offer.version)?;
     offer.act(Action::Decline, write.now())?;
     offer.decline_reason = request.reason;
-    store::save(&*write, &mut offer).await?;
+    store::save(&write, &mut offer).await?;
     write.subject(offer.id);
     let event = WorkOrderDeclined {
         order_id: offer.order.to_string(),
@@ -96,8 +96,8 @@ pub async fn report(desk: Desk, call: Call, request: ReportWorkRequest) -> Resul
         findings: String::new(),
         decided: None,
     };
-    store::insert_report(&*write, &report).await?;
-    store::save(&*write, &mut offer).await?;
+    store::insert_report(&write, &report).await?;
+    store::save(&write, &mut offer).await?;
     write.subject(offer.id);
     let event = WorkReported {
         order_id: offer.order.to_string(),
@@ -122,7 +122,7 @@ pub async fn approve(desk: Desk, call: Call, request: ApproveWorkRequest) -> Res
     rpc::check_etag(&request.etag, offer.id, offer.version)?;
     offer.act(Action::Approve, write.now())?;
     decide(&write, &offer, Outcome::Approved, call.subject(), request.findings).await?;
-    store::save(&*write, &mut offer).await?;
+    store::save(&write, &mut offer).await?;
     write.subject(offer.id);
     let event = WorkApproved {
         order_id: offer.order.to_string(),
@@ -146,7 +146,7 @@ pub async fn refuse(desk: Desk, call: Call, request: RefuseWorkRequest) -> Resul
     offer.act(Action::Refuse, write.now())?;
     decide(&write, &offer, Outcome::Refused, call.subject(), request.findings).await?;
     offer.round = offer.round.saturating_add(1);
-    store::save(&*write, &mut offer).await?;
+    store::save(&write, &mut offer).await?;
     write.subject(offer.id);
     let event = WorkRefused {
         order_id: offer.order.to_string(),
@@ -163,23 +163,23 @@ pub async fn refuse(desk: Desk, call: Call, request: RefuseWorkRequest) -> Resul
 /// finds the order only; what counts is read under the locks.
 async fn locked(write: &Write, call: &Call, vendor: &str, id: &str) -> Result<(Offer, Vec<Offer>), Fault> {
     let (vendor, id) = (wire::id_of("vendor_id", vendor)?, wire::id_of("offer_id", id)?);
-    let order = store::load_of(&**write, &Scope::of(call), vendor, id).await?.order;
-    let (mut own, others): (Vec<_>, Vec<_>) = store::lock_order(&**write, order).await?.into_iter().partition(|offer| offer.id == id);
+    let order = store::load_of(write, &Scope::of(call), vendor, id).await?.order;
+    let (mut own, others): (Vec<_>, Vec<_>) = store::lock_order(write, order).await?.into_iter().partition(|offer| offer.id == id);
     let offer = own.pop().ok_or_else(|| Fault::not_found("offer", id))?;
     Ok((offer, others))
 }
 
 /// Records what became of the report of the present round.
 pub(super) async fn decide(write: &Write, offer: &Offer, outcome: Outcome, by: &str, findings: String) -> Result<(), Fault> {
-    let reports = store::reports(&**write, &[offer.id]).await?;
+    let reports = store::reports(write, &[offer.id]).await?;
     let present = reports.into_iter().find(|report| report.round == offer.round);
     let Some(mut report) = present else { return Ok(()) };
     if report.decide(outcome, findings, by, write.now()) {
-        store::save_report(&**write, &report).await?;
+        store::save_report(write, &report).await?;
     }
     Ok(())
 }
 
 async fn seen(write: &Write, offer: &Offer) -> Result<Option<proto::Offer>, Fault> {
-    Ok(Some(view(offer, &store::reports(&**write, &[offer.id]).await?, write.now())))
+    Ok(Some(view(offer, &store::reports(write, &[offer.id]).await?, write.now())))
 }

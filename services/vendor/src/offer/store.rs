@@ -2,12 +2,12 @@
 
 use calendar::Instant;
 use chrono::NaiveDate;
-use database::{Scope, Scoped};
+use database::{Conn, Scope, Scoped};
 use ids::{OfferId, OrderId, PersonId, VendorId};
 use rpc::{Fault, page::Page};
 use sea_orm::{
     ActiveValue::{NotSet, Set, Unchanged},
-    ColumnTrait, ConnectionTrait, EntityTrait, JoinType, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, EntityTrait, JoinType, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::Expr,
 };
 use uuid::Uuid;
@@ -86,32 +86,32 @@ pub(super) struct Filter {
 }
 
 /// A new offer.
-pub(super) async fn insert(conn: &impl ConnectionTrait, offer: &Offer) -> Result<(), Fault> {
+pub(super) async fn insert(conn: &Conn, offer: &Offer) -> Result<(), Fault> {
     offer::Entity::insert(row(offer)).exec_without_returning(conn).await?;
     Ok(())
 }
 
 /// Whether an event of hall was taken before.
-pub(super) async fn knows_event(conn: &impl ConnectionTrait, event: Uuid) -> Result<bool, Fault> {
+pub(super) async fn knows_event(conn: &Conn, event: Uuid) -> Result<bool, Fault> {
     Ok(offer::Entity::find().filter(offer::Column::EventId.eq(event)).count(conn).await? > 0)
 }
 
 /// An offer to a vendor, within the scope.
-pub(super) async fn load_of(conn: &impl ConnectionTrait, scope: &Scope, vendor: VendorId, id: OfferId) -> Result<Offer, Fault> {
+pub(super) async fn load_of(conn: &Conn, scope: &Scope, vendor: VendorId, id: OfferId) -> Result<Offer, Fault> {
     let select = database::find::<offer::Entity>(scope).filter(offer::Column::VendorId.eq(vendor.uuid()));
     let found = select.filter(offer::Column::Id.eq(id.uuid())).one(conn).await?;
     of_row(found.ok_or_else(|| Fault::not_found("offer", id))?)
 }
 
 /// Every offer of an order, to whatever vendor, locked in the order of their keys: what must not cross on one order takes these locks.
-pub(super) async fn lock_order(conn: &impl ConnectionTrait, order: OrderId) -> Result<Vec<Offer>, Fault> {
+pub(super) async fn lock_order(conn: &Conn, order: OrderId) -> Result<Vec<Offer>, Fault> {
     let select = offer::Entity::find().filter(offer::Column::OrderId.eq(order.uuid()));
     let rows = select.order_by_asc(offer::Column::Id).lock_exclusive().all(conn).await?;
     rows.into_iter().map(of_row).collect()
 }
 
 /// A page of offers.
-pub(super) async fn list(conn: &impl ConnectionTrait, scope: &Scope, filter: &Filter, page: &Page) -> Result<(Vec<Offer>, String), Fault> {
+pub(super) async fn list(conn: &Conn, scope: &Scope, filter: &Filter, page: &Page) -> Result<(Vec<Offer>, String), Fault> {
     let mut select = database::find::<offer::Entity>(scope);
     if let Some(vendor) = filter.vendor {
         select = select.filter(offer::Column::VendorId.eq(vendor.uuid()));
@@ -128,7 +128,7 @@ pub(super) async fn list(conn: &impl ConnectionTrait, scope: &Scope, filter: &Fi
 }
 
 /// Keeps what changed; the version goes up by one.
-pub(super) async fn save(conn: &impl ConnectionTrait, offer: &mut Offer) -> Result<(), Fault> {
+pub(super) async fn save(conn: &Conn, offer: &mut Offer) -> Result<(), Fault> {
     offer.version = offer.version.saturating_add(1);
     let row = offer::ActiveModel {
         id: Unchanged(offer.id.uuid()),
@@ -139,7 +139,7 @@ pub(super) async fn save(conn: &impl ConnectionTrait, offer: &mut Offer) -> Resu
 }
 
 /// Whether the vendor owes work that it accepted (F-15).
-pub(crate) async fn has_due(conn: &impl ConnectionTrait, vendor: VendorId) -> Result<bool, Fault> {
+pub(crate) async fn has_due(conn: &Conn, vendor: VendorId) -> Result<bool, Fault> {
     let due = State::ALL.iter().filter(|state| state.is_due()).map(|state| state.code());
     let select = offer::Entity::find()
         .filter(offer::Column::VendorId.eq(vendor.uuid()))
@@ -148,13 +148,13 @@ pub(crate) async fn has_due(conn: &impl ConnectionTrait, vendor: VendorId) -> Re
 }
 
 /// A new report.
-pub(super) async fn insert_report(conn: &impl ConnectionTrait, report: &Report) -> Result<(), Fault> {
+pub(super) async fn insert_report(conn: &Conn, report: &Report) -> Result<(), Fault> {
     report::Entity::insert(report_row(report)).exec_without_returning(conn).await?;
     Ok(())
 }
 
 /// Keeps what was decided on a report.
-pub(super) async fn save_report(conn: &impl ConnectionTrait, report: &Report) -> Result<(), Fault> {
+pub(super) async fn save_report(conn: &Conn, report: &Report) -> Result<(), Fault> {
     let row = report::ActiveModel {
         offer_id: Unchanged(report.offer.uuid()),
         round: Unchanged(report.round),
@@ -165,14 +165,14 @@ pub(super) async fn save_report(conn: &impl ConnectionTrait, report: &Report) ->
 }
 
 /// The reports of some offers, by round.
-pub(super) async fn reports(conn: &impl ConnectionTrait, offers: &[OfferId]) -> Result<Vec<Report>, Fault> {
+pub(super) async fn reports(conn: &Conn, offers: &[OfferId]) -> Result<Vec<Report>, Fault> {
     let select = report::Entity::find().filter(report::Column::OfferId.is_in(offers.iter().map(|id| id.uuid())));
     let rows = select.order_by_asc(report::Column::Round).all(conn).await?;
     rows.into_iter().map(of_report_row).collect()
 }
 
 /// What was accepted and refused of the work of a vendor at a branch between two times, both included, by the time of the decision.
-pub(crate) async fn decided(conn: &impl ConnectionTrait, vendor: VendorId, branch: &str, from: Instant, to: Instant) -> Result<Vec<Decided>, Fault> {
+pub(crate) async fn decided(conn: &Conn, vendor: VendorId, branch: &str, from: Instant, to: Instant) -> Result<Vec<Decided>, Fault> {
     let rows = report::Entity::find()
         .select_only()
         .column_as(offer::Column::Kind, "kind")
@@ -204,7 +204,7 @@ pub(crate) async fn decided(conn: &impl ConnectionTrait, vendor: VendorId, branc
 }
 
 /// Keeps how many promised times of an order were not kept while a vendor had it.
-pub(super) async fn keep_promises(conn: &impl ConnectionTrait, order: OrderId, vendor: VendorId, broken: i32, day: NaiveDate) -> Result<(), Fault> {
+pub(super) async fn keep_promises(conn: &Conn, order: OrderId, vendor: VendorId, broken: i32, day: NaiveDate) -> Result<(), Fault> {
     offer::Entity::update_many()
         .col_expr(offer::Column::BrokenClocks, Expr::value(broken))
         .col_expr(offer::Column::CompletedDate, Expr::value(day))
@@ -217,13 +217,7 @@ pub(super) async fn keep_promises(conn: &impl ConnectionTrait, order: OrderId, v
 }
 
 /// Promised times that a vendor did not keep in orders that were completed between two days, both included: the work, once for each.
-pub(crate) async fn broken_promises(
-    conn: &impl ConnectionTrait,
-    vendor: VendorId,
-    branch: &str,
-    from: NaiveDate,
-    to: NaiveDate,
-) -> Result<Vec<Decided>, Fault> {
+pub(crate) async fn broken_promises(conn: &Conn, vendor: VendorId, branch: &str, from: NaiveDate, to: NaiveDate) -> Result<Vec<Decided>, Fault> {
     let rows = offer::Entity::find()
         .filter(offer::Column::VendorId.eq(vendor.uuid()))
         .filter(offer::Column::Branch.eq(branch))
@@ -245,7 +239,7 @@ pub(crate) async fn broken_promises(
 }
 
 /// What an order was about that a vendor had.
-pub(crate) async fn work_of(conn: &impl ConnectionTrait, vendor: VendorId, order: OrderId) -> Result<Option<Work>, Fault> {
+pub(crate) async fn work_of(conn: &Conn, vendor: VendorId, order: OrderId) -> Result<Option<Work>, Fault> {
     let select = offer::Entity::find()
         .filter(offer::Column::OrderId.eq(order.uuid()))
         .filter(offer::Column::VendorId.eq(vendor.uuid()));

@@ -25,7 +25,7 @@ pub async fn register(desk: Desk, call: Call, request: RegisterPersonRequest) ->
     };
     let id_number = IdNumber::parse(&request.id_number).map_err(|_| Fault::from(Refusal::IdNumberInvalid).field("id_number"))?;
     let phone = Phone::parse(&request.phone).map_err(|_| Fault::from(Refusal::PhoneInvalid).field("phone"))?;
-    let vendor = vendor::store::lock(&*write, &vendor::store::scope(&call), wire::id_of("vendor_id", &request.vendor_id)?).await?;
+    let vendor = vendor::store::lock(&write, &vendor::store::scope(&call), wire::id_of("vendor_id", &request.vendor_id)?).await?;
     vendor.open_for_business()?;
     let person = Person {
         id: PersonId::new(),
@@ -43,7 +43,7 @@ pub async fn register(desk: Desk, call: Call, request: RegisterPersonRequest) ->
         certificates: vec![],
         grants: vec![],
     };
-    store::insert(&*write, &desk.vault, &person, id_number.as_str(), phone.as_str()).await?;
+    store::insert(&write, &desk.vault, &person, id_number.as_str(), phone.as_str()).await?;
     write.subject(person.id);
     let person = seen(&desk, &write, &person).await?;
     write.commit(RegisterPersonResponse { person }).await
@@ -59,7 +59,7 @@ pub async fn record_confidentiality(desk: Desk, call: Call, request: RecordConfi
     let mut person = locked(&write, &call, &request.vendor_id, &request.person_id, &request.etag).await?;
     person.active()?;
     (person.confidentiality, person.confidentiality_document) = (Some(signed), request.document);
-    store::save(&*write, &mut person).await?;
+    store::save(&write, &mut person).await?;
     write.subject(person.id);
     let person = seen(&desk, &write, &person).await?;
     write.commit(RecordConfidentialityResponse { person }).await
@@ -79,9 +79,9 @@ pub async fn record_training(desk: Desk, call: Call, request: RecordTrainingRequ
     };
     let mut person = locked(&write, &call, &request.vendor_id, &request.person_id, &request.etag).await?;
     person.active()?;
-    store::insert_training(&*write, person.id, &training).await?;
+    store::insert_training(&write, person.id, &training).await?;
     person.trainings.push(training);
-    store::save(&*write, &mut person).await?;
+    store::save(&write, &mut person).await?;
     write.subject(person.id);
     let person = seen(&desk, &write, &person).await?;
     write.commit(RecordTrainingResponse { person }).await
@@ -108,7 +108,7 @@ pub async fn record_certificate(desk: Desk, call: Call, request: RecordCertifica
     }
     let mut person = locked(&write, &call, &request.vendor_id, &request.person_id, &request.etag).await?;
     person.active()?;
-    store::insert_certificate(&*write, person.id, &certificate).await?;
+    store::insert_certificate(&write, person.id, &certificate).await?;
     let event = VendorPersonCertified {
         vendor_id: person.vendor.to_string(),
         person_id: person.id.to_string(),
@@ -119,7 +119,7 @@ pub async fn record_certificate(desk: Desk, call: Call, request: RecordCertifica
     };
     let certificate_id = certificate.id.to_string();
     person.certificates.push(certificate);
-    store::save(&*write, &mut person).await?;
+    store::save(&write, &mut person).await?;
     write.subject(person.id);
     write.event(person.id, &event);
     let person = seen(&desk, &write, &person).await?;
@@ -141,8 +141,8 @@ pub async fn revoke_certificate(desk: Desk, call: Call, request: RevokeCertifica
         .find(|c| c.id == id)
         .ok_or_else(|| Fault::not_found("certificate", id))?;
     certificate.revoke(today, &request.reason)?;
-    store::revoke_certificate(&*write, id, today, &request.reason).await?;
-    store::save(&*write, &mut person).await?;
+    store::revoke_certificate(&write, id, today, &request.reason).await?;
+    store::save(&write, &mut person).await?;
     write.subject(person.id);
     let person = seen(&desk, &write, &person).await?;
     write.commit(RevokeCertificateResponse { person }).await
@@ -157,7 +157,7 @@ pub async fn grant_access(desk: Desk, call: Call, request: GrantAccessRequest) -
     let today = write.now().date();
     let until = grant_until(wire::date_if(request.until_date.as_ref(), "until_date")?, today)?;
     // The vendor first: no grant slips past a vendor that is being listed or sent away.
-    let vendor = vendor::store::lock(&*write, &vendor::store::scope(&call), wire::id_of("vendor_id", &request.vendor_id)?).await?;
+    let vendor = vendor::store::lock(&write, &vendor::store::scope(&call), wire::id_of("vendor_id", &request.vendor_id)?).await?;
     let mut person = locked(&write, &call, &request.vendor_id, &request.person_id, &request.etag).await?;
     person.may_have_access(vendor.state, today)?;
     let grant = Grant {
@@ -168,10 +168,10 @@ pub async fn grant_access(desk: Desk, call: Call, request: GrantAccessRequest) -
         revoked: None,
         revoke_reason: String::new(),
     };
-    store::insert_grant(&*write, &person, &grant, call.subject(), write.now()).await?;
+    store::insert_grant(&write, &person, &grant, call.subject(), write.now()).await?;
     let grant_id = grant.id.to_string();
     person.grants.push(grant);
-    store::save(&*write, &mut person).await?;
+    store::save(&write, &mut person).await?;
     write.subject(person.id);
     let person = seen(&desk, &write, &person).await?;
     write.commit(GrantAccessResponse { person, grant_id }).await
@@ -190,7 +190,7 @@ pub async fn revoke_access(desk: Desk, call: Call, request: RevokeAccessRequest)
         return Err(Refusal::AccessRevoked.into());
     }
     revoke(&mut write, &mut person, &request.reason, |grant| grant.id == id).await?;
-    store::save(&*write, &mut person).await?;
+    store::save(&write, &mut person).await?;
     write.subject(person.id);
     let person = seen(&desk, &write, &person).await?;
     write.commit(RevokeAccessResponse { person }).await
@@ -205,7 +205,7 @@ pub async fn end(desk: Desk, call: Call, request: EndPersonRequest) -> Result<En
     let mut person = locked(&write, &call, &request.vendor_id, &request.person_id, &request.etag).await?;
     person.end(request.reason)?;
     revoke(&mut write, &mut person, "the person has left", |_| true).await?;
-    store::save(&*write, &mut person).await?;
+    store::save(&write, &mut person).await?;
     write.subject(person.id);
     let person = seen(&desk, &write, &person).await?;
     write.commit(EndPersonResponse { person }).await
@@ -219,8 +219,8 @@ pub async fn reveal(desk: Desk, call: Call, request: RevealPersonRequest) -> Res
     };
     write.purpose(&request.purpose);
     let (vendor, id) = (wire::id_of("vendor_id", &request.vendor_id)?, wire::id_of("person_id", &request.person_id)?);
-    let person = store::load_of(&*write, &vendor::store::scope(&call), vendor, id).await?;
-    let clear = store::open(&*write, &desk.vault, &[person.id]).await?.pop().unwrap_or_default();
+    let person = store::load_of(&write, &vendor::store::scope(&call), vendor, id).await?;
+    let clear = store::open(&write, &desk.vault, &[person.id]).await?.pop().unwrap_or_default();
     if clear.id_number.is_none() {
         return Err(Refusal::DataErased.into());
     }
@@ -234,8 +234,8 @@ pub async fn reveal(desk: Desk, call: Call, request: RevealPersonRequest) -> Res
 
 /// Revokes every grant of every person of a vendor, within the write that bars the vendor.
 pub(crate) async fn revoke_all(write: &mut Write, vendor: VendorId, reason: &str) -> Result<(), Fault> {
-    for (person, grant) in store::open_grants(&**write, vendor).await? {
-        store::revoke_grant(&**write, grant, write.now(), reason).await?;
+    for (person, grant) in store::open_grants(write, vendor).await? {
+        store::revoke_grant(write, grant, write.now(), reason).await?;
         write.subject(person);
         write.event(person, &revoked(vendor, person, grant));
     }
@@ -245,7 +245,7 @@ pub(crate) async fn revoke_all(write: &mut Write, vendor: VendorId, reason: &str
 async fn revoke(write: &mut Write, person: &mut Person, reason: &str, which: impl Fn(&Grant) -> bool) -> Result<(), Fault> {
     let (now, vendor, id) = (write.now(), person.vendor, person.id);
     for grant in person.grants.iter_mut().filter(|grant| grant.revoked.is_none() && which(grant)) {
-        store::revoke_grant(&**write, grant.id, now, reason).await?;
+        store::revoke_grant(write, grant.id, now, reason).await?;
         (grant.revoked, grant.revoke_reason) = (Some(now), reason.to_owned());
         write.event(id, &revoked(vendor, id, grant.id));
     }
@@ -263,12 +263,12 @@ fn revoked(vendor: VendorId, person: PersonId, grant: GrantId) -> VendorAccessRe
 /// The person of a request, locked, in the version that the caller has seen.
 async fn locked(write: &Write, call: &Call, vendor: &str, id: &str, etag: &str) -> Result<Person, Fault> {
     let scope: Scope = vendor::store::scope(call);
-    let person = store::lock_of(&**write, &scope, wire::id_of("vendor_id", vendor)?, wire::id_of("person_id", id)?).await?;
+    let person = store::lock_of(write, &scope, wire::id_of("vendor_id", vendor)?, wire::id_of("person_id", id)?).await?;
     rpc::check_etag(etag, person.id, person.version)?;
     Ok(person)
 }
 
 async fn seen(desk: &Desk, write: &Write, person: &Person) -> Result<Option<proto::Person>, Fault> {
-    let clear = store::open(&**write, &desk.vault, &[person.id]).await?.pop().unwrap_or_default();
+    let clear = store::open(write, &desk.vault, &[person.id]).await?.pop().unwrap_or_default();
     Ok(Some(view(person, &clear)))
 }

@@ -1,12 +1,12 @@
 //! Rows of persons, their trainings, certificates and grants. Identity number and phone are sealed.
 
 use calendar::{Instant, NaiveDate};
-use database::{Scope, Scoped};
+use database::{Conn, Scope, Scoped};
 use ids::{CertificateId, GrantId, PersonId, VendorId};
 use rpc::{Fault, page::Page};
 use sea_orm::{
     ActiveValue::{NotSet, Set, Unchanged},
-    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::LockType,
 };
 use uuid::Uuid;
@@ -139,7 +139,7 @@ pub(crate) const BY_ID_NUMBER: Index = Index {
 };
 
 /// A new person; the unique rule on the identity number holds across a rotation of keys too.
-pub(super) async fn insert(conn: &impl ConnectionTrait, vault: &Vault, person: &Person, id_number: &str, phone: &str) -> Result<(), Fault> {
+pub(super) async fn insert(conn: &Conn, vault: &Vault, person: &Person, id_number: &str, phone: &str) -> Result<(), Fault> {
     let known = person::Entity::find()
         .filter(person::Column::VendorId.eq(person.vendor.uuid()))
         .filter(person::Column::State.eq(State::Active.code()))
@@ -159,12 +159,12 @@ pub(super) async fn insert(conn: &impl ConnectionTrait, vault: &Vault, person: &
 }
 
 /// A person within the scope.
-pub(super) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: PersonId) -> Result<Person, Fault> {
+pub(super) async fn load(conn: &Conn, scope: &Scope, id: PersonId) -> Result<Person, Fault> {
     one(conn, database::find::<person::Entity>(scope), id).await
 }
 
 /// A person of a vendor within the scope.
-pub(crate) async fn load_of(conn: &impl ConnectionTrait, scope: &Scope, vendor: VendorId, id: PersonId) -> Result<Person, Fault> {
+pub(crate) async fn load_of(conn: &Conn, scope: &Scope, vendor: VendorId, id: PersonId) -> Result<Person, Fault> {
     one(
         conn,
         database::find::<person::Entity>(scope).filter(person::Column::VendorId.eq(vendor.uuid())),
@@ -174,12 +174,12 @@ pub(crate) async fn load_of(conn: &impl ConnectionTrait, scope: &Scope, vendor: 
 }
 
 /// The same, locked until the write ends.
-pub(super) async fn lock_of(conn: &impl ConnectionTrait, scope: &Scope, vendor: VendorId, id: PersonId) -> Result<Person, Fault> {
+pub(super) async fn lock_of(conn: &Conn, scope: &Scope, vendor: VendorId, id: PersonId) -> Result<Person, Fault> {
     let select = database::find::<person::Entity>(scope).filter(person::Column::VendorId.eq(vendor.uuid()));
     one(conn, select.lock(LockType::NoKeyUpdate), id).await
 }
 
-async fn one(conn: &impl ConnectionTrait, select: Select<person::Entity>, id: PersonId) -> Result<Person, Fault> {
+async fn one(conn: &Conn, select: Select<person::Entity>, id: PersonId) -> Result<Person, Fault> {
     let found = select.filter(person::Column::Id.eq(id.uuid())).one(conn).await?;
     let rows = vec![found.ok_or_else(|| Fault::not_found("person", id))?];
     let person = whole(conn, rows).await?.pop();
@@ -187,7 +187,7 @@ async fn one(conn: &impl ConnectionTrait, select: Select<person::Entity>, id: Pe
 }
 
 /// A page of the persons of a vendor.
-pub(super) async fn list(conn: &impl ConnectionTrait, scope: &Scope, vendor: VendorId, with_ended: bool, page: &Page) -> Result<(Vec<Person>, String), Fault> {
+pub(super) async fn list(conn: &Conn, scope: &Scope, vendor: VendorId, with_ended: bool, page: &Page) -> Result<(Vec<Person>, String), Fault> {
     let mut select = database::find::<person::Entity>(scope).filter(person::Column::VendorId.eq(vendor.uuid()));
     if !with_ended {
         select = select.filter(person::Column::State.eq(State::Active.code()));
@@ -201,7 +201,7 @@ pub(super) async fn list(conn: &impl ConnectionTrait, scope: &Scope, vendor: Ven
 }
 
 /// Keeps what changed in the person itself; the version goes up by one.
-pub(super) async fn save(conn: &impl ConnectionTrait, person: &mut Person) -> Result<(), Fault> {
+pub(super) async fn save(conn: &Conn, person: &mut Person) -> Result<(), Fault> {
     person.version = person.version.saturating_add(1);
     let row = person::ActiveModel {
         id: Unchanged(person.id.uuid()),
@@ -212,7 +212,7 @@ pub(super) async fn save(conn: &impl ConnectionTrait, person: &mut Person) -> Re
 }
 
 /// What is sealed of some persons, in their order.
-pub(super) async fn open(conn: &impl ConnectionTrait, vault: &Vault, persons: &[PersonId]) -> Result<Vec<Clear>, Fault> {
+pub(super) async fn open(conn: &Conn, vault: &Vault, persons: &[PersonId]) -> Result<Vec<Clear>, Fault> {
     let rows = person::Entity::find()
         .filter(person::Column::Id.is_in(persons.iter().map(|id| id.uuid())))
         .all(conn)
@@ -236,7 +236,7 @@ pub(super) async fn open(conn: &impl ConnectionTrait, vault: &Vault, persons: &[
 }
 
 /// A training that was passed.
-pub(super) async fn insert_training(conn: &impl ConnectionTrait, person: PersonId, training: &Training) -> Result<(), Fault> {
+pub(super) async fn insert_training(conn: &Conn, person: PersonId, training: &Training) -> Result<(), Fault> {
     let row = training::ActiveModel {
         id: Set(Uuid::now_v7()),
         person_id: Set(person.uuid()),
@@ -249,7 +249,7 @@ pub(super) async fn insert_training(conn: &impl ConnectionTrait, person: PersonI
 }
 
 /// A new certificate.
-pub(super) async fn insert_certificate(conn: &impl ConnectionTrait, person: PersonId, certificate: &Certificate) -> Result<(), Fault> {
+pub(super) async fn insert_certificate(conn: &Conn, person: PersonId, certificate: &Certificate) -> Result<(), Fault> {
     let row = certificate::ActiveModel {
         id: Set(certificate.id.uuid()),
         person_id: Set(person.uuid()),
@@ -266,7 +266,7 @@ pub(super) async fn insert_certificate(conn: &impl ConnectionTrait, person: Pers
 }
 
 /// Takes a certificate back from a day on.
-pub(super) async fn revoke_certificate(conn: &impl ConnectionTrait, id: CertificateId, day: NaiveDate, reason: &str) -> Result<(), Fault> {
+pub(super) async fn revoke_certificate(conn: &Conn, id: CertificateId, day: NaiveDate, reason: &str) -> Result<(), Fault> {
     let row = certificate::ActiveModel {
         id: Unchanged(id.uuid()),
         revoked_date: Set(Some(day)),
@@ -278,7 +278,7 @@ pub(super) async fn revoke_certificate(conn: &impl ConnectionTrait, id: Certific
 }
 
 /// A new grant.
-pub(super) async fn insert_grant(conn: &impl ConnectionTrait, person: &Person, grant: &Grant, by: &str, now: Instant) -> Result<(), Fault> {
+pub(super) async fn insert_grant(conn: &Conn, person: &Person, grant: &Grant, by: &str, now: Instant) -> Result<(), Fault> {
     let row = grant::ActiveModel {
         id: Set(grant.id.uuid()),
         person_id: Set(person.id.uuid()),
@@ -296,7 +296,7 @@ pub(super) async fn insert_grant(conn: &impl ConnectionTrait, person: &Person, g
 }
 
 /// Revokes one grant.
-pub(super) async fn revoke_grant(conn: &impl ConnectionTrait, id: GrantId, now: Instant, reason: &str) -> Result<(), Fault> {
+pub(super) async fn revoke_grant(conn: &Conn, id: GrantId, now: Instant, reason: &str) -> Result<(), Fault> {
     let row = grant::ActiveModel {
         id: Unchanged(id.uuid()),
         revoked_at: Set(Some(now.micros())),
@@ -308,7 +308,7 @@ pub(super) async fn revoke_grant(conn: &impl ConnectionTrait, id: GrantId, now: 
 }
 
 /// The grants of a vendor's persons that are not revoked.
-pub(super) async fn open_grants(conn: &impl ConnectionTrait, vendor: VendorId) -> Result<Vec<(PersonId, GrantId)>, Fault> {
+pub(super) async fn open_grants(conn: &Conn, vendor: VendorId) -> Result<Vec<(PersonId, GrantId)>, Fault> {
     let select = grant::Entity::find()
         .filter(grant::Column::VendorId.eq(vendor.uuid()))
         .filter(grant::Column::RevokedAt.is_null());
@@ -317,12 +317,12 @@ pub(super) async fn open_grants(conn: &impl ConnectionTrait, vendor: VendorId) -
 }
 
 /// Whether a person of the vendor holds a grant that is not revoked (F-15).
-pub(crate) async fn has_access(conn: &impl ConnectionTrait, vendor: VendorId) -> Result<bool, Fault> {
+pub(crate) async fn has_access(conn: &Conn, vendor: VendorId) -> Result<bool, Fault> {
     Ok(!open_grants(conn, vendor).await?.is_empty())
 }
 
 /// Persons with what hangs on them, in the order of the rows.
-async fn whole(conn: &impl ConnectionTrait, rows: Vec<person::Model>) -> Result<Vec<Person>, Fault> {
+async fn whole(conn: &Conn, rows: Vec<person::Model>) -> Result<Vec<Person>, Fault> {
     let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
     let trainings = training::Entity::find()
         .filter(training::Column::PersonId.is_in(ids.clone()))

@@ -29,9 +29,9 @@ pub async fn decide(desk: Desk, call: Call, request: DecideProceedingRequest) ->
     let measure = Measure::of_number(request.measure).ok_or_else(|| unknown("measure"))?;
     let id: ProceedingId = wire::id_of("proceeding_id", &request.proceeding_id)?;
     // The first look finds the vendor only.
-    let vendor = store::load(&*write, &scope, id).await?.vendor;
-    let vendor = vendor::store::lock(&*write, &Scope::everything(), vendor).await?;
-    let mut proceeding = store::load(&*write, &scope, id).await?;
+    let vendor = store::load(&write, &scope, id).await?.vendor;
+    let vendor = vendor::store::lock(&write, &Scope::everything(), vendor).await?;
+    let mut proceeding = store::load(&write, &scope, id).await?;
     rpc::check_etag(&request.etag, proceeding.id, proceeding.version)?;
     proceeding
         .decide(measure, request.reason.clone(), call.subject(), now)
@@ -42,7 +42,7 @@ pub async fn decide(desk: Desk, call: Call, request: DecideProceedingRequest) ->
     if let Some(assessment) = proceeding.assessment {
         final_and_not_by(&write, assessment, call.subject(), now.date()).await?;
     }
-    store::save(&*write, &mut proceeding).await?;
+    store::save(&write, &mut proceeding).await?;
     write.subject(proceeding.id);
     carry_out(&mut write, vendor, &proceeding, &request.reason).await?;
     let proceeding = Some(view(&proceeding));
@@ -51,7 +51,7 @@ pub async fn decide(desk: Desk, call: Call, request: DecideProceedingRequest) ->
 
 /// A score that may still change decides nothing, and whoever gave it does not decide (F-08).
 async fn final_and_not_by(write: &Write, assessment: AssessmentId, subject: &str, today: NaiveDate) -> Result<(), Fault> {
-    let assessment = assessment::store::load(&**write, &Scope::everything(), assessment).await?;
+    let assessment = assessment::store::load(write, &Scope::everything(), assessment).await?;
     if !assessment.is_frozen(today) {
         return Err(Refusal::AssessmentState.into());
     }
@@ -71,7 +71,7 @@ async fn carry_out(write: &mut Write, mut vendor: Vendor, proceeding: &Proceedin
                 Measure::Terminate => (ContractAction::Terminate, ContractState::Terminated),
                 _ => (ContractAction::Suspend, ContractState::Suspended),
             };
-            let mut contract = contract::store::load(&**write, &Scope::everything(), proceeding.contract).await?;
+            let mut contract = contract::store::load(write, &Scope::everything(), proceeding.contract).await?;
             if contract.on(write.now().date()) == done {
                 return Ok(());
             }
@@ -88,12 +88,12 @@ async fn carry_out(write: &mut Write, mut vendor: Vendor, proceeding: &Proceedin
 /// follows from one (F-07). Called under the vendor's lock, as often as one likes.
 pub(crate) async fn assessed(write: &mut Write, vendor: VendorId) -> Result<(), Fault> {
     let now = write.now();
-    let all = assessment::store::of_vendors(&**write, &[vendor]).await?;
+    let all = assessment::store::of_vendors(write, &[vendor]).await?;
     let led: Vec<_> = all
         .iter()
         .filter_map(|a| assessment::consequence(a, &all).map(|led| (a, Kind::of(led))))
         .collect();
-    let known = store::of_vendor(&**write, vendor).await?;
+    let known = store::of_vendor(write, vendor).await?;
     let mut fresh = vec![];
     for (a, kind) in &led {
         if !known.iter().any(|p| p.assessment == Some(a.id) && p.kind == *kind) {
@@ -105,7 +105,7 @@ pub(crate) async fn assessed(write: &mut Write, vendor: VendorId) -> Result<(), 
         let follows = |(a, kind): &(&assessment::Assessment, Kind)| proceeding.assessment == Some(a.id) && proceeding.kind == *kind;
         if proceeding.state == State::Open && proceeding.assessment.is_some() && !led.iter().any(follows) {
             proceeding.drop("the score was raised", now)?;
-            store::save(&**write, &mut proceeding).await?;
+            store::save(write, &mut proceeding).await?;
             write.subject(proceeding.id);
         }
     }
@@ -115,7 +115,7 @@ pub(crate) async fn assessed(write: &mut Write, vendor: VendorId) -> Result<(), 
 /// Opens a review of every contract with a vendor that was put on the black list (G-11). Called under the vendor's lock.
 pub(crate) async fn review_contracts(write: &mut Write, vendor: VendorId) -> Result<(), Fault> {
     let now = write.now();
-    let contracts = contract::store::unended(&**write, vendor, now.date()).await?;
+    let contracts = contract::store::unended(write, vendor, now.date()).await?;
     let open = |c: &Contract| Proceeding::open(Kind::ContractReview, vendor, (c.id, &c.branch), None, now);
     let fresh: Vec<_> = contracts.iter().map(open).collect::<Result<_, _>>().map_err(Fault::internal)?;
     opened(write, &fresh).await
@@ -124,10 +124,10 @@ pub(crate) async fn review_contracts(write: &mut Write, vendor: VendorId) -> Res
 /// Lets the review of a contract fall that has ended meanwhile. Called under the vendor's lock.
 pub(crate) async fn contract_ended(write: &mut Write, vendor: VendorId, contract: ContractId) -> Result<(), Fault> {
     let now = write.now();
-    for mut proceeding in store::of_vendor(&**write, vendor).await? {
+    for mut proceeding in store::of_vendor(write, vendor).await? {
         if proceeding.kind == Kind::ContractReview && proceeding.contract == contract && proceeding.state == State::Open {
             proceeding.drop("the contract has ended", now)?;
-            store::save(&**write, &mut proceeding).await?;
+            store::save(write, &mut proceeding).await?;
             write.subject(proceeding.id);
         }
     }
@@ -135,7 +135,7 @@ pub(crate) async fn contract_ended(write: &mut Write, vendor: VendorId, contract
 }
 
 async fn opened(write: &mut Write, fresh: &[Proceeding]) -> Result<(), Fault> {
-    store::insert(&**write, fresh).await?;
+    store::insert(write, fresh).await?;
     for proceeding in fresh {
         write.subject(proceeding.id);
     }

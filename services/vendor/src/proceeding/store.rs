@@ -1,12 +1,12 @@
 //! Rows of proceedings.
 
 use calendar::Instant;
-use database::{Scope, Scoped};
+use database::{Conn, Scope, Scoped};
 use ids::{ContractId, VendorId};
 use rpc::{Fault, page::Page};
 use sea_orm::{
     ActiveValue::{Set, Unchanged},
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::model::{Measure, Proceeding, State};
@@ -47,7 +47,7 @@ impl Scoped for proceeding::Entity {
 }
 
 /// New ones.
-pub(super) async fn insert(conn: &impl ConnectionTrait, proceedings: &[Proceeding]) -> Result<(), Fault> {
+pub(super) async fn insert(conn: &Conn, proceedings: &[Proceeding]) -> Result<(), Fault> {
     if !proceedings.is_empty() {
         let rows = proceedings.iter().map(row);
         proceeding::Entity::insert_many(rows).exec_without_returning(conn).await?;
@@ -56,14 +56,14 @@ pub(super) async fn insert(conn: &impl ConnectionTrait, proceedings: &[Proceedin
 }
 
 /// One within the scope. Writes load it under the lock of its vendor.
-pub(super) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: ProceedingId) -> Result<Proceeding, Fault> {
+pub(super) async fn load(conn: &Conn, scope: &Scope, id: ProceedingId) -> Result<Proceeding, Fault> {
     let select = database::find::<proceeding::Entity>(scope).filter(proceeding::Column::Id.eq(id.uuid()));
     let found = select.one(conn).await?;
     of_row(found.ok_or_else(|| Fault::not_found("proceeding", id))?)
 }
 
 /// Keeps what changed; the version goes up by one.
-pub(super) async fn save(conn: &impl ConnectionTrait, proceeding: &mut Proceeding) -> Result<(), Fault> {
+pub(super) async fn save(conn: &Conn, proceeding: &mut Proceeding) -> Result<(), Fault> {
     proceeding.version = proceeding.version.saturating_add(1);
     let row = proceeding::ActiveModel {
         id: Unchanged(proceeding.id.uuid()),
@@ -74,13 +74,7 @@ pub(super) async fn save(conn: &impl ConnectionTrait, proceeding: &mut Proceedin
 }
 
 /// A page, of one vendor or of all, with or without those that are closed.
-pub(super) async fn list(
-    conn: &impl ConnectionTrait,
-    scope: &Scope,
-    vendor: Option<VendorId>,
-    open_only: bool,
-    page: &Page,
-) -> Result<(Vec<Proceeding>, String), Fault> {
+pub(super) async fn list(conn: &Conn, scope: &Scope, vendor: Option<VendorId>, open_only: bool, page: &Page) -> Result<(Vec<Proceeding>, String), Fault> {
     let mut select = database::find::<proceeding::Entity>(scope);
     if let Some(vendor) = vendor {
         select = select.filter(proceeding::Column::VendorId.eq(vendor.uuid()));
@@ -97,7 +91,7 @@ pub(super) async fn list(
 }
 
 /// Those of a vendor that were not dropped, oldest first.
-pub(super) async fn of_vendor(conn: &impl ConnectionTrait, vendor: VendorId) -> Result<Vec<Proceeding>, Fault> {
+pub(super) async fn of_vendor(conn: &Conn, vendor: VendorId) -> Result<Vec<Proceeding>, Fault> {
     let select = proceeding::Entity::find()
         .filter(proceeding::Column::VendorId.eq(vendor.uuid()))
         .filter(proceeding::Column::State.ne(State::Dropped.code()));

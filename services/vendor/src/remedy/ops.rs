@@ -45,9 +45,9 @@ pub async fn open(desk: Desk, call: Call, request: OpenRemedyRequest) -> Result<
         return Err(Fault::from(Refusal::Severity).field("severity"));
     }
     let contract: Option<ContractId> = id_if("contract_id", &request.contract_id)?;
-    let vendor = vendor::store::lock(&*write, &vendor::store::scope(&call), wire::id_of("vendor_id", &request.vendor_id)?).await?;
+    let vendor = vendor::store::lock(&write, &vendor::store::scope(&call), wire::id_of("vendor_id", &request.vendor_id)?).await?;
     if let Some(id) = contract {
-        let found = contract::store::load(&*write, &Scope::of(&call), id).await?;
+        let found = contract::store::load(&write, &Scope::of(&call), id).await?;
         if found.vendor != vendor.id || found.branch != request.branch {
             return Err(Fault::not_found("contract", id));
         }
@@ -62,7 +62,7 @@ pub async fn open(desk: Desk, call: Call, request: OpenRemedyRequest) -> Result<
         by: call.subject().to_owned(),
     };
     let remedy = source.open(kind, severity, write.now())?;
-    store::insert(&*write, &remedy).await?;
+    store::insert(&write, &remedy).await?;
     if kind == Kind::Confidentiality {
         person::revoke_all(&mut write, vendor.id, "a confidentiality incident is open").await?;
     }
@@ -115,9 +115,9 @@ pub async fn give_back(desk: Desk, call: Call, request: ReturnRemedyRequest) -> 
 /// One in the version that the caller has seen, under the lock of its vendor. The first look finds the vendor only.
 async fn locked(write: &Write, call: &Call, id: &str, etag: &str) -> Result<Remedy, Fault> {
     let (scope, id): (_, RemedyId) = (Scope::of(call), wire::id_of("remedy_id", id)?);
-    let vendor = store::load(&**write, &scope, id).await?.vendor;
-    vendor::store::lock(&**write, &vendor::store::scope(call), vendor).await?;
-    let remedy = store::load(&**write, &scope, id).await?;
+    let vendor = store::load(write, &scope, id).await?.vendor;
+    vendor::store::lock(write, &vendor::store::scope(call), vendor).await?;
+    let remedy = store::load(write, &scope, id).await?;
     rpc::check_etag(etag, remedy.id, remedy.version)?;
     Ok(remedy)
 }
@@ -134,7 +134,7 @@ async fn owned(write: &Write, call: &Call, id: &str, etag: &str) -> Result<Remed
 
 /// Keeps it, settles the holds and shows it.
 async fn kept(write: &mut Write, call: &Call, remedy: &mut Remedy) -> Result<Option<proto::Remedy>, Fault> {
-    store::save(&**write, remedy).await?;
+    store::save(write, remedy).await?;
     settlement::settle(write, remedy.vendor).await?;
     write.subject(remedy.id);
     Ok(Some(view(call, remedy, write.now())))
@@ -192,14 +192,14 @@ pub(crate) struct Rectification<'a> {
 /// cancelled where the grade no longer asks for it (F-07). Called under the vendor's lock; the caller settles the holds.
 pub(crate) async fn rectify(write: &mut Write, told: Rectification<'_>) -> Result<(), Fault> {
     let now = write.now();
-    match store::of_assessment(&**write, told.assessment).await? {
+    match store::of_assessment(write, told.assessment).await? {
         Some(mut remedy) if remedy.state.is_open() => {
             if told.needed {
                 remedy.due = Some(due_at(remedy.kind, None, now).map_err(Fault::internal)?);
             } else {
                 remedy.judge(Action::Cancel, "the score was raised".to_owned(), SERVICE, now)?;
             }
-            store::save(&**write, &mut remedy).await?;
+            store::save(write, &mut remedy).await?;
             write.subject(remedy.id);
         }
         None if told.needed => {
@@ -213,7 +213,7 @@ pub(crate) async fn rectify(write: &mut Write, told: Rectification<'_>) -> Resul
                 by: told.by.to_owned(),
             };
             let remedy = source.open(Kind::Rectification, None, now)?;
-            store::insert(&**write, &remedy).await?;
+            store::insert(write, &remedy).await?;
             write.subject(remedy.id);
         }
         _ => {}
@@ -223,9 +223,9 @@ pub(crate) async fn rectify(write: &mut Write, told: Rectification<'_>) -> Resul
 
 /// Stops the clock of a rectification while an objection to its assessment is undecided.
 pub(crate) async fn pause(write: &mut Write, assessment: AssessmentId) -> Result<(), Fault> {
-    if let Some(mut remedy) = store::of_assessment(&**write, assessment).await?.filter(|r| r.state.is_open()) {
+    if let Some(mut remedy) = store::of_assessment(write, assessment).await?.filter(|r| r.state.is_open()) {
         remedy.due = None;
-        store::save(&**write, &mut remedy).await?;
+        store::save(write, &mut remedy).await?;
         write.subject(remedy.id);
     }
     Ok(())
@@ -241,7 +241,7 @@ pub(crate) struct Complaint<'a> {
 
 /// Opens a disturbance of the highest severity for a complaint, once. Called under the vendor's lock.
 pub(crate) async fn disturbed(write: &mut Write, told: Complaint<'_>) -> Result<(), Fault> {
-    if store::of_complaint(&**write, told.id).await?.is_some() {
+    if store::of_complaint(write, told.id).await?.is_some() {
         return Ok(());
     }
     let vendor = told.vendor;
@@ -255,18 +255,18 @@ pub(crate) async fn disturbed(write: &mut Write, told: Complaint<'_>) -> Result<
         by: "service:hall".to_owned(),
     };
     let remedy = source.open(Kind::Disturbance, Some(Severity::P1), write.now())?;
-    store::insert(&**write, &remedy).await?;
+    store::insert(write, &remedy).await?;
     write.subject(remedy.id);
     settlement::settle(write, vendor).await
 }
 
 /// Cancels what came from a complaint that does not stand any more. Called under the vendor's lock.
 pub(crate) async fn cancel_disturbance(write: &mut Write, vendor: VendorId, complaint: &str) -> Result<(), Fault> {
-    let Some(mut remedy) = store::of_complaint(&**write, complaint).await?.filter(|r| r.state.is_open()) else {
+    let Some(mut remedy) = store::of_complaint(write, complaint).await?.filter(|r| r.state.is_open()) else {
         return Ok(());
     };
     remedy.judge(Action::Cancel, "the finding was reversed".to_owned(), "service:hall", write.now())?;
-    store::save(&**write, &mut remedy).await?;
+    store::save(write, &mut remedy).await?;
     write.subject(remedy.id);
     settlement::settle(write, vendor).await
 }

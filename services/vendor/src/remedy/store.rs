@@ -1,12 +1,12 @@
 //! Rows of what vendors have to set right.
 
 use calendar::Instant;
-use database::{Scope, Scoped};
+use database::{Conn, Scope, Scoped};
 use ids::{ContractId, VendorId};
 use rpc::{Fault, page::Page};
 use sea_orm::{
     ActiveValue::{Set, Unchanged},
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Expr, ExprTrait, SelectStatement},
 };
 
@@ -53,20 +53,20 @@ impl Scoped for remedy::Entity {
 }
 
 /// A new one.
-pub(super) async fn insert(conn: &impl ConnectionTrait, remedy: &Remedy) -> Result<(), Fault> {
+pub(super) async fn insert(conn: &Conn, remedy: &Remedy) -> Result<(), Fault> {
     remedy::Entity::insert(row(remedy)).exec_without_returning(conn).await?;
     Ok(())
 }
 
 /// One within the scope. Writes load it under the lock of its vendor.
-pub(super) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: RemedyId) -> Result<Remedy, Fault> {
+pub(super) async fn load(conn: &Conn, scope: &Scope, id: RemedyId) -> Result<Remedy, Fault> {
     let select = database::find::<remedy::Entity>(scope).filter(remedy::Column::Id.eq(id.uuid()));
     let found = select.one(conn).await?;
     of_row(found.ok_or_else(|| Fault::not_found("remedy", id))?)
 }
 
 /// Keeps what changed; the version goes up by one.
-pub(super) async fn save(conn: &impl ConnectionTrait, remedy: &mut Remedy) -> Result<(), Fault> {
+pub(super) async fn save(conn: &Conn, remedy: &mut Remedy) -> Result<(), Fault> {
     remedy.version = remedy.version.saturating_add(1);
     let row = remedy::ActiveModel {
         id: Unchanged(remedy.id.uuid()),
@@ -77,13 +77,7 @@ pub(super) async fn save(conn: &impl ConnectionTrait, remedy: &mut Remedy) -> Re
 }
 
 /// A page, of one vendor or of all, with or without those that are closed.
-pub(super) async fn list(
-    conn: &impl ConnectionTrait,
-    scope: &Scope,
-    vendor: Option<VendorId>,
-    open_only: bool,
-    page: &Page,
-) -> Result<(Vec<Remedy>, String), Fault> {
+pub(super) async fn list(conn: &Conn, scope: &Scope, vendor: Option<VendorId>, open_only: bool, page: &Page) -> Result<(Vec<Remedy>, String), Fault> {
     let mut select = database::find::<remedy::Entity>(scope);
     if let Some(vendor) = vendor {
         select = select.filter(remedy::Column::VendorId.eq(vendor.uuid()));
@@ -100,14 +94,14 @@ pub(super) async fn list(
 }
 
 /// What a vendor has not set right yet.
-pub(crate) async fn open_of(conn: &impl ConnectionTrait, vendor: VendorId) -> Result<Vec<Remedy>, Fault> {
+pub(crate) async fn open_of(conn: &Conn, vendor: VendorId) -> Result<Vec<Remedy>, Fault> {
     let select = remedy::Entity::find().filter(remedy::Column::VendorId.eq(vendor.uuid())).filter(is_open());
     let rows = select.order_by_asc(remedy::Column::Id).all(conn).await?;
     rows.into_iter().map(of_row).collect()
 }
 
 /// The rectifications of some vendors that were not cancelled.
-pub(crate) async fn of_vendors(conn: &impl ConnectionTrait, vendors: &[VendorId]) -> Result<Vec<Remedy>, Fault> {
+pub(crate) async fn of_vendors(conn: &Conn, vendors: &[VendorId]) -> Result<Vec<Remedy>, Fault> {
     let select = remedy::Entity::find()
         .filter(remedy::Column::VendorId.is_in(vendors.iter().map(|id| id.uuid())))
         .filter(remedy::Column::Kind.eq(Kind::Rectification.code()))
@@ -117,7 +111,7 @@ pub(crate) async fn of_vendors(conn: &impl ConnectionTrait, vendors: &[VendorId]
 }
 
 /// The rectification of an assessment that was not cancelled.
-pub(super) async fn of_assessment(conn: &impl ConnectionTrait, assessment: AssessmentId) -> Result<Option<Remedy>, Fault> {
+pub(super) async fn of_assessment(conn: &Conn, assessment: AssessmentId) -> Result<Option<Remedy>, Fault> {
     let select = remedy::Entity::find()
         .filter(remedy::Column::AssessmentId.eq(assessment.uuid()))
         .filter(remedy::Column::State.ne(State::Cancelled.code()));
@@ -125,7 +119,7 @@ pub(super) async fn of_assessment(conn: &impl ConnectionTrait, assessment: Asses
 }
 
 /// What came from a complaint and was not cancelled.
-pub(super) async fn of_complaint(conn: &impl ConnectionTrait, complaint: &str) -> Result<Option<Remedy>, Fault> {
+pub(super) async fn of_complaint(conn: &Conn, complaint: &str) -> Result<Option<Remedy>, Fault> {
     let select = remedy::Entity::find()
         .filter(remedy::Column::ComplaintId.eq(complaint))
         .filter(remedy::Column::State.ne(State::Cancelled.code()));
@@ -133,13 +127,7 @@ pub(super) async fn of_complaint(conn: &impl ConnectionTrait, complaint: &str) -
 }
 
 /// The disturbances of a vendor that began between two times, both included, under a contract or under no certain one.
-pub(crate) async fn disturbances(
-    conn: &impl ConnectionTrait,
-    vendor: VendorId,
-    contract: ContractId,
-    from: Instant,
-    to: Instant,
-) -> Result<Vec<Remedy>, Fault> {
+pub(crate) async fn disturbances(conn: &Conn, vendor: VendorId, contract: ContractId, from: Instant, to: Instant) -> Result<Vec<Remedy>, Fault> {
     let concerned = Condition::any()
         .add(remedy::Column::ContractId.is_null())
         .add(remedy::Column::ContractId.eq(contract.uuid()));

@@ -3,10 +3,9 @@
 use calendar::Instant;
 use chrono::NaiveDate;
 use contracts::hearth::vendor::v1::{PaymentHeld, PaymentReleased};
-use database::{Scope, Write};
+use database::{Conn, Scope, Write};
 use ids::VendorId;
 use rpc::{Call, Fault};
-use sea_orm::ConnectionTrait;
 
 use super::{
     model::{Adjustment, Amounts, Basis, Cause, Hold, Line, Payment, Rate, State, amounts, lines, sum},
@@ -34,7 +33,7 @@ pub(super) struct Counted {
 
 /// The accepted and refused work that belongs to a contract: reported in its term, and of a kind that no other contract with the vendor
 /// has on its card for that day at the branch.
-pub(crate) async fn orders_of(conn: &impl ConnectionTrait, contract: &Contract, decided: Vec<Decided>) -> Result<Vec<Decided>, Fault> {
+pub(crate) async fn orders_of(conn: &Conn, contract: &Contract, decided: Vec<Decided>) -> Result<Vec<Decided>, Fault> {
     if decided.is_empty() {
         return Ok(decided);
     }
@@ -54,7 +53,7 @@ pub(crate) async fn orders_of(conn: &impl ConnectionTrait, contract: &Contract, 
 
 /// The contract with a vendor under which work of a kind was done on a day: the only one that has it on its card, or the only one there is.
 /// An empty branch means that nobody knows where.
-pub(crate) async fn contract_of(conn: &impl ConnectionTrait, vendor: VendorId, branch: &str, kind: &str, day: NaiveDate) -> Result<Option<Contract>, Fault> {
+pub(crate) async fn contract_of(conn: &Conn, vendor: VendorId, branch: &str, kind: &str, day: NaiveDate) -> Result<Option<Contract>, Fault> {
     let mut contracts = contract::store::of_vendor(conn, vendor).await?;
     contracts.retain(|c| (branch.is_empty() || c.branch == branch) && c.covers(day) && c.was_in_force(day).is_ok());
     let ids: Vec<_> = contracts.iter().map(|c| c.id).collect();
@@ -66,7 +65,7 @@ pub(crate) async fn contract_of(conn: &impl ConnectionTrait, vendor: VendorId, b
 }
 
 /// The work of the month of a payment.
-async fn work_of(conn: &impl ConnectionTrait, contract: &Contract, month: Month) -> Result<Vec<Decided>, Fault> {
+async fn work_of(conn: &Conn, contract: &Contract, month: Month) -> Result<Vec<Decided>, Fault> {
     let (from, to) = (Instant::start_of(month.first), Instant::end_of(month.last));
     let decided = offer::store::decided(conn, contract.vendor, &contract.branch, from, to).await?;
     orders_of(conn, contract, decided).await
@@ -80,7 +79,7 @@ fn month_of(payment: &Payment) -> Month {
 }
 
 /// Counts a payment from what stands in the books now.
-pub(super) async fn count(conn: &impl ConnectionTrait, contract: &Contract, payment: &Payment) -> Result<Counted, Fault> {
+pub(super) async fn count(conn: &Conn, contract: &Contract, payment: &Payment) -> Result<Counted, Fault> {
     let month = month_of(payment);
     let card = store::rates(conn, &[contract.id]).await?;
     let fee_of = contract.runs_on(month.first).then_some(month.first);
@@ -100,12 +99,12 @@ pub(super) async fn count(conn: &impl ConnectionTrait, contract: &Contract, paym
 
 /// Takes over what was counted.
 pub(super) async fn take(write: &Write, payment: &mut Payment, counted: Counted) -> Result<(), Fault> {
-    store::replace_adjustments(&**write, payment.id, &counted.adjustments).await?;
+    store::replace_adjustments(write, payment.id, &counted.adjustments).await?;
     (payment.lines, payment.amounts, payment.payable) = (counted.lines, counted.amounts, counted.payable);
     Ok(())
 }
 
-async fn factor_of(conn: &impl ConnectionTrait, contract: &Contract, month: Month) -> Result<i32, Fault> {
+async fn factor_of(conn: &Conn, contract: &Contract, month: Month) -> Result<i32, Fault> {
     let grade = assessment::store::grade_of(conn, contract.id, month).await?;
     Ok(grade.map_or(super::model::WHOLE, assessment::factor))
 }
@@ -115,7 +114,7 @@ fn retention(contract: &Contract) -> i32 {
 }
 
 /// What earlier payments fell short of, since an objection was upheld after they were paid.
-async fn adjustments(conn: &impl ConnectionTrait, contract: &Contract, payment: &Payment) -> Result<Vec<Adjustment>, Fault> {
+async fn adjustments(conn: &Conn, contract: &Contract, payment: &Payment) -> Result<Vec<Adjustment>, Fault> {
     let mut found = vec![];
     for earlier in store::of_contract(conn, contract.id).await? {
         if earlier.state != State::Paid || earlier.from >= payment.from {
@@ -180,7 +179,7 @@ pub(super) async fn facts(write: &Write, contract: &Contract, payment: &Payment)
 /// Places what is known and not yet held, and releases what the service held and is gone; says whether anything changed.
 pub(super) async fn settle_holds(write: &mut Write, contract: &Contract, payment: &Payment) -> Result<bool, Fault> {
     let facts = facts(write, contract, payment).await?;
-    let holds = store::book(&**write, &[payment.id]).await?.holds;
+    let holds = store::book(write, &[payment.id]).await?.holds;
     let mut changed = false;
     for (cause, reason) in &facts {
         if !holds.iter().any(|hold| hold.is_open() && hold.cause == *cause) {
@@ -210,7 +209,7 @@ pub(super) async fn place(write: &mut Write, payment: &Payment, cause: Cause, re
         released: None,
         release_reason: String::new(),
     };
-    store::insert_hold(&**write, &hold).await?;
+    store::insert_hold(write, &hold).await?;
     let event = PaymentHeld {
         payment_request_id: payment.id.to_string(),
         contract_id: payment.contract.to_string(),
@@ -224,8 +223,8 @@ pub(super) async fn place(write: &mut Write, payment: &Payment, cause: Cause, re
 
 /// Keeps that a hold was released; the last one is told.
 pub(super) async fn released(write: &mut Write, payment: &Payment, hold: &Hold) -> Result<(), Fault> {
-    store::save_hold(&**write, hold).await?;
-    let left = store::book(&**write, &[payment.id]).await?.holds;
+    store::save_hold(write, hold).await?;
+    let left = store::book(write, &[payment.id]).await?.holds;
     if !left.iter().any(Hold::is_open) {
         let event = PaymentReleased {
             payment_request_id: payment.id.to_string(),
@@ -240,8 +239,8 @@ pub(super) async fn released(write: &mut Write, payment: &Payment, hold: &Hold) 
 /// Brings the holds of every unpaid request of a vendor in line with what is known (F-09). Called under the vendor's lock, wherever a fact
 /// arises or goes, as often as one likes. It leaves the version of the request alone: whoever works on the request has seen the request.
 pub(crate) async fn settle(write: &mut Write, vendor: VendorId) -> Result<(), Fault> {
-    for payment in store::unpaid(&**write, vendor).await? {
-        let contract = contract::store::load(&**write, &Scope::everything(), payment.contract).await?;
+    for payment in store::unpaid(write, vendor).await? {
+        let contract = contract::store::load(write, &Scope::everything(), payment.contract).await?;
         if settle_holds(write, &contract, &payment).await? {
             write.subject(payment.id);
         }
@@ -258,7 +257,7 @@ pub(crate) async fn sweep(desk: &Desk) -> Result<usize, Fault> {
     let vendors = store::unheld(desk.db.reader(), desk.db.clock().now(), BATCH).await?;
     for vendor in &vendors {
         let mut write = desk.db.open(&Call::background("vendor", "sweep-holds")).await?;
-        vendor::store::lock(&*write, &Scope::everything(), *vendor).await?;
+        vendor::store::lock(&write, &Scope::everything(), *vendor).await?;
         settle(&mut write, *vendor).await?;
         write.close().await?;
     }

@@ -72,7 +72,7 @@ pub async fn prepare(desk: Desk, call: Call, request: PreparePaymentRequest) -> 
         version: 0,
         created: write.now(),
     };
-    store::insert(&*write, &payment).await?;
+    store::insert(&write, &payment).await?;
     recount(&write, &contract, &mut payment).await?;
     settle_holds(&mut write, &contract, &payment).await?;
     let payment_request = kept(&mut write, &call, &mut payment).await?;
@@ -127,7 +127,7 @@ pub async fn deduct(desk: Desk, call: Call, request: AddDeductionRequest) -> Res
         recorder: call.subject().to_owned(),
         recorded: write.now(),
     };
-    store::insert_deduction(&*write, &deduction).await?;
+    store::insert_deduction(&write, &deduction).await?;
     recount(&write, &contract, &mut payment).await?;
     let payment_request = kept(&mut write, &call, &mut payment).await?;
     write.commit(AddDeductionResponse { payment_request }).await
@@ -184,7 +184,7 @@ pub async fn approve(desk: Desk, call: Call, request: ApprovePaymentRequest) -> 
     };
     let (contract, mut payment) = locked(&write, &call, &request.payment_request_id, &request.etag).await?;
     payment.act(Action::Approve, &request.opinion)?;
-    let book = store::book(&*write, &[payment.id]).await?;
+    let book = store::book(&write, &[payment.id]).await?;
     if payment.is_made_by(call.subject()) || book.deductions.iter().any(|d| d.recorder == call.subject()) {
         return Err(Refusal::SecondPersonNeeded.into());
     }
@@ -195,7 +195,7 @@ pub async fn approve(desk: Desk, call: Call, request: ApprovePaymentRequest) -> 
     {
         return Err(Refusal::AssessmentMissing.into());
     }
-    let counted = count(&*write, &contract, &payment).await?;
+    let counted = count(&write, &contract, &payment).await?;
     if (&counted.lines, counted.amounts, counted.payable) != (&payment.lines, payment.amounts, payment.payable) {
         return Err(Refusal::PaymentChanged.into());
     }
@@ -216,14 +216,14 @@ pub async fn pay(desk: Desk, call: Call, request: PayPaymentRequest) -> Result<P
     if payment.is_made_by(call.subject()) {
         return Err(Refusal::SecondPersonNeeded.into());
     }
-    let held = store::book(&*write, &[payment.id]).await?.holds.iter().any(Hold::is_open);
+    let held = store::book(&write, &[payment.id]).await?.holds.iter().any(Hold::is_open);
     if held || !facts(&write, &contract, &payment).await?.is_empty() {
         return Err(Refusal::PaymentHeld.into());
     }
     let today = write.now().date();
     (payment.paid, payment.voucher_no) = (Some(today), request.voucher_no);
-    let vendor = vendor::store::load(&*write, &Scope::everything(), payment.vendor).await?;
-    vip::store::book_payment(&*write, &vendor.uscc, &payment.number, &payment.branch, payment.payable, write.now()).await?;
+    let vendor = vendor::store::load(&write, &Scope::everything(), payment.vendor).await?;
+    vip::store::book_payment(&write, &vendor.uscc, &payment.number, &payment.branch, payment.payable, write.now()).await?;
     let payment_request = kept(&mut write, &call, &mut payment).await?;
     write.commit(PayPaymentResponse { payment_request }).await
 }
@@ -266,7 +266,7 @@ pub async fn unhold(desk: Desk, call: Call, request: ReleaseHoldRequest) -> Resu
     let id: HoldId = wire::id_of("hold_id", &request.hold_id)?;
     let (contract, mut payment) = locked(&write, &call, &request.payment_request_id, &request.etag).await?;
     payment.act(Action::Hold, "")?;
-    let holds = store::book(&*write, &[payment.id]).await?.holds;
+    let holds = store::book(&write, &[payment.id]).await?.holds;
     let mut hold = holds.into_iter().find(|hold| hold.id == id).ok_or_else(|| Fault::not_found("hold", id))?;
     let is_owner = Role::try_from(hold.cause.owner().number()).is_ok_and(|owner| call.has(owner));
     let stands = facts(&write, &contract, &payment).await?.iter().any(|(cause, _)| *cause == hold.cause);
@@ -280,23 +280,23 @@ pub async fn unhold(desk: Desk, call: Call, request: ReleaseHoldRequest) -> Resu
 /// vendor only.
 async fn locked(write: &Write, call: &Call, id: &str, etag: &str) -> Result<(Contract, Payment), Fault> {
     let (scope, id) = (Scope::of(call), wire::id_of("payment_request_id", id)?);
-    let vendor = store::load(&**write, &scope, id).await?.vendor;
-    vendor::store::lock(&**write, &vendor::store::scope(call), vendor).await?;
-    let payment = store::load(&**write, &scope, id).await?;
+    let vendor = store::load(write, &scope, id).await?.vendor;
+    vendor::store::lock(write, &vendor::store::scope(call), vendor).await?;
+    let payment = store::load(write, &scope, id).await?;
     rpc::check_etag(etag, payment.id, payment.version)?;
-    let contract = contract::store::load(&**write, &Scope::everything(), payment.contract).await?;
+    let contract = contract::store::load(write, &Scope::everything(), payment.contract).await?;
     Ok((contract, payment))
 }
 
 async fn recount(write: &Write, contract: &Contract, payment: &mut Payment) -> Result<(), Fault> {
-    let counted = count(&**write, contract, payment).await?;
+    let counted = count(write, contract, payment).await?;
     take(write, payment, counted).await
 }
 
 /// Keeps a payment request and shows it.
 async fn kept(write: &mut Write, call: &Call, payment: &mut Payment) -> Result<Option<proto::PaymentRequest>, Fault> {
-    store::save(&**write, payment).await?;
+    store::save(write, payment).await?;
     write.subject(payment.id);
-    let book = store::book(&**write, &[payment.id]).await?;
+    let book = store::book(write, &[payment.id]).await?;
     view(call, payment, &book).map(Some)
 }

@@ -2,12 +2,12 @@
 
 use calendar::Instant;
 use chrono::NaiveDate;
-use database::{Scope, Scoped};
+use database::{Conn, Scope, Scoped};
 use ids::{ContractId, VendorId};
 use rpc::{Fault, page::Page};
 use sea_orm::{
     ActiveValue::{Set, Unchanged},
-    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 use uuid::Uuid;
 
@@ -193,7 +193,7 @@ pub(super) struct Book {
 }
 
 /// A new row of a rate card.
-pub(super) async fn insert_rate(conn: &impl ConnectionTrait, rate: &Rate) -> Result<(), Fault> {
+pub(super) async fn insert_rate(conn: &Conn, rate: &Rate) -> Result<(), Fault> {
     let row = rate::ActiveModel {
         id: Set(rate.id.uuid()),
         contract_id: Set(rate.contract.uuid()),
@@ -209,14 +209,14 @@ pub(super) async fn insert_rate(conn: &impl ConnectionTrait, rate: &Rate) -> Res
 }
 
 /// The rate cards of some contracts.
-pub(super) async fn rates(conn: &impl ConnectionTrait, contracts: &[ContractId]) -> Result<Vec<Rate>, Fault> {
+pub(super) async fn rates(conn: &Conn, contracts: &[ContractId]) -> Result<Vec<Rate>, Fault> {
     let select = rate::Entity::find().filter(rate::Column::ContractId.is_in(contracts.iter().map(|id| id.uuid())));
     let rows = select.order_by_asc(rate::Column::Id).all(conn).await?;
     rows.into_iter().map(of_rate_row).collect()
 }
 
 /// A page of the rate card of a contract.
-pub(super) async fn list_rates(conn: &impl ConnectionTrait, contract: ContractId, page: &Page) -> Result<(Vec<Rate>, String), Fault> {
+pub(super) async fn list_rates(conn: &Conn, contract: ContractId, page: &Page) -> Result<(Vec<Rate>, String), Fault> {
     let mut select = rate::Entity::find().filter(rate::Column::ContractId.eq(contract.uuid()));
     if let Some(after) = page.after {
         select = select.filter(rate::Column::Id.gt(after));
@@ -227,20 +227,20 @@ pub(super) async fn list_rates(conn: &impl ConnectionTrait, contract: ContractId
 }
 
 /// Something new that is lent.
-pub(super) async fn insert_asset(conn: &impl ConnectionTrait, asset: &Asset) -> Result<(), Fault> {
+pub(super) async fn insert_asset(conn: &Conn, asset: &Asset) -> Result<(), Fault> {
     asset::Entity::insert(asset_row(asset)).exec_without_returning(conn).await?;
     Ok(())
 }
 
 /// Something lent, within the scope. Writes load it under the lock of its vendor.
-pub(super) async fn load_asset(conn: &impl ConnectionTrait, scope: &Scope, id: AssetId) -> Result<Asset, Fault> {
+pub(super) async fn load_asset(conn: &Conn, scope: &Scope, id: AssetId) -> Result<Asset, Fault> {
     let select = database::find::<asset::Entity>(scope).filter(asset::Column::Id.eq(id.uuid()));
     let found = select.one(conn).await?;
     found.map(of_asset_row).ok_or_else(|| Fault::not_found("asset", id))
 }
 
 /// Keeps what changed; the version goes up by one.
-pub(super) async fn save_asset(conn: &impl ConnectionTrait, asset: &mut Asset) -> Result<(), Fault> {
+pub(super) async fn save_asset(conn: &Conn, asset: &mut Asset) -> Result<(), Fault> {
     asset.version = asset.version.saturating_add(1);
     let row = asset::ActiveModel {
         id: Unchanged(asset.id.uuid()),
@@ -251,7 +251,7 @@ pub(super) async fn save_asset(conn: &impl ConnectionTrait, asset: &mut Asset) -
 }
 
 /// A page of what is and was lent.
-pub(super) async fn list_assets(conn: &impl ConnectionTrait, scope: &Scope, vendor: Option<VendorId>, page: &Page) -> Result<(Vec<Asset>, String), Fault> {
+pub(super) async fn list_assets(conn: &Conn, scope: &Scope, vendor: Option<VendorId>, page: &Page) -> Result<(Vec<Asset>, String), Fault> {
     let mut select = database::find::<asset::Entity>(scope);
     if let Some(vendor) = vendor {
         select = select.filter(asset::Column::VendorId.eq(vendor.uuid()));
@@ -265,7 +265,7 @@ pub(super) async fn list_assets(conn: &impl ConnectionTrait, scope: &Scope, vend
 }
 
 /// Numbers of what a vendor should have given back before a day.
-pub(super) async fn overdue(conn: &impl ConnectionTrait, vendor: VendorId, today: NaiveDate) -> Result<Vec<String>, Fault> {
+pub(super) async fn overdue(conn: &Conn, vendor: VendorId, today: NaiveDate) -> Result<Vec<String>, Fault> {
     let select = asset::Entity::find()
         .filter(asset::Column::VendorId.eq(vendor.uuid()))
         .filter(asset::Column::ReturnedDate.is_null())
@@ -275,20 +275,20 @@ pub(super) async fn overdue(conn: &impl ConnectionTrait, vendor: VendorId, today
 }
 
 /// A new payment request.
-pub(super) async fn insert(conn: &impl ConnectionTrait, payment: &Payment) -> Result<(), Fault> {
+pub(super) async fn insert(conn: &Conn, payment: &Payment) -> Result<(), Fault> {
     payment::Entity::insert(row(payment)?).exec_without_returning(conn).await?;
     Ok(())
 }
 
 /// A payment request within the scope. Writes load it under the lock of its vendor.
-pub(super) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: PaymentRequestId) -> Result<Payment, Fault> {
+pub(super) async fn load(conn: &Conn, scope: &Scope, id: PaymentRequestId) -> Result<Payment, Fault> {
     let select = database::find::<payment::Entity>(scope).filter(payment::Column::Id.eq(id.uuid()));
     let found = select.one(conn).await?;
     of_row(found.ok_or_else(|| Fault::not_found("payment_request", id))?)
 }
 
 /// Keeps what changed; the version goes up by one.
-pub(super) async fn save(conn: &impl ConnectionTrait, payment: &mut Payment) -> Result<(), Fault> {
+pub(super) async fn save(conn: &Conn, payment: &mut Payment) -> Result<(), Fault> {
     payment.version = payment.version.saturating_add(1);
     let row = payment::ActiveModel {
         id: Unchanged(payment.id.uuid()),
@@ -300,7 +300,7 @@ pub(super) async fn save(conn: &impl ConnectionTrait, payment: &mut Payment) -> 
 
 /// A page of payment requests, of one vendor or contract or of all.
 pub(super) async fn list(
-    conn: &impl ConnectionTrait,
+    conn: &Conn,
     scope: &Scope,
     vendor: Option<VendorId>,
     contract: Option<ContractId>,
@@ -322,7 +322,7 @@ pub(super) async fn list(
 }
 
 /// The payment requests of a contract that were not given up, by month.
-pub(super) async fn of_contract(conn: &impl ConnectionTrait, contract: ContractId) -> Result<Vec<Payment>, Fault> {
+pub(super) async fn of_contract(conn: &Conn, contract: ContractId) -> Result<Vec<Payment>, Fault> {
     let select = payment::Entity::find()
         .filter(payment::Column::ContractId.eq(contract.uuid()))
         .filter(payment::Column::State.ne(State::Cancelled.code()));
@@ -331,7 +331,7 @@ pub(super) async fn of_contract(conn: &impl ConnectionTrait, contract: ContractI
 }
 
 /// The payment requests of a vendor that are neither paid nor given up.
-pub(super) async fn unpaid(conn: &impl ConnectionTrait, vendor: VendorId) -> Result<Vec<Payment>, Fault> {
+pub(super) async fn unpaid(conn: &Conn, vendor: VendorId) -> Result<Vec<Payment>, Fault> {
     let select = payment::Entity::find()
         .filter(payment::Column::VendorId.eq(vendor.uuid()))
         .filter(payment::Column::State.is_not_in([State::Cancelled.code(), State::Paid.code()]));
@@ -340,7 +340,7 @@ pub(super) async fn unpaid(conn: &impl ConnectionTrait, vendor: VendorId) -> Res
 }
 
 /// Vendors with an unpaid request that is not held although something lent to them is late, or a rectification of its contract.
-pub(super) async fn unheld(conn: &impl ConnectionTrait, now: Instant, limit: u64) -> Result<Vec<VendorId>, Fault> {
+pub(super) async fn unheld(conn: &Conn, now: Instant, limit: u64) -> Result<Vec<VendorId>, Fault> {
     let unpaid_without = |cause: Cause| {
         let held = hold::Entity::find()
             .select_only()
@@ -370,7 +370,7 @@ pub(super) async fn unheld(conn: &impl ConnectionTrait, now: Instant, limit: u64
 }
 
 /// Whether a payment request of a contract has counted a day or a later one.
-pub(super) async fn has_counted(conn: &impl ConnectionTrait, contract: ContractId, day: NaiveDate) -> Result<bool, Fault> {
+pub(super) async fn has_counted(conn: &Conn, contract: ContractId, day: NaiveDate) -> Result<bool, Fault> {
     let select = payment::Entity::find()
         .filter(payment::Column::ContractId.eq(contract.uuid()))
         .filter(payment::Column::State.ne(State::Cancelled.code()))
@@ -379,7 +379,7 @@ pub(super) async fn has_counted(conn: &impl ConnectionTrait, contract: ContractI
 }
 
 /// What belongs to some payment requests.
-pub(super) async fn book(conn: &impl ConnectionTrait, payments: &[PaymentRequestId]) -> Result<Book, Fault> {
+pub(super) async fn book(conn: &Conn, payments: &[PaymentRequestId]) -> Result<Book, Fault> {
     let ids: Vec<_> = payments.iter().map(|id| id.uuid()).collect();
     let select = deduction::Entity::find().filter(deduction::Column::PaymentRequestId.is_in(ids.clone()));
     let deductions = select.order_by_asc(deduction::Column::Id).all(conn).await?;
@@ -395,7 +395,7 @@ pub(super) async fn book(conn: &impl ConnectionTrait, payments: &[PaymentRequest
 }
 
 /// A new deduction.
-pub(super) async fn insert_deduction(conn: &impl ConnectionTrait, deduction: &Deduction) -> Result<(), Fault> {
+pub(super) async fn insert_deduction(conn: &Conn, deduction: &Deduction) -> Result<(), Fault> {
     let row = deduction::ActiveModel {
         id: Set(deduction.id.uuid()),
         payment_request_id: Set(deduction.payment.uuid()),
@@ -412,7 +412,7 @@ pub(super) async fn insert_deduction(conn: &impl ConnectionTrait, deduction: &De
 }
 
 /// The adjustments that other payment requests make for an earlier one; those that were given up make none.
-pub(super) async fn adjusted(conn: &impl ConnectionTrait, earlier: PaymentRequestId, but: PaymentRequestId) -> Result<Vec<Adjustment>, Fault> {
+pub(super) async fn adjusted(conn: &Conn, earlier: PaymentRequestId, but: PaymentRequestId) -> Result<Vec<Adjustment>, Fault> {
     let rows = adjustment::Entity::find()
         .filter(adjustment::Column::EarlierId.eq(earlier.uuid()))
         .filter(adjustment::Column::PaymentRequestId.ne(but.uuid()))
@@ -428,7 +428,7 @@ pub(super) async fn adjusted(conn: &impl ConnectionTrait, earlier: PaymentReques
 }
 
 /// Replaces the adjustments of a payment request.
-pub(super) async fn replace_adjustments(conn: &impl ConnectionTrait, payment: PaymentRequestId, adjustments: &[Adjustment]) -> Result<(), Fault> {
+pub(super) async fn replace_adjustments(conn: &Conn, payment: PaymentRequestId, adjustments: &[Adjustment]) -> Result<(), Fault> {
     adjustment::Entity::delete_many()
         .filter(adjustment::Column::PaymentRequestId.eq(payment.uuid()))
         .exec(conn)
@@ -447,13 +447,13 @@ pub(super) async fn replace_adjustments(conn: &impl ConnectionTrait, payment: Pa
 }
 
 /// A new hold.
-pub(super) async fn insert_hold(conn: &impl ConnectionTrait, hold: &Hold) -> Result<(), Fault> {
+pub(super) async fn insert_hold(conn: &Conn, hold: &Hold) -> Result<(), Fault> {
     hold::Entity::insert(hold_row(hold)).exec_without_returning(conn).await?;
     Ok(())
 }
 
 /// Keeps that a hold was released.
-pub(super) async fn save_hold(conn: &impl ConnectionTrait, hold: &Hold) -> Result<(), Fault> {
+pub(super) async fn save_hold(conn: &Conn, hold: &Hold) -> Result<(), Fault> {
     let row = hold::ActiveModel {
         id: Unchanged(hold.id.uuid()),
         ..hold_row(hold)

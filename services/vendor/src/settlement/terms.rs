@@ -39,20 +39,20 @@ pub async fn set_rate(desk: Desk, call: Call, request: SetRateRequest) -> Result
     if !contract.covers(rate.from) {
         return Err(Refusal::ContractTerm.into());
     }
-    let contracts = contract::store::of_vendor_at(&*write, contract.vendor, &contract.branch).await?;
+    let contracts = contract::store::of_vendor_at(&write, contract.vendor, &contract.branch).await?;
     let beside: Vec<_> = contracts
         .iter()
         .filter(|c| c.id != contract.id && c.terms.start <= contract.terms.end && c.terms.end >= contract.terms.start)
         .map(|c| c.id)
         .collect();
     let taken = |other: &Rate| rate.basis == Basis::Order && other.basis == Basis::Order && other.work_kind == rate.work_kind;
-    if store::rates(&*write, &beside).await?.iter().any(taken) {
+    if store::rates(&write, &beside).await?.iter().any(taken) {
         return Err(Refusal::RateElsewhere.into());
     }
-    if store::has_counted(&*write, contract.id, rate.from).await? {
+    if store::has_counted(&write, contract.id, rate.from).await? {
         return Err(Refusal::RateSettled.into());
     }
-    store::insert_rate(&*write, &rate).await?;
+    store::insert_rate(&write, &rate).await?;
     write.subject(contract.id);
     write.commit(SetRateResponse { rate: Some(rate_view(&rate)) }).await
 }
@@ -68,7 +68,7 @@ pub async fn lend(desk: Desk, call: Call, request: LendAssetRequest) -> Result<L
     if return_by < lent {
         return Err(Fault::from(Refusal::TermOrder).field("return_by_date"));
     }
-    let vendor = vendor::store::lock(&*write, &vendor::store::scope(&call), wire::id_of("vendor_id", &request.vendor_id)?).await?;
+    let vendor = vendor::store::lock(&write, &vendor::store::scope(&call), wire::id_of("vendor_id", &request.vendor_id)?).await?;
     vendor.open_for_business()?;
     let asset = Asset {
         id: AssetId::new(),
@@ -82,7 +82,7 @@ pub async fn lend(desk: Desk, call: Call, request: LendAssetRequest) -> Result<L
         condition: String::new(),
         version: 1,
     };
-    store::insert_asset(&*write, &asset).await?;
+    store::insert_asset(&write, &asset).await?;
     write.subject(asset.id);
     settle(&mut write, vendor.id).await?;
     write
@@ -101,12 +101,12 @@ pub async fn take_back(desk: Desk, call: Call, request: ReturnAssetRequest) -> R
     let day = happened(wire::date_of(request.returned_date.as_ref(), "returned_date")?, write.now().date())?;
     let (scope, id) = (Scope::of(&call), wire::id_of("asset_id", &request.asset_id)?);
     // The first look finds the vendor only.
-    let vendor = store::load_asset(&*write, &scope, id).await?.vendor;
-    vendor::store::lock(&*write, &Scope::everything(), vendor).await?;
-    let mut asset = store::load_asset(&*write, &scope, id).await?;
+    let vendor = store::load_asset(&write, &scope, id).await?.vendor;
+    vendor::store::lock(&write, &Scope::everything(), vendor).await?;
+    let mut asset = store::load_asset(&write, &scope, id).await?;
     rpc::check_etag(&request.etag, asset.id, asset.version)?;
     asset.give_back(day, request.condition)?;
-    store::save_asset(&*write, &mut asset).await?;
+    store::save_asset(&write, &mut asset).await?;
     write.subject(asset.id);
     settle(&mut write, vendor).await?;
     write

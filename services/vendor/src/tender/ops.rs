@@ -50,7 +50,7 @@ pub async fn open(desk: Desk, call: Call, request: OpenTenderRequest) -> Result<
         version: 1,
         created: write.now(),
     };
-    store::insert(&*write, &tender).await?;
+    store::insert(&write, &tender).await?;
     write.subject(tender.id);
     let tender = seen(&write, &call, &tender).await?;
     write.commit(OpenTenderResponse { tender }).await
@@ -68,8 +68,8 @@ pub async fn quote(desk: Desk, call: Call, request: SubmitQuoteRequest) -> Resul
         return Err(Fault::from(Refusal::PriceRange).field("final_price"));
     }
     // The tender before the vendor, as the evaluation locks them.
-    let mut tender = store::lock(&*write, &branches(&call), wire::id_of("tender_id", &request.tender_id)?).await?;
-    let vendor = vendor::store::lock(&*write, &vendor::store::scope(&call), wire::id_of("vendor_id", &request.vendor_id)?).await?;
+    let mut tender = store::lock(&write, &branches(&call), wire::id_of("tender_id", &request.tender_id)?).await?;
+    let vendor = vendor::store::lock(&write, &vendor::store::scope(&call), wire::id_of("vendor_id", &request.vendor_id)?).await?;
     may_bid(&vendor)?;
     vendor::unlisted(&desk, &write, vendor.id).await?;
     tender.act(Action::Quote, now)?;
@@ -84,8 +84,8 @@ pub async fn quote(desk: Desk, call: Call, request: SubmitQuoteRequest) -> Resul
         reviewer: None,
         withdrawn: false,
     };
-    store::insert_quote(&*write, &quote).await?;
-    store::save(&*write, &mut tender).await?;
+    store::insert_quote(&write, &quote).await?;
+    store::save(&write, &mut tender).await?;
     write.subject(quote.id);
     let quote = Some(quote_view(&call, &quote, tender.now(now)));
     write.commit(SubmitQuoteResponse { quote }).await
@@ -101,16 +101,16 @@ pub async fn withdraw(desk: Desk, call: Call, request: WithdrawQuoteRequest) -> 
     let (named, of): (VendorId, TenderId) = (wire::id_of("vendor_id", &request.vendor_id)?, wire::id_of("tender_id", &request.tender_id)?);
     let id: QuoteId = wire::id_of("quote_id", &request.quote_id)?;
     // The first look finds out whether the caller may know the quote at all; what counts is read under the lock.
-    let known = store::quotes(&*write, &own(&call), &[of]).await?;
+    let known = store::quotes(&write, &own(&call), &[of]).await?;
     if !known.iter().any(|quote| quote.id == id && quote.vendor == named) {
         return Err(Fault::not_found("quote", id));
     }
-    let mut tender = store::lock(&*write, &branches(&call), of).await?;
+    let mut tender = store::lock(&write, &branches(&call), of).await?;
     let mut quote = of_tender(&write, &call, &tender, id).await?;
     tender.act(Action::Withdraw, now)?;
     quote.withdrawn = true;
-    store::save_quote(&*write, &quote).await?;
-    store::save(&*write, &mut tender).await?;
+    store::save_quote(&write, &quote).await?;
+    store::save(&write, &mut tender).await?;
     write.subject(quote.id);
     let quote = Some(quote_view(&call, &quote, tender.now(now)));
     write.commit(WithdrawQuoteResponse { quote }).await
@@ -128,8 +128,8 @@ pub async fn review(desk: Desk, call: Call, request: ReviewQuoteRequest) -> Resu
     quote.meets_tech = Some(request.meets_tech);
     quote.tech_findings = request.findings;
     quote.reviewer = Some(call.subject().to_owned());
-    store::save_quote(&*write, &quote).await?;
-    store::save(&*write, &mut tender).await?;
+    store::save_quote(&write, &quote).await?;
+    store::save(&write, &mut tender).await?;
     write.subject(tender.id);
     let tender = seen(&write, &call, &tender).await?;
     write.commit(ReviewQuoteResponse { tender }).await
@@ -143,7 +143,7 @@ pub async fn award(desk: Desk, call: Call, request: EvaluateTenderRequest) -> Re
     };
     let now = write.now();
     let mut tender = locked(&write, &call, &request.tender_id, &request.etag).await?;
-    let mut quotes = store::quotes(&*write, &Scope::everything(), &[tender.id]).await?;
+    let mut quotes = store::quotes(&write, &Scope::everything(), &[tender.id]).await?;
     if quotes.iter().any(|quote| quote.reviewer.as_deref() == Some(call.subject())) {
         return Err(Refusal::SecondPersonNeeded.into());
     }
@@ -163,7 +163,7 @@ pub async fn award(desk: Desk, call: Call, request: EvaluateTenderRequest) -> Re
         evaluator: call.subject().to_owned(),
         evaluated: now,
     });
-    store::save(&*write, &mut tender).await?;
+    store::save(&write, &mut tender).await?;
     write.subject(tender.id);
     if let Some(verdict) = verdict.filter(Verdict::applied) {
         let money = |fen| Some(wire::money(Money::from_fen(fen)));
@@ -190,7 +190,7 @@ pub async fn cancel(desk: Desk, call: Call, request: CancelTenderRequest) -> Res
     let mut tender = locked(&write, &call, &request.tender_id, &request.etag).await?;
     tender.act(Action::Cancel, write.now())?;
     tender.state_reason = request.reason;
-    store::save(&*write, &mut tender).await?;
+    store::save(&write, &mut tender).await?;
     write.subject(tender.id);
     let tender = seen(&write, &call, &tender).await?;
     write.commit(CancelTenderResponse { tender }).await
@@ -209,8 +209,8 @@ fn may_bid(vendor: &Vendor) -> Result<(), Refusal> {
 async fn bids(write: &Write, tender: &Tender, quotes: &[Quote]) -> Result<Vec<Bid>, Fault> {
     let ids: BTreeSet<_> = quotes.iter().map(|quote| quote.vendor).collect();
     let ids: Vec<_> = ids.into_iter().collect();
-    let vendors = vendor::store::lock_all(&**write, &ids).await?;
-    let cases = vip::store::of_vendors(&**write, &ids).await?;
+    let vendors = vendor::store::lock_all(write, &ids).await?;
+    let cases = vip::store::of_vendors(write, &ids).await?;
     let listed = |vendor| cases.iter().any(|case| case.vendor == vendor && case.lists_on(tender.deadline.date()));
     let barred = |id| vendors.iter().any(|vendor| vendor.id == id && vendor.state == VendorState::Blacklisted);
     let bid = |quote: &Quote| Bid {
@@ -234,19 +234,19 @@ pub(super) fn own(call: &Call) -> Scope {
 }
 
 async fn locked(write: &Write, call: &Call, id: &str, etag: &str) -> Result<Tender, Fault> {
-    let tender = store::lock(&**write, &branches(call), wire::id_of("tender_id", id)?).await?;
+    let tender = store::lock(write, &branches(call), wire::id_of("tender_id", id)?).await?;
     rpc::check_etag(etag, tender.id, tender.version)?;
     Ok(tender)
 }
 
 /// A quote of a tender that stands and that the caller may see.
 async fn of_tender(write: &Write, call: &Call, tender: &Tender, id: QuoteId) -> Result<Quote, Fault> {
-    let quotes = store::quotes(&**write, &own(call), &[tender.id]).await?;
+    let quotes = store::quotes(write, &own(call), &[tender.id]).await?;
     let quote = quotes.into_iter().find(|quote| quote.id == id).ok_or_else(|| Fault::not_found("quote", id))?;
     if quote.withdrawn { Err(Refusal::QuoteWithdrawn.into()) } else { Ok(quote) }
 }
 
 async fn seen(write: &Write, call: &Call, tender: &Tender) -> Result<Option<proto::Tender>, Fault> {
-    let quotes = store::quotes(&**write, &own(call), &[tender.id]).await?;
+    let quotes = store::quotes(write, &own(call), &[tender.id]).await?;
     Ok(Some(view(call, tender, &quotes, write.now())))
 }

@@ -1,12 +1,12 @@
 //! Rows of tenders and quotes.
 
 use calendar::Instant;
-use database::{Scope, Scoped};
+use database::{Conn, Scope, Scoped};
 use ids::VendorId;
 use rpc::{Fault, page::Page};
 use sea_orm::{
     ActiveValue::{Set, Unchanged},
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::model::{Outcome, Quote, Tender};
@@ -76,25 +76,25 @@ impl Scoped for quote::Entity {
 }
 
 /// A new tender.
-pub(super) async fn insert(conn: &impl ConnectionTrait, tender: &Tender) -> Result<(), Fault> {
+pub(super) async fn insert(conn: &Conn, tender: &Tender) -> Result<(), Fault> {
     tender::Entity::insert(row(tender)).exec_without_returning(conn).await?;
     Ok(())
 }
 
 /// A tender within the scope, which vendors do not narrow: a tender is open to all of them.
-pub(super) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: TenderId) -> Result<Tender, Fault> {
+pub(super) async fn load(conn: &Conn, scope: &Scope, id: TenderId) -> Result<Tender, Fault> {
     let select = database::find::<tender::Entity>(scope).filter(tender::Column::Id.eq(id.uuid()));
     of_row(select.one(conn).await?.ok_or_else(|| Fault::not_found("tender", id))?)
 }
 
 /// The same, locked until the write ends: whatever happens to its quotes takes this lock first.
-pub(super) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: TenderId) -> Result<Tender, Fault> {
+pub(super) async fn lock(conn: &Conn, scope: &Scope, id: TenderId) -> Result<Tender, Fault> {
     let select = database::find::<tender::Entity>(scope).filter(tender::Column::Id.eq(id.uuid()));
     of_row(select.lock_exclusive().one(conn).await?.ok_or_else(|| Fault::not_found("tender", id))?)
 }
 
 /// A page of tenders, perhaps only those in which a VIP was preferred.
-pub(super) async fn list(conn: &impl ConnectionTrait, scope: &Scope, preferred: bool, page: &Page) -> Result<(Vec<Tender>, String), Fault> {
+pub(super) async fn list(conn: &Conn, scope: &Scope, preferred: bool, page: &Page) -> Result<(Vec<Tender>, String), Fault> {
     let mut select = database::find::<tender::Entity>(scope);
     if preferred {
         select = select.filter(tender::Column::PreferenceApplied.eq(true));
@@ -108,7 +108,7 @@ pub(super) async fn list(conn: &impl ConnectionTrait, scope: &Scope, preferred: 
 }
 
 /// Keeps what changed; the version goes up by one.
-pub(super) async fn save(conn: &impl ConnectionTrait, tender: &mut Tender) -> Result<(), Fault> {
+pub(super) async fn save(conn: &Conn, tender: &mut Tender) -> Result<(), Fault> {
     tender.version = tender.version.saturating_add(1);
     let row = tender::ActiveModel {
         id: Unchanged(tender.id.uuid()),
@@ -119,13 +119,13 @@ pub(super) async fn save(conn: &impl ConnectionTrait, tender: &mut Tender) -> Re
 }
 
 /// A new quote.
-pub(super) async fn insert_quote(conn: &impl ConnectionTrait, quote: &Quote) -> Result<(), Fault> {
+pub(super) async fn insert_quote(conn: &Conn, quote: &Quote) -> Result<(), Fault> {
     quote::Entity::insert(quote_row(quote)).exec_without_returning(conn).await?;
     Ok(())
 }
 
 /// Keeps what changed in a quote.
-pub(super) async fn save_quote(conn: &impl ConnectionTrait, quote: &Quote) -> Result<(), Fault> {
+pub(super) async fn save_quote(conn: &Conn, quote: &Quote) -> Result<(), Fault> {
     let row = quote::ActiveModel {
         id: Unchanged(quote.id.uuid()),
         ..quote_row(quote)
@@ -135,7 +135,7 @@ pub(super) async fn save_quote(conn: &impl ConnectionTrait, quote: &Quote) -> Re
 }
 
 /// The quotes of some tenders that a caller may see, in the order in which they were handed in.
-pub(super) async fn quotes(conn: &impl ConnectionTrait, scope: &Scope, tenders: &[TenderId]) -> Result<Vec<Quote>, Fault> {
+pub(super) async fn quotes(conn: &Conn, scope: &Scope, tenders: &[TenderId]) -> Result<Vec<Quote>, Fault> {
     let select = database::find::<quote::Entity>(scope).filter(quote::Column::TenderId.is_in(tenders.iter().map(|id| id.uuid())));
     let rows = select
         .order_by_asc(quote::Column::SubmittedAt)

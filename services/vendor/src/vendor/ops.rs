@@ -44,7 +44,7 @@ pub async fn register(desk: Desk, call: Call, request: RegisterVendorRequest) ->
         version: 1,
         created: write.now(),
     };
-    store::insert(&*write, &vendor).await?;
+    store::insert(&write, &vendor).await?;
     write.subject(vendor.id);
     write
         .commit(RegisterVendorResponse {
@@ -61,9 +61,9 @@ pub async fn represent(desk: Desk, call: Call, request: RecordLegalRepresentativ
     };
     let id_number = IdNumber::parse(&request.id_number).map_err(|_| Fault::from(Refusal::IdNumberInvalid).field("id_number"))?;
     let mut vendor = locked(&write, &call, &request.vendor_id, &request.etag).await?;
-    store::represent(&*write, &desk.vault, vendor.id, id_number.as_str()).await?;
+    store::represent(&write, &desk.vault, vendor.id, id_number.as_str()).await?;
     unlisted(&desk, &write, vendor.id).await?;
-    store::save(&*write, &mut vendor).await?;
+    store::save(&write, &mut vendor).await?;
     write.subject(vendor.id);
     let vendor = seen(&write, &call, &vendor).await?;
     write.commit(RecordLegalRepresentativeResponse { vendor }).await
@@ -71,7 +71,7 @@ pub async fn represent(desk: Desk, call: Call, request: RecordLegalRepresentativ
 
 /// Refuses a vendor whose legal representative represents another one that is on the black list (G-11). Called under the vendor's lock.
 pub(crate) async fn unlisted(desk: &Desk, write: &Write, vendor: VendorId) -> Result<(), Fault> {
-    if store::listed_twin(&**write, &desk.vault, vendor, write.now().date()).await? {
+    if store::listed_twin(write, &desk.vault, vendor, write.now().date()).await? {
         Err(Refusal::LegalRepresentativeListed.into())
     } else {
         Ok(())
@@ -87,10 +87,10 @@ pub async fn rename(desk: Desk, call: Call, request: RenameVendorRequest) -> Res
     let from = person::happened(wire::date_of(request.from_date.as_ref(), "from_date")?, write.now().date())
         .map_err(|refusal| Fault::from(refusal).field("from_date"))?;
     let mut vendor = locked(&write, &call, &request.vendor_id, &request.etag).await?;
-    let before = store::record(&*write, &[vendor.id]).await?.names;
+    let before = store::record(&write, &[vendor.id]).await?.names;
     let former = vendor.rename(request.name, from, request.document, &before)?;
-    store::insert_name(&*write, &former).await?;
-    store::save(&*write, &mut vendor).await?;
+    store::insert_name(&write, &former).await?;
+    store::save(&write, &mut vendor).await?;
     write.subject(vendor.id);
     let vendor = seen(&write, &call, &vendor).await?;
     write.commit(RenameVendorResponse { vendor }).await
@@ -109,13 +109,13 @@ pub async fn complete_dossier(desk: Desk, call: Call, request: CompleteDossierRe
         Refusal::DossierIncomplete => Fault::from(refusal).field("documents"),
         other => other.into(),
     })?;
-    let before = store::qualifications(&*write, &[vendor.id]).await?;
+    let before = store::qualifications(&write, &[vendor.id]).await?;
     if before.iter().any(|q| q.category == category && q.stage.is_open()) {
         return Err(Refusal::QualificationOpen.into());
     }
     vendor.carry(Action::CompleteDossier)?;
-    store::insert_qualification(&*write, &qualification).await?;
-    store::save(&*write, &mut vendor).await?;
+    store::insert_qualification(&write, &qualification).await?;
+    store::save(&write, &mut vendor).await?;
     write.subject(vendor.id);
     let vendor = seen(&write, &call, &vendor).await?;
     write
@@ -134,7 +134,7 @@ pub async fn verify(desk: Desk, call: Call, request: VerifyVendorRequest) -> Res
     };
     let mut vendor = locked(&write, &call, &request.vendor_id, &request.etag).await?;
     let mut qualification = of_vendor(&write, &vendor, &request.qualification_id).await?;
-    contract::segregated(contract::store::has_part(&*write, vendor.id, call.subject()).await?)?;
+    contract::segregated(contract::store::has_part(&write, vendor.id, call.subject()).await?)?;
     qualification.verify(call.subject(), request.passed, request.findings)?;
     took(&write, &mut vendor, &qualification, Action::Verify).await?;
     write.subject(vendor.id);
@@ -151,7 +151,7 @@ pub async fn score(desk: Desk, call: Call, request: ScoreVendorRequest) -> Resul
     let scores = scores_of(request.scores.as_ref())?;
     let mut vendor = locked(&write, &call, &request.vendor_id, &request.etag).await?;
     let mut qualification = of_vendor(&write, &vendor, &request.qualification_id).await?;
-    contract::segregated(contract::store::has_part(&*write, vendor.id, call.subject()).await?)?;
+    contract::segregated(contract::store::has_part(&write, vendor.id, call.subject()).await?)?;
     qualification.score(&F_03, call.subject(), scores, request.findings)?;
     took(&write, &mut vendor, &qualification, Action::Score).await?;
     write.subject(vendor.id);
@@ -166,11 +166,11 @@ pub async fn rank(desk: Desk, call: Call, request: RankVendorsRequest) -> Result
         Begun::Replay(answer) => return Ok(answer),
     };
     let category = category_of(request.category, "category")?.outsourceable()?;
-    let concerned: Vec<_> = store::rankable(&*write, category).await?.iter().map(|q| q.vendor).collect();
-    let mut vendors = store::lock_all(&*write, &concerned).await?;
+    let concerned: Vec<_> = store::rankable(&write, category).await?.iter().map(|q| q.vendor).collect();
+    let mut vendors = store::lock_all(&write, &concerned).await?;
     vendors.retain_mut(|vendor| vendor.carry(Action::Rank).is_ok());
     // Read again under the locks: what came or went in between is not ranked.
-    let mut qualifications = store::rankable(&*write, category).await?;
+    let mut qualifications = store::rankable(&write, category).await?;
     qualifications.retain(|q| vendors.iter().any(|vendor| vendor.id == q.vendor));
     let mut candidates: Vec<_> = qualifications.iter().filter_map(Qualification::candidate).collect();
     if candidates.is_empty() {
@@ -183,7 +183,7 @@ pub async fn rank(desk: Desk, call: Call, request: RankVendorsRequest) -> Result
             continue;
         };
         qualification.rank(place)?;
-        store::save_qualification(&*write, qualification).await?;
+        store::save_qualification(&write, qualification).await?;
         ranking.push(RankedVendor {
             rank: place,
             vendor_id: qualification.vendor.to_string(),
@@ -191,7 +191,7 @@ pub async fn rank(desk: Desk, call: Call, request: RankVendorsRequest) -> Result
         });
     }
     for vendor in &mut vendors {
-        store::save(&*write, vendor).await?;
+        store::save(&write, vendor).await?;
         write.subject(vendor.id);
     }
     write.commit(RankVendorsResponse { ranking }).await
@@ -225,7 +225,7 @@ pub async fn admit(desk: Desk, call: Call, request: AdmitVendorRequest) -> Resul
     let mut vendor = locked(&write, &call, &request.vendor_id, &request.etag).await?;
     let mut qualification = of_vendor(&write, &vendor, &request.qualification_id).await?;
     qualification.grant(&F_03, call.subject())?;
-    if store::record(&*write, &[vendor.id]).await?.represented.is_empty() {
+    if store::record(&write, &[vendor.id]).await?.represented.is_empty() {
         return Err(Refusal::LegalRepresentativeMissing.into());
     }
     unlisted(&desk, &write, vendor.id).await?;
@@ -261,7 +261,7 @@ pub(crate) async fn leave(write: &mut Write, vendor: &mut Vendor, reason: &str) 
 /// Takes a step after which nothing new may be given to the vendor, and tells it.
 async fn step(write: &mut Write, vendor: &mut Vendor, action: Action, reason: &str, cause: Cause) -> Result<(), Fault> {
     vendor.act(action, reason)?;
-    store::save(&**write, vendor).await?;
+    store::save(write, vendor).await?;
     write.subject(vendor.id);
     write.event(vendor.id, &barred(vendor, cause));
     Ok(())
@@ -275,9 +275,9 @@ pub async fn resume(desk: Desk, call: Call, request: ResumeVendorRequest) -> Res
     };
     let mut vendor = locked(&write, &call, &request.vendor_id, &request.etag).await?;
     vendor.act(Action::Resume, &request.reason)?;
-    store::save(&*write, &mut vendor).await?;
+    store::save(&write, &mut vendor).await?;
     write.subject(vendor.id);
-    for granted in store::qualifications(&*write, &[vendor.id]).await?.iter().filter(|q| q.stage == Stage::Granted) {
+    for granted in store::qualifications(&write, &[vendor.id]).await?.iter().filter(|q| q.stage == Stage::Granted) {
         write.event(vendor.id, &admitted(granted));
     }
     let vendor = seen(&write, &call, &vendor).await?;
@@ -297,7 +297,7 @@ pub async fn blacklist(desk: Desk, call: Call, request: BlacklistVendorRequest) 
     let mut vendor = locked(&write, &call, &request.vendor_id, &request.etag).await?;
     vendor.act(Action::Blacklist, &request.reason)?;
     vendor.blacklisted_until = Some(until);
-    store::save(&*write, &mut vendor).await?;
+    store::save(&write, &mut vendor).await?;
     person::revoke_all(&mut write, vendor.id, "the vendor is on the black list").await?;
     settlement::settle(&mut write, vendor.id).await?;
     proceeding::review_contracts(&mut write, vendor.id).await?;
@@ -328,16 +328,16 @@ pub async fn finish_exit(desk: Desk, call: Call, request: FinishExitRequest) -> 
     };
     let mut vendor = locked(&write, &call, &request.vendor_id, &request.etag).await?;
     vendor.act(Action::FinishExit, &format!("{} / {}", request.handover_document, request.data_certificate))?;
-    if person::store::has_access(&*write, vendor.id).await? {
+    if person::store::has_access(&write, vendor.id).await? {
         return Err(Refusal::AccessRemains.into());
     }
-    if !contract::store::unended(&*write, vendor.id, write.now().date()).await?.is_empty() {
+    if !contract::store::unended(&write, vendor.id, write.now().date()).await?.is_empty() {
         return Err(Refusal::ContractRemains.into());
     }
-    if offer::store::has_due(&*write, vendor.id).await? {
+    if offer::store::has_due(&write, vendor.id).await? {
         return Err(Refusal::WorkRemains.into());
     }
-    store::save(&*write, &mut vendor).await?;
+    store::save(&write, &mut vendor).await?;
     write.subject(vendor.id);
     write.event(
         vendor.id,
@@ -351,13 +351,13 @@ pub async fn finish_exit(desk: Desk, call: Call, request: FinishExitRequest) -> 
 
 /// The vendor of a request, locked, in the version that the caller has seen.
 async fn locked(write: &Write, call: &Call, id: &str, etag: &str) -> Result<Vendor, Fault> {
-    let vendor = store::lock(&**write, &store::scope(call), wire::id_of("vendor_id", id)?).await?;
+    let vendor = store::lock(write, &store::scope(call), wire::id_of("vendor_id", id)?).await?;
     rpc::check_etag(etag, vendor.id, vendor.version)?;
     Ok(vendor)
 }
 
 async fn of_vendor(write: &Write, vendor: &Vendor, id: &str) -> Result<Qualification, Fault> {
-    store::qualification(&**write, vendor.id, wire::id_of("qualification_id", id)?).await
+    store::qualification(write, vendor.id, wire::id_of("qualification_id", id)?).await
 }
 
 /// Keeps a step of a qualification and leads the vendor along; one that failed leaves the vendor where it is, if it may go on at all.
@@ -367,12 +367,12 @@ async fn took(write: &Write, vendor: &mut Vendor, qualification: &Qualification,
     if qualification.stage == Stage::Failed {
         vendor.state = before;
     }
-    store::save_qualification(&**write, qualification).await?;
-    store::save(&**write, vendor).await
+    store::save_qualification(write, qualification).await?;
+    store::save(write, vendor).await
 }
 
 async fn seen(write: &Write, call: &Call, vendor: &Vendor) -> Result<Option<contracts::hearth::vendor::v1::Vendor>, Fault> {
-    Ok(Some(view(call, vendor, &store::record(&**write, &[vendor.id]).await?)))
+    Ok(Some(view(call, vendor, &store::record(write, &[vendor.id]).await?)))
 }
 
 fn admitted(qualification: &Qualification) -> VendorAdmitted {

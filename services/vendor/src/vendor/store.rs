@@ -2,12 +2,12 @@
 
 use calendar::Instant;
 use chrono::NaiveDate;
-use database::{Scope, Scoped};
+use database::{Conn, Scope, Scoped};
 use ids::{QualificationId, VendorId};
 use rpc::{Call, Fault, page::Page};
 use sea_orm::{
     ActiveValue::{Set, Unchanged},
-    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     sea_query::{LockType, OnConflict},
 };
 use uuid::Uuid;
@@ -143,13 +143,13 @@ pub(crate) fn scope(call: &Call) -> Scope {
 }
 
 /// A new vendor.
-pub(super) async fn insert(conn: &impl ConnectionTrait, vendor: &Vendor) -> Result<(), Fault> {
+pub(super) async fn insert(conn: &Conn, vendor: &Vendor) -> Result<(), Fault> {
     vendor::Entity::insert(row(vendor)).exec_without_returning(conn).await?;
     Ok(())
 }
 
 /// A vendor within the scope.
-pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: VendorId) -> Result<Vendor, Fault> {
+pub(crate) async fn load(conn: &Conn, scope: &Scope, id: VendorId) -> Result<Vendor, Fault> {
     let found = database::find::<vendor::Entity>(scope)
         .filter(vendor::Column::Id.eq(id.uuid()))
         .one(conn)
@@ -160,7 +160,7 @@ pub(crate) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: VendorI
 /// A vendor within the scope, locked until the write ends. Whatever must not cross with another write on the same vendor takes this
 /// lock first: the steps of admission, and every part that somebody takes in one of its contracts (F-02). It leaves the key alone, so
 /// that rows which point at the vendor may be inserted meanwhile.
-pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: VendorId) -> Result<Vendor, Fault> {
+pub(crate) async fn lock(conn: &Conn, scope: &Scope, id: VendorId) -> Result<Vendor, Fault> {
     let found = database::find::<vendor::Entity>(scope)
         .filter(vendor::Column::Id.eq(id.uuid()))
         .lock(LockType::NoKeyUpdate)
@@ -170,7 +170,7 @@ pub(crate) async fn lock(conn: &impl ConnectionTrait, scope: &Scope, id: VendorI
 }
 
 /// Several vendors, locked in the order of their keys.
-pub(crate) async fn lock_all(conn: &impl ConnectionTrait, ids: &[VendorId]) -> Result<Vec<Vendor>, Fault> {
+pub(crate) async fn lock_all(conn: &Conn, ids: &[VendorId]) -> Result<Vec<Vendor>, Fault> {
     let ids = ids.iter().map(|id| id.uuid());
     let rows = vendor::Entity::find()
         .filter(vendor::Column::Id.is_in(ids))
@@ -182,7 +182,7 @@ pub(crate) async fn lock_all(conn: &impl ConnectionTrait, ids: &[VendorId]) -> R
 }
 
 /// Keeps what changed; the version goes up by one.
-pub(super) async fn save(conn: &impl ConnectionTrait, vendor: &mut Vendor) -> Result<(), Fault> {
+pub(super) async fn save(conn: &Conn, vendor: &mut Vendor) -> Result<(), Fault> {
     vendor.version = vendor.version.saturating_add(1);
     let row = vendor::ActiveModel {
         id: Unchanged(vendor.id.uuid()),
@@ -193,13 +193,7 @@ pub(super) async fn save(conn: &impl ConnectionTrait, vendor: &mut Vendor) -> Re
 }
 
 /// A page of vendors, without their qualifications.
-pub(super) async fn list(
-    conn: &impl ConnectionTrait,
-    scope: &Scope,
-    state: Option<State>,
-    category: Option<Category>,
-    page: &Page,
-) -> Result<(Vec<Vendor>, String), Fault> {
+pub(super) async fn list(conn: &Conn, scope: &Scope, state: Option<State>, category: Option<Category>, page: &Page) -> Result<(Vec<Vendor>, String), Fault> {
     let mut select = database::find::<vendor::Entity>(scope);
     if let Some(state) = state {
         select = select.filter(vendor::Column::State.eq(state.code()));
@@ -221,7 +215,7 @@ pub(super) async fn list(
 }
 
 /// A new qualification.
-pub(super) async fn insert_qualification(conn: &impl ConnectionTrait, qualification: &Qualification) -> Result<(), Fault> {
+pub(super) async fn insert_qualification(conn: &Conn, qualification: &Qualification) -> Result<(), Fault> {
     qualification::Entity::insert(qualification_row(qualification)?)
         .exec_without_returning(conn)
         .await?;
@@ -229,7 +223,7 @@ pub(super) async fn insert_qualification(conn: &impl ConnectionTrait, qualificat
 }
 
 /// A qualification of a vendor that is within the caller's scope already.
-pub(super) async fn qualification(conn: &impl ConnectionTrait, vendor: VendorId, id: QualificationId) -> Result<Qualification, Fault> {
+pub(super) async fn qualification(conn: &Conn, vendor: VendorId, id: QualificationId) -> Result<Qualification, Fault> {
     let found = qualification::Entity::find_by_id(id.uuid())
         .filter(qualification::Column::VendorId.eq(vendor.uuid()))
         .one(conn)
@@ -238,7 +232,7 @@ pub(super) async fn qualification(conn: &impl ConnectionTrait, vendor: VendorId,
 }
 
 /// Keeps what changed in a qualification.
-pub(super) async fn save_qualification(conn: &impl ConnectionTrait, qualification: &Qualification) -> Result<(), Fault> {
+pub(super) async fn save_qualification(conn: &Conn, qualification: &Qualification) -> Result<(), Fault> {
     let row = qualification::ActiveModel {
         id: Unchanged(qualification.id.uuid()),
         ..qualification_row(qualification)?
@@ -248,7 +242,7 @@ pub(super) async fn save_qualification(conn: &impl ConnectionTrait, qualificatio
 }
 
 /// The qualifications of some vendors, oldest first.
-pub(crate) async fn qualifications(conn: &impl ConnectionTrait, vendors: &[VendorId]) -> Result<Vec<Qualification>, Fault> {
+pub(crate) async fn qualifications(conn: &Conn, vendors: &[VendorId]) -> Result<Vec<Qualification>, Fault> {
     let vendors = vendors.iter().map(|id| id.uuid());
     let select = qualification::Entity::find().filter(qualification::Column::VendorId.is_in(vendors));
     let rows = select.order_by_asc(qualification::Column::Id).all(conn).await?;
@@ -256,7 +250,7 @@ pub(crate) async fn qualifications(conn: &impl ConnectionTrait, vendors: &[Vendo
 }
 
 /// The qualifications of a category that a ranking puts in order: scored, not yet reviewed.
-pub(super) async fn rankable(conn: &impl ConnectionTrait, category: Category) -> Result<Vec<Qualification>, Fault> {
+pub(super) async fn rankable(conn: &Conn, category: Category) -> Result<Vec<Qualification>, Fault> {
     let select = qualification::Entity::find()
         .filter(qualification::Column::Category.eq(category.code()))
         .filter(qualification::Column::Stage.is_in([Stage::Scored.code(), Stage::Ranked.code()]));
@@ -265,7 +259,7 @@ pub(super) async fn rankable(conn: &impl ConnectionTrait, category: Category) ->
 }
 
 /// What belongs to some vendors.
-pub(super) async fn record(conn: &impl ConnectionTrait, vendors: &[VendorId]) -> Result<Record, Fault> {
+pub(super) async fn record(conn: &Conn, vendors: &[VendorId]) -> Result<Record, Fault> {
     let ids: Vec<_> = vendors.iter().map(|id| id.uuid()).collect();
     let names = former_name::Entity::find()
         .filter(former_name::Column::VendorId.is_in(ids.clone()))
@@ -293,7 +287,7 @@ pub(super) async fn record(conn: &impl ConnectionTrait, vendors: &[VendorId]) ->
 }
 
 /// A name that a vendor had.
-pub(super) async fn insert_name(conn: &impl ConnectionTrait, former: &FormerName) -> Result<(), Fault> {
+pub(super) async fn insert_name(conn: &Conn, former: &FormerName) -> Result<(), Fault> {
     let row = former_name::ActiveModel {
         vendor_id: Set(former.vendor.uuid()),
         until_date: Set(former.until),
@@ -305,7 +299,7 @@ pub(super) async fn insert_name(conn: &impl ConnectionTrait, former: &FormerName
 }
 
 /// Keeps who represents a vendor, sealed; the next one replaces it. Called under the vendor's lock.
-pub(super) async fn represent(conn: &impl ConnectionTrait, vault: &Vault, vendor: VendorId, id_number: &str) -> Result<(), Fault> {
+pub(super) async fn represent(conn: &Conn, vault: &Vault, vendor: VendorId, id_number: &str) -> Result<(), Fault> {
     let row = representative::ActiveModel {
         id: Set(vendor.uuid()),
         id_number_sealed: Set(vault.seal(conn, vendor.uuid(), ID_NUMBER, id_number).await.map_err(sealed)?),
@@ -319,7 +313,7 @@ pub(super) async fn represent(conn: &impl ConnectionTrait, vault: &Vault, vendor
 }
 
 /// Whether the person who represents a vendor also represents another one that is on the black list on a day.
-pub(super) async fn listed_twin(conn: &impl ConnectionTrait, vault: &Vault, vendor: VendorId, today: NaiveDate) -> Result<bool, Fault> {
+pub(super) async fn listed_twin(conn: &Conn, vault: &Vault, vendor: VendorId, today: NaiveDate) -> Result<bool, Fault> {
     let Some(own) = representative::Entity::find_by_id(vendor.uuid()).one(conn).await? else {
         return Ok(false);
     };
@@ -418,6 +412,6 @@ fn of_qualification_row(row: qualification::Model) -> Result<Qualification, Faul
 }
 
 /// Whether a person verified or scored a qualification of the vendor (F-02). Asked under the vendor's lock.
-pub(crate) async fn has_judged(conn: &impl ConnectionTrait, vendor: VendorId, subject: &str) -> Result<bool, Fault> {
+pub(crate) async fn has_judged(conn: &Conn, vendor: VendorId, subject: &str) -> Result<bool, Fault> {
     Ok(qualifications(conn, &[vendor]).await?.iter().any(|q| q.is_judged_by(subject)))
 }

@@ -48,7 +48,7 @@ pub struct Trade {
 }
 
 impl Trade {
-    /// Refuses a trade of nothing, and a fault that is larger than the trade or of another sign.
+    /// Refuses a trade of nothing, a fault that is larger than the trade or of another sign, and a reversal of nothing.
     pub fn checked(self) -> Result<Self, (&'static str, Refusal)> {
         if self.amount == 0 {
             return Err(("amount", Refusal::AmountZero));
@@ -57,16 +57,57 @@ impl Trade {
         if !within.contains(&self.quality_fault) {
             return Err(("quality_fault", Refusal::QualityRange));
         }
-        if self.amount > 0 && !self.reverses.is_empty() {
-            return Err(("reverses_reference", Refusal::ReversalUnknown));
+        match (self.amount > 0, self.reverses.is_empty()) {
+            (true, false) => Err(("reverses_reference", Refusal::ReversalUnknown)),
+            (false, true) => Err(("reverses_reference", Refusal::Required)),
+            (true, true) | (false, false) => Ok(self),
         }
-        Ok(self)
     }
 
     /// Whether it is the same fact as another one.
     pub fn is_same(&self, other: &Self) -> bool {
         let facts = |t: &Self| (t.date, t.amount, t.quality_fault, t.uscc.clone(), t.company.clone(), t.reverses.clone());
         facts(self) == facts(other)
+    }
+}
+
+/// What is left of a trade after its reversals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Fen.
+    pub amount: i64,
+    /// Part of it with quality problems.
+    pub quality_fault: i64,
+}
+
+impl Left {
+    /// All of a trade.
+    pub fn all(trade: &Trade) -> Self {
+        Self {
+            amount: trade.amount,
+            quality_fault: trade.quality_fault,
+        }
+    }
+
+    /// Without a reversal that was booked.
+    pub fn without(self, amount: i64, quality_fault: i64) -> Self {
+        Self {
+            amount: self.amount.saturating_add(amount),
+            quality_fault: self.quality_fault.saturating_add(quality_fault),
+        }
+    }
+
+    /// G-01, G-02: a reversal takes back no more than is left, and leaves no fault that is not within the rest: who takes back all takes back all of
+    /// the fault.
+    pub fn after(self, reversal: &Trade) -> Result<Self, (&'static str, Refusal)> {
+        let left = self.without(reversal.amount, reversal.quality_fault);
+        if left.amount < 0 {
+            Err(("amount", Refusal::ReversalAmount))
+        } else if !(0..=left.amount).contains(&left.quality_fault) {
+            Err(("quality_fault", Refusal::ReversalFault))
+        } else {
+            Ok(left)
+        }
     }
 }
 
@@ -556,5 +597,24 @@ mod tests {
             assert_eq!(trade(amount, fault, "").checked(), Err(("quality_fault", Refusal::QualityRange)));
         }
         assert_eq!(trade(100, 0, "R-0").checked(), Err(("reverses_reference", Refusal::ReversalUnknown)));
+        assert_eq!(trade(-100, 0, "").checked(), Err(("reverses_reference", Refusal::Required)));
+
+        // Of 100 with a fault of 10: what may be taken back, and what is left then.
+        let whole = Left::all(&trade(100, 10, ""));
+        for (amount, fault, expected) in [
+            (-100, -10, Ok((0, 0))),
+            (-90, 0, Ok((10, 10))),
+            (-40, -10, Ok((60, 0))),
+            (-101, -10, Err(("amount", Refusal::ReversalAmount))),
+            (-91, 0, Err(("quality_fault", Refusal::ReversalFault))),
+            (-100, 0, Err(("quality_fault", Refusal::ReversalFault))),
+            (-50, -11, Err(("quality_fault", Refusal::ReversalFault))),
+        ] {
+            let left = whole.after(&trade(amount, fault, "R-1")).map(|left| (left.amount, left.quality_fault));
+            assert_eq!(left, expected, "{amount} {fault}");
+        }
+        let rest = whole.after(&trade(-60, 0, "R-1")).unwrap();
+        assert_eq!(rest.after(&trade(-41, -10, "R-1")), Err(("amount", Refusal::ReversalAmount)));
+        assert!(rest.after(&trade(-40, -10, "R-1")).is_ok());
     }
 }

@@ -31,7 +31,7 @@ pub async fn apply(desk: Desk, call: Call, request: ApplyVipRequest) -> Result<A
     };
     let attestation = attestation_of(request.attestation)?;
     let case = open(&write, &call, &request.vendor_id, Route::Own, attestation).await?;
-    store::insert(&*write, &case).await?;
+    store::insert(&write, &case).await?;
     found_at(&write, &case, Moment::Submission).await?;
     write.subject(case.id);
     let vip_case = seen(&write, &call, &case).await?;
@@ -47,7 +47,7 @@ pub async fn propose(desk: Desk, call: Call, request: ProposeVipRequest) -> Resu
     let attestation = attestation_of(request.attestation)?;
     let mut case = open(&write, &call, &request.vendor_id, Route::BiddingCentre, attestation).await?;
     case.decide(&[Office::BiddingCentre], call.subject(), true, request.reason, write.now())?;
-    store::insert(&*write, &case).await?;
+    store::insert(&write, &case).await?;
     found_at(&write, &case, Moment::Submission).await?;
     write.subject(case.id);
     let vip_case = seen(&write, &call, &case).await?;
@@ -79,9 +79,9 @@ pub async fn decide(desk: Desk, call: Call, request: DecideVipStepRequest) -> Re
         };
         write.event(case.vendor, &event);
     }
-    store::save(&*write, &mut case).await?;
+    store::save(&write, &mut case).await?;
     if let Some(step) = case.steps.last() {
-        store::insert_step(&*write, &case, step).await?;
+        store::insert_step(&write, &case, step).await?;
     }
     write.subject(case.id);
     let vip_case = seen(&write, &call, &case).await?;
@@ -101,7 +101,7 @@ pub async fn withdraw(desk: Desk, call: Call, request: WithdrawVipRequest) -> Re
     }
     let was_listed = case.listed.is_some();
     case.close(Action::Withdraw, request.reason, write.now().date())?;
-    store::save(&*write, &mut case).await?;
+    store::save(&write, &mut case).await?;
     write.subject(case.id);
     if was_listed {
         write.event(case.vendor, &delisted(&case, Cause::Withdrawn));
@@ -123,8 +123,8 @@ pub async fn review(desk: Desk, call: Call, request: ReviewVipRequest) -> Result
         return Err(Refusal::SecondPersonNeeded.into());
     }
     let culture = renewed.as_ref().is_some_and(|given| given.counts_on(today) && *given != case.attestation);
-    let evidence = store::evidence(&*write, &vendor.uscc, Moment::Review, today, culture).await?;
-    store::insert_evidence(&*write, case.id, &evidence).await?;
+    let evidence = store::evidence(&write, &vendor.uscc, Moment::Review, today, culture).await?;
+    store::insert_evidence(&write, case.id, &evidence).await?;
     match (evidence.eligible(), renewed) {
         (Ok(()), Some(attestation)) => case.renew(attestation, today)?,
         (lost, _) => {
@@ -133,7 +133,7 @@ pub async fn review(desk: Desk, call: Call, request: ReviewVipRequest) -> Result
             write.event(case.vendor, &delisted(&case, Cause::ConditionLost));
         }
     }
-    store::save(&*write, &mut case).await?;
+    store::save(&write, &mut case).await?;
     write.subject(case.id);
     let vip_case = seen(&write, &call, &case).await?;
     write.commit(ReviewVipResponse { vip_case }).await
@@ -142,7 +142,7 @@ pub async fn review(desk: Desk, call: Call, request: ReviewVipRequest) -> Result
 /// Takes the standing from a vendor that was put on the black list, and closes what it has applied for. Called under the vendor's lock.
 pub(crate) async fn delist_blacklisted(write: &mut Write, vendor: VendorId) -> Result<(), Fault> {
     let today = write.now().date();
-    for mut case in store::of_vendors(&**write, &[vendor]).await? {
+    for mut case in store::of_vendors(write, &[vendor]).await? {
         let reason = || "the vendor is on the black list".to_owned();
         match case.on(today) {
             State::Submitted => case.close(Action::Reject, reason(), today)?,
@@ -152,7 +152,7 @@ pub(crate) async fn delist_blacklisted(write: &mut Write, vendor: VendorId) -> R
             }
             _ => continue,
         }
-        store::save(&**write, &mut case).await?;
+        store::save(write, &mut case).await?;
         write.subject(case.id);
     }
     Ok(())
@@ -161,9 +161,9 @@ pub(crate) async fn delist_blacklisted(write: &mut Write, vendor: VendorId) -> R
 /// A case that a vendor may have opened, if it may have one and is eligible today.
 async fn open(write: &Write, call: &Call, vendor: &str, route: Route, attestation: Attestation) -> Result<Case, Fault> {
     let now = write.now();
-    let vendor = vendor::store::lock(&**write, &vendor::store::scope(call), wire::id_of("vendor_id", vendor)?).await?;
+    let vendor = vendor::store::lock(write, &vendor::store::scope(call), wire::id_of("vendor_id", vendor)?).await?;
     admitted(&vendor)?;
-    may_open(&store::of_vendors(&**write, &[vendor.id]).await?, now.date())?;
+    may_open(&store::of_vendors(write, &[vendor.id]).await?, now.date())?;
     Ok(Case::submit(vendor.id, route, attestation, call.subject(), now))
 }
 
@@ -178,10 +178,10 @@ fn admitted(vendor: &Vendor) -> Result<(), Refusal> {
 /// Looks at the four conditions today, keeps what it finds, and refuses where one is not met.
 async fn found_at(write: &Write, case: &Case, moment: Moment) -> Result<(), Fault> {
     let today = write.now().date();
-    let vendor = vendor::store::load(&**write, &Scope::everything(), case.vendor).await?;
-    let evidence = store::evidence(&**write, &vendor.uscc, moment, today, case.attestation.counts_on(today)).await?;
+    let vendor = vendor::store::load(write, &Scope::everything(), case.vendor).await?;
+    let evidence = store::evidence(write, &vendor.uscc, moment, today, case.attestation.counts_on(today)).await?;
     evidence.eligible()?;
-    store::insert_evidence(&**write, case.id, &evidence).await
+    store::insert_evidence(write, case.id, &evidence).await
 }
 
 /// A case in the version that the caller has seen, under the lock of its vendor. The first look finds the vendor only. VIPs hold for the
@@ -189,9 +189,9 @@ async fn found_at(write: &Write, case: &Case, moment: Moment) -> Result<(), Faul
 async fn locked(write: &Write, call: &Call, id: &str, etag: &str) -> Result<(Vendor, Case), Fault> {
     let scope = vendor::store::scope(call);
     let id: VipCaseId = wire::id_of("vip_case_id", id)?;
-    let vendor = store::load(&**write, &scope, id).await?.vendor;
-    let vendor = vendor::store::lock(&**write, &scope, vendor).await?;
-    let case = store::load(&**write, &scope, id).await?;
+    let vendor = store::load(write, &scope, id).await?.vendor;
+    let vendor = vendor::store::lock(write, &scope, vendor).await?;
+    let case = store::load(write, &scope, id).await?;
     rpc::check_etag(etag, case.id, case.version)?;
     Ok((vendor, case))
 }
@@ -206,6 +206,6 @@ fn delisted(case: &Case, cause: Cause) -> VipDelisted {
 }
 
 async fn seen(write: &Write, call: &Call, case: &Case) -> Result<Option<proto::VipCase>, Fault> {
-    let evidence = store::evidence_of(&**write, &[case.id]).await?;
+    let evidence = store::evidence_of(write, &[case.id]).await?;
     Ok(Some(view(call, case, &evidence, write.now().date())))
 }

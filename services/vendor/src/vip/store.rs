@@ -1,20 +1,20 @@
 //! Rows of trades and of the cases of VIPs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use calendar::Instant;
 use chrono::NaiveDate;
-use database::{Scope, Scoped};
+use database::{Conn, Scope, Scoped};
 use ids::VendorId;
 use rpc::{Fault, page::Page};
 use sea_orm::{
     ActiveValue::{Set, Unchanged},
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::Expr,
 };
 use uuid::Uuid;
 
-use super::model::{Attestation, Case, Evidence, Moment, Step, Trade, window_start};
+use super::model::{Attestation, Case, Evidence, Left, Moment, Step, Trade, window_start};
 use crate::keys::{TradeId, VipCaseId};
 
 mod trade {
@@ -125,15 +125,33 @@ impl Scoped for case::Entity {
     const VENDOR: Option<case::Column> = Some(case::Column::VendorId);
 }
 
-/// The trades with some references, by reference.
-pub(super) async fn trades(conn: &impl ConnectionTrait, references: &[String]) -> Result<HashMap<String, Trade>, Fault> {
+/// The trades with some references, by reference, locked in the order of these: their reversals follow each other.
+pub(super) async fn trades(conn: &Conn, references: &[String]) -> Result<HashMap<String, Trade>, Fault> {
     let select = trade::Entity::find().filter(trade::Column::Reference.is_in(references.iter().map(String::as_str)));
-    let rows = select.all(conn).await?;
+    let rows = select.order_by_asc(trade::Column::Reference).lock_exclusive().all(conn).await?;
     Ok(rows.into_iter().map(|row| (row.reference.clone(), of_trade_row(row))).collect())
 }
 
+/// What is left of trades after the reversals that are booked, by reference.
+pub(super) async fn left_of<'a>(conn: &Conn, trades: impl Iterator<Item = &'a Trade>) -> Result<HashMap<String, Left>, Fault> {
+    let (mut left, mut vendors) = (HashMap::new(), HashSet::new());
+    for trade in trades {
+        left.insert(trade.reference.clone(), Left::all(trade));
+        vendors.insert(trade.uscc.as_str());
+    }
+    let booked = trade::Entity::find()
+        .filter(trade::Column::Uscc.is_in(vendors))
+        .filter(trade::Column::Reverses.is_in(left.keys().map(String::as_str)));
+    for row in booked.all(conn).await? {
+        if let Some(left) = left.get_mut(&row.reverses) {
+            *left = left.without(row.amount, row.quality_fault);
+        }
+    }
+    Ok(left)
+}
+
 /// New trades.
-pub(super) async fn insert_trades(conn: &impl ConnectionTrait, trades: &[Trade], now: Instant) -> Result<(), Fault> {
+pub(super) async fn insert_trades(conn: &Conn, trades: &[Trade], now: Instant) -> Result<(), Fault> {
     let rows: Vec<_> = trades.iter().map(|t| trade_row(t, now)).collect();
     if !rows.is_empty() {
         trade::Entity::insert_many(rows).exec_without_returning(conn).await?;
@@ -142,7 +160,7 @@ pub(super) async fn insert_trades(conn: &impl ConnectionTrait, trades: &[Trade],
 }
 
 /// Enters a payment of the utility as a trade with the vendor.
-pub(crate) async fn book_payment(conn: &impl ConnectionTrait, uscc: &str, reference: &str, company: &str, amount: i64, now: Instant) -> Result<(), Fault> {
+pub(crate) async fn book_payment(conn: &Conn, uscc: &str, reference: &str, company: &str, amount: i64, now: Instant) -> Result<(), Fault> {
     if amount == 0 {
         return Ok(());
     }
@@ -161,7 +179,7 @@ pub(crate) async fn book_payment(conn: &impl ConnectionTrait, uscc: &str, refere
 }
 
 /// Keeps how a vendor behaved after the quality problem of a trade.
-pub(super) async fn save_cooperation(conn: &impl ConnectionTrait, trade: TradeId, cooperative: bool, statement: &str, by: &str) -> Result<(), Fault> {
+pub(super) async fn save_cooperation(conn: &Conn, trade: TradeId, cooperative: bool, statement: &str, by: &str) -> Result<(), Fault> {
     let row = trade::ActiveModel {
         id: Unchanged(trade.uuid()),
         cooperative: Set(Some(cooperative)),
@@ -174,7 +192,7 @@ pub(super) async fn save_cooperation(conn: &impl ConnectionTrait, trade: TradeId
 }
 
 /// The conditions of a vendor on a day, but for its culture: all trades with its credit code, of every company of the group.
-pub(super) async fn evidence(conn: &impl ConnectionTrait, uscc: &str, moment: Moment, as_of: NaiveDate, culture: bool) -> Result<Evidence, Fault> {
+pub(super) async fn evidence(conn: &Conn, uscc: &str, moment: Moment, as_of: NaiveDate, culture: bool) -> Result<Evidence, Fault> {
     let counted = || {
         trade::Entity::find()
             .filter(trade::Column::Uscc.eq(uscc))
@@ -205,7 +223,7 @@ pub(super) async fn evidence(conn: &impl ConnectionTrait, uscc: &str, moment: Mo
 }
 
 /// A new case, with the steps that it has.
-pub(super) async fn insert(conn: &impl ConnectionTrait, case: &Case) -> Result<(), Fault> {
+pub(super) async fn insert(conn: &Conn, case: &Case) -> Result<(), Fault> {
     case::Entity::insert(row(case)).exec_without_returning(conn).await?;
     for step in &case.steps {
         insert_step(conn, case, step).await?;
@@ -214,7 +232,7 @@ pub(super) async fn insert(conn: &impl ConnectionTrait, case: &Case) -> Result<(
 }
 
 /// A step that was taken now.
-pub(super) async fn insert_step(conn: &impl ConnectionTrait, case: &Case, step: &Step) -> Result<(), Fault> {
+pub(super) async fn insert_step(conn: &Conn, case: &Case, step: &Step) -> Result<(), Fault> {
     let row = step::ActiveModel {
         vip_case_id: Set(case.id.uuid()),
         ordinal: Set(step.ordinal),
@@ -229,7 +247,7 @@ pub(super) async fn insert_step(conn: &impl ConnectionTrait, case: &Case, step: 
 }
 
 /// Keeps what was found on a case.
-pub(super) async fn insert_evidence(conn: &impl ConnectionTrait, case: VipCaseId, found: &Evidence) -> Result<(), Fault> {
+pub(super) async fn insert_evidence(conn: &Conn, case: VipCaseId, found: &Evidence) -> Result<(), Fault> {
     let row = evidence::ActiveModel {
         id: Set(Uuid::now_v7()),
         vip_case_id: Set(case.uuid()),
@@ -247,7 +265,7 @@ pub(super) async fn insert_evidence(conn: &impl ConnectionTrait, case: VipCaseId
 }
 
 /// A case within the scope. Writes load it under the lock of its vendor.
-pub(super) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: VipCaseId) -> Result<Case, Fault> {
+pub(super) async fn load(conn: &Conn, scope: &Scope, id: VipCaseId) -> Result<Case, Fault> {
     let select = database::find::<case::Entity>(scope).filter(case::Column::Id.eq(id.uuid()));
     let found = select.one(conn).await?.ok_or_else(|| Fault::not_found("vip_case", id))?;
     let mut cases = with_steps(conn, vec![found]).await?;
@@ -255,14 +273,14 @@ pub(super) async fn load(conn: &impl ConnectionTrait, scope: &Scope, id: VipCase
 }
 
 /// The cases of some vendors, oldest first.
-pub(crate) async fn of_vendors(conn: &impl ConnectionTrait, vendors: &[VendorId]) -> Result<Vec<Case>, Fault> {
+pub(crate) async fn of_vendors(conn: &Conn, vendors: &[VendorId]) -> Result<Vec<Case>, Fault> {
     let select = case::Entity::find().filter(case::Column::VendorId.is_in(vendors.iter().map(|id| id.uuid())));
     let rows = select.order_by_asc(case::Column::Id).all(conn).await?;
     with_steps(conn, rows).await
 }
 
 /// A page of cases, of one vendor or of all.
-pub(super) async fn list(conn: &impl ConnectionTrait, scope: &Scope, vendor: Option<VendorId>, page: &Page) -> Result<(Vec<Case>, String), Fault> {
+pub(super) async fn list(conn: &Conn, scope: &Scope, vendor: Option<VendorId>, page: &Page) -> Result<(Vec<Case>, String), Fault> {
     let mut select = database::find::<case::Entity>(scope);
     if let Some(vendor) = vendor {
         select = select.filter(case::Column::VendorId.eq(vendor.uuid()));
@@ -276,7 +294,7 @@ pub(super) async fn list(conn: &impl ConnectionTrait, scope: &Scope, vendor: Opt
 }
 
 /// What was found on some cases, oldest first.
-pub(super) async fn evidence_of(conn: &impl ConnectionTrait, cases: &[VipCaseId]) -> Result<Vec<(VipCaseId, Evidence)>, Fault> {
+pub(super) async fn evidence_of(conn: &Conn, cases: &[VipCaseId]) -> Result<Vec<(VipCaseId, Evidence)>, Fault> {
     let select = evidence::Entity::find().filter(evidence::Column::VipCaseId.is_in(cases.iter().map(|id| id.uuid())));
     let rows = select.order_by_asc(evidence::Column::Id).all(conn).await?;
     let of_row = |row: evidence::Model| {
@@ -296,7 +314,7 @@ pub(super) async fn evidence_of(conn: &impl ConnectionTrait, cases: &[VipCaseId]
 }
 
 /// Keeps what changed but the steps; the version goes up by one.
-pub(super) async fn save(conn: &impl ConnectionTrait, case: &mut Case) -> Result<(), Fault> {
+pub(super) async fn save(conn: &Conn, case: &mut Case) -> Result<(), Fault> {
     case.version = case.version.saturating_add(1);
     let row = case::ActiveModel {
         id: Unchanged(case.id.uuid()),
@@ -356,7 +374,7 @@ fn row(case: &Case) -> case::ActiveModel {
     }
 }
 
-async fn with_steps(conn: &impl ConnectionTrait, rows: Vec<case::Model>) -> Result<Vec<Case>, Fault> {
+async fn with_steps(conn: &Conn, rows: Vec<case::Model>) -> Result<Vec<Case>, Fault> {
     let select = step::Entity::find().filter(step::Column::VipCaseId.is_in(rows.iter().map(|row| row.id)));
     let steps = select.order_by_asc(step::Column::Ordinal).all(conn).await?;
     rows.into_iter().map(|row| of_row(row, &steps)).collect()

@@ -4,11 +4,14 @@ use std::collections::HashMap;
 
 use chrono::NaiveDate;
 use contracts::hearth::vendor::v1::{AssessCooperationRequest, AssessCooperationResponse, ImportTradesRequest, ImportTradesResponse, TradeNotice, TradeRow};
-use database::Begun;
+use database::{Begun, Write};
 use ids::CreditCode;
 use rpc::{Call, Code, Fault, wire};
 
-use super::{model::Trade, store};
+use super::{
+    model::{Left, Trade},
+    store,
+};
 use crate::{Desk, keys::TradeId, refusal::Refusal};
 
 /// One chunk, one transaction.
@@ -18,20 +21,17 @@ pub async fn import(desk: Desk, call: Call, request: ImportTradesRequest) -> Res
         Begun::Replay(answer) => return Ok(answer),
     };
     let today = write.now().date();
-    let named = request.rows.iter().flat_map(|row| [row.reference.clone(), row.reverses_reference.clone()]);
-    let references: Vec<_> = named.filter(|reference| !reference.is_empty()).collect();
-    let mut known = store::trades(&*write, &references).await?;
-    let before = known.clone();
+    let mut books = Books::load(&write, &request.rows).await?;
     let (mut answer, mut fresh) = (ImportTradesResponse::default(), vec![]);
-    for row in &request.rows {
-        let decided = trade_of(row, &known, today).and_then(|trade| decide(&trade, &before, &known).map(|is_new| (trade, is_new)));
-        match decided {
-            Ok((trade, true)) => {
-                known.insert(trade.reference.clone(), trade.clone());
+    // A reversal may stand above the trade that it takes back.
+    let (trades, reversals): (Vec<_>, Vec<_>) = request.rows.iter().partition(|row| row.reverses_reference.trim().is_empty());
+    for row in trades.into_iter().chain(reversals) {
+        match trade_of(row, today).and_then(|trade| books.decide(trade)) {
+            Ok(Some(trade)) => {
                 fresh.push(trade);
                 answer.accepted = answer.accepted.saturating_add(1);
             }
-            Ok((_, false)) => answer.unchanged = answer.unchanged.saturating_add(1),
+            Ok(None) => answer.unchanged = answer.unchanged.saturating_add(1),
             Err((field, refusal)) => answer.refused.push(TradeNotice {
                 line: row.line,
                 field: field.to_owned(),
@@ -40,7 +40,8 @@ pub async fn import(desk: Desk, call: Call, request: ImportTradesRequest) -> Res
             }),
         }
     }
-    store::insert_trades(&*write, &fresh, write.now()).await.map_err(again)?;
+    answer.refused.sort_by_key(|notice| notice.line);
+    store::insert_trades(&write, &fresh, write.now()).await.map_err(again)?;
     if request.dry_run {
         // Dropped without a commit, the write leaves nothing.
         return Ok(answer);
@@ -52,7 +53,7 @@ pub async fn import(desk: Desk, call: Call, request: ImportTradesRequest) -> Res
 }
 
 /// A row as a trade.
-fn trade_of(row: &TradeRow, known: &HashMap<String, Trade>, today: NaiveDate) -> Result<Trade, (&'static str, Refusal)> {
+fn trade_of(row: &TradeRow, today: NaiveDate) -> Result<Trade, (&'static str, Refusal)> {
     let required = |field: &'static str, text: &str| {
         let text = text.trim();
         if text.is_empty() {
@@ -74,7 +75,7 @@ fn trade_of(row: &TradeRow, known: &HashMap<String, Trade>, today: NaiveDate) ->
         Some(fault) => fen("quality_fault", Some(fault))?,
         None => 0,
     };
-    let trade = Trade {
+    Trade {
         id: TradeId::new(),
         reference: required("reference", &row.reference)?,
         date,
@@ -85,23 +86,65 @@ fn trade_of(row: &TradeRow, known: &HashMap<String, Trade>, today: NaiveDate) ->
         quality_fault,
         reverses: row.reverses_reference.trim().to_owned(),
     }
-    .checked()?;
-    if trade.reverses.is_empty() {
-        return Ok(trade);
-    }
-    // What is taken back counts where the trade itself counts.
-    let original = known.get(&trade.reverses).filter(|original| original.uscc == trade.uscc && original.amount > 0);
-    let counted = original.ok_or(("reverses_reference", Refusal::ReversalUnknown))?.date;
-    Ok(Trade { counted, ..trade })
+    .checked()
 }
 
-/// Whether a trade is new: one that was there before is left, one that stands twice in a chunk is a mistake.
-fn decide(trade: &Trade, before: &HashMap<String, Trade>, known: &HashMap<String, Trade>) -> Result<bool, (&'static str, Refusal)> {
-    match (before.get(&trade.reference), known.contains_key(&trade.reference)) {
-        (Some(kept), _) if kept.is_same(trade) => Ok(false),
-        (Some(_), _) => Err(("reference", Refusal::ReferenceTaken)),
-        (None, true) => Err(("reference", Refusal::Duplicate)),
-        (None, false) => Ok(true),
+/// What a chunk meets.
+struct Books {
+    /// Trades that were there before.
+    before: HashMap<String, Trade>,
+    /// These, and those of the chunk so far.
+    known: HashMap<String, Trade>,
+    /// What is left of those that may be taken back.
+    left: HashMap<String, Left>,
+}
+
+impl Books {
+    async fn load(write: &Write, rows: &[TradeRow]) -> Result<Self, Fault> {
+        let named = rows.iter().flat_map(|row| [row.reference.trim(), row.reverses_reference.trim()]);
+        let references: Vec<_> = named.filter(|reference| !reference.is_empty()).map(str::to_owned).collect();
+        let before = store::trades(write, &references).await?;
+        let taken_back = rows.iter().filter_map(|row| before.get(row.reverses_reference.trim()));
+        let left = store::left_of(write, taken_back.filter(|original| original.amount > 0)).await?;
+        Ok(Self {
+            known: before.clone(),
+            before,
+            left,
+        })
+    }
+
+    /// Takes in a trade that is new; one that was there before is left, one that stands twice in a chunk is a mistake.
+    fn decide(&mut self, trade: Trade) -> Result<Option<Trade>, (&'static str, Refusal)> {
+        match (self.before.get(&trade.reference), self.known.contains_key(&trade.reference)) {
+            (Some(kept), _) if kept.is_same(&trade) => return Ok(None),
+            (Some(_), _) => return Err(("reference", Refusal::ReferenceTaken)),
+            (None, true) => return Err(("reference", Refusal::Duplicate)),
+            (None, false) => {}
+        }
+        let trade = if trade.reverses.is_empty() {
+            self.left.insert(trade.reference.clone(), Left::all(&trade));
+            trade
+        } else {
+            self.take_back(trade)?
+        };
+        self.known.insert(trade.reference.clone(), trade.clone());
+        Ok(Some(trade))
+    }
+
+    /// Measures a reversal against its original. What is taken back counts where the trade itself counts.
+    fn take_back(&mut self, reversal: Trade) -> Result<Trade, (&'static str, Refusal)> {
+        let original = self.known.get(&reversal.reverses).filter(|original| original.uscc == reversal.uscc);
+        let (original, left) = original
+            .zip(self.left.get_mut(&reversal.reverses))
+            .ok_or(("reverses_reference", Refusal::ReversalUnknown))?;
+        if reversal.date < original.date {
+            return Err(("trade_date", Refusal::ReversalDate));
+        }
+        *left = left.after(&reversal)?;
+        Ok(Trade {
+            counted: original.date,
+            ..reversal
+        })
     }
 }
 
@@ -120,12 +163,12 @@ pub async fn assess(desk: Desk, call: Call, request: AssessCooperationRequest) -
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let mut found = store::trades(&*write, std::slice::from_ref(&request.reference)).await?;
+    let mut found = store::trades(&write, std::slice::from_ref(&request.reference)).await?;
     let trade = found.remove(&request.reference).ok_or_else(|| Fault::not_found("trade", &request.reference))?;
     if trade.quality_fault <= 0 {
         return Err(Refusal::NoQualityProblem.into());
     }
-    store::save_cooperation(&*write, trade.id, request.cooperative, &request.statement, call.subject()).await?;
+    store::save_cooperation(&write, trade.id, request.cooperative, &request.statement, call.subject()).await?;
     write.subject(trade.id);
     write
         .commit(AssessCooperationResponse {

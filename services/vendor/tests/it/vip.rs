@@ -243,6 +243,87 @@ async fn g_01_trade_with_the_whole_group_since_2002_strictly_above_ten_million()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn g_01_and_g_02_a_reversal_is_measured_against_its_trade() {
+    each(vendor::SERVICE, async |bed| {
+        let vendor = registered(bed).await;
+        let code = vendor.uscc.as_str();
+        let whole = TradeRow {
+            quality_fault: fen(100),
+            ..trade("W-1", code, 1_000)
+        };
+        // 1 May 2020 is the day of the trade.
+        let back = |reference: &str, amount: i64, fault: i64| TradeRow {
+            trade_date: Some(date(2020, 5, 1)),
+            quality_fault: Some(fault).filter(|fault| *fault != 0).and_then(fen),
+            reverses_reference: "W-1".into(),
+            ..trade(reference, code, amount)
+        };
+        let early = TradeRow {
+            trade_date: Some(date(2020, 4, 30)),
+            ..back("R-2", -1, 0)
+        };
+        let stranger = TradeRow {
+            uscc: uscc(),
+            ..back("R-3", -1, 0)
+        };
+        let of_nothing = TradeRow {
+            reverses_reference: String::new(),
+            ..back("R-4", -1, 0)
+        };
+        let of_reversal = TradeRow {
+            reverses_reference: "R-1".into(),
+            ..back("R-7", -1, 0)
+        };
+        // The rows come in any order: the first reversals stand above their trade.
+        let rows = vec![
+            back("R-1", -600, -60),
+            early,
+            stranger,
+            of_nothing,
+            whole,
+            back("R-5", -401, -40),
+            back("R-6", -400, 0),
+            of_reversal,
+            back("R-8", -300, -41),
+            back("R-9", -300, -40),
+        ];
+        let numbered = |rows: &[TradeRow]| (1..).zip(rows.to_vec()).map(|(line, row)| TradeRow { line, ..row }).collect::<Vec<_>>();
+        let refused = |answer: &ImportTradesResponse| -> Vec<(i64, String, String)> {
+            answer.refused.iter().map(|n| (n.line, n.field.clone(), n.reason.clone())).collect()
+        };
+        let row = |line: i64, field: &str, reason: &str| (line, field.to_owned(), reason.to_owned());
+        let answer = send(bed, vec![chunk(numbered(&rows))]).await.unwrap().remove(0);
+        let wrong = vec![
+            row(2, "trade_date", "REVERSAL_DATE"),
+            row(3, "reverses_reference", "REVERSAL_UNKNOWN"),
+            row(4, "reverses_reference", "REQUIRED"),
+            row(6, "amount", "REVERSAL_AMOUNT"),
+            row(7, "quality_fault", "REVERSAL_FAULT"),
+            row(8, "reverses_reference", "REVERSAL_UNKNOWN"),
+            row(9, "quality_fault", "REVERSAL_FAULT"),
+        ];
+        assert_eq!((answer.accepted, refused(&answer)), (3, wrong));
+        let left = async || {
+            let evidence = check(bed, &vendor).await;
+            (as_fen(&evidence.trade_total), as_fen(&evidence.quality_fault))
+        };
+        assert_eq!(left().await, (100, 0));
+
+        // The same file again changes nothing, and what was booked before counts: 100 are left, without a fault.
+        let answer = send(bed, vec![chunk(numbered(&rows))]).await.unwrap().remove(0);
+        assert_eq!((answer.accepted, answer.unchanged), (0, 3));
+        let later = [back("L-1", -101, 0), back("L-2", -50, -1), back("L-3", -100, 0)];
+        let answer = send(bed, vec![chunk(numbered(&later))]).await.unwrap().remove(0);
+        assert_eq!(
+            (answer.accepted, refused(&answer)),
+            (1, vec![row(1, "amount", "REVERSAL_AMOUNT"), row(2, "quality_fault", "REVERSAL_FAULT")])
+        );
+        assert_eq!(left().await, (0, 0));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn g_02_less_than_one_percent_of_the_goods_strictly() {
     each(vendor::SERVICE, async |bed| {
         for (name, amount, fault, met) in [
