@@ -1,5 +1,6 @@
 //! Billing (抄表催费): meters, readings, tariffs, bill runs, bills, the ledger and payments.
 
+mod adjustment;
 mod bill;
 mod bulk;
 mod dispute;
@@ -28,12 +29,13 @@ use std::{
 
 use calendar::Clock;
 use contracts::hearth::billing::v1::{
-    bill_run_service_server::BillRunServiceServer, bill_service_server::BillServiceServer, bulk_meter_service_server::BulkMeterServiceServer,
-    dispute_service_server::DisputeServiceServer, dunning_service_server::DunningServiceServer, fee_item_service_server::FeeItemServiceServer,
-    heat_service_server::HeatServiceServer, held_bill_service_server::HeldBillServiceServer, late_fee_service_server::LateFeeServiceServer,
-    ledger_service_server::LedgerServiceServer, meter_service_server::MeterServiceServer, opening_service_server::OpeningServiceServer,
-    payment_service_server::PaymentServiceServer, profile_service_server::ProfileServiceServer, reading_service_server::ReadingServiceServer,
-    route_service_server::RouteServiceServer, supply_service_server::SupplyServiceServer, tariff_service_server::TariffServiceServer,
+    adjustment_service_server::AdjustmentServiceServer, bill_run_service_server::BillRunServiceServer, bill_service_server::BillServiceServer,
+    bulk_meter_service_server::BulkMeterServiceServer, dispute_service_server::DisputeServiceServer, dunning_service_server::DunningServiceServer,
+    fee_item_service_server::FeeItemServiceServer, heat_service_server::HeatServiceServer, held_bill_service_server::HeldBillServiceServer,
+    late_fee_service_server::LateFeeServiceServer, ledger_service_server::LedgerServiceServer, meter_service_server::MeterServiceServer,
+    opening_service_server::OpeningServiceServer, payment_service_server::PaymentServiceServer, profile_service_server::ProfileServiceServer,
+    reading_service_server::ReadingServiceServer, route_service_server::RouteServiceServer, supply_service_server::SupplyServiceServer,
+    tariff_service_server::TariffServiceServer,
 };
 use database::Database;
 pub(crate) use database::table;
@@ -51,6 +53,7 @@ pub const SERVICE: boot::Service = boot::Service {
         include_str!("../migrations/0004_bills.sql"),
         include_str!("../migrations/0005_readings.sql"),
         include_str!("../migrations/0006_tariff.sql"),
+        include_str!("../migrations/0007_adjustments.sql"),
     ],
     build,
     references: &[
@@ -119,6 +122,16 @@ pub const SERVICE: boot::Service = boot::Service {
         ("opening.agreement_id", "supply.id"),
         ("opening.account_id", "account.id"),
         ("opening.installation_id", "installation.id"),
+        ("adjustment.agreement_id", "supply.id"),
+        ("adjustment.account_id", "account.id"),
+        ("adjustment.bill_id", "bill.id"),
+        ("adjustment.test_fee_bill_id", "bill.id"),
+        ("adjustment.theft_case_id", "theft_case.id"),
+        ("adjustment_part.adjustment_id", "adjustment.id"),
+        ("adjustment_approval.adjustment_id", "adjustment.id"),
+        ("theft_case.agreement_id", "supply.id"),
+        ("theft_case.account_id", "account.id"),
+        ("theft_case.adjustment_id", "adjustment.id"),
         ("bill.replaces_bill_id", "bill.id"),
         ("bill_explanation.bill_id", "bill.id"),
         ("held_bill.run_id", "bill_run.id"),
@@ -158,6 +171,7 @@ fn build(host: boot::Host) -> boot::Built {
             .serve(TariffServiceServer::new(tariff::api::Api(desk.clone())))
             .serve(BillRunServiceServer::new(run::api::Api(desk.clone())))
             .serve(BillServiceServer::new(bill::api::Api(desk.clone())))
+            .serve(AdjustmentServiceServer::new(adjustment::api::Api(desk.clone())))
             .serve(HeldBillServiceServer::new(held::api::Api(desk.clone())))
             .serve(LedgerServiceServer::new(ledger::api::Api(desk.clone())))
             .serve(PaymentServiceServer::new(payment::api::Api(desk.clone())))

@@ -87,6 +87,10 @@ rpc::refusals! {
         FeeItemUnknown = FailedPrecondition "FEE_ITEM_UNKNOWN" "there is no such fee item",
         /// the fee item is not in force on the day of the service.
         FeeItemNotInForce = FailedPrecondition "FEE_ITEM_NOT_IN_FORCE" "the fee item is not in force on the day of the service",
+        /// the fee item was published after the day of the service.
+        FeeItemUnpublished = FailedPrecondition "FEE_ITEM_UNPUBLISHED" "the fee item was published after the day of the service",
+        /// a version would take the place of another one on days that have passed.
+        FeeItemTooSoon = FailedPrecondition "FEE_ITEM_TOO_SOON" "up to today the published version stands; the one that follows it begins tomorrow or later",
         /// the fee item does not apply to the class of the customer.
         FeeItemClass = FailedPrecondition "FEE_ITEM_CLASS" "the fee item does not apply to the class of the customer",
         /// The version has ended.
@@ -205,5 +209,35 @@ rpc::refusals! {
         SubMeterLoop = InvalidArgument "SUB_METER_LOOP" "a meter cannot be behind itself",
         /// E12: a bulk meter without sub-meters cannot be compared.
         NoSubMeters = FailedPrecondition "NO_SUB_METERS" "no meter is behind it on those days",
+        /// What is recorded has happened.
+        FutureDay = InvalidArgument "FUTURE_DAY" "the day lies in the future",
+        /// E11-01: the method proves something else.
+        AdjustmentMethod = InvalidArgument "ADJUSTMENT_METHOD" "the method does not fit the grounds",
+        /// E11-02: levels of approval that do not rise.
+        AdjustmentLevels = InvalidArgument "ADJUSTMENT_LEVELS" "levels of approval rise, and only the last one has no bounds",
+        /// The adjustment does not allow this now.
+        AdjustmentState = FailedPrecondition "ADJUSTMENT_STATE" "the adjustment is in a state that does not allow this",
+        /// An adjustment of nothing.
+        AdjustmentNothing = FailedPrecondition "ADJUSTMENT_NOTHING" "the adjustment comes to nothing",
+        /// E11-03: no bill falls below nothing.
+        AdjustmentExceeds = FailedPrecondition "ADJUSTMENT_EXCEEDS" "more would be taken away than was billed",
+        /// The days of the adjustment have no price.
+        AdjustmentUnpriced = FailedPrecondition "ADJUSTMENT_UNPRICED" "the days of the adjustment cannot be priced",
+        /// E11-02: it comes to more than its approvals cover.
+        AdjustmentOverApproval = FailedPrecondition "ADJUSTMENT_OVER_APPROVAL" "it comes to more than its approvals cover; reject it and ask for it anew with what it comes to",
+        /// E11-02: another post approves.
+        AdjustmentPost = PermissionDenied "ADJUSTMENT_POST" "the post is not awaited, or is not the caller's",
+        /// E11-02: maker and checker are two persons.
+        OwnAdjustment = PermissionDenied "OWN_ADJUSTMENT" "who made, approved or posted an adjustment may not do this as well",
+        /// E11-04: the meter passed its test; whoever asked for it pays its fee.
+        MeterWithinLimits = FailedPrecondition "METER_WITHIN_LIMITS" "the error is permitted; whoever asked for the test pays its fee",
+        /// E11-05: the bill of a theft goes back with its adjustment.
+        BillOfAdjustment = FailedPrecondition "BILL_OF_ADJUSTMENT" "the bill of a theft is taken back with its adjustment",
+        /// The theft case does not allow this now.
+        TheftState = FailedPrecondition "THEFT_STATE" "the theft case is in a state that does not allow this",
+        /// E11-05: hours are a matter of the city.
+        TheftHours = InvalidArgument "THEFT_HOURS" "neither the request nor the profile names the hours of a day",
+        /// Who opened a theft case does not dismiss it.
+        OwnTheftCase = PermissionDenied "OWN_THEFT_CASE" "who opened a theft case may not dismiss it",
     }
 }

@@ -42,6 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     start: index,
                     end,
                     rolled: Volume::ZERO,
+                    adjusted: Volume::ZERO,
                 }),
                 reads: &[],
             }];

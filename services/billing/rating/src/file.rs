@@ -11,7 +11,7 @@ use crate::{
 
 /// Why a tariff file is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {message}")]
+#[error("{}{message}", place(.field))]
 pub struct TariffError {
     /// The place in the file, such as `class[2].tiers`; empty where the text is no TOML of this shape.
     pub field: String,
@@ -19,6 +19,17 @@ pub struct TariffError {
     pub reason: &'static str,
     /// For people, in English.
     pub message: String,
+}
+
+fn place(field: &str) -> String {
+    if field.is_empty() { String::new() } else { format!("{field}: ") }
+}
+
+/// Why a text is no TOML of the wanted shape, in one line.
+pub fn toml_fault(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count().saturating_add(1);
+    format!("line {line}: {}", error.message().replace('\n', ", "))
 }
 
 fn refuse<T>(field: impl Into<String>, reason: &'static str, message: impl Into<String>) -> Result<T, TariffError> {
@@ -257,7 +268,7 @@ impl Tariff {
     /// # Errors
     /// [`TariffError`]: the text is no TOML of this shape (unknown keys are refused), or a value has no meaning.
     pub fn from_toml(text: &str) -> Result<Self, TariffError> {
-        let file: TariffFile = toml::from_str(text).or_else(|error| refuse("", "TARIFF_FORMAT", error.to_string().trim_end()))?;
+        let file: TariffFile = toml::from_str(text).or_else(|error| refuse("", "TARIFF_FORMAT", toml_fault(text, &error)))?;
         if file.currency != "CNY" {
             return refuse("currency", "CURRENCY", "only CNY is taken");
         }

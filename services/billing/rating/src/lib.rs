@@ -23,7 +23,7 @@ pub use bill::{Ledger, Line, Origin, Quantity, Rated, Reason, Segment, Usage, ra
 pub use book::{Book, Version};
 pub use days::{DayPart, DegreeDays, UsagePeriod, day_factor, prorate, split_by_days, split_by_degree_days};
 pub use explain::{Broken, Entry, Explanation, Rule};
-pub use file::TariffError;
+pub use file::{TariffError, toml_fault};
 pub use heat::{HeatFee, HeatOutcome, HeatSettlement};
 pub use period::{Index, Leg, Period, Priced, PricedPart};
 pub use plan::{LowIncome, Plan, Profile, Settlement};

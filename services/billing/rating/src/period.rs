@@ -29,7 +29,7 @@ pub struct Leg<'a> {
     pub reads: &'a [(NaiveDate, Volume)],
 }
 
-/// The indexes of a leg: its volume is `end - start + rolled`.
+/// The indexes of a leg: its volume is `end - start + rolled + adjusted`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Index {
     /// The earlier one.
@@ -38,6 +38,8 @@ pub struct Index {
     pub end: Volume,
     /// What a register that passed its end has counted besides.
     pub rolled: Volume,
+    /// What was adjusted besides, more or less (E11).
+    pub adjusted: Volume,
 }
 
 /// The use of an agreement between two bills.
@@ -309,14 +311,20 @@ fn told(trace: &mut Trace, number: usize, leg: &Leg<'_>) -> Result<(), RatingErr
     };
     trace.given(of("start"), Token::Volume(index.start));
     trace.given(of("end"), Token::Volume(index.end));
-    if index.rolled.is_zero() {
+    let besides = [("rolled", index.rolled), ("adjusted", index.adjusted)];
+    let besides: Vec<_> = besides.into_iter().filter(|(_, volume)| !volume.is_zero()).collect();
+    if besides.is_empty() {
         trace.step(of("used"), Rule::Sub, &[of("end"), of("start")], used);
-    } else {
-        let moved = index.end.checked_sub(index.start)?;
-        trace.given(of("rolled"), Token::Volume(index.rolled));
-        trace.step(of("moved"), Rule::Sub, &[of("end"), of("start")], Token::Volume(moved));
-        trace.step(of("used"), Rule::Add, &[of("moved"), of("rolled")], used);
+        return Ok(());
     }
+    let moved = index.end.checked_sub(index.start)?;
+    let mut inputs = vec![of("moved")];
+    for (word, volume) in besides {
+        trace.given(of(word), Token::Volume(volume));
+        inputs.push(of(word));
+    }
+    trace.step(of("moved"), Rule::Sub, &[of("end"), of("start")], Token::Volume(moved));
+    trace.step(of("used"), Rule::Add, &inputs, used);
     Ok(())
 }
 

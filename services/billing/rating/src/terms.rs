@@ -2,7 +2,7 @@
 
 use chrono::{Datelike, NaiveDate};
 
-use crate::LowIncome;
+use crate::{LowIncome, Profile};
 
 /// What holds between two days.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,24 @@ pub struct Terms {
 }
 
 impl Terms {
+    /// Those of an agreement that was always as it is.
+    pub fn always(class: &str, profile: &Profile) -> Self {
+        fn always<T>(value: T) -> Vec<Term<T>> {
+            vec![Term {
+                value,
+                from: NaiveDate::MIN,
+                until: None,
+            }]
+        }
+        Self {
+            classes: always(class.to_owned()),
+            persons: if profile.persons > 0 { always(profile.persons) } else { vec![] },
+            low_income: profile.low_income.map(always).unwrap_or_default(),
+            flat_price: if profile.flat_choice { always(()) } else { vec![] },
+            ..Self::default()
+        }
+    }
+
     /// whether a contract covers a usage period that ends with a reading on `to`.
     pub fn covers(&self, to: NaiveDate) -> bool {
         self.from.is_some_and(|from| from <= to) && self.end.is_none_or(|end| to <= end)

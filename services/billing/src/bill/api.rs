@@ -2,12 +2,12 @@
 
 use contracts::hearth::billing::v1::{
     CancelAndRebillRequest, CancelAndRebillResponse, ExplainBillRequest, ExplainBillResponse, GetBillRequest, GetBillResponse, ListBillsRequest,
-    ListBillsResponse, ReverseBillRequest, ReverseBillResponse, bill_service_server::BillService,
+    ListBillsResponse, ReportNumbersRequest, ReportNumbersResponse, ReverseBillRequest, ReverseBillResponse, bill_service_server::BillService,
 };
 use database::Scope;
 use rpc::{Call, Fault, page::Page, wire};
 
-use super::{explain::explain, ops, rebill::rebill, store};
+use super::{explain::explain, numbers, ops, rebill::rebill, store};
 use crate::Desk;
 
 /// BillService.
@@ -17,6 +17,7 @@ rpc::service! {
     BillService for Api(Desk) {
         read get_bill(GetBillRequest) -> GetBillResponse = get;
         read list_bills(ListBillsRequest) -> ListBillsResponse = list;
+        read report_numbers(ReportNumbersRequest) -> ReportNumbersResponse = numbers::report;
         read explain_bill(ExplainBillRequest) -> ExplainBillResponse = explain;
         write cancel_and_rebill(CancelAndRebillRequest) -> CancelAndRebillResponse = rebill;
         write reverse_bill(ReverseBillRequest) -> ReverseBillResponse = ops::reverse;

@@ -60,10 +60,10 @@ pub async fn issue(
         })
         .collect();
     postings.extend(used);
-    table::insert_all::<bill::Entity>(&**write, bills.clone()).await?;
-    table::insert_all::<line::Entity>(&**write, lines).await?;
-    table::insert_all::<explanation::Entity>(&**write, explanations).await?;
-    table::insert_all::<allocation::Entity>(&**write, shares).await?;
+    table::insert_all::<bill::Entity>(write, bills.clone()).await?;
+    table::insert_all::<line::Entity>(write, lines).await?;
+    table::insert_all::<explanation::Entity>(write, explanations).await?;
+    table::insert_all::<allocation::Entity>(write, shares).await?;
     post(write, postings).await?;
     for row in &bills {
         told(write, row)?;

@@ -4,6 +4,7 @@ pub mod api;
 pub mod explain;
 pub mod issue;
 pub mod model;
+mod numbers;
 pub mod ops;
 pub mod rebill;
 pub mod store;

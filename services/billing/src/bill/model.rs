@@ -15,6 +15,8 @@ words! {
         HeatSettlement "HEAT_SETTLEMENT",
         /// An open item taken over.
         Opening "OPENING",
+        /// Of a theft.
+        Theft "THEFT",
     }
 }
 

@@ -5,7 +5,7 @@ use contracts::hearth::billing::v1::{BillReversed, ReverseBillRequest, ReverseBi
 use database::{Begun, Scope, Write, numbers};
 use money::Money;
 use rpc::{Call, Fault, wire};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr, sea_query::ExprTrait};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 use super::{
@@ -20,7 +20,7 @@ use crate::{
     payment::{
         model::Part,
         ops::{tell_late_fees, use_prepayment},
-        store::{allocation, part_code, payment},
+        store::{self as payments, allocation, part_code},
     },
     reading::{chain::Chains, model::ReadingState, store::reading},
     supply::store as supply,
@@ -33,18 +33,15 @@ pub async fn reverse(desk: Desk, call: Call, request: ReverseBillRequest) -> Res
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let scope = Scope::of(&call);
-    let id: Uuid = wire::id_of("bill_id", &request.bill_id)?;
-    let seen = store::one(&*write, &scope, id).await?;
-    supply::lock_accounts(&write, &[seen.account_id]).await?;
-    let row = store::one(&*write, &scope, id).await?;
-    step(row.state()?, Action::Reverse)?;
-    rpc::check_etag(&request.etag, row.id, row.version)?;
+    let row = locked(&write, &Scope::of(&call), &request.bill_id, &request.etag).await?;
     if row.season.is_some() {
         return Err(Refusal::BillOfSeason.into());
     }
+    if row.kind()? == BillKind::Theft {
+        return Err(Refusal::BillOfAdjustment.into());
+    }
     if row.kind()? == BillKind::Regular
-        && store::last(&*write, &[row.agreement_id])
+        && store::last(&write, &[row.agreement_id])
             .await?
             .get(&row.agreement_id)
             .is_some_and(|last| last.id != row.id)
@@ -55,12 +52,23 @@ pub async fn reverse(desk: Desk, call: Call, request: ReverseBillRequest) -> Res
     give_back(&mut write, &desk, row.reading_id, reading_after(request.reading_was_wrong)).await?;
     settle_others(&mut write, row.account_id).await?;
     write.subject(row.id);
-    let lines = store::lines(&*write, row.id).await?;
+    let lines = store::lines(&write, row.id).await?;
     write
         .commit(ReverseBillResponse {
             bill: Some(store::message(&row, &lines)?),
         })
         .await
+}
+
+/// A bill that is to be taken back, as its caller saw it; its account is locked.
+pub async fn locked(write: &Write, scope: &Scope, bill_id: &str, etag: &str) -> Result<bill::Model, Fault> {
+    let id: Uuid = wire::id_of("bill_id", bill_id)?;
+    let seen = store::one(write, scope, id).await?;
+    supply::lock_accounts(write, &[seen.account_id]).await?;
+    let row = store::one(write, scope, id).await?;
+    step(row.state()?, Action::Reverse)?;
+    rpc::check_etag(etag, row.id, row.version)?;
+    Ok(row)
 }
 
 /// Takes a bill back by a credit note and counter-entries, with its late fee; what was paid becomes prepayment. The caller has locked the
@@ -90,7 +98,7 @@ pub async fn take_back(write: &mut Write, mut row: bill::Model, reason: &str) ->
     row.paid = 0;
     row.credit_note_no.clone_from(&note.credit_note_no);
     row.version = row.version.saturating_add(1);
-    table::insert::<credit_note::Entity>(&**write, note).await?;
+    table::insert::<credit_note::Entity>(write, note).await?;
     bill::Entity::update_many()
         .col_expr(bill::Column::State, row.state.as_str().into())
         .col_expr(bill::Column::Paid, 0_i64.into())
@@ -146,14 +154,9 @@ async fn free(write: &mut Write, row: &bill::Model) -> Result<(i64, i64), Fault>
             created_at: write.now().micros(),
             part: part_code(part),
         });
-        payment::Entity::update_many()
-            .col_expr(payment::Column::Unallocated, Expr::col(payment::Column::Unallocated).add(amount))
-            .col_expr(payment::Column::Version, Expr::col(payment::Column::Version).add(1_i64))
-            .filter(payment::Column::Id.eq(payment_id))
-            .exec(&**write)
-            .await?;
+        payments::free(write, payment_id, amount).await?;
     }
-    table::insert_all::<allocation::Entity>(&**write, rows.clone()).await?;
+    table::insert_all::<allocation::Entity>(write, rows.clone()).await?;
     tell_late_fees(write, &rows).await?;
     Ok((principal, late))
 }
@@ -166,8 +169,8 @@ pub async fn give_back(write: &mut Write, desk: &Desk, reading_id: Option<Uuid>,
     let Some(end) = reading::Entity::find_by_id(reading_id).one(&**write).await? else {
         return Ok(());
     };
-    let meters = meters::lock(&**write, &Scope::everything(), &[&end.meter_no]).await?;
-    let mut chains = Chains::load(&**write, &desk.thresholds, meters, end.read_date).await?;
+    let meters = meters::lock(write, &Scope::everything(), &[&end.meter_no]).await?;
+    let mut chains = Chains::load(write, &desk.thresholds, meters, end.read_date).await?;
     if let Some(link) = chains.link(end.id) {
         link.edit().state = state.code().to_owned();
     }
@@ -182,14 +185,14 @@ pub const fn reading_after(wrong: bool) -> ReadingState {
 
 /// What was freed pays other open bills of the account and their late fees.
 pub async fn settle_others(write: &mut Write, account: Uuid) -> Result<(), Fault> {
-    let mut bills = late_fees::payable(&**write, &[account]).await?;
+    let mut bills = late_fees::payable(write, &[account]).await?;
     let before: Vec<i64> = bills.iter().map(|b| b.paid).collect();
     let late = late_fees::settle(write, &bills).await?;
     let (postings, rows) = use_prepayment(write, &[account], &mut bills, late).await?;
     for (bill, _) in bills.iter_mut().zip(before).filter(|(b, before)| b.paid != *before) {
         store::set_paid(write, bill).await?;
     }
-    table::insert_all::<allocation::Entity>(&**write, rows.clone()).await?;
+    table::insert_all::<allocation::Entity>(write, rows.clone()).await?;
     tell_late_fees(write, &rows).await?;
     post(write, postings).await
 }

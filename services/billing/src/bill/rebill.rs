@@ -1,4 +1,4 @@
-//! Cancelling bills and billing their months anew (B22).
+//! Cancelling bills and billing their months anew (B22, E11-03).
 
 use contracts::hearth::billing::v1::{CancelAndRebillRequest, CancelAndRebillResponse};
 use database::{Begun, Scope, Write};
@@ -7,12 +7,13 @@ use rpc::{Call, Fault, wire};
 use uuid::Uuid;
 
 use super::{
-    model::{Action, BillKind, step},
-    ops::{give_back, reading_after, settle_others, take_back},
+    model::BillKind,
+    ops::{give_back, locked, reading_after, settle_others, take_back},
     store::{self, bill},
 };
 use crate::{
     Desk, Refusal,
+    adjustment::model::Part,
     run::{
         chunk::{Loaded, Made, Meters, Origin},
         model::{Decision, Period},
@@ -20,57 +21,92 @@ use crate::{
     supply::store as supplies,
 };
 
-/// CancelAndRebill: the bill and every later one of its agreement are taken back, the latest first, and their months billed anew, the oldest first.
+/// Which days the new bills have.
+pub enum Days<'a> {
+    /// Those that the readings give now, without that of the bill whose reading was wrong.
+    Read(Option<Uuid>),
+    /// Those of the old bills, with these adjustments (E11-03).
+    Kept(&'a [Part]),
+}
+
+/// What was taken back and what took its place, oldest first.
+pub struct Anew {
+    pub reversed: Vec<bill::Model>,
+    pub bills: Vec<bill::Model>,
+}
+
+impl Anew {
+    /// What is owed more than before.
+    pub fn difference(&self) -> Result<Money, Fault> {
+        let sum = |bills: &[bill::Model]| Money::sum(bills.iter().map(|b| Money::from_fen(b.amount)));
+        sum(&self.bills).and_then(|new| new.checked_sub(sum(&self.reversed)?)).map_err(Fault::internal)
+    }
+}
+
+/// CancelAndRebill: the bill and every later one of its agreement are taken back and their months billed anew.
 pub async fn rebill(desk: Desk, call: Call, request: CancelAndRebillRequest) -> Result<CancelAndRebillResponse, Fault> {
     let mut write = match desk.db.begin(&call, &request).await? {
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let scope = Scope::of(&call);
-    let id: Uuid = wire::id_of("bill_id", &request.bill_id)?;
-    let seen = store::one(&*write, &scope, id).await?;
-    supplies::lock_accounts(&write, &[seen.account_id]).await?;
-    let row = store::one(&*write, &scope, id).await?;
-    step(row.state()?, Action::Reverse)?;
+    let row = locked(&write, &Scope::of(&call), &request.bill_id, &request.etag).await?;
     if row.kind()? != BillKind::Regular {
         return Err(Refusal::BillNotRegular.into());
     }
-    rpc::check_etag(&request.etag, row.id, row.version)?;
-    let supply = supplies::supply(&*write, &Scope::everything(), row.agreement_id).await?;
-    let mut reversed = vec![];
-    for wrong in store::from_on(&*write, row.agreement_id, row.to_date).await? {
-        let wrong = take_back(&mut write, wrong, &request.reason).await?;
-        let after = reading_after(request.reading_was_wrong && wrong.id == row.id);
-        give_back(&mut write, &desk, wrong.reading_id, after).await?;
-        reversed.push(wrong);
-    }
-    reversed.reverse();
-    let mut bills = vec![];
-    for old in &reversed {
-        bills.extend(month(&mut write, &supply, old).await?);
-    }
+    let supply = supplies::supply(&write, &Scope::everything(), row.agreement_id).await?;
+    let wrong = store::from_on(&write, row.agreement_id, row.to_date).await?;
+    let days = Days::Read(request.reading_was_wrong.then_some(row.id));
+    let anew = anew(&mut write, &desk, &supply, wrong, &request.reason, &days).await?;
     settle_others(&mut write, row.account_id).await?;
     write.subject(row.id);
-    let sum = |bills: &[bill::Model]| Money::sum(bills.iter().map(|b| Money::from_fen(b.amount)));
-    let difference = sum(&bills).and_then(|new| new.checked_sub(sum(&reversed)?)).map_err(Fault::internal)?;
     let messages = |bills: &[bill::Model]| bills.iter().map(|b| store::message(b, &[])).collect::<Result<Vec<_>, _>>();
     let answer = CancelAndRebillResponse {
-        reversed_bills: messages(&reversed)?,
-        bills: messages(&bills)?,
-        difference: Some(wire::money(difference)),
+        reversed_bills: messages(&anew.reversed)?,
+        bills: messages(&anew.bills)?,
+        difference: Some(wire::money(anew.difference()?)),
     };
     write.commit(answer).await
 }
 
+/// Takes regular bills of an agreement back, which come the latest first, and bills their months anew, the oldest first. The caller has locked the
+/// account, and settles its other bills.
+pub async fn anew(
+    write: &mut Write,
+    desk: &Desk,
+    supply: &supplies::supply::Model,
+    wrong: Vec<bill::Model>,
+    reason: &str,
+    days: &Days<'_>,
+) -> Result<Anew, Fault> {
+    let mut reversed = vec![];
+    for bill in wrong {
+        let bill = take_back(write, bill, reason).await?;
+        let was_wrong = matches!(days, Days::Read(wrong) if *wrong == Some(bill.id));
+        give_back(write, desk, bill.reading_id, reading_after(was_wrong)).await?;
+        reversed.push(bill);
+    }
+    reversed.reverse();
+    let mut bills = vec![];
+    for old in &reversed {
+        bills.extend(month(write, supply, old, days).await?);
+    }
+    Ok(Anew { reversed, bills })
+}
+
 /// Bills the month of a cancelled bill anew. A month whose reading is gone gets none: what was used in it is billed with the next one.
-async fn month(write: &mut Write, supply: &supplies::supply::Model, old: &bill::Model) -> Result<Vec<bill::Model>, Fault> {
+async fn month(write: &mut Write, supply: &supplies::supply::Model, old: &bill::Model, days: &Days<'_>) -> Result<Vec<bill::Model>, Fault> {
     let period = u32::try_from(old.month).ok().and_then(|month| Period::new(old.year, month));
     let period = period.ok_or_else(|| Fault::internal("a bill of a month that does not exist"))?;
-    let loaded = Loaded::of(&**write, std::slice::from_ref(supply), period, Meters::Locked).await?;
+    let loaded = match days {
+        Days::Read(_) => Loaded::of(write, std::slice::from_ref(supply), period, Meters::Locked).await?,
+        Days::Kept(adjusted) => Loaded::again(write, supply, period, old, adjusted.to_vec()).await?,
+    };
+    let kept = matches!(days, Days::Kept(_));
     let draft = match loaded.decide(supply, period)? {
-        Decision::Bill(draft) => draft,
-        Decision::Held | Decision::Parked(_) => return Err(Refusal::RebillParked.into()),
-        Decision::Already | Decision::Missing(_) | Decision::Skipped | Decision::NotDue => return Ok(vec![]),
+        Decision::Bill(draft) if !kept || (draft.from, draft.to) == (old.from_date, old.to_date) => draft,
+        Decision::Already | Decision::Missing(_) | Decision::Skipped | Decision::NotDue if !kept => return Ok(vec![]),
+        Decision::Parked(reason) => return Err(Fault::from(Refusal::RebillParked).meta("cause", reason)),
+        _ => return Err(Refusal::RebillParked.into()),
     };
     let origin = Origin {
         year: old.year,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use calendar::NaiveDate;
 use contracts::hearth::billing::v1 as proto;
-use database::{Scope, Scoped, Write, find};
+use database::{Conn, Scope, Scoped, Write, find};
 use money::{Money, UnitPrice};
 use rpc::{Fault, page::Page, wire};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
@@ -149,7 +149,7 @@ impl bill::Model {
 }
 
 /// A bill that the caller may see.
-pub async fn one(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<bill::Model, Fault> {
+pub async fn one(conn: &Conn, scope: &Scope, id: Uuid) -> Result<bill::Model, Fault> {
     find::<bill::Entity>(scope)
         .filter(bill::Column::Id.eq(id))
         .one(conn)
@@ -158,7 +158,7 @@ pub async fn one(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result
 }
 
 /// Bills by their ids.
-pub async fn by_ids(conn: &impl ConnectionTrait, ids: &[Uuid]) -> Result<Vec<bill::Model>, Fault> {
+pub async fn by_ids(conn: &Conn, ids: &[Uuid]) -> Result<Vec<bill::Model>, Fault> {
     Ok(bill::Entity::find()
         .filter(bill::Column::Id.is_in(ids.iter().copied()))
         .order_by_asc(bill::Column::Id)
@@ -167,7 +167,7 @@ pub async fn by_ids(conn: &impl ConnectionTrait, ids: &[Uuid]) -> Result<Vec<bil
 }
 
 /// The last live bill of each agreement.
-pub async fn last(conn: &impl ConnectionTrait, agreements: &[Uuid]) -> Result<HashMap<Uuid, bill::Model>, Fault> {
+pub async fn last(conn: &Conn, agreements: &[Uuid]) -> Result<HashMap<Uuid, bill::Model>, Fault> {
     let rows = bill::Entity::find()
         .filter(bill::Column::AgreementId.is_in(agreements.iter().copied()))
         .filter(bill::Column::State.ne(BillState::Reversed.code()))
@@ -180,8 +180,19 @@ pub async fn last(conn: &impl ConnectionTrait, agreements: &[Uuid]) -> Result<Ha
     Ok(rows.into_iter().map(|b| (b.agreement_id, b)).collect())
 }
 
+/// The live regular bills of an agreement, oldest first.
+pub async fn regular(conn: &Conn, agreement: Uuid) -> Result<Vec<bill::Model>, Fault> {
+    Ok(bill::Entity::find()
+        .filter(bill::Column::AgreementId.eq(agreement))
+        .filter(bill::Column::Kind.eq(BillKind::Regular.code()))
+        .filter(bill::Column::State.ne(BillState::Reversed.code()))
+        .order_by_asc(bill::Column::ToDate)
+        .all(conn)
+        .await?)
+}
+
 /// Volume of the tier years of agreements, from the live bills and from what was taken over, of the years from `since` on.
-pub async fn used(conn: &impl ConnectionTrait, agreements: &[Uuid], since: i32) -> Result<HashMap<Uuid, Vec<(i32, i64)>>, Fault> {
+pub async fn used(conn: &Conn, agreements: &[Uuid], since: i32) -> Result<HashMap<Uuid, Vec<(i32, i64)>>, Fault> {
     if agreements.is_empty() {
         return Ok(HashMap::new());
     }
@@ -222,12 +233,12 @@ pub async fn set_paid(write: &Write, row: &mut bill::Model) -> Result<(), Fault>
 }
 
 /// The bill that took the place of one.
-pub async fn replacement(conn: &impl ConnectionTrait, bill: Uuid) -> Result<Option<bill::Model>, Fault> {
+pub async fn replacement(conn: &Conn, bill: Uuid) -> Result<Option<bill::Model>, Fault> {
     Ok(bill::Entity::find().filter(bill::Column::ReplacesBillId.eq(bill)).one(conn).await?)
 }
 
 /// The live regular bills of an agreement that end on a day or later, the latest first.
-pub async fn from_on(conn: &impl ConnectionTrait, agreement: Uuid, day: NaiveDate) -> Result<Vec<bill::Model>, Fault> {
+pub async fn from_on(conn: &Conn, agreement: Uuid, day: NaiveDate) -> Result<Vec<bill::Model>, Fault> {
     Ok(bill::Entity::find()
         .filter(bill::Column::AgreementId.eq(agreement))
         .filter(bill::Column::Kind.eq(BillKind::Regular.code()))
@@ -239,7 +250,7 @@ pub async fn from_on(conn: &impl ConnectionTrait, agreement: Uuid, day: NaiveDat
 }
 
 /// Lines of a bill.
-pub async fn lines(conn: &impl ConnectionTrait, bill: Uuid) -> Result<Vec<line::Model>, Fault> {
+pub async fn lines(conn: &Conn, bill: Uuid) -> Result<Vec<line::Model>, Fault> {
     Ok(line::Entity::find()
         .filter(line::Column::BillId.eq(bill))
         .order_by_asc(line::Column::Ordinal)
@@ -248,7 +259,7 @@ pub async fn lines(conn: &impl ConnectionTrait, bill: Uuid) -> Result<Vec<line::
 }
 
 /// A page of bills without their lines.
-pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, request: &proto::ListBillsRequest) -> Result<(Vec<proto::Bill>, String), Fault> {
+pub async fn list(conn: &Conn, scope: &Scope, page: &Page, request: &proto::ListBillsRequest) -> Result<(Vec<proto::Bill>, String), Fault> {
     let mut select = find::<bill::Entity>(scope).order_by_asc(bill::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(bill::Column::Id.gt(after));

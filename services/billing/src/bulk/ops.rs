@@ -32,7 +32,7 @@ pub async fn put(desk: Desk, call: Call, request: PutBehindBulkMeterRequest) -> 
     };
     let from = wire::date_of(request.from_date.as_ref(), "from_date")?;
     let numbers: Vec<&str> = request.meter_nos.iter().map(String::as_str).chain([request.bulk_meter_no.as_str()]).collect();
-    let found = meters::lock(&*write, &Scope::of(&call), &numbers).await?;
+    let found = meters::lock(&write, &Scope::of(&call), &numbers).await?;
     let installs = live_of(&write, &found).await?;
     let place = |number: &str| {
         let meter = found.iter().find(|m| m.meter_no == number).ok_or_else(|| Fault::not_found("meter", number))?;
@@ -52,7 +52,7 @@ pub async fn put(desk: Desk, call: Call, request: PutBehindBulkMeterRequest) -> 
         behind.push(install);
     }
     let ids: Vec<Uuid> = behind.iter().map(|i| i.id).collect();
-    let there = store::live(&*write, &ids).await?;
+    let there = store::live(&write, &ids).await?;
     if let Some(taken) = there.iter().find(|s| s.bulk_installation_id != bulk.id) {
         return Err(Fault::from(Refusal::SubMeterTaken).meta("meter_no", &taken.meter_no).field("meter_nos"));
     }
@@ -64,8 +64,8 @@ pub async fn put(desk: Desk, call: Call, request: PutBehindBulkMeterRequest) -> 
         from_date: from,
         end_date: None,
     });
-    table::insert_all::<sub::Entity>(&*write, new.collect()).await?;
-    let rows = store::behind(&*write, bulk.id).await?;
+    table::insert_all::<sub::Entity>(&write, new.collect()).await?;
+    let rows = store::behind(&write, bulk.id).await?;
     write.subject(bulk.id);
     let sub_meters = rows.iter().filter(|s| covers(s, from, from)).map(store::message).collect();
     write.commit(PutBehindBulkMeterResponse { sub_meters }).await
@@ -95,16 +95,16 @@ pub async fn compare(desk: Desk, call: Call, request: BalanceBulkMeterRequest) -
     if until <= from {
         return Err(Fault::from(Refusal::DateOrder).field("until_date"));
     }
-    let bulk = meters::lock(&*write, &Scope::of(&call), &[&request.bulk_meter_no]).await?.pop();
+    let bulk = meters::lock(&write, &Scope::of(&call), &[&request.bulk_meter_no]).await?.pop();
     let bulk = bulk.ok_or_else(|| Fault::not_found("meter", &request.bulk_meter_no))?;
-    let install = meters::live(&*write, bulk.id).await?.ok_or(Refusal::MeterNotInstalled)?;
-    let mut subs = store::behind(&*write, install.id).await?;
+    let install = meters::live(&write, bulk.id).await?.ok_or(Refusal::MeterNotInstalled)?;
+    let mut subs = store::behind(&write, install.id).await?;
     subs.retain(|s| s.from_date < until && s.end_date.is_none_or(|end| end > from));
     if subs.is_empty() {
         return Err(Refusal::NoSubMeters.into());
     }
     let ids: Vec<Uuid> = subs.iter().map(|s| s.installation_id).chain([install.id]).collect();
-    let seen = store::seen(&*write, &ids, from, until).await?;
+    let seen = store::seen(&write, &ids, from, until).await?;
     let numbers: Vec<&str> = subs.iter().map(|s| s.meter_no.as_str()).collect();
     let registers = find::<meter::Entity>(&Scope::everything())
         .filter(meter::Column::MeterNo.is_in(numbers))

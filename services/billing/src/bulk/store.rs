@@ -2,8 +2,9 @@
 
 use calendar::NaiveDate;
 use contracts::hearth::billing::v1 as proto;
+use database::Conn;
 use rpc::{Fault, wire};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 use super::model::Seen;
@@ -25,13 +26,13 @@ table!(sub, "sub_meter", {
 });
 
 /// Meters that are or were behind a bulk meter, by number.
-pub async fn behind(conn: &impl ConnectionTrait, bulk: Uuid) -> Result<Vec<sub::Model>, Fault> {
+pub async fn behind(conn: &Conn, bulk: Uuid) -> Result<Vec<sub::Model>, Fault> {
     let select = sub::Entity::find().filter(sub::Column::BulkInstallationId.eq(bulk));
     Ok(select.order_by_asc(sub::Column::MeterNo).order_by_asc(sub::Column::FromDate).all(conn).await?)
 }
 
 /// Where installations are behind a bulk meter now.
-pub async fn live(conn: &impl ConnectionTrait, installations: &[Uuid]) -> Result<Vec<sub::Model>, Fault> {
+pub async fn live(conn: &Conn, installations: &[Uuid]) -> Result<Vec<sub::Model>, Fault> {
     let select = sub::Entity::find()
         .filter(sub::Column::InstallationId.is_in(installations.iter().copied()))
         .filter(sub::Column::EndDate.is_null());
@@ -39,7 +40,7 @@ pub async fn live(conn: &impl ConnectionTrait, installations: &[Uuid]) -> Result
 }
 
 /// Usable readings of installations from one day to another, in the order of time. What was estimated proves nothing here.
-pub async fn seen(conn: &impl ConnectionTrait, installations: &[Uuid], from: NaiveDate, until: NaiveDate) -> Result<Vec<Seen>, Fault> {
+pub async fn seen(conn: &Conn, installations: &[Uuid], from: NaiveDate, until: NaiveDate) -> Result<Vec<Seen>, Fault> {
     let usable = [ReadingState::Validated, ReadingState::Accepted, ReadingState::Billed].map(ReadingState::code);
     let mut seen = vec![];
     for some in installations.chunks(10_000) {
@@ -61,7 +62,7 @@ pub async fn seen(conn: &impl ConnectionTrait, installations: &[Uuid], from: Nai
 }
 
 /// A meter is gone: what was behind it, or where it was behind, goes on with the one that came in its stead.
-pub async fn follow(conn: &impl ConnectionTrait, gone: Uuid, end: NaiveDate, instead: Option<Uuid>) -> Result<(), Fault> {
+pub async fn follow(conn: &Conn, gone: Uuid, end: NaiveDate, instead: Option<Uuid>) -> Result<(), Fault> {
     let either = Condition::any()
         .add(sub::Column::InstallationId.eq(gone))
         .add(sub::Column::BulkInstallationId.eq(gone));

@@ -28,7 +28,7 @@ pub async fn open(desk: Desk, call: Call, request: DisputeBillRequest) -> Result
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let bill = bills::one(&*write, &Scope::of(&call), wire::id_of("bill_id", &request.bill_id)?).await?;
+    let bill = bills::one(&write, &Scope::of(&call), wire::id_of("bill_id", &request.bill_id)?).await?;
     supply::lock_accounts(&write, &[bill.account_id]).await?;
     if bill.state()? == BillState::Reversed {
         return Err(Refusal::BillReversed.into());
@@ -53,7 +53,7 @@ pub async fn open(desk: Desk, call: Call, request: DisputeBillRequest) -> Result
         answered_date: None,
         version: 1,
     };
-    table::insert::<dispute::Entity>(&*write, row.clone()).await?;
+    table::insert::<dispute::Entity>(&write, row.clone()).await?;
     // What accrued up to today is written down before the days stop to count.
     late_fees::settle(&mut write, std::slice::from_ref(&bill)).await?;
     write.subject(row.id);
@@ -84,9 +84,9 @@ pub async fn answer(desk: Desk, call: Call, request: AnswerDisputeRequest) -> Re
     };
     let scope = Scope::of(&call);
     let id: Uuid = wire::id_of("dispute_id", &request.dispute_id)?;
-    let seen = store::one(&*write, &scope, id).await?;
+    let seen = store::one(&write, &scope, id).await?;
     supply::lock_accounts(&write, &[seen.account_id]).await?;
-    let mut row = store::one(&*write, &scope, id).await?;
+    let mut row = store::one(&write, &scope, id).await?;
     let action = if request.bill_stands { Action::Uphold } else { Action::Concede };
     let state = step(row.state()?, action)?;
     if row.opened_by == call.subject() {
@@ -100,7 +100,7 @@ pub async fn answer(desk: Desk, call: Call, request: AnswerDisputeRequest) -> Re
     row.answered_at = Some(now.micros());
     row.answered_date = Some(now.date());
     row.version = row.version.saturating_add(1);
-    table::update::<dispute::Entity>(&*write, row.clone()).await?;
+    table::update::<dispute::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
     write.event(
         row.account_id,

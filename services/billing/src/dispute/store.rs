@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use contracts::hearth::billing::v1 as proto;
-use database::{Scope, Scoped, find};
+use database::{Conn, Scope, Scoped, find};
 use rpc::{Fault, page::Page};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::model::{DisputeState, Pause, pause};
@@ -44,7 +44,7 @@ impl dispute::Model {
 }
 
 /// A dispute that the caller may see.
-pub async fn one(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<dispute::Model, Fault> {
+pub async fn one(conn: &Conn, scope: &Scope, id: Uuid) -> Result<dispute::Model, Fault> {
     find::<dispute::Entity>(scope)
         .filter(dispute::Column::Id.eq(id))
         .one(conn)
@@ -53,7 +53,7 @@ pub async fn one(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result
 }
 
 /// The days on which bills were disputed.
-pub async fn pauses(conn: &impl ConnectionTrait, bills: &[Uuid]) -> Result<HashMap<Uuid, Vec<Pause>>, Fault> {
+pub async fn pauses(conn: &Conn, bills: &[Uuid]) -> Result<HashMap<Uuid, Vec<Pause>>, Fault> {
     let mut pauses: HashMap<Uuid, Vec<Pause>> = HashMap::new();
     let rows = dispute::Entity::find()
         .filter(dispute::Column::BillId.is_in(bills.iter().copied()))
@@ -69,7 +69,7 @@ pub async fn pauses(conn: &impl ConnectionTrait, bills: &[Uuid]) -> Result<HashM
 }
 
 /// A page of disputes.
-pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, filter: &Filter) -> Result<(Vec<proto::Dispute>, String), Fault> {
+pub async fn list(conn: &Conn, scope: &Scope, page: &Page, filter: &Filter) -> Result<(Vec<proto::Dispute>, String), Fault> {
     let mut select = find::<dispute::Entity>(scope).order_by_asc(dispute::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(dispute::Column::Id.gt(after));

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use calendar::NaiveDate;
 use contracts::hearth::billing::v1 as proto;
-use database::{Scope, Scoped, Write, find};
+use database::{Conn, Scope, Scoped, Write, find};
 use money::Money;
 use rpc::{Fault, page::Page, wire};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Expr, ExprTrait, OnConflict},
 };
 use uuid::Uuid;
@@ -81,7 +81,7 @@ fn open_bills() -> sea_orm::Select<bill::Entity> {
 }
 
 /// Open undisputed bills that have to be looked at on a day, up to `count`.
-pub async fn waiting(conn: &impl ConnectionTrait, today: NaiveDate, count: u64) -> Result<Vec<bill::Model>, Fault> {
+pub async fn waiting(conn: &Conn, today: NaiveDate, count: u64) -> Result<Vec<bill::Model>, Fault> {
     let soon = today.checked_add_days(chrono::Days::new(LEAD)).unwrap_or(today);
     // Looked at already, and not to be looked at again yet.
     let settled = dunning::Entity::find()
@@ -104,7 +104,7 @@ pub async fn waiting(conn: &impl ConnectionTrait, today: NaiveDate, count: u64) 
 }
 
 /// Those of bills that are open and not disputed.
-pub async fn still_waiting(conn: &impl ConnectionTrait, ids: &[Uuid]) -> Result<Vec<bill::Model>, Fault> {
+pub async fn still_waiting(conn: &Conn, ids: &[Uuid]) -> Result<Vec<bill::Model>, Fault> {
     Ok(open_bills()
         .filter(bill::Column::Id.is_in(ids.iter().copied()))
         .filter(Expr::cust(UNDISPUTED))
@@ -114,7 +114,7 @@ pub async fn still_waiting(conn: &impl ConnectionTrait, ids: &[Uuid]) -> Result<
 }
 
 /// Steps that were taken for bills.
-pub async fn taken_of(conn: &impl ConnectionTrait, bills: &[Uuid]) -> Result<HashMap<Uuid, Vec<(Kind, i32, NaiveDate)>>, Fault> {
+pub async fn taken_of(conn: &Conn, bills: &[Uuid]) -> Result<HashMap<Uuid, Vec<(Kind, i32, NaiveDate)>>, Fault> {
     let mut all: HashMap<Uuid, Vec<(Kind, i32, NaiveDate)>> = HashMap::new();
     let rows = taken::Entity::find()
         .filter(taken::Column::BillId.is_in(bills.iter().copied()))
@@ -146,14 +146,14 @@ fn suspendable(today: NaiveDate) -> sea_orm::Select<bill::Entity> {
         .filter(bill::Column::DueDate.lt(today))
         .filter(bill::Column::Kind.ne(BillKind::Fee.code()))
         .filter(Expr::cust(UNDISPUTED))
-}
-
-/// Bills whose ladder has ended and for whose agreement no request stands, up to `count`.
-pub async fn ripe(conn: &impl ConnectionTrait, today: NaiveDate, count: u64) -> Result<Vec<bill::Model>, Fault> {
-    Ok(suspendable(today)
         .filter(Expr::cust(
             "EXISTS (SELECT 1 FROM dunning_step s WHERE s.bill_id = bill.id AND s.kind = 'SUSPENSION')",
         ))
+}
+
+/// Bills whose ladder has ended and for whose agreement no request stands, up to `count`.
+pub async fn ripe(conn: &Conn, today: NaiveDate, count: u64) -> Result<Vec<bill::Model>, Fault> {
+    Ok(suspendable(today)
         .filter(Expr::cust(
             "NOT EXISTS (SELECT 1 FROM suspension_request r WHERE r.agreement_id = bill.agreement_id AND r.state = 'REQUESTED')",
         ))
@@ -164,7 +164,7 @@ pub async fn ripe(conn: &impl ConnectionTrait, today: NaiveDate, count: u64) -> 
 }
 
 /// Bills of agreements for which supply may be suspended.
-pub async fn overdue_of(conn: &impl ConnectionTrait, agreements: &[Uuid], today: NaiveDate) -> Result<Vec<bill::Model>, Fault> {
+pub async fn overdue_of(conn: &Conn, agreements: &[Uuid], today: NaiveDate) -> Result<Vec<bill::Model>, Fault> {
     Ok(suspendable(today)
         .filter(bill::Column::AgreementId.is_in(agreements.iter().copied()))
         .order_by_asc(bill::Column::DueDate)
@@ -173,7 +173,7 @@ pub async fn overdue_of(conn: &impl ConnectionTrait, agreements: &[Uuid], today:
 }
 
 /// Requests that stand although nothing is overdue any more, up to `count`.
-pub async fn cured(conn: &impl ConnectionTrait, today: NaiveDate, count: u64) -> Result<Vec<request::Model>, Fault> {
+pub async fn cured(conn: &Conn, today: NaiveDate, count: u64) -> Result<Vec<request::Model>, Fault> {
     let owing = suspendable(today).select_only().column(bill::Column::AgreementId);
     Ok(request::Entity::find()
         .filter(request::Column::State.eq(RequestState::Requested.code()))
@@ -185,13 +185,7 @@ pub async fn cured(conn: &impl ConnectionTrait, today: NaiveDate, count: u64) ->
 }
 
 /// A page of steps.
-pub async fn steps(
-    conn: &impl ConnectionTrait,
-    scope: &Scope,
-    page: &Page,
-    bill: Option<Uuid>,
-    kind: Option<Kind>,
-) -> Result<(Vec<proto::DunningStep>, String), Fault> {
+pub async fn steps(conn: &Conn, scope: &Scope, page: &Page, bill: Option<Uuid>, kind: Option<Kind>) -> Result<(Vec<proto::DunningStep>, String), Fault> {
     let mut select = find::<taken::Entity>(scope).order_by_asc(taken::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(taken::Column::Id.gt(after));
@@ -222,7 +216,7 @@ pub async fn steps(
 
 /// A page of requests.
 pub async fn requests(
-    conn: &impl ConnectionTrait,
+    conn: &Conn,
     scope: &Scope,
     page: &Page,
     account: Option<Uuid>,

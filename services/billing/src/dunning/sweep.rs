@@ -53,10 +53,10 @@ async fn take_steps(desk: &Desk) -> Result<bool, Fault> {
     lock(&write, seen.iter().map(|b| b.account_id)).await?;
     let ids: Vec<Uuid> = seen.iter().map(|b| b.id).collect();
     // What was paid, disputed or reversed in the meantime takes no step.
-    let bills = store::still_waiting(&*write, &ids).await?;
-    let book = book(&*write).await?;
-    let mut taken = store::taken_of(&*write, &ids).await?;
-    let mut pauses = pauses(&*write, &ids).await?;
+    let bills = store::still_waiting(&write, &ids).await?;
+    let book = book(&write).await?;
+    let mut taken = store::taken_of(&write, &ids).await?;
+    let mut pauses = pauses(&write, &ids).await?;
     let (mut rows, mut looks) = (vec![], vec![]);
     for bill in &bills {
         let facts = Facts {
@@ -67,7 +67,7 @@ async fn take_steps(desk: &Desk) -> Result<bool, Fault> {
         };
         looks.push(climb_one(&mut write, &book, bill, &facts, &mut rows));
     }
-    table::insert_all::<taken::Entity>(&*write, rows).await?;
+    table::insert_all::<taken::Entity>(&write, rows).await?;
     store::look_again(&write, looks).await?;
     write.close().await?;
     Ok(true)
@@ -127,7 +127,7 @@ async fn ask_for_suspension(desk: &Desk) -> Result<bool, Fault> {
         .map(|r| r.agreement_id)
         .collect();
     let mut owed: BTreeMap<Uuid, Vec<bill::Model>> = BTreeMap::new();
-    for bill in store::overdue_of(&*write, &agreements, today).await? {
+    for bill in store::overdue_of(&write, &agreements, today).await? {
         owed.entry(bill.agreement_id).or_default().push(bill);
     }
     let mut rows = vec![];
@@ -161,7 +161,7 @@ async fn ask_for_suspension(desk: &Desk) -> Result<bool, Fault> {
         write.subject(row.id);
         rows.push(row);
     }
-    table::insert_all::<request::Entity>(&*write, rows).await?;
+    table::insert_all::<request::Entity>(&write, rows).await?;
     write.close().await?;
     Ok(true)
 }
@@ -180,7 +180,7 @@ async fn withdraw(desk: &Desk) -> Result<bool, Fault> {
         .lock_exclusive()
         .all(&*write)
         .await?;
-    let owing: HashSet<Uuid> = store::overdue_of(&*write, &rows.iter().map(|r| r.agreement_id).collect::<Vec<_>>(), today)
+    let owing: HashSet<Uuid> = store::overdue_of(&write, &rows.iter().map(|r| r.agreement_id).collect::<Vec<_>>(), today)
         .await?
         .into_iter()
         .map(|b| b.agreement_id)
@@ -201,7 +201,7 @@ async fn withdraw(desk: &Desk) -> Result<bool, Fault> {
             },
         );
         write.subject(row.id);
-        table::update::<request::Entity>(&*write, row).await?;
+        table::update::<request::Entity>(&write, row).await?;
     }
     write.close().await?;
     Ok(true)

@@ -2,6 +2,7 @@
 
 use calendar::NaiveDate;
 use money::{Money, UnitPrice, Volume};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::{refusal::Refusal, words::words};
 
@@ -83,10 +84,28 @@ pub const BANNED_FROM: NaiveDate = match NaiveDate::from_ymd_opt(2021, 3, 1) {
 
 /// Whether an item is on the list of banned fees, by its code, a code made from it, or its name.
 pub fn is_banned(code: &str, name: &str) -> bool {
-    let name = name.to_lowercase();
+    let name = name.nfkc().collect::<String>().to_lowercase();
     BANNED.iter().any(|ban| {
         let made_from = code.strip_prefix(ban.code).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
-        made_from || ban.words.iter().any(|word| name.contains(word))
+        made_from || ban.words.iter().any(|word| says(&name, word))
+    })
+}
+
+/// Whether a name in small letters of one width says a word, whatever is written between the letters: a Chinese word anywhere, a Latin one as a whole,
+/// also in the plural.
+fn says(name: &str, word: &str) -> bool {
+    let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+    let word = letters(word);
+    if !word.is_ascii() {
+        return letters(name).contains(&word);
+    }
+    let parts: Vec<&str> = name.split(|c: char| !c.is_ascii_alphabetic()).filter(|part| !part.is_empty()).collect();
+    (0..parts.len()).any(|first| {
+        let mut run = String::new();
+        parts.iter().skip(first).any(|part| {
+            run.push_str(part);
+            run.strip_prefix(&word).is_some_and(|rest| rest.is_empty() || rest == "s")
+        })
     })
 }
 
@@ -225,6 +244,30 @@ mod tests {
         assert_eq!(check(&history(Some(day(2021, 3, 1)))), Ok(()));
         assert_eq!(check(&history(Some(day(2021, 3, 2)))), Err(Refusal::FeeBanned));
         assert_eq!(check(&history(None)), Err(Refusal::FeeBanned), "an old one that goes on");
+    }
+
+    #[test]
+    fn a_05_a_banned_word_is_found_however_it_is_written_and_in_no_other_word() {
+        let banned = [
+            "点 火 费",
+            "点　火　费",
+            "点·火·费（新）",
+            "ＩＧＮＩＴＩＯＮ　ｆｅｅ",
+            "igni tion",
+            "i-g-n-i-t-i-o-n",
+            "居民Ignition费",
+            "re-ignition",
+            "Meter   Costs",
+            "ｍｅｔｅｒｃｏｓｔ",
+            "red line upkeep",
+            "RED-LINE",
+        ];
+        for name in banned {
+            assert_eq!(check(&draft("OTHER", name)), Err(Refusal::FeeBanned), "{name}");
+        }
+        for name in ["Preignition sensor", "hyperventilation alarm", "red lined pipe", "gas reconnection", "点火器"] {
+            assert_eq!(check(&draft("OTHER", name)), Ok(()), "{name}");
+        }
     }
 
     #[test]

@@ -52,8 +52,13 @@ pub async fn publish(desk: Desk, call: Call, request: PublishFeeItemRequest) -> 
         until,
     };
     check(&draft)?;
-    let before = store::versions(&*write, &request.code).await?;
+    let today = write.now().date();
+    let before = store::versions(&write, &request.code).await?;
     if let Some(open) = before.iter().find(|v| v.until_date.is_none() && v.from_date < from) {
+        // What was charged up to today was charged at the price that was published.
+        if from <= today {
+            return Err(Fault::from(Refusal::FeeItemTooSoon).field("from_date"));
+        }
         end(&mut write, open.clone(), from).await?;
     }
     let row = fee_item::Model {
@@ -72,7 +77,7 @@ pub async fn publish(desk: Desk, call: Call, request: PublishFeeItemRequest) -> 
         created_at: write.now().micros(),
         revision: 1,
     };
-    table::insert::<fee_item::Entity>(&*write, row.clone()).await?;
+    table::insert::<fee_item::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
     write.event(
         &row.code,
@@ -90,7 +95,6 @@ pub async fn publish(desk: Desk, call: Call, request: PublishFeeItemRequest) -> 
             customer_classes: request.customer_classes.clone(),
         },
     );
-    let today = write.now().date();
     write
         .commit(PublishFeeItemResponse {
             fee_item: Some(store::message(&row, today)),
@@ -131,7 +135,7 @@ pub async fn withdraw(desk: Desk, call: Call, request: WithdrawFeeItemRequest) -
     accounts.sort_unstable();
     accounts.dedup();
     supplies::lock_accounts(&write, &accounts).await?;
-    let unfounded = bills::by_ids(&*write, &unfounded.iter().map(|b| b.id).collect::<Vec<_>>()).await?;
+    let unfounded = bills::by_ids(&write, &unfounded.iter().map(|b| b.id).collect::<Vec<_>>()).await?;
     let mut reversed = vec![];
     for bill in unfounded {
         if bill.state()? != BillState::Reversed {
@@ -184,14 +188,14 @@ pub async fn charge(desk: Desk, call: Call, request: ChargeFeeRequest) -> Result
         return Err(Fault::from(Refusal::FutureService).field("service_date"));
     }
     let scope = Scope::of(&call);
-    let account = supplies::account(&*write, &scope, wire::id_of("account_id", &request.account_id)?).await?;
+    let account = supplies::account(&write, &scope, wire::id_of("account_id", &request.account_id)?).await?;
     supplies::lock_accounts(&write, &[account.id]).await?;
     let agreement = agreement(&write, account.id, request.agreement_id.as_deref()).await?;
     let class = class_on(&write, agreement.id, day).await?;
     let item = item_for(&write, &request.fee_item_code, day, &class).await?;
     let units: Volume = wire::decimal_of(request.quantity.as_ref(), "quantity")?;
     let amount = amount(units, item.price()).map_err(|r| Fault::from(r).field("quantity"))?;
-    let due_days = book(&*write).await?.on(&account.branch, today).due_days;
+    let due_days = book(&write).await?.on(&account.branch, today).due_days;
     let row = fee_bill(&agreement, &item, class, Span { day, today, due_days }, amount.fen(), write.now().micros());
     let line = line::Model {
         bill_id: row.id,
@@ -210,7 +214,7 @@ pub async fn charge(desk: Desk, call: Call, request: ChargeFeeRequest) -> Result
     let issued = issue(&mut write, vec![row], vec![line.clone()], vec![]).await?;
     let row = issued.first().ok_or_else(|| Fault::internal("a charge without a bill"))?;
     // B-05, G-11: no purchase on credit. What is refused here leaves nothing behind.
-    if row.rest() > 0 && hold::pays_ahead(&*write, account.party_id, today).await? {
+    if row.rest() > 0 && hold::pays_ahead(&write, account.party_id, today).await? {
         return Err(Refusal::PrepaymentRequired.into());
     }
     write.subject(row.id);
@@ -237,7 +241,7 @@ async fn agreement(write: &Write, account: Uuid, named: Option<&str>) -> Result<
 
 /// The class of use of an agreement on a day; before its first day the first one.
 async fn class_on(write: &Write, agreement: Uuid, day: NaiveDate) -> Result<String, Fault> {
-    let terms = supplies::terms(&**write, &[agreement]).await?;
+    let terms = supplies::terms(write, &[agreement]).await?;
     let mut classes: Vec<_> = terms.into_iter().filter(|t| t.kind == TermKind::UseClass.code()).collect();
     let at = classes
         .iter()
@@ -248,7 +252,7 @@ async fn class_on(write: &Write, agreement: Uuid, day: NaiveDate) -> Result<Stri
 
 /// The version of an item that prices a service of a day for a class.
 async fn item_for(write: &Write, code: &str, day: NaiveDate, class: &str) -> Result<fee_item::Model, Fault> {
-    let versions = store::versions(&**write, code).await?;
+    let versions = store::versions(write, code).await?;
     if versions.is_empty() {
         return Err(Fault::from(Refusal::FeeItemUnknown).field("fee_item_code"));
     }
@@ -256,6 +260,10 @@ async fn item_for(write: &Write, code: &str, day: NaiveDate, class: &str) -> Res
         .into_iter()
         .find(|v| state_on(v.from_date, v.until_date, day) == ItemState::InForce)
         .ok_or_else(|| Fault::from(Refusal::FeeItemNotInForce).field("fee_item_code"))?;
+    // In force by its document, but nobody could read its price here yet.
+    if day < item.publish_date() {
+        return Err(Fault::from(Refusal::FeeItemUnpublished).field("service_date"));
+    }
     if !applies(&item.classes(), class) {
         return Err(Fault::from(Refusal::FeeItemClass).field("fee_item_code"));
     }

@@ -1,10 +1,11 @@
 //! Tables of fee items.
 
-use calendar::NaiveDate;
+use calendar::{Instant, NaiveDate};
 use contracts::hearth::billing::v1 as proto;
+use database::Conn;
 use money::UnitPrice;
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::model::state_on;
@@ -33,6 +34,11 @@ impl fee_item::Model {
         self.customer_classes.lines().collect()
     }
 
+    /// Day on which it was published; no service before it is charged.
+    pub fn publish_date(&self) -> NaiveDate {
+        Instant::from_micros(self.created_at).date()
+    }
+
     /// Yuan a unit.
     pub const fn price(&self) -> UnitPrice {
         UnitPrice::from_micros(self.price)
@@ -40,7 +46,7 @@ impl fee_item::Model {
 }
 
 /// Versions of an item, the first one first.
-pub async fn versions(conn: &impl ConnectionTrait, code: &str) -> Result<Vec<fee_item::Model>, Fault> {
+pub async fn versions(conn: &Conn, code: &str) -> Result<Vec<fee_item::Model>, Fault> {
     Ok(fee_item::Entity::find()
         .filter(fee_item::Column::Code.eq(code))
         .order_by_asc(fee_item::Column::Version)
@@ -49,7 +55,7 @@ pub async fn versions(conn: &impl ConnectionTrait, code: &str) -> Result<Vec<fee
 }
 
 /// A version.
-pub async fn one(conn: &impl ConnectionTrait, id: Uuid) -> Result<fee_item::Model, Fault> {
+pub async fn one(conn: &Conn, id: Uuid) -> Result<fee_item::Model, Fault> {
     fee_item::Entity::find_by_id(id)
         .one(conn)
         .await?
@@ -57,13 +63,7 @@ pub async fn one(conn: &impl ConnectionTrait, id: Uuid) -> Result<fee_item::Mode
 }
 
 /// A page of versions.
-pub async fn list(
-    conn: &impl ConnectionTrait,
-    page: &Page,
-    code: &str,
-    on: Option<NaiveDate>,
-    today: NaiveDate,
-) -> Result<(Vec<proto::FeeItem>, String), Fault> {
+pub async fn list(conn: &Conn, page: &Page, code: &str, on: Option<NaiveDate>, today: NaiveDate) -> Result<(Vec<proto::FeeItem>, String), Fault> {
     let mut select = fee_item::Entity::find().order_by_asc(fee_item::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(fee_item::Column::Id.gt(after));

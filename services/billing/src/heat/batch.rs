@@ -106,10 +106,10 @@ impl HeatRun {
         };
         let ids: Vec<Uuid> = chunk.iter().map(|s| s.id).collect();
         lock(&write, chunk.iter().map(|s| s.account_id)).await?;
-        let terms = supplies::terms(&*write, &ids).await?;
-        let mut there = store::in_season(&*write, season.id, &ids).await?;
-        let before = store::before(&*write, season.start_date, &ids).await?;
-        let book = heat_book(&*write).await?;
+        let terms = supplies::terms(&write, &ids).await?;
+        let mut there = store::in_season(&write, season.id, &ids).await?;
+        let before = store::before(&write, season.start_date, &ids).await?;
+        let book = heat_book(&write).await?;
         let (now, due) = (write.now(), season_due(&season, write.now().date()));
         let mut made = Made::default();
         for supply in &chunk {
@@ -320,7 +320,7 @@ fn is_heated(supply: &supply::Model, season: &season::Model) -> bool {
 
 async fn season_of(write: &Write, run: &run::Model) -> Result<season::Model, Fault> {
     let name = run.season.as_deref().unwrap_or_default();
-    season(&**write, &database::Scope::everything(), &run.branch, name).await
+    season(write, &database::Scope::everything(), &run.branch, name).await
 }
 
 async fn next_supplies(write: &Write, run: &run::Model, count: u64) -> Result<Vec<supply::Model>, Fault> {
@@ -378,7 +378,7 @@ impl Loaded {
             .filter(bill::Column::Id.is_in(chunk.iter().filter_map(|a| a.bill_id)))
             .all(&**write)
             .await?;
-        let installs = meters::of_agreements(&**write, &ids).await?;
+        let installs = meters::of_agreements(write, &ids).await?;
         let found = meter::Entity::find()
             .filter(meter::Column::Id.is_in(installs.iter().map(|i| i.meter_id)))
             .all(&**write)
@@ -392,10 +392,10 @@ impl Loaded {
         Ok(Self {
             supplies: supplies.into_iter().map(|s| (s.id, s)).collect(),
             bills: bills.into_iter().map(|b| (b.id, b)).collect(),
-            readings: store::readings(&**write, season.id, &ids).await?,
+            readings: store::readings(write, season.id, &ids).await?,
             installs,
             units,
-            book: heat_book(&**write).await?,
+            book: heat_book(write).await?,
         })
     }
 
@@ -451,15 +451,7 @@ impl Made {
     fn without(&mut self, run: &mut run::Model, supply: &supply::Model, outcome: Outcome, reason: &str) {
         let count = if outcome == Outcome::Missing { &mut run.missing } else { &mut run.parked };
         *count = count.saturating_add(1);
-        self.items.push(item::Model {
-            id: Uuid::now_v7(),
-            run_id: run.id,
-            agreement_id: supply.id,
-            account_no: supply.account_no.clone(),
-            branch: supply.branch.clone(),
-            outcome: outcome.code().to_owned(),
-            reason: reason.to_owned(),
-        });
+        self.items.push(item::Model::of(run, supply, outcome, reason));
     }
 
     async fn close(self, mut write: Write, run: run::Model) -> Result<Step, Fault> {
@@ -469,12 +461,12 @@ impl Made {
             digest.extend_from_slice(&account.charged.or(account.by_area).unwrap_or(0).to_be_bytes());
         }
         write.digest(&digest);
-        table::insert_all::<account::Entity>(&*write, self.fresh).await?;
+        table::insert_all::<account::Entity>(&write, self.fresh).await?;
         for account in self.changed {
-            table::update::<account::Entity>(&*write, account).await?;
+            table::update::<account::Entity>(&write, account).await?;
         }
-        table::insert_all::<item::Entity>(&*write, self.items).await?;
-        table::update::<run::Entity>(&*write, run.clone()).await?;
+        table::insert_all::<item::Entity>(&write, self.items).await?;
+        table::update::<run::Entity>(&write, run.clone()).await?;
         write.subject(run.id);
         write.close().await?;
         Ok(more(&run))

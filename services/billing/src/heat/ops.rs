@@ -64,7 +64,7 @@ pub async fn open(desk: Desk, call: Call, request: OpenHeatSeasonRequest) -> Res
         document_reference: request.document_reference.clone(),
         created_at: write.now().micros(),
     };
-    table::insert::<season::Entity>(&*write, row.clone()).await?;
+    table::insert::<season::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
     let event = HeatSeasonOpened {
         heat_season_id: row.id.to_string(),
@@ -88,21 +88,21 @@ pub async fn enrol(desk: Desk, call: Call, request: EnrolHeatRequest) -> Result<
         Begun::Replay(answer) => return Ok(answer),
     };
     let scope = Scope::of(&call);
-    let supply = supplies::supply(&*write, &scope, wire::id_of("agreement_id", &request.agreement_id)?).await?;
+    let supply = supplies::supply(&write, &scope, wire::id_of("agreement_id", &request.agreement_id)?).await?;
     if supply.service != Service::Heat.code() {
         return Err(Refusal::SupplyNotHeat.into());
     }
     if supply.state == SupplyState::Ended.code() || supply.state == SupplyState::Voided.code() {
         return Err(Refusal::SupplyNotLive.into());
     }
-    let season = season(&*write, &scope, &supply.branch, &request.season).await?;
+    let season = season(&write, &scope, &supply.branch, &request.season).await?;
     let today = write.now().date();
     if today > season.end_date {
         return Err(Refusal::SeasonOver.into());
     }
     supplies::lock_accounts(&write, &[supply.account_id]).await?;
-    let there = store::in_season(&*write, season.id, &[supply.id]).await?.remove(&supply.id);
-    let before = store::before(&*write, season.start_date, &[supply.id]).await?.remove(&supply.id);
+    let there = store::in_season(&write, season.id, &[supply.id]).await?.remove(&supply.id);
+    let before = store::before(&write, season.start_date, &[supply.id]).await?.remove(&supply.id);
     let basis = Basis {
         method: HeatMethod::of_number(request.method).ok_or_else(|| Fault::invalid("method", "METHOD", "the method is not known"))?,
         area: area_of(request.area.as_ref())?,
@@ -122,13 +122,13 @@ pub async fn enrol(desk: Desk, call: Call, request: EnrolHeatRequest) -> Result<
     };
     keep(&mut row, &basis, &request.document_reference, call.subject());
     if fresh {
-        table::insert::<account::Entity>(&*write, row.clone()).await?;
+        table::insert::<account::Entity>(&write, row.clone()).await?;
     } else {
         row.version = row.version.saturating_add(1);
-        table::update::<account::Entity>(&*write, row.clone()).await?;
+        table::update::<account::Entity>(&write, row.clone()).await?;
     }
     write.subject(row.id);
-    let message = store::messages(&*write, &[row], today).await?.pop();
+    let message = store::messages(&write, &[row], today).await?.pop();
     write.commit(EnrolHeatResponse { account: message }).await
 }
 
@@ -144,9 +144,9 @@ pub async fn correct(desk: Desk, call: Call, request: CorrectHeatAreaRequest) ->
         return Err(Refusal::OwnEnrolment.into());
     }
     let today = write.now().date();
-    let season = store::season_by_id(&*write, row.season_id).await?;
+    let season = store::season_by_id(&write, row.season_id).await?;
     let bill_id = row.bill_id.ok_or(Refusal::HeatNotAssessed)?;
-    let old = bills::one(&*write, &scope, bill_id).await?;
+    let old = bills::one(&write, &scope, bill_id).await?;
     let asked = Asked {
         amount: old.amount,
         paid: old.paid,
@@ -160,12 +160,12 @@ pub async fn correct(desk: Desk, call: Call, request: CorrectHeatAreaRequest) ->
         ..before
     };
     check_basis(&basis)?;
-    let book = heat_book(&*write).await?;
+    let book = heat_book(&write).await?;
     let price = book
         .price(&old.use_class, season.start_date)
         .ok_or_else(|| Fault::precondition("TARIFF_MISSING", "the class has no price on the first day of the season"))?;
     let draft = model::assess(price, &basis).map_err(|reason| Fault::precondition(reason, "the season cannot be priced"))?;
-    let supply = supplies::supply(&*write, &scope, row.agreement_id).await?;
+    let supply = supplies::supply(&write, &scope, row.agreement_id).await?;
     let old = take_back(&mut write, old, "area corrected").await?;
     let (bill, lines, explanation) = Bill {
         season: &season,
@@ -184,10 +184,10 @@ pub async fn correct(desk: Desk, call: Call, request: CorrectHeatAreaRequest) ->
     row.version = row.version.saturating_add(1);
     keep(&mut row, &basis, &request.document_reference, call.subject());
     issue(&mut write, vec![bill], lines, vec![explanation]).await?;
-    table::update::<account::Entity>(&*write, row.clone()).await?;
+    table::update::<account::Entity>(&write, row.clone()).await?;
     settle_others(&mut write, row.account_id).await?;
     write.subject(row.id);
-    let message = store::messages(&*write, &[row], today).await?.pop();
+    let message = store::messages(&write, &[row], today).await?.pop();
     write.commit(CorrectHeatAreaResponse { account: message }).await
 }
 
@@ -234,7 +234,7 @@ pub async fn assess(desk: Desk, call: Call, request: AssessHeatRequest) -> Resul
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let season = season(&*write, &Scope::of(&call), &request.branch, &request.season).await?;
+    let season = season(&write, &Scope::of(&call), &request.branch, &request.season).await?;
     if write.now().date() > season.end_date {
         return Err(Refusal::SeasonOver.into());
     }
@@ -250,7 +250,7 @@ pub async fn settle(desk: Desk, call: Call, request: SettleHeatRequest) -> Resul
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let season = season(&*write, &Scope::of(&call), &request.branch, &request.season).await?;
+    let season = season(&write, &Scope::of(&call), &request.branch, &request.season).await?;
     if write.now().date() <= season.end_date {
         return Err(Refusal::SeasonNotOver.into());
     }
@@ -273,6 +273,6 @@ async fn start(write: &Write, season: &season::Model, purpose: Purpose, due_days
         season: Some(season.season.clone()),
         ..run::Model::begun(id, job_id, &season.branch, expected, write)
     };
-    table::insert::<run::Entity>(&**write, row).await?;
+    table::insert::<run::Entity>(write, row).await?;
     Ok((id.to_string(), job_id.to_string()))
 }

@@ -32,22 +32,22 @@ pub async fn record(desk: Desk, call: Call, request: RecordSeasonReadingRequest)
         Begun::Replay(answer) => return Ok(answer),
     };
     let scope = Scope::of(&call);
-    let supply = supplies::supply(&*write, &scope, wire::id_of("agreement_id", &request.agreement_id)?).await?;
+    let supply = supplies::supply(&write, &scope, wire::id_of("agreement_id", &request.agreement_id)?).await?;
     if supply.service != Service::Heat.code() {
         return Err(Refusal::SupplyNotHeat.into());
     }
-    let season = season(&*write, &scope, &supply.branch, &request.season).await?;
+    let season = season(&write, &scope, &supply.branch, &request.season).await?;
     let day = wire::date_of(request.read_date.as_ref(), "read_date")?;
     let moment = Moment::of_number(request.moment).ok_or_else(|| Fault::invalid("moment", "MOMENT", "the moment is not known"))?;
     let meter = locked(&write, &scope, &request.meter_no).await?;
     check_day(&season, day, write.now().date())?;
     open(&write, season.id, supply.id).await?;
-    let installs = meters::of_agreements(&*write, &[supply.id]).await?;
+    let installs = meters::of_agreements(&write, &[supply.id]).await?;
     if !installs.iter().any(|i| i.meter_id == meter.id && i.covers(day)) {
         return Err(Refusal::MeterNotInstalled.into());
     }
     let row = new(&write, &season, supply.id, &meter, moment, day, &request.index, "")?;
-    let others = store::readings(&*write, season.id, &[supply.id]).await?;
+    let others = store::readings(&write, season.id, &[supply.id]).await?;
     let standing = others.iter().find(|r| r.meter_id == meter.id && r.moment == row.moment);
     if let Some(standing) = standing {
         if standing.value != row.value || standing.read_date != row.read_date {
@@ -58,7 +58,7 @@ pub async fn record(desk: Desk, call: Call, request: RecordSeasonReadingRequest)
         return write.commit(RecordSeasonReadingResponse { reading: Some(message) }).await;
     }
     fits(&others, &row)?;
-    table::insert::<reading::Entity>(&*write, row.clone()).await?;
+    table::insert::<reading::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
     let message = store::reading_message(&row)?;
     write.commit(RecordSeasonReadingResponse { reading: Some(message) }).await
@@ -82,7 +82,7 @@ pub async fn correct(desk: Desk, call: Call, request: CorrectSeasonReadingReques
     if old.recorded_by == call.subject() {
         return Err(Refusal::OwnReading.into());
     }
-    let season = store::season_by_id(&*write, old.season_id).await?;
+    let season = store::season_by_id(&write, old.season_id).await?;
     open(&write, season.id, old.agreement_id).await?;
     let row = new(
         &write,
@@ -94,7 +94,7 @@ pub async fn correct(desk: Desk, call: Call, request: CorrectSeasonReadingReques
         &request.index,
         &request.grounds,
     )?;
-    let mut others = store::readings(&*write, season.id, &[old.agreement_id]).await?;
+    let mut others = store::readings(&write, season.id, &[old.agreement_id]).await?;
     others.retain(|r| r.id != old.id);
     fits(&others, &row)?;
     reading::Entity::update_many()
@@ -102,7 +102,7 @@ pub async fn correct(desk: Desk, call: Call, request: CorrectSeasonReadingReques
         .filter(reading::Column::Id.eq(old.id))
         .exec(&*write)
         .await?;
-    table::insert::<reading::Entity>(&*write, row.clone()).await?;
+    table::insert::<reading::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
     let message = store::reading_message(&row)?;
     write.commit(CorrectSeasonReadingResponse { reading: Some(message) }).await
@@ -122,16 +122,16 @@ pub async fn report_fault(desk: Desk, call: Call, request: ReportHeatMeterFaultR
     unsettled(&row)?;
     row.meter_fault.clone_from(&request.grounds);
     row.version = row.version.saturating_add(1);
-    table::update::<account::Entity>(&*write, row.clone()).await?;
+    table::update::<account::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
     let today = write.now().date();
-    let message = store::messages(&*write, &[row], today).await?.pop();
+    let message = store::messages(&write, &[row], today).await?.pop();
     write.commit(ReportHeatMeterFaultResponse { account: message }).await
 }
 
 /// The meter, locked: season readings of a meter queue here.
 async fn locked(write: &Write, scope: &Scope, meter_no: &str) -> Result<meter::Model, Fault> {
-    let meter = meters::lock(&**write, scope, &[meter_no]).await?.pop();
+    let meter = meters::lock(write, scope, &[meter_no]).await?.pop();
     meter.ok_or_else(|| Fault::not_found("meter", meter_no))
 }
 
@@ -148,7 +148,7 @@ fn check_day(season: &season::Model, day: NaiveDate, today: NaiveDate) -> Result
 }
 
 async fn open(write: &Write, season: Uuid, agreement: Uuid) -> Result<(), Fault> {
-    match store::in_season(&**write, season, &[agreement]).await?.get(&agreement) {
+    match store::in_season(write, season, &[agreement]).await?.get(&agreement) {
         Some(account) => unsettled(account),
         None => Ok(()),
     }

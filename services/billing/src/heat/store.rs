@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use calendar::NaiveDate;
 use contracts::hearth::billing::v1 as proto;
-use database::{Scope, Scoped, Write, find};
+use database::{Conn, Scope, Scoped, Write, find};
 use money::{Area, Money};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::model::{Asked, Basis, HeatMethod, HeatState, Moment, Season, days, standing};
@@ -131,7 +131,7 @@ impl reading::Model {
 }
 
 /// A season of a branch that the caller may see.
-pub async fn season(conn: &impl ConnectionTrait, scope: &Scope, branch: &str, name: &str) -> Result<season::Model, Fault> {
+pub async fn season(conn: &Conn, scope: &Scope, branch: &str, name: &str) -> Result<season::Model, Fault> {
     find::<season::Entity>(scope)
         .filter(season::Column::Branch.eq(branch))
         .filter(season::Column::Season.eq(name))
@@ -141,7 +141,7 @@ pub async fn season(conn: &impl ConnectionTrait, scope: &Scope, branch: &str, na
 }
 
 /// A season by its key.
-pub async fn season_by_id(conn: &impl ConnectionTrait, id: Uuid) -> Result<season::Model, Fault> {
+pub async fn season_by_id(conn: &Conn, id: Uuid) -> Result<season::Model, Fault> {
     season::Entity::find_by_id(id)
         .one(conn)
         .await?
@@ -149,7 +149,7 @@ pub async fn season_by_id(conn: &impl ConnectionTrait, id: Uuid) -> Result<seaso
 }
 
 /// An agreement in a season that the caller may see.
-pub async fn account(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<account::Model, Fault> {
+pub async fn account(conn: &Conn, scope: &Scope, id: Uuid) -> Result<account::Model, Fault> {
     find::<account::Entity>(scope)
         .filter(account::Column::Id.eq(id))
         .one(conn)
@@ -160,15 +160,15 @@ pub async fn account(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Re
 /// The same to change it: the account's money is locked, and the version is the one that was read.
 pub async fn locked(write: &Write, scope: &Scope, id: &str, etag: &str) -> Result<account::Model, Fault> {
     let id: Uuid = wire::id_of("heat_account_id", id)?;
-    let seen = account(&**write, scope, id).await?;
+    let seen = account(write, scope, id).await?;
     supplies::lock_accounts(write, &[seen.account_id]).await?;
-    let row = account(&**write, scope, id).await?;
+    let row = account(write, scope, id).await?;
     rpc::check_etag(etag, row.id, row.version)?;
     Ok(row)
 }
 
 /// Agreements in a season.
-pub async fn in_season(conn: &impl ConnectionTrait, season: Uuid, agreements: &[Uuid]) -> Result<HashMap<Uuid, account::Model>, Fault> {
+pub async fn in_season(conn: &Conn, season: Uuid, agreements: &[Uuid]) -> Result<HashMap<Uuid, account::Model>, Fault> {
     let rows = account::Entity::find()
         .filter(account::Column::SeasonId.eq(season))
         .filter(account::Column::AgreementId.is_in(agreements.iter().copied()))
@@ -178,7 +178,7 @@ pub async fn in_season(conn: &impl ConnectionTrait, season: Uuid, agreements: &[
 }
 
 /// The last season before a day in which each agreement was charged.
-pub async fn before(conn: &impl ConnectionTrait, start: NaiveDate, agreements: &[Uuid]) -> Result<HashMap<Uuid, account::Model>, Fault> {
+pub async fn before(conn: &Conn, start: NaiveDate, agreements: &[Uuid]) -> Result<HashMap<Uuid, account::Model>, Fault> {
     let rows = account::Entity::find()
         .filter(account::Column::AgreementId.is_in(agreements.iter().copied()))
         .all(conn)
@@ -201,7 +201,7 @@ pub async fn before(conn: &impl ConnectionTrait, start: NaiveDate, agreements: &
 }
 
 /// The season readings that stand, of agreements in a season.
-pub async fn readings(conn: &impl ConnectionTrait, season: Uuid, agreements: &[Uuid]) -> Result<Vec<reading::Model>, Fault> {
+pub async fn readings(conn: &Conn, season: Uuid, agreements: &[Uuid]) -> Result<Vec<reading::Model>, Fault> {
     Ok(reading::Entity::find()
         .filter(reading::Column::SeasonId.eq(season))
         .filter(reading::Column::AgreementId.is_in(agreements.iter().copied()))
@@ -212,7 +212,7 @@ pub async fn readings(conn: &impl ConnectionTrait, season: Uuid, agreements: &[U
 }
 
 /// A page of seasons.
-pub async fn seasons(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, branch: &str) -> Result<(Vec<proto::HeatSeason>, String), Fault> {
+pub async fn seasons(conn: &Conn, scope: &Scope, page: &Page, branch: &str) -> Result<(Vec<proto::HeatSeason>, String), Fault> {
     let mut select = find::<season::Entity>(scope).order_by_asc(season::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(season::Column::Id.gt(after));
@@ -226,7 +226,7 @@ pub async fn seasons(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, br
 
 /// A page of agreements in seasons.
 pub async fn accounts(
-    conn: &impl ConnectionTrait,
+    conn: &Conn,
     scope: &Scope,
     page: &Page,
     request: &proto::ListHeatAccountsRequest,
@@ -257,7 +257,7 @@ pub async fn accounts(
 
 /// A page of season readings.
 pub async fn list_readings(
-    conn: &impl ConnectionTrait,
+    conn: &Conn,
     scope: &Scope,
     page: &Page,
     request: &proto::ListSeasonReadingsRequest,
@@ -294,7 +294,7 @@ pub fn season_message(row: &season::Model) -> proto::HeatSeason {
 }
 
 /// The messages of agreements in seasons, with the bills that stand, as of a day.
-pub async fn messages(conn: &impl ConnectionTrait, rows: &[account::Model], today: NaiveDate) -> Result<Vec<proto::HeatAccount>, Fault> {
+pub async fn messages(conn: &Conn, rows: &[account::Model], today: NaiveDate) -> Result<Vec<proto::HeatAccount>, Fault> {
     let bills = bill::Entity::find()
         .filter(bill::Column::Id.is_in(rows.iter().filter_map(|r| r.bill_id)))
         .all(conn)

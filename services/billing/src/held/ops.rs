@@ -43,7 +43,7 @@ pub async fn publish(desk: Desk, call: Call, request: PublishBillChecksRequest) 
         published_by: call.subject().to_owned(),
         created_at: write.now().micros(),
     };
-    table::insert::<check_set::Entity>(&*write, row.clone()).await?;
+    table::insert::<check_set::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
     write
         .commit(PublishBillChecksResponse {
@@ -62,11 +62,11 @@ pub async fn release(desk: Desk, call: Call, request: ReleaseHeldBillRequest) ->
     let mut row = decided(&write, &call, id, &request.etag, Action::Release, &request.grounds).await?;
     let period = u32::try_from(row.month).ok().and_then(|month| Period::new(row.year, month));
     let period = period.ok_or_else(|| Fault::internal("a held bill of a month that does not exist"))?;
-    let supply = supplies::supply(&*write, &Scope::everything(), row.agreement_id).await?;
+    let supply = supplies::supply(&write, &Scope::everything(), row.agreement_id).await?;
     let Some(run) = run::Entity::find_by_id(row.run_id).one(&*write).await? else {
         return Err(Fault::internal("a held bill without a run"));
     };
-    let loaded = Loaded::of(&*write, std::slice::from_ref(&supply), period, Meters::Locked).await?;
+    let loaded = Loaded::of(&write, std::slice::from_ref(&supply), period, Meters::Locked).await?;
     let draft = match loaded.decide(&supply, period)? {
         Decision::Bill(draft) if row.is_of(&draft) => draft,
         _ => return Err(Refusal::HeldBillChanged.into()),
@@ -79,9 +79,9 @@ pub async fn release(desk: Desk, call: Call, request: ReleaseHeldBillRequest) ->
         .pop()
         .ok_or_else(|| Fault::internal("a release without a bill"))?;
     row.bill_id = Some(bill.id);
-    table::update::<held_bill::Entity>(&*write, row.clone()).await?;
+    table::update::<held_bill::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
-    let lines = bills::lines(&*write, bill.id).await?;
+    let lines = bills::lines(&write, bill.id).await?;
     write
         .commit(ReleaseHeldBillResponse {
             held_bill: Some(store::message(&row)?),
@@ -99,7 +99,7 @@ pub async fn reject(desk: Desk, call: Call, request: RejectHeldBillRequest) -> R
     let id = wire::id_of("held_bill_id", &request.held_bill_id)?;
     let row = decided(&write, &call, id, &request.etag, Action::Reject, &request.grounds).await?;
     give_back(&mut write, &desk, Some(row.reading_id), ReadingState::Rejected).await?;
-    table::update::<held_bill::Entity>(&*write, row.clone()).await?;
+    table::update::<held_bill::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
     write
         .commit(RejectHeldBillResponse {
@@ -111,9 +111,9 @@ pub async fn reject(desk: Desk, call: Call, request: RejectHeldBillRequest) -> R
 /// A held bill as another person decides on it; not written yet.
 async fn decided(write: &Write, call: &Call, id: Uuid, etag: &str, action: Action, grounds: &str) -> Result<held_bill::Model, Fault> {
     let scope = Scope::of(call);
-    let seen = store::one(&**write, &scope, id).await?;
+    let seen = store::one(write, &scope, id).await?;
     supplies::lock_accounts(write, &[seen.account_id]).await?;
-    let mut row = store::one(&**write, &scope, id).await?;
+    let mut row = store::one(write, &scope, id).await?;
     let state = step(row.state()?, action)?;
     let read = reading::Entity::find_by_id(row.reading_id).one(&**write).await?;
     if row.started_by == call.subject() || read.is_some_and(|r| r.recorded_by == call.subject()) {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use calendar::{Instant, NaiveDate};
 use chrono::Months;
 use contracts::hearth::billing::v1 as proto;
-use database::{Scope, Scoped, Write, find};
+use database::{Conn, Scope, Scoped, Write, find};
 use money::{Money, Volume};
 use rpc::{Fault, page::Page, wire};
 use sea_orm::{
@@ -122,7 +122,7 @@ impl held_bill::Model {
 }
 
 /// All sets of checks. A city has few.
-pub async fn sets(conn: &impl ConnectionTrait) -> Result<Sets, Fault> {
+pub async fn sets(conn: &Conn) -> Result<Sets, Fault> {
     let mut published = vec![];
     for row in check_set::Entity::find().all(conn).await? {
         published.push(Set {
@@ -151,7 +151,7 @@ pub struct Gate {
 
 impl Gate {
     /// Loads the bills of a year before a day, and what is held.
-    pub async fn of(conn: &impl ConnectionTrait, agreements: &[Uuid], first: NaiveDate) -> Result<Self, Fault> {
+    pub async fn of(conn: &Conn, agreements: &[Uuid], first: NaiveDate) -> Result<Self, Fault> {
         // A year and the days by which a bill may end earlier, of a period that may be long itself.
         let since = first.checked_sub_months(Months::new(14)).unwrap_or(first);
         let open = held_bill::Entity::find()
@@ -179,7 +179,7 @@ impl Gate {
 }
 
 /// Live regular bills of agreements that end after a day, the latest first.
-async fn past(conn: &impl ConnectionTrait, agreements: &[Uuid], since: NaiveDate) -> Result<HashMap<Uuid, Vec<Past>>, Fault> {
+async fn past(conn: &Conn, agreements: &[Uuid], since: NaiveDate) -> Result<HashMap<Uuid, Vec<Past>>, Fault> {
     if agreements.is_empty() {
         return Ok(HashMap::new());
     }
@@ -223,7 +223,7 @@ pub async fn supersede(write: &Write, ids: &[Uuid]) -> Result<(), Fault> {
 }
 
 /// A held bill that the caller may see.
-pub async fn one(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<held_bill::Model, Fault> {
+pub async fn one(conn: &Conn, scope: &Scope, id: Uuid) -> Result<held_bill::Model, Fault> {
     find::<held_bill::Entity>(scope)
         .filter(held_bill::Column::Id.eq(id))
         .one(conn)
@@ -232,12 +232,7 @@ pub async fn one(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result
 }
 
 /// A page of held bills.
-pub async fn list(
-    conn: &impl ConnectionTrait,
-    scope: &Scope,
-    page: &Page,
-    request: &proto::ListHeldBillsRequest,
-) -> Result<(Vec<proto::HeldBill>, String), Fault> {
+pub async fn list(conn: &Conn, scope: &Scope, page: &Page, request: &proto::ListHeldBillsRequest) -> Result<(Vec<proto::HeldBill>, String), Fault> {
     let mut select = find::<held_bill::Entity>(scope).order_by_asc(held_bill::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(held_bill::Column::Id.gt(after));
@@ -336,7 +331,7 @@ pub fn set_message(row: &check_set::Model) -> Result<proto::BillCheckSet, Fault>
 }
 
 /// The set that holds for a branch on a day; that of the service has no id.
-pub async fn set_on(conn: &impl ConnectionTrait, branch: &str, day: NaiveDate) -> Result<proto::BillCheckSet, Fault> {
+pub async fn set_on(conn: &Conn, branch: &str, day: NaiveDate) -> Result<proto::BillCheckSet, Fault> {
     let sets = sets(conn).await?;
     let row = match sets.published_on(branch, day) {
         Some(set) => check_set::Entity::find_by_id(set.id).one(conn).await?,

@@ -56,7 +56,7 @@ pub async fn deliver(desk: Desk, call: Call, request: RecordDeliveryRequest) -> 
         .await?;
     store::settle(&mut write, std::slice::from_ref(&row)).await?;
     write.subject(row.id);
-    let lines = bills::lines(&*write, row.id).await?;
+    let lines = bills::lines(&write, row.id).await?;
     write
         .commit(RecordDeliveryResponse {
             bill: Some(bills::message(&row, &lines)?),
@@ -95,7 +95,7 @@ pub async fn propose(desk: Desk, call: Call, request: ProposeWaiverRequest) -> R
         decided_at: None,
         version: 1,
     };
-    table::insert::<waiver::Entity>(&*write, row.clone()).await?;
+    table::insert::<waiver::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
     write
         .commit(ProposeWaiverResponse {
@@ -112,12 +112,12 @@ pub async fn approve(desk: Desk, call: Call, request: ApproveWaiverRequest) -> R
     };
     let id = wire::id_of("waiver_id", &request.waiver_id)?;
     let mut row = decided(&write, &call, id, &request.etag, Action::Approve).await?;
-    let bill = bills::one(&*write, &Scope::everything(), row.bill_id).await?;
+    let bill = bills::one(&write, &Scope::everything(), row.bill_id).await?;
     no_favour(&write, &bill).await?;
     let due = store::settle(&mut write, std::slice::from_ref(&bill)).await?.get(&bill.id).map_or(0, |l| l.due);
     row.waived = row.amount.map_or(due, |amount| amount.min(due));
     store::waive(&write, bill.id, row.waived).await?;
-    table::update::<waiver::Entity>(&*write, row.clone()).await?;
+    table::update::<waiver::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
     write
         .commit(ApproveWaiverResponse {
@@ -134,7 +134,7 @@ pub async fn reject(desk: Desk, call: Call, request: RejectWaiverRequest) -> Res
     };
     let id = wire::id_of("waiver_id", &request.waiver_id)?;
     let row = decided(&write, &call, id, &request.etag, Action::Reject).await?;
-    table::update::<waiver::Entity>(&*write, row.clone()).await?;
+    table::update::<waiver::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
     write
         .commit(RejectWaiverResponse {
@@ -145,7 +145,7 @@ pub async fn reject(desk: Desk, call: Call, request: RejectWaiverRequest) -> Res
 
 /// G-11: a waiver is a favour, which a party on the list of dishonest customers does not get.
 async fn no_favour(write: &Write, bill: &bill::Model) -> Result<(), Fault> {
-    if hold::is_listed(&**write, bill.party_id, write.now().date()).await? {
+    if hold::is_listed(write, bill.party_id, write.now().date()).await? {
         return Err(Refusal::ListedDishonest.into());
     }
     Ok(())
@@ -153,17 +153,17 @@ async fn no_favour(write: &Write, bill: &bill::Model) -> Result<(), Fault> {
 
 /// A bill under the lock of its account.
 async fn locked(write: &Write, scope: &Scope, id: Uuid) -> Result<bill::Model, Fault> {
-    let seen = bills::one(&**write, scope, id).await?;
+    let seen = bills::one(write, scope, id).await?;
     supply::lock_accounts(write, &[seen.account_id]).await?;
-    bills::one(&**write, scope, id).await
+    bills::one(write, scope, id).await
 }
 
 /// A waiver as another person decides on it; not written yet.
 async fn decided(write: &Write, call: &Call, id: Uuid, etag: &str, action: Action) -> Result<waiver::Model, Fault> {
     let scope = Scope::of(call);
-    let seen = store::one_waiver(&**write, &scope, id).await?;
+    let seen = store::one_waiver(write, &scope, id).await?;
     supply::lock_accounts(write, &[seen.account_id]).await?;
-    let mut row = store::one_waiver(&**write, &scope, id).await?;
+    let mut row = store::one_waiver(write, &scope, id).await?;
     let state = step(row.state()?, action)?;
     if row.proposed_by == call.subject() {
         return Err(Refusal::OwnWaiver.into());

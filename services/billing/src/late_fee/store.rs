@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use calendar::{Instant, NaiveDate};
 use contracts::hearth::billing::v1::{self as proto, LateFeeAccrued};
-use database::{Scope, Scoped, Write, find};
+use database::{Conn, Scope, Scoped, Write, find};
 use money::Money;
 use rpc::{Fault, page::Page, wire};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait, OnConflict},
 };
 use uuid::Uuid;
@@ -92,6 +92,8 @@ pub struct Reckoned {
     /// What the database holds of it.
     pub head: Option<late_fee::Model>,
     pub accrued: Accrued,
+    /// Fen that were paid of it and never accrued.
+    pub over: i64,
     pub rate: Rate,
     pub principal_first: bool,
     /// Whether the bill is disputed, so that the next day does not count.
@@ -107,7 +109,7 @@ impl Reckoned {
 }
 
 /// Works out late fees as of a day. Nothing is written.
-pub async fn reckon(conn: &impl ConnectionTrait, bills: &[bill::Model], today: NaiveDate) -> Result<HashMap<Uuid, Reckoned>, Fault> {
+pub async fn reckon(conn: &Conn, bills: &[bill::Model], today: NaiveDate) -> Result<HashMap<Uuid, Reckoned>, Fault> {
     let book = book(conn).await?;
     let ids: Vec<Uuid> = bills
         .iter()
@@ -149,11 +151,15 @@ pub async fn reckon(conn: &impl ConnectionTrait, bills: &[bill::Model], today: N
         } else {
             accrue(rate, &debt, today)
         };
-        // A payment of an earlier day that comes in later lowers the base of days gone by; what was paid or waived meanwhile stands.
-        accrued.fen = std::cmp::max(accrued.fen, head.as_ref().map_or(0, |h| h.paid.saturating_add(h.waived)));
+        // A payment of an earlier day that comes in later lowers the base of days gone by; what was paid or waived meanwhile stands until it is given back.
+        let (paid, waived) = head.as_ref().map_or((0, 0), |h| (h.paid, h.waived));
+        let settled = paid.saturating_add(waived);
+        let over = settled.saturating_sub(accrued.fen).clamp(0, std::cmp::max(paid, 0));
+        accrued.fen = std::cmp::max(accrued.fen, settled);
         let reckoned = Reckoned {
             head,
             accrued,
+            over,
             rate,
             principal_first: terms.principal_first(),
             paused: stands_still(today, &debt.pauses),
@@ -164,7 +170,7 @@ pub async fn reckon(conn: &impl ConnectionTrait, bills: &[bill::Model], today: N
 }
 
 /// What of bills themselves was paid on which day, without payments that were taken back.
-async fn principal_paid(conn: &impl ConnectionTrait, bills: &[Uuid]) -> Result<HashMap<Uuid, Vec<(NaiveDate, i64)>>, Fault> {
+async fn principal_paid(conn: &Conn, bills: &[Uuid]) -> Result<HashMap<Uuid, Vec<(NaiveDate, i64)>>, Fault> {
     let shares = allocation::Entity::find()
         .filter(allocation::Column::BillId.is_in(bills.iter().copied()))
         .filter(allocation::Column::Part.is_null())
@@ -191,7 +197,7 @@ async fn principal_paid(conn: &impl ConnectionTrait, bills: &[Uuid]) -> Result<H
 /// the accounts.
 pub async fn settle(write: &mut Write, bills: &[bill::Model]) -> Result<Lates, Fault> {
     let today = write.now().date();
-    let reckoned = reckon(&**write, bills, today).await?;
+    let reckoned = reckon(write, bills, today).await?;
     let (mut heads, mut entries, mut lates) = (vec![], vec![], Lates::new());
     for bill in bills {
         let Some(found) = reckoned.get(&bill.id) else { continue };
@@ -232,7 +238,7 @@ pub async fn settle(write: &mut Write, bills: &[bill::Model]) -> Result<Lates, F
             .exec_without_returning(&**write)
             .await?;
     }
-    table::insert_all::<entry::Entity>(&**write, entries).await?;
+    table::insert_all::<entry::Entity>(write, entries).await?;
     Ok(lates)
 }
 
@@ -322,14 +328,14 @@ pub async fn drop_of(write: &mut Write, bill: &bill::Model) -> Result<(), Fault>
         .exec(&**write)
         .await?;
     if head.accrued > 0 {
-        table::insert::<entry::Entity>(&**write, entry_of(bill.id, today, -head.accrued, write.now())).await?;
+        table::insert::<entry::Entity>(write, entry_of(bill.id, today, -head.accrued, write.now())).await?;
         write.event(bill.account_id, &accrued(bill, today, -head.accrued, 0));
     }
     Ok(())
 }
 
 /// Bills of accounts on which something may be due: open ones, and those of which late fee is left.
-pub async fn payable(conn: &impl ConnectionTrait, accounts: &[Uuid]) -> Result<Vec<bill::Model>, Fault> {
+pub async fn payable(conn: &Conn, accounts: &[Uuid]) -> Result<Vec<bill::Model>, Fault> {
     let left = late_fee::Entity::find()
         .filter(late_fee::Column::AccountId.is_in(accounts.iter().copied()))
         .filter(Expr::col(late_fee::Column::Accrued).gt(Expr::col(late_fee::Column::Paid).add(Expr::col(late_fee::Column::Waived))))
@@ -348,14 +354,14 @@ pub async fn payable(conn: &impl ConnectionTrait, accounts: &[Uuid]) -> Result<V
 }
 
 /// Late fee of an account that is due as of a day, fen.
-pub async fn due_of_account(conn: &impl ConnectionTrait, account: Uuid, today: NaiveDate) -> Result<i64, Fault> {
+pub async fn due_of_account(conn: &Conn, account: Uuid, today: NaiveDate) -> Result<i64, Fault> {
     let bills = payable(conn, &[account]).await?;
     let reckoned = reckon(conn, &bills, today).await?;
     Ok(reckoned.values().map(Reckoned::due).fold(0, i64::saturating_add))
 }
 
 /// Overdue open bills of branches whose late fee does not reach up to today, up to `count`.
-pub async fn behind(conn: &impl ConnectionTrait, branches: &[&str], today: NaiveDate, count: u64) -> Result<Vec<bill::Model>, Fault> {
+pub async fn behind(conn: &Conn, branches: &[&str], today: NaiveDate, count: u64) -> Result<Vec<bill::Model>, Fault> {
     let open = [BillState::Issued.code(), BillState::PartlyPaid.code()];
     let reached = late_fee::Entity::find()
         .select_only()
@@ -373,7 +379,7 @@ pub async fn behind(conn: &impl ConnectionTrait, branches: &[&str], today: Naive
 }
 
 /// The message of a bill's late fee as of a day.
-pub async fn message(conn: &impl ConnectionTrait, bill: &bill::Model, today: NaiveDate) -> Result<proto::LateFee, Fault> {
+pub async fn message(conn: &Conn, bill: &bill::Model, today: NaiveDate) -> Result<proto::LateFee, Fault> {
     let fen = |amount| Some(wire::money(Money::from_fen(amount)));
     let reckoned = reckon(conn, std::slice::from_ref(bill), today).await?;
     let found = reckoned.get(&bill.id);
@@ -408,7 +414,7 @@ pub async fn message(conn: &impl ConnectionTrait, bill: &bill::Model, today: Nai
 }
 
 /// A waiver that the caller may see.
-pub async fn one_waiver(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<waiver::Model, Fault> {
+pub async fn one_waiver(conn: &Conn, scope: &Scope, id: Uuid) -> Result<waiver::Model, Fault> {
     find::<waiver::Entity>(scope)
         .filter(waiver::Column::Id.eq(id))
         .one(conn)
@@ -418,7 +424,7 @@ pub async fn one_waiver(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) ->
 
 /// A page of waivers.
 pub async fn waivers(
-    conn: &impl ConnectionTrait,
+    conn: &Conn,
     scope: &Scope,
     page: &Page,
     bill: Option<Uuid>,

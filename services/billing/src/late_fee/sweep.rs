@@ -28,7 +28,7 @@ pub async fn run(desk: &Desk) -> Result<(), Fault> {
         let mut write = desk.db.open(&Call::background("billing", "accrue-late-fees")).await?;
         let accounts: Vec<Uuid> = seen.iter().map(|b| b.account_id).collect::<HashSet<_>>().into_iter().collect();
         lock_accounts(&write, &accounts).await?;
-        let bills = by_ids(&*write, &seen.iter().map(|b| b.id).collect::<Vec<_>>()).await?;
+        let bills = by_ids(&write, &seen.iter().map(|b| b.id).collect::<Vec<_>>()).await?;
         store::settle(&mut write, &bills).await?;
         store::reach(&write, &bills).await?;
         write.close().await?;

@@ -2,7 +2,7 @@
 
 use calendar::{Instant, NaiveDate};
 use contracts::hearth::billing::v1::{Balance, LedgerEntry, LedgerReport, LedgerTransaction, ListTransactionsRequest};
-use database::{Scope, Scoped, Write, find};
+use database::{Conn, Scope, Scoped, Write, find};
 use money::Money;
 use rpc::{Fault, page::Page, wire};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement};
@@ -62,7 +62,7 @@ impl Book {
 
 /// What is to be posted: one transaction.
 pub struct Posting {
-    /// BILL, BILL_REVERSAL, PAYMENT, PREPAYMENT_USE, PAYMENT_REVERSAL, OPENING.
+    /// BILL, BILL_REVERSAL, PAYMENT, PREPAYMENT_USE, PAYMENT_REVERSAL, LATE_FEE_RETURN, OPENING.
     pub kind: &'static str,
     /// Bill or payment.
     pub reference: Uuid,
@@ -139,8 +139,8 @@ pub async fn post(write: &Write, postings: Vec<Posting>) -> Result<(), Fault> {
     if ids.is_empty() {
         return Ok(());
     }
-    table::insert_all::<transaction::Entity>(&**write, transactions).await?;
-    table::insert_all::<entry::Entity>(&**write, entries).await?;
+    table::insert_all::<transaction::Entity>(write, transactions).await?;
+    table::insert_all::<entry::Entity>(write, entries).await?;
     transaction::Entity::update_many()
         .col_expr(transaction::Column::Sealed, true.into())
         .filter(transaction::Column::Id.is_in(ids))
@@ -150,12 +150,7 @@ pub async fn post(write: &Write, postings: Vec<Posting>) -> Result<(), Fault> {
 }
 
 /// A page of posted transactions with their entries.
-pub async fn list(
-    conn: &impl ConnectionTrait,
-    scope: &Scope,
-    page: &Page,
-    request: &ListTransactionsRequest,
-) -> Result<(Vec<LedgerTransaction>, String), Fault> {
+pub async fn list(conn: &Conn, scope: &Scope, page: &Page, request: &ListTransactionsRequest) -> Result<(Vec<LedgerTransaction>, String), Fault> {
     let mut select = find::<transaction::Entity>(scope)
         .filter(transaction::Column::Sealed.eq(true))
         .order_by_asc(transaction::Column::Id)
@@ -211,7 +206,7 @@ fn side(row: &entry::Model) -> LedgerEntry {
     }
 }
 
-async fn numbers(conn: &impl ConnectionTrait, sql: &str, values: Vec<sea_orm::Value>, columns: usize) -> Result<Vec<i64>, Fault> {
+async fn numbers(conn: &Conn, sql: &str, values: Vec<sea_orm::Value>, columns: usize) -> Result<Vec<i64>, Fault> {
     let backend = conn.get_database_backend();
     let row = conn
         .query_one_raw(Statement::from_sql_and_values(backend, sql, values))
@@ -225,7 +220,7 @@ const BALANCE: &str = "SELECT CAST(coalesce(sum(CASE WHEN e.book = 'RECEIVABLE' 
     FROM ledger_entry e JOIN ledger_transaction t ON t.id = e.transaction_id WHERE e.account_id = $1 AND t.sealed";
 
 /// What an account owes and has paid ahead, summed from the ledger, with the late fee due as of a day.
-pub async fn balance(conn: &impl ConnectionTrait, account: &account::Model, today: NaiveDate) -> Result<Balance, Fault> {
+pub async fn balance(conn: &Conn, account: &account::Model, today: NaiveDate) -> Result<Balance, Fault> {
     let sums = numbers(conn, BALANCE, vec![account.id.into()], 2).await?;
     let mut sums = sums.into_iter().map(|fen| wire::money(Money::from_fen(fen)));
     let late = late_fee::store::due_of_account(conn, account.id, today).await?;
@@ -302,7 +297,7 @@ const CHECKS: [(&str, &str); 10] = [
 ];
 
 /// Checks the whole ledger against itself and against bills and payments.
-pub async fn verify(conn: &impl ConnectionTrait) -> Result<LedgerReport, Fault> {
+pub async fn verify(conn: &Conn) -> Result<LedgerReport, Fault> {
     let totals = numbers(conn, TOTALS, vec![], 8).await?;
     let total = |at: usize| totals.get(at).copied().unwrap_or_default();
     let fen = |at: usize| Some(wire::money(Money::from_fen(total(at))));

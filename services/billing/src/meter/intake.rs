@@ -47,7 +47,7 @@ pub async fn import(desk: Desk, call: Call, request: ImportMetersRequest) -> Res
     // Numbers are unique over all branches: a meter of another branch is taken, not free.
     let meters = meter::Entity::find().filter(meter::Column::MeterNo.is_in(numbers)).all(&*write).await?;
     let mut meters: HashMap<String, meter::Model> = meters.into_iter().map(|m| (m.meter_no.clone(), m)).collect();
-    let supplies = supply::store::of_accounts(&*write, &scope, &accounts).await?;
+    let supplies = supply::store::of_accounts(&write, &scope, &accounts).await?;
     let agreements: Vec<Uuid> = supplies.iter().map(|s| s.id).collect();
     let ids: Vec<Uuid> = meters.values().map(|m| m.id).collect();
     let live = installation::Entity::find().filter(installation::Column::EndDate.is_null());
@@ -141,11 +141,11 @@ pub async fn import(desk: Desk, call: Call, request: ImportMetersRequest) -> Res
             }
         }
     }
-    table::insert_all::<meter::Entity>(&*write, new_meters).await?;
+    table::insert_all::<meter::Entity>(&write, new_meters).await?;
     for install in &new_installs {
         write.event(install.agreement_id, &ops::installed(install));
     }
-    table::insert_all::<installation::Entity>(&*write, new_installs).await?;
+    table::insert_all::<installation::Entity>(&write, new_installs).await?;
     if request.dry_run {
         return Ok(answer);
     }

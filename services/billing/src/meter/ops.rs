@@ -66,7 +66,7 @@ pub async fn register(desk: Desk, call: Call, request: RegisterMeterRequest) -> 
         seal_no: request.seal_no.clone(),
         ..new.row()
     };
-    table::insert::<meter::Entity>(&*write, row.clone()).await?;
+    table::insert::<meter::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
     write
         .commit(RegisterMeterResponse {
@@ -84,7 +84,7 @@ pub async fn install(desk: Desk, call: Call, request: InstallMeterRequest) -> Re
     let scope = Scope::of(&call);
     let place = Place {
         meter: locked(&write, &scope, &request.meter_no).await?,
-        supply: supply::store::supply(&*write, &scope, wire::id_of("agreement_id", &request.agreement_id)?).await?,
+        supply: supply::store::supply(&write, &scope, wire::id_of("agreement_id", &request.agreement_id)?).await?,
         from: wire::date_of(request.from_date.as_ref(), "from_date")?,
         index: request.initial_index.as_ref().map(|d| d.value.as_str()).unwrap_or_default(),
         photo_file: &request.photo_file,
@@ -115,7 +115,7 @@ async fn begin_at(write: &mut Write, place: &Place<'_>) -> Result<installation::
     let (meter, supply, from) = (&place.meter, &place.supply, place.from);
     let kind = meter.kind()?;
     let initial = index_of(place.index, kind, meter.register()).map_err(|r| Fault::from(r).field("initial_index"))?;
-    if let Some(live) = store::live(&**write, meter.id).await?
+    if let Some(live) = store::live(write, meter.id).await?
         && live.agreement_id == supply.id
         && live.initial_index == initial
         && (live.from_date == from || !live.awaits_opening)
@@ -152,8 +152,8 @@ async fn begin_at(write: &mut Write, place: &Place<'_>) -> Result<installation::
         created_at: write.now().micros(),
         commodity: kind.commodity().code().to_owned(),
     };
-    table::insert::<installation::Entity>(&**write, row.clone()).await?;
-    store::set_state(&**write, meter, MeterState::Installed).await?;
+    table::insert::<installation::Entity>(write, row.clone()).await?;
+    store::set_state(write, meter, MeterState::Installed).await?;
     write.subject(row.id);
     write.event(supply.id, &installed(&row));
     Ok(row)
@@ -231,15 +231,15 @@ async fn end_at(
     row.end_date = Some(end);
     row.final_index = final_index;
     row.end_reason = reason.to_owned();
-    table::update::<installation::Entity>(&**write, row.clone()).await?;
-    store::set_state(&**write, meter, state).await?;
+    table::update::<installation::Entity>(write, row.clone()).await?;
+    store::set_state(write, meter, state).await?;
     Ok(row)
 }
 
 /// What other matters know a meter by its installation goes on with the one that came in its stead.
 async fn gone(write: &Write, gone: Uuid, end: NaiveDate, instead: Option<Uuid>) -> Result<(), Fault> {
-    routes::follow(&**write, gone, end, instead).await?;
-    behind::follow(&**write, gone, end, instead).await
+    routes::follow(write, gone, end, instead).await?;
+    behind::follow(write, gone, end, instead).await
 }
 
 /// The moment of a last reading: now, or the end of the day where that lies elsewhere.
@@ -257,9 +257,9 @@ pub async fn exchange(desk: Desk, call: Call, request: ExchangeMeterRequest) -> 
     let scope = Scope::of(&call);
     let day = wire::date_of(request.exchange_date.as_ref(), "exchange_date")?;
     let agreement: Uuid = wire::id_of("agreement_id", &request.agreement_id)?;
-    let supply = supply::store::supply(&*write, &scope, agreement).await?;
+    let supply = supply::store::supply(&write, &scope, agreement).await?;
     let numbers = [request.old_meter_no.as_str(), request.new_meter_no.as_str()];
-    let meters = store::lock(&*write, &scope, &numbers).await?;
+    let meters = store::lock(&write, &scope, &numbers).await?;
     let of = |number: &str| {
         let found = meters.iter().find(|m| m.meter_no == number).cloned();
         found.ok_or_else(|| Fault::not_found("meter", number))
@@ -316,7 +316,7 @@ pub async fn verify(desk: Desk, call: Call, request: VerifyMeterRequest) -> Resu
     row.verified_date = Some(verified);
     row.expires_date = until;
     row.version = row.version.saturating_add(1);
-    table::update::<meter::Entity>(&*write, row.clone()).await?;
+    table::update::<meter::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
     write
         .commit(VerifyMeterResponse {
@@ -326,7 +326,7 @@ pub async fn verify(desk: Desk, call: Call, request: VerifyMeterRequest) -> Resu
 }
 
 async fn locked(write: &Write, scope: &Scope, meter_no: &str) -> Result<meter::Model, Fault> {
-    store::lock(&**write, scope, &[meter_no])
+    store::lock(write, scope, &[meter_no])
         .await?
         .pop()
         .ok_or_else(|| Fault::not_found("meter", meter_no))

@@ -56,10 +56,10 @@ pub async fn put_on(desk: Desk, call: Call, request: SealMeterRequest) -> Result
         recorded_by: call.subject().to_owned(),
         created_at: write.now().micros(),
     };
-    table::insert::<seal::Entity>(&*write, row.clone()).await?;
+    table::insert::<seal::Entity>(&write, row.clone()).await?;
     meter.seal_no.clone_from(&row.seal_no);
     meter.version = meter.version.saturating_add(1);
-    table::update::<meter::Entity>(&*write, meter).await?;
+    table::update::<meter::Entity>(&write, meter).await?;
     write.subject(row.id);
     write.commit(SealMeterResponse { seal: Some(message(&row)) }).await
 }
@@ -72,7 +72,7 @@ pub async fn inspect(desk: Desk, call: Call, request: InspectSealRequest) -> Res
     };
     let on = wire::date_of(request.on_date.as_ref(), "on_date")?;
     let meter = locked(&write, &call, &request.meter_no).await?;
-    let install = meters::live(&*write, meter.id).await?.ok_or(Refusal::MeterNotInstalled)?;
+    let install = meters::live(&write, meter.id).await?.ok_or(Refusal::MeterNotInstalled)?;
     let recorded = on_meter(&write, &meter).await?;
     let sound = request.whole && recorded.as_ref().map_or(meter.seal_no.as_str(), |s| s.seal_no.as_str()) == request.seal_no;
     if sound {
@@ -117,7 +117,7 @@ pub async fn list(desk: Desk, call: Call, request: ListSealsRequest) -> Result<L
 }
 
 async fn locked(write: &Write, call: &Call, meter_no: &str) -> Result<meter::Model, Fault> {
-    let found = meters::lock(&**write, &Scope::of(call), &[meter_no]).await?.pop();
+    let found = meters::lock(write, &Scope::of(call), &[meter_no]).await?.pop();
     found.ok_or_else(|| Fault::not_found("meter", meter_no))
 }
 
@@ -134,7 +134,7 @@ async fn end(write: &Write, mut row: seal::Model, on: NaiveDate, broken: bool) -
     }
     row.end_date = Some(on);
     row.broken = broken;
-    table::update::<seal::Entity>(&**write, row.clone()).await?;
+    table::update::<seal::Entity>(write, row.clone()).await?;
     Ok(row)
 }
 

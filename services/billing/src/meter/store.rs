@@ -2,10 +2,10 @@
 
 use calendar::{Instant, NaiveDate};
 use contracts::hearth::billing::v1 as proto;
-use database::{Scope, Scoped, find};
+use database::{Conn, Scope, Scoped, find};
 use money::Volume;
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
 use super::model::{Commodity, GasKind, MeterKind, MeterState};
@@ -104,13 +104,13 @@ pub fn by_number(scope: &Scope, meter_no: &str) -> Select<meter::Entity> {
 }
 
 /// Meters by number, locked in the order of their keys: readings of a meter queue here.
-pub async fn lock(conn: &impl ConnectionTrait, scope: &Scope, meter_nos: &[&str]) -> Result<Vec<meter::Model>, Fault> {
+pub async fn lock(conn: &Conn, scope: &Scope, meter_nos: &[&str]) -> Result<Vec<meter::Model>, Fault> {
     let select = find::<meter::Entity>(scope).filter(meter::Column::MeterNo.is_in(meter_nos.iter().copied()));
     Ok(select.order_by_asc(meter::Column::Id).lock_exclusive().all(conn).await?)
 }
 
 /// Installations of meters, oldest first.
-pub async fn of_meters(conn: &impl ConnectionTrait, meters: &[Uuid]) -> Result<Vec<installation::Model>, Fault> {
+pub async fn of_meters(conn: &Conn, meters: &[Uuid]) -> Result<Vec<installation::Model>, Fault> {
     let select = installation::Entity::find().filter(installation::Column::MeterId.is_in(meters.iter().copied()));
     Ok(select
         .order_by_asc(installation::Column::FromDate)
@@ -120,7 +120,7 @@ pub async fn of_meters(conn: &impl ConnectionTrait, meters: &[Uuid]) -> Result<V
 }
 
 /// Installations of agreements, oldest first, of what is supplied by them: a water meter that hangs there is no matter of the agreement.
-pub async fn of_agreements(conn: &impl ConnectionTrait, agreements: &[Uuid]) -> Result<Vec<installation::Model>, Fault> {
+pub async fn of_agreements(conn: &Conn, agreements: &[Uuid]) -> Result<Vec<installation::Model>, Fault> {
     let select = installation::Entity::find()
         .filter(installation::Column::AgreementId.is_in(agreements.iter().copied()))
         .filter(installation::Column::Commodity.ne(Commodity::Water.code()));
@@ -132,7 +132,7 @@ pub async fn of_agreements(conn: &impl ConnectionTrait, agreements: &[Uuid]) -> 
 }
 
 /// Where a meter is installed now.
-pub async fn live(conn: &impl ConnectionTrait, meter: Uuid) -> Result<Option<installation::Model>, Fault> {
+pub async fn live(conn: &Conn, meter: Uuid) -> Result<Option<installation::Model>, Fault> {
     let select = installation::Entity::find()
         .filter(installation::Column::MeterId.eq(meter))
         .filter(installation::Column::EndDate.is_null());
@@ -140,7 +140,7 @@ pub async fn live(conn: &impl ConnectionTrait, meter: Uuid) -> Result<Option<ins
 }
 
 /// E4-03: the gas of an agreement was opened on this day; its installation is billed from then on.
-pub async fn open(conn: &impl ConnectionTrait, agreement: Uuid, day: NaiveDate) -> Result<(), Fault> {
+pub async fn open(conn: &Conn, agreement: Uuid, day: NaiveDate) -> Result<(), Fault> {
     installation::Entity::update_many()
         .col_expr(installation::Column::AwaitsOpening, false.into())
         .col_expr(installation::Column::FromDate, day.into())
@@ -153,7 +153,7 @@ pub async fn open(conn: &impl ConnectionTrait, agreement: Uuid, day: NaiveDate) 
 }
 
 /// Moves a meter to another state.
-pub async fn set_state(conn: &impl ConnectionTrait, meter: &meter::Model, state: MeterState) -> Result<(), Fault> {
+pub async fn set_state(conn: &Conn, meter: &meter::Model, state: MeterState) -> Result<(), Fault> {
     meter::Entity::update_many()
         .col_expr(meter::Column::State, state.code().into())
         .col_expr(meter::Column::Version, meter.version.saturating_add(1).into())
@@ -164,13 +164,7 @@ pub async fn set_state(conn: &impl ConnectionTrait, meter: &meter::Model, state:
 }
 
 /// A page of installations.
-pub async fn list(
-    conn: &impl ConnectionTrait,
-    scope: &Scope,
-    page: &Page,
-    agreement: Option<Uuid>,
-    meter_no: &str,
-) -> Result<(Vec<proto::Installation>, String), Fault> {
+pub async fn list(conn: &Conn, scope: &Scope, page: &Page, agreement: Option<Uuid>, meter_no: &str) -> Result<(Vec<proto::Installation>, String), Fault> {
     let mut select = find::<installation::Entity>(scope).order_by_asc(installation::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(installation::Column::Id.gt(after));

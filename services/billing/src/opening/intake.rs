@@ -1,6 +1,6 @@
 //! Openings from files, in chunks.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use calendar::{Instant, NaiveDate};
 use chrono::Datelike;
@@ -21,6 +21,7 @@ use crate::{
     bill::{
         issue::issue,
         model::BillKind,
+        ops::settle_others,
         store::{bill, line},
     },
     ledger::store::{Book, Posting, post},
@@ -95,25 +96,25 @@ struct Batch {
 impl Batch {
     async fn load(desk: &Desk, write: &Write, scope: &Scope, rows: &[OpeningRow]) -> Result<Self, Fault> {
         let numbers: Vec<&str> = rows.iter().map(|r| r.account_no.as_str()).collect();
-        let supplies = supplies::of_accounts(&**write, scope, &numbers).await?;
+        let supplies = supplies::of_accounts(write, scope, &numbers).await?;
         let accounts: HashSet<Uuid> = supplies.iter().map(|s| s.account_id).collect();
         supplies::lock_accounts(write, &accounts.into_iter().collect::<Vec<_>>()).await?;
         let ids: Vec<Uuid> = supplies.iter().map(|s| s.id).collect();
         let meter_nos: Vec<&str> = rows.iter().map(|r| r.meter_no.as_str()).filter(|m| !m.is_empty()).collect();
-        let found = meters::lock(&**write, scope, &meter_nos).await?;
+        let found = meters::lock(write, scope, &meter_nos).await?;
         let floor = rows.iter().filter_map(|r| r.as_of.parse::<NaiveDate>().ok()).min();
         let floor = floor.unwrap_or_else(|| write.now().date());
         let billed = bill::Entity::find().filter(bill::Column::AgreementId.is_in(ids.clone())).all(&**write).await?;
         Ok(Self {
             now: write.now(),
             by: write.call().subject().to_owned(),
-            terms: supplies::terms(&**write, &ids).await?,
-            known: store::of_agreements(&**write, &ids).await?,
+            terms: supplies::terms(write, &ids).await?,
+            known: store::of_agreements(write, &ids).await?,
             billed: billed.into_iter().map(|b| b.agreement_id).collect(),
             meters: found.iter().map(|m| (m.meter_no.clone(), m.clone())).collect(),
-            installs: meters::of_agreements(&**write, &ids).await?,
-            chains: Chains::load(&**write, &desk.thresholds, found, floor).await?,
-            prices: book(&**write).await?,
+            installs: meters::of_agreements(write, &ids).await?,
+            chains: Chains::load(write, &desk.thresholds, found, floor).await?,
+            prices: book(write).await?,
             supplies,
             openings: vec![],
             bills: vec![],
@@ -319,10 +320,16 @@ impl Batch {
             digest.extend_from_slice(row.content.as_bytes());
         }
         write.digest(&digest);
-        table::insert_all::<opening::Entity>(&**write, self.openings).await?;
-        table::insert_all::<payment::Entity>(&**write, self.payments).await?;
-        post(write, self.postings).await?;
+        let owing: HashSet<Uuid> = self.bills.iter().map(|b| b.account_id).collect();
+        let paying: BTreeSet<Uuid> = self.payments.iter().map(|p| p.account_id).filter(|a| owing.contains(a)).collect();
+        table::insert_all::<opening::Entity>(write, self.openings).await?;
         issue(write, self.bills, self.lines, vec![]).await?;
+        table::insert_all::<payment::Entity>(write, self.payments).await?;
+        post(write, self.postings).await?;
+        // Only now, since an item that is overdue bears late fee, which is paid before it.
+        for account in paying {
+            settle_others(write, account).await?;
+        }
         self.chains.settle(write, &desk.thresholds).await?;
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! Table of openings.
 
+use database::Conn;
 use std::collections::HashMap;
 
 use rpc::Fault;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use crate::table;
@@ -25,7 +26,7 @@ table!(opening, "opening", {
 });
 
 /// What was taken over of agreements.
-pub async fn of_agreements(conn: &impl ConnectionTrait, agreements: &[Uuid]) -> Result<HashMap<Uuid, opening::Model>, Fault> {
+pub async fn of_agreements(conn: &Conn, agreements: &[Uuid]) -> Result<HashMap<Uuid, opening::Model>, Fault> {
     let rows = opening::Entity::find()
         .filter(opening::Column::AgreementId.is_in(agreements.iter().copied()))
         .all(conn)

@@ -14,12 +14,12 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::{
-    ops::{Entry, OPENING, enter},
+    ops::{Entry, OPENING, enter, give_back_late_fees},
     store::payment,
 };
 use crate::{
     Desk, Refusal,
-    bill::store::bill,
+    bill::{ops::settle_others, store::bill},
     late_fee::store::{self as late_fees, Late, Lates},
     supply::{
         model::Service,
@@ -58,9 +58,9 @@ pub async fn import(desk: Desk, call: Call, request: ImportPaymentsRequest) -> R
     let ids: Vec<Uuid> = accounts.iter().map(|a| a.id).collect();
     supplies::lock_accounts(&write, &ids).await?;
     let accounts: HashMap<&str, &account::Model> = accounts.iter().map(|a| (a.account_no.as_str(), a)).collect();
-    let services = supplies::services(&*write, &ids).await?;
+    let services = supplies::services(&write, &ids).await?;
     let mut taken = references(&write, &request.rows).await?;
-    let mut open = late_fees::payable(&*write, &ids).await?;
+    let mut open = late_fees::payable(&write, &ids).await?;
     late_fees::settle(&mut write, &open).await?;
     let now = write.now();
     for row in &request.rows {
@@ -100,8 +100,11 @@ pub async fn import(desk: Desk, call: Call, request: ImportPaymentsRequest) -> R
             }),
         }
     }
-    // What was paid earlier stopped late fee earlier.
+    // What was paid earlier stopped late fee earlier, also late fee that was paid meanwhile.
     late_fees::settle(&mut write, &open).await?;
+    for account in give_back_late_fees(&mut write, &open).await? {
+        settle_others(&mut write, account).await?;
+    }
     answer.amount = Some(wire::money(taken_sum));
     write.subject(format!("payments:{}", answer.accepted));
     if request.dry_run {
@@ -129,7 +132,7 @@ async fn lates(write: &Write, open: &[bill::Model], account: Uuid, day: NaiveDat
     if own.is_empty() {
         return Ok(Lates::new());
     }
-    let reckoned = late_fees::reckon(&**write, &own, day).await?;
+    let reckoned = late_fees::reckon(write, &own, day).await?;
     let late = reckoned.iter().map(|(id, found)| {
         let late = Late {
             due: found.due(),

@@ -1,6 +1,6 @@
 //! Taking and reversing payments.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use calendar::Instant;
 use chrono::Datelike;
@@ -46,7 +46,7 @@ pub async fn take(desk: Desk, call: Call, request: TakePaymentRequest) -> Result
     if amount <= Money::ZERO {
         return Err(Fault::from(Refusal::AmountNotPositive).field("amount"));
     }
-    let account = supply::account(&*write, &Scope::of(&call), wire::id_of("account_id", &request.account_id)?).await?;
+    let account = supply::account(&write, &Scope::of(&call), wire::id_of("account_id", &request.account_id)?).await?;
     supply::lock_accounts(&write, &[account.id]).await?;
     let taken = payment::Entity::find()
         .filter(payment::Column::Channel.eq(&request.channel))
@@ -57,7 +57,7 @@ pub async fn take(desk: Desk, call: Call, request: TakePaymentRequest) -> Result
         if first.account_id != account.id || first.amount != amount.fen() {
             return Err(Refusal::PaymentReferenceUnique.into());
         }
-        let shares = store::shares(&*write, first.id).await?;
+        let shares = store::shares(&write, first.id).await?;
         write.subject(first.id);
         return write
             .commit(TakePaymentResponse {
@@ -71,13 +71,13 @@ pub async fn take(desk: Desk, call: Call, request: TakePaymentRequest) -> Result
         .iter()
         .map(|id| wire::id_of::<Uuid>("bill_ids", id))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut open = late_fees::payable(&*write, &[account.id]).await?;
+    let mut open = late_fees::payable(&write, &[account.id]).await?;
     let mut late = late_fees::settle(&mut write, &open).await?;
     let mut services = vec![];
     for id in &named {
         match open.iter().find(|b| b.id == *id) {
             Some(bill) => services.push(bill.service()),
-            None if bills::by_ids(&*write, &[*id]).await?.iter().any(|b| b.account_id == account.id) => {
+            None if bills::by_ids(&write, &[*id]).await?.iter().any(|b| b.account_id == account.id) => {
                 return Err(Fault::from(Refusal::BillState).field("bill_ids"));
             }
             None => return Err(Fault::not_found("bill", id)),
@@ -86,7 +86,7 @@ pub async fn take(desk: Desk, call: Call, request: TakePaymentRequest) -> Result
     let service = match services.split_first() {
         Some((first, rest)) if rest.iter().all(|s| s == first) => *first,
         Some(_) => return Err(Fault::from(Refusal::NamedBillsMixed).field("bill_ids")),
-        None => supply::services(&*write, &[account.id]).await?.remove(&account.id).unwrap_or(Service::Gas),
+        None => supply::services(&write, &[account.id]).await?.remove(&account.id).unwrap_or(Service::Gas),
     };
     let entry = Entry {
         account: &account,
@@ -148,7 +148,7 @@ pub async fn enter(write: &mut Write, entry: Entry<'_>, open: &mut [bill::Model]
         version: 1,
         service: Some(entry.service.code().to_owned()),
     };
-    table::insert::<payment::Entity>(&**write, row.clone()).await?;
+    table::insert::<payment::Entity>(write, row.clone()).await?;
     let rows = pay(write, row.id, &shares, open, at).await?;
     for share in shares.iter().filter(|s| s.part == Part::LateFee) {
         late.entry(share.bill).and_modify(|l| l.due = l.due.saturating_sub(share.amount));
@@ -193,12 +193,12 @@ pub async fn tell_late_fees(write: &mut Write, moved: &[allocation::Model]) -> R
     }
     for id in ids {
         let mut late_fee = 0_i64;
-        for share in store::shares(&**write, id).await? {
+        for share in store::shares(write, id).await? {
             if share.part()? == Part::LateFee {
                 late_fee = late_fee.saturating_add(share.amount);
             }
         }
-        let row = store::one(&**write, &Scope::everything(), id).await?;
+        let row = store::one(write, &Scope::everything(), id).await?;
         write.event(
             row.account_id,
             &LateFeePaid {
@@ -213,6 +213,44 @@ pub async fn tell_late_fees(write: &mut Write, moved: &[allocation::Model]) -> R
     Ok(())
 }
 
+/// Gives back what was paid of late fees and never accrued, as a payment of an earlier day shows, the last payment first (价格法 art. 41): it becomes prepayment.
+/// Gives the accounts that hold some now.
+pub async fn give_back_late_fees(write: &mut Write, bills: &[bill::Model]) -> Result<BTreeSet<Uuid>, Fault> {
+    let reckoned = late_fees::reckon(write, bills, write.now().date()).await?;
+    let (mut accounts, mut rows, mut postings) = (BTreeSet::new(), vec![], vec![]);
+    for bill in bills {
+        let Some(over) = reckoned.get(&bill.id).map(|found| found.over).filter(|over| *over > 0) else {
+            continue;
+        };
+        accounts.insert(bill.account_id);
+        let mut left = over;
+        for (payment, paid) in store::late_shares(write, bill.id).await? {
+            let back = paid.min(left);
+            if back > 0 {
+                left = left.saturating_sub(back);
+                store::free(write, payment, back).await?;
+                let share = Share {
+                    bill: bill.id,
+                    part: Part::LateFee,
+                    amount: -back,
+                };
+                rows.push(row(payment, bill, &share, write.now()));
+            }
+        }
+        let back = over.saturating_sub(left);
+        late_fees::pay(write, bill.id, -back).await?;
+        postings.push(
+            Posting::new("LATE_FEE_RETURN", bill.id, &bill.branch)
+                .line(Book::Revenue, LATE_FEE, None, back)
+                .line(Book::Prepayment, "", Some(bill.account_id), -back),
+        );
+    }
+    table::insert_all::<allocation::Entity>(write, rows.clone()).await?;
+    tell_late_fees(write, &rows).await?;
+    post(write, postings).await?;
+    Ok(accounts)
+}
+
 /// ReversePayment (9.5): the last share first.
 pub async fn reverse(desk: Desk, call: Call, request: ReversePaymentRequest) -> Result<ReversePaymentResponse, Fault> {
     let mut write = match desk.db.begin(&call, &request).await? {
@@ -221,13 +259,13 @@ pub async fn reverse(desk: Desk, call: Call, request: ReversePaymentRequest) -> 
     };
     let scope = Scope::of(&call);
     let id: Uuid = wire::id_of("payment_id", &request.payment_id)?;
-    let seen = store::one(&*write, &scope, id).await?;
+    let seen = store::one(&write, &scope, id).await?;
     supply::lock_accounts(&write, &[seen.account_id]).await?;
-    let row = store::one(&*write, &scope, id).await?;
+    let row = store::one(&write, &scope, id).await?;
     let state = step(row.state()?, Action::Reverse)?;
     rpc::check_etag(&request.etag, row.id, row.version)?;
     let mut shares = vec![];
-    for share in store::shares(&*write, id).await? {
+    for share in store::shares(&write, id).await? {
         shares.push(Share {
             bill: share.bill_id,
             part: share.part()?,
@@ -258,7 +296,7 @@ pub async fn reverse(desk: Desk, call: Call, request: ReversePaymentRequest) -> 
         version: row.version.saturating_add(1),
         ..row
     };
-    table::update::<payment::Entity>(&*write, reversed.clone()).await?;
+    table::update::<payment::Entity>(&write, reversed.clone()).await?;
     // The days since the payment count again on what it had paid (9.5).
     late_fees::settle(&mut write, &touched).await?;
     write.subject(id);
@@ -274,7 +312,7 @@ pub async fn reverse(desk: Desk, call: Call, request: ReversePaymentRequest) -> 
             reopened_bill_ids: touched.iter().filter(|b| b.paid < b.amount).map(|b| b.id.to_string()).collect(),
         },
     );
-    let shares = store::shares(&*write, id).await?;
+    let shares = store::shares(&write, id).await?;
     write
         .commit(ReversePaymentResponse {
             payment: Some(store::message(&reversed, &shares)?),
@@ -318,7 +356,7 @@ async fn pay(write: &Write, payment: Uuid, shares: &[Share], bills: &mut [bill::
     for bill in bills.iter_mut().filter(|b| principal(b)) {
         bills::set_paid(write, bill).await?;
     }
-    table::insert_all::<allocation::Entity>(&**write, rows.clone()).await?;
+    table::insert_all::<allocation::Entity>(write, rows.clone()).await?;
     Ok(rows)
 }
 
@@ -353,7 +391,7 @@ pub async fn use_prepayment(
 ) -> Result<(Vec<Posting>, Vec<allocation::Model>), Fault> {
     let mut postings: HashMap<Uuid, (String, i64, i64)> = HashMap::new();
     let mut rows = vec![];
-    for mut source in store::with_rest(&**write, accounts).await? {
+    for mut source in store::with_rest(write, accounts).await? {
         let own: Vec<bill::Model> = bills
             .iter()
             .filter(|b| b.account_id == source.account_id && b.service() == source.service())
@@ -380,7 +418,7 @@ pub async fn use_prepayment(
         }
         source.unallocated = rest;
         source.version = source.version.saturating_add(1);
-        table::update::<payment::Entity>(&**write, source).await?;
+        table::update::<payment::Entity>(write, source).await?;
     }
     let postings = postings.into_iter().map(|(account, (branch, principal, late))| {
         Posting::new("PREPAYMENT_USE", account, &branch)

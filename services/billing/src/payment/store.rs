@@ -2,10 +2,13 @@
 
 use calendar::Instant;
 use contracts::hearth::billing::v1 as proto;
-use database::{Scope, Scoped, find};
+use database::{Conn, Scope, Scoped, find};
 use money::Money;
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait},
+};
 use uuid::Uuid;
 
 use super::model::{Part, PaymentState};
@@ -76,7 +79,7 @@ pub fn part_code(part: Part) -> Option<String> {
 }
 
 /// A payment that the caller may see.
-pub async fn one(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<payment::Model, Fault> {
+pub async fn one(conn: &Conn, scope: &Scope, id: Uuid) -> Result<payment::Model, Fault> {
     find::<payment::Entity>(scope)
         .filter(payment::Column::Id.eq(id))
         .one(conn)
@@ -85,7 +88,7 @@ pub async fn one(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result
 }
 
 /// What a payment pays, in order.
-pub async fn shares(conn: &impl ConnectionTrait, payment: Uuid) -> Result<Vec<allocation::Model>, Fault> {
+pub async fn shares(conn: &Conn, payment: Uuid) -> Result<Vec<allocation::Model>, Fault> {
     Ok(allocation::Entity::find()
         .filter(allocation::Column::PaymentId.eq(payment))
         .order_by_asc(allocation::Column::Id)
@@ -94,7 +97,7 @@ pub async fn shares(conn: &impl ConnectionTrait, payment: Uuid) -> Result<Vec<al
 }
 
 /// Payments of accounts that still hold prepayment, the oldest first.
-pub async fn with_rest(conn: &impl ConnectionTrait, accounts: &[Uuid]) -> Result<Vec<payment::Model>, Fault> {
+pub async fn with_rest(conn: &Conn, accounts: &[Uuid]) -> Result<Vec<payment::Model>, Fault> {
     let select = payment::Entity::find()
         .filter(payment::Column::AccountId.is_in(accounts.iter().copied()))
         .filter(payment::Column::State.eq(PaymentState::Taken.code()))
@@ -102,13 +105,37 @@ pub async fn with_rest(conn: &impl ConnectionTrait, accounts: &[Uuid]) -> Result
     Ok(select.order_by_asc(payment::Column::Id).all(conn).await?)
 }
 
+/// Adds to what a payment still holds as prepayment.
+pub async fn free(conn: &Conn, payment: Uuid, amount: i64) -> Result<(), Fault> {
+    payment::Entity::update_many()
+        .col_expr(payment::Column::Unallocated, Expr::col(payment::Column::Unallocated).add(amount))
+        .col_expr(payment::Column::Version, Expr::col(payment::Column::Version).add(1_i64))
+        .filter(payment::Column::Id.eq(payment))
+        .exec(conn)
+        .await?;
+    Ok(())
+}
+
+/// What payments pay of a bill's late fee, the last payment first.
+pub async fn late_shares(conn: &Conn, bill: Uuid) -> Result<Vec<(Uuid, i64)>, Fault> {
+    let rows = allocation::Entity::find()
+        .filter(allocation::Column::BillId.eq(bill))
+        .filter(allocation::Column::Part.eq(Part::LateFee.code()))
+        .order_by_desc(allocation::Column::Id)
+        .all(conn)
+        .await?;
+    let mut sums: Vec<(Uuid, i64)> = vec![];
+    for row in rows {
+        match sums.iter_mut().find(|(payment, _)| *payment == row.payment_id) {
+            Some((_, sum)) => *sum = sum.saturating_add(row.amount),
+            None => sums.push((row.payment_id, row.amount)),
+        }
+    }
+    Ok(sums)
+}
+
 /// A page of payments without what they pay.
-pub async fn list(
-    conn: &impl ConnectionTrait,
-    scope: &Scope,
-    page: &Page,
-    request: &proto::ListPaymentsRequest,
-) -> Result<(Vec<proto::Payment>, String), Fault> {
+pub async fn list(conn: &Conn, scope: &Scope, page: &Page, request: &proto::ListPaymentsRequest) -> Result<(Vec<proto::Payment>, String), Fault> {
     let mut select = find::<payment::Entity>(scope).order_by_asc(payment::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(payment::Column::Id.gt(after));

@@ -6,7 +6,7 @@ use calendar::NaiveDate;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{reading::model::Method, refusal::Refusal, words::words};
+use crate::{adjustment::model::Limits, reading::model::Method, refusal::Refusal, words::words};
 
 words! {
     /// What a payment pays first within one bill (9.5).
@@ -55,6 +55,9 @@ pub struct Terms {
     /// Codes of [`Method`]s in their order; empty for that of the service (E2-04).
     #[serde(default)]
     pub estimation_order: Vec<String>,
+    /// Adjustments of volume; none for what the service holds (E11).
+    #[serde(default)]
+    pub adjustment: Option<Limits>,
 }
 
 impl Default for Terms {
@@ -72,6 +75,7 @@ impl Default for Terms {
             notice_days: 15,
             restore_hours: 24,
             estimation_order: vec![],
+            adjustment: None,
         }
     }
 }

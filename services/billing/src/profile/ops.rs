@@ -16,7 +16,7 @@ pub async fn publish(desk: Desk, call: Call, request: PublishProfileRequest) -> 
         Begun::Replay(answer) => return Ok(answer),
     };
     let from = wire::date_of(request.from_date.as_ref(), "from_date")?;
-    let terms = store::terms_of(request.terms.as_ref().unwrap_or(&contracts::hearth::billing::v1::ProfileTerms::default()));
+    let terms = store::terms_of(request.terms.as_ref().unwrap_or(&contracts::hearth::billing::v1::ProfileTerms::default()))?;
     terms.check().map_err(|r| Fault::from(r).field("terms.reminder_days"))?;
     // A bill follows the profile of its day of issue; what it was issued with does not change behind its back.
     let issued = bill::Entity::find()
@@ -37,7 +37,7 @@ pub async fn publish(desk: Desk, call: Call, request: PublishProfileRequest) -> 
         published_by: call.subject().to_owned(),
         created_at: write.now().micros(),
     };
-    table::insert::<profile::Entity>(&*write, row.clone()).await?;
+    table::insert::<profile::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
     write
         .commit(PublishProfileResponse {

@@ -2,13 +2,20 @@
 
 use std::sync::Arc;
 
-use contracts::hearth::billing::v1 as proto;
-use database::{Scope, Scoped, find};
+use contracts::hearth::{billing::v1 as proto, r#type::v1::Decimal};
+use database::{Conn, Scope, Scoped, find};
+use money::{Money, Volume};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::model::{AllocationOrder, Book, Dated, Disputed, Terms};
-use crate::{ledger::store::instant, reading::model::Method, table};
+use crate::{
+    adjustment::model::{Level, Limits},
+    ledger::store::instant,
+    meter::store::metres,
+    reading::model::Method,
+    table,
+};
 
 table!(profile, "profile", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
@@ -26,7 +33,7 @@ impl Scoped for profile::Entity {
 }
 
 /// All profiles. A city has few.
-pub async fn book(conn: &impl ConnectionTrait) -> Result<Book, Fault> {
+pub async fn book(conn: &Conn) -> Result<Book, Fault> {
     let mut all = vec![];
     for row in profile::Entity::find().all(conn).await? {
         all.push(Dated {
@@ -40,7 +47,7 @@ pub async fn book(conn: &impl ConnectionTrait) -> Result<Book, Fault> {
 }
 
 /// A page of profiles.
-pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, branch: &str) -> Result<(Vec<proto::Profile>, String), Fault> {
+pub async fn list(conn: &Conn, scope: &Scope, page: &Page, branch: &str) -> Result<(Vec<proto::Profile>, String), Fault> {
     let mut select = find::<profile::Entity>(scope).order_by_asc(profile::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(profile::Column::Id.gt(after));
@@ -91,12 +98,56 @@ fn terms_message(terms: &Terms) -> proto::ProfileTerms {
         notice_days: terms.notice_days,
         restore_hours: terms.restore_hours,
         estimation_order: terms.estimation_order().into_iter().map(Method::number).collect(),
+        adjustment: terms.adjustment.as_ref().map(limits_message),
     }
 }
 
+fn limits_message(limits: &Limits) -> proto::AdjustmentTerms {
+    let small = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+    proto::AdjustmentTerms {
+        levels: limits
+            .levels
+            .iter()
+            .map(|level| proto::AdjustmentLevel {
+                up_to_volume: level.up_to_volume.map(metres),
+                up_to_amount: level.up_to_amount.map(|fen| wire::money(Money::from_fen(fen))),
+                roles: level.roles.clone(),
+            })
+            .collect(),
+        lookback_months: small(limits.lookback_months),
+        theft_days: small(limits.theft_days),
+        theft_hours: limits.theft_hours.map(metres),
+    }
+}
+
+fn limits_of(message: &proto::AdjustmentTerms) -> Result<Limits, Fault> {
+    let litres = |value: Option<&Decimal>, field| value.map(|v| wire::decimal_of::<Volume>(Some(v), field)).transpose();
+    let mut levels = vec![];
+    for level in &message.levels {
+        let amount = level
+            .up_to_amount
+            .as_ref()
+            .map(|a| wire::money_of(Some(a), "terms.adjustment.levels"))
+            .transpose()?;
+        levels.push(Level {
+            up_to_volume: litres(level.up_to_volume.as_ref(), "terms.adjustment.levels")?.map(Volume::litres),
+            up_to_amount: amount.map(Money::fen),
+            roles: level.roles.clone(),
+        });
+    }
+    let limits = Limits {
+        levels,
+        lookback_months: message.lookback_months.unsigned_abs(),
+        theft_days: message.theft_days.unsigned_abs(),
+        theft_hours: litres(message.theft_hours.as_ref(), "terms.adjustment.theft_hours")?.map(Volume::litres),
+    };
+    limits.check().map_err(|r| Fault::from(r).field("terms.adjustment.levels"))?;
+    Ok(limits)
+}
+
 /// The terms of a request.
-pub fn terms_of(message: &proto::ProfileTerms) -> Terms {
-    Terms {
+pub fn terms_of(message: &proto::ProfileTerms) -> Result<Terms, Fault> {
+    Ok(Terms {
         due_days: message.due_days,
         late_fee_millionths: message.late_fee_millionths,
         late_fee_cap_percent: message.late_fee_cap_percent,
@@ -116,5 +167,6 @@ pub fn terms_of(message: &proto::ProfileTerms) -> Terms {
             .filter_map(|n| Method::of_number(*n))
             .map(|m| m.code().to_owned())
             .collect(),
-    }
+        adjustment: message.adjustment.as_ref().map(limits_of).transpose()?,
+    })
 }

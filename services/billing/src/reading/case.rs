@@ -105,7 +105,7 @@ pub async fn keep(write: &Write, agreements: HashSet<Uuid>) -> Result<(), Fault>
         row.open_exceptions = count;
         row.closed_at = (state == CaseState::Closed).then(|| now.micros());
         row.version = row.version.saturating_add(1);
-        table::update::<case::Entity>(&**write, row).await?;
+        table::update::<case::Entity>(write, row).await?;
     }
     let ids: Vec<Uuid> = open.keys().copied().collect();
     join_them(write, &ids).await
@@ -195,7 +195,7 @@ pub async fn assign(desk: Desk, call: Call, request: AssignCaseRequest) -> Resul
     }
     row.owner.clone_from(&request.owner);
     row.version = row.version.saturating_add(1);
-    table::update::<case::Entity>(&*write, row.clone()).await?;
+    table::update::<case::Entity>(&write, row.clone()).await?;
     let mut write = write;
     write.subject(id);
     write.commit(AssignCaseResponse { case: Some(message(&row)?) }).await

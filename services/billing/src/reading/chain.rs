@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use calendar::{Instant, NaiveDate};
 use contracts::hearth::billing::v1::AbnormalUsageDetected;
-use database::Write;
+use database::{Conn, Write};
 use rpc::{Fault, wire};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 use super::{
@@ -65,7 +65,7 @@ pub struct Settled {
 
 impl Chains {
     /// Loads the chains of meters that the caller has locked. Nothing before `floor` is judged anew.
-    pub async fn load(conn: &impl ConnectionTrait, rules: &Rules, found: Vec<meter::Model>, floor: NaiveDate) -> Result<Self, Fault> {
+    pub async fn load(conn: &Conn, rules: &Rules, found: Vec<meter::Model>, floor: NaiveDate) -> Result<Self, Fault> {
         let classes = found.iter().map(meter::Model::metered).collect::<Result<Vec<_>, _>>()?;
         let window = rules.window(classes.iter().map(|m| m.class));
         let cutoff = floor.checked_sub_signed(window).unwrap_or(NaiveDate::MIN);
@@ -184,7 +184,7 @@ impl Chains {
     async fn exceptions(&self, write: &Write) -> Result<HashMap<Uuid, exception::Model>, Fault> {
         let links = self.links.values().flat_map(BTreeMap::values);
         let ids: HashSet<Uuid> = links.filter_map(|l| l.row.exception_id).collect();
-        let rows = store::exceptions_by_id(&**write, ids).await?;
+        let rows = store::exceptions_by_id(write, ids).await?;
         Ok(rows.into_iter().map(|e| (e.id, e)).collect())
     }
 
@@ -201,16 +201,16 @@ impl Chains {
             .map(|r| (r.installation_id, r.read_date))
             .collect();
         settled.readings = rows.iter().map(|r| (r.id, r.clone())).collect();
-        store::save(&**write, rows).await?;
+        store::save(write, rows).await?;
         let changed: Vec<exception::Model> = changes.changed.iter().filter_map(|id| open.remove(id)).collect();
-        store::save_exceptions(&**write, changed.clone()).await?;
+        store::save_exceptions(write, changed.clone()).await?;
         let mut opened: Vec<exception::Model> = changes.opened.iter().filter_map(|id| open.remove(id)).collect();
         opened.extend(scale::findings(write, &arrived).await?);
-        store::save_exceptions(&**write, opened.clone()).await?;
+        store::save_exceptions(write, opened.clone()).await?;
         tell(write, &opened).await?;
         let found = found(write, &arrived).await?;
         let installs: HashSet<Uuid> = arrived.iter().map(|(id, _)| *id).collect();
-        routes::mark_read(&**write, &installs.into_iter().collect::<Vec<_>>()).await?;
+        routes::mark_read(write, &installs.into_iter().collect::<Vec<_>>()).await?;
         let touched = changed.iter().chain(&opened).chain(&found).map(|e| e.agreement_id);
         case::keep(write, touched.collect()).await?;
         settled.exceptions = changed.into_iter().chain(opened).collect();
@@ -220,7 +220,7 @@ impl Chains {
 
 /// Files new findings: the rows, the cases that they belong to and the events.
 pub async fn open(write: &mut Write, found: Vec<exception::Model>) -> Result<(), Fault> {
-    store::save_exceptions(&**write, found.clone()).await?;
+    store::save_exceptions(write, found.clone()).await?;
     announce(write, &found).await
 }
 
@@ -291,7 +291,7 @@ async fn found(write: &Write, arrived: &[(Uuid, NaiveDate)]) -> Result<Vec<excep
         row.decided_at = Some(write.now().micros());
         resolved.push(row);
     }
-    store::save_exceptions(&**write, resolved.clone()).await?;
+    store::save_exceptions(write, resolved.clone()).await?;
     Ok(resolved)
 }
 
@@ -588,7 +588,7 @@ pub async fn file_final(
     value: i64,
     raw: &str,
 ) -> Result<(), Fault> {
-    let mut chains = Chains::load(&**write, &desk.thresholds, vec![meter.clone()], at.date()).await?;
+    let mut chains = Chains::load(write, &desk.thresholds, vec![meter.clone()], at.date()).await?;
     if let Some(same) = chains.at(install.id, at.micros()).find(|l| standing(&l.row, None) == Standing::True) {
         return if same.row.value == value {
             Ok(())

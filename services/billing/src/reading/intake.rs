@@ -36,12 +36,12 @@ pub async fn record(desk: Desk, call: Call, request: RecordReadingRequest) -> Re
     if source == Source::Photo && request.photo_file.is_empty() {
         return Err(Fault::from(Refusal::PhotoMissing).field("photo_file"));
     }
-    let meter = meters::lock(&*write, &Scope::of(&call), &[&request.meter_no])
+    let meter = meters::lock(&write, &Scope::of(&call), &[&request.meter_no])
         .await?
         .pop()
         .ok_or_else(|| Fault::not_found("meter", &request.meter_no))?;
     let value = index(rules, &meter, &request.index)?.map_err(|r| Fault::from(r).field("index"))?;
-    let mut chains = Chains::load(&*write, rules, vec![meter.clone()], at.date()).await?;
+    let mut chains = Chains::load(&write, rules, vec![meter.clone()], at.date()).await?;
     let install = chains.installation(meter.id, at.date()).cloned().ok_or(Refusal::MeterNotInstalled)?;
     let id = match meet(&mut chains, rules, install.id, at, value, source)? {
         Meeting::Repeat(id) => id,
@@ -90,7 +90,7 @@ pub async fn import(desk: Desk, call: Call, request: ImportReadingsRequest) -> R
     };
     let numbers: HashSet<&str> = request.rows.iter().map(|r| r.meter_no.as_str()).collect();
     let numbers: Vec<&str> = numbers.into_iter().collect();
-    let found = meters::lock(&*write, &Scope::of(&call), &numbers).await?;
+    let found = meters::lock(&write, &Scope::of(&call), &numbers).await?;
     let by_number: HashMap<String, meter::Model> = found.iter().map(|m| (m.meter_no.clone(), m.clone())).collect();
     let mut good = vec![];
     for row in &request.rows {
@@ -100,7 +100,7 @@ pub async fn import(desk: Desk, call: Call, request: ImportReadingsRequest) -> R
         }
     }
     if let Some(floor) = good.iter().map(|(_, parsed)| parsed.at.date()).min() {
-        let mut chains = Chains::load(&*write, rules, found, floor).await?;
+        let mut chains = Chains::load(&write, rules, found, floor).await?;
         let mut added = vec![];
         for (row, Parsed { meter, source, at, value }) in good {
             let Some(install) = chains.installation(meter.id, at.date()).cloned() else {

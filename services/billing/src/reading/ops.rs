@@ -39,7 +39,7 @@ pub async fn release(desk: Desk, call: Call, request: ReleaseExceptionsRequest) 
         write.subject(row.id);
     }
     if let Some(floor) = floor {
-        let mut chains = Chains::load(&*write, &desk.thresholds, case.meters, floor).await?;
+        let mut chains = Chains::load(&write, &desk.thresholds, case.meters, floor).await?;
         for row in case.readings.iter().filter(|r| r.state == ReadingState::Held.code()) {
             if let Some(link) = chains.link(row.id) {
                 link.edit().state = ReadingState::Accepted.code().to_owned();
@@ -127,9 +127,9 @@ impl Case {
         }
         // Meters first, as everywhere: then the rows as they are now.
         let numbers: Vec<&str> = seen.iter().map(|e| e.meter_no.as_str()).collect();
-        let meters = meters::lock(&**write, &Scope::everything(), &numbers).await?;
+        let meters = meters::lock(write, &Scope::everything(), &numbers).await?;
         let exceptions = select().lock_exclusive().all(&**write).await?;
-        let readings = store::of_exceptions(&**write, ids).await?;
+        let readings = store::of_exceptions(write, ids).await?;
         let by = call.subject().to_owned();
         if readings.iter().any(|r| r.recorded_by == by) {
             return Err(Refusal::OwnException.into());
@@ -159,7 +159,7 @@ impl Case {
             })
         });
         let decided = decided.collect::<Result<Vec<_>, _>>()?;
-        store::save_exceptions(&**write, decided.clone()).await?;
+        store::save_exceptions(write, decided.clone()).await?;
         case::keep(write, decided.iter().map(|e| e.agreement_id).collect()).await?;
         Ok(decided)
     }
@@ -180,7 +180,7 @@ async fn discard(
     let Some(floor) = case.readings.iter().map(|r| r.read_date).min() else {
         return Ok(vec![]);
     };
-    let mut chains = Chains::load(&**write, &desk.thresholds, case.meters.clone(), floor).await?;
+    let mut chains = Chains::load(write, &desk.thresholds, case.meters.clone(), floor).await?;
     let held: Vec<&reading::Model> = case.readings.iter().filter(|r| r.state == ReadingState::Held.code()).collect();
     let mut ids: Vec<Uuid> = held.iter().map(|r| r.id).collect();
     for id in &ids {

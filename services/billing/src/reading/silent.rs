@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use calendar::{Instant, NaiveDate};
-use database::Write;
+use database::{Conn, Write};
 use rpc::{Call, Fault};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement};
 use uuid::Uuid;
@@ -82,11 +82,11 @@ async fn findings(write: &Write, silent: Vec<Uuid>, today: NaiveDate) -> Result<
             .await?;
         found.extend(rows.iter().map(|i| exception::Model::found(i, &[Code::Silent], today, write.now())));
     }
-    store::not_open(&**write, found).await
+    store::not_open(write, found).await
 }
 
 /// Installed meters that report by themselves, with their readings of the last year; those that are on the list already are left out.
-async fn reported(conn: &impl ConnectionTrait, now: Instant) -> Result<Vec<Reported>, Fault> {
+async fn reported(conn: &Conn, now: Instant) -> Result<Vec<Reported>, Fault> {
     let sql = "SELECT i.id, count(*) AS readings, min(r.read_at) AS first, max(r.read_at) AS last \
                FROM installation i JOIN reading r ON r.installation_id = i.id AND r.read_at > $1 AND r.source = 'remote' \
                WHERE i.end_date IS NULL AND NOT i.awaits_opening AND NOT EXISTS (SELECT 1 FROM reading_exception e \

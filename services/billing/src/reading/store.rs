@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use calendar::{Instant, NaiveDate};
 use contracts::hearth::billing::v1 as proto;
-use database::{Scope, Scoped, find};
+use database::{Conn, Scope, Scoped, find};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict};
 use uuid::Uuid;
 
 use super::model::{Code, ExceptionState, Method, ReadingState, Source, codes_of, join};
@@ -126,7 +126,7 @@ impl exception::Model {
 const BINDS: usize = 30_000;
 
 /// Writes rows in sets: new ones whole, of those that are there the columns that may change.
-async fn put<E>(conn: &impl ConnectionTrait, rows: Vec<E::Model>, key: E::Column, changing: &[E::Column]) -> Result<(), Fault>
+async fn put<E>(conn: &Conn, rows: Vec<E::Model>, key: E::Column, changing: &[E::Column]) -> Result<(), Fault>
 where
     E: EntityTrait,
     E::Model: IntoActiveModel<E::ActiveModel>,
@@ -144,7 +144,7 @@ where
 }
 
 /// Writes readings, new ones and what changed about others. What was read stays as it is.
-pub async fn save(conn: &impl ConnectionTrait, rows: Vec<reading::Model>) -> Result<(), Fault> {
+pub async fn save(conn: &Conn, rows: Vec<reading::Model>) -> Result<(), Fault> {
     use reading::Column as C;
     let changing = [
         C::State,
@@ -161,7 +161,7 @@ pub async fn save(conn: &impl ConnectionTrait, rows: Vec<reading::Model>) -> Res
 }
 
 /// Writes exceptions, new ones and what changed about others.
-pub async fn save_exceptions(conn: &impl ConnectionTrait, rows: Vec<exception::Model>) -> Result<(), Fault> {
+pub async fn save_exceptions(conn: &Conn, rows: Vec<exception::Model>) -> Result<(), Fault> {
     use exception::Column as C;
     let changing = [
         C::Codes,
@@ -178,7 +178,7 @@ pub async fn save_exceptions(conn: &impl ConnectionTrait, rows: Vec<exception::M
 }
 
 /// Exceptions by their ids.
-pub async fn exceptions_by_id(conn: &impl ConnectionTrait, ids: HashSet<Uuid>) -> Result<Vec<exception::Model>, Fault> {
+pub async fn exceptions_by_id(conn: &Conn, ids: HashSet<Uuid>) -> Result<Vec<exception::Model>, Fault> {
     if ids.is_empty() {
         return Ok(vec![]);
     }
@@ -186,7 +186,7 @@ pub async fn exceptions_by_id(conn: &impl ConnectionTrait, ids: HashSet<Uuid>) -
 }
 
 /// Leaves out findings that are open at their installation already.
-pub async fn not_open(conn: &impl ConnectionTrait, found: Vec<exception::Model>) -> Result<Vec<exception::Model>, Fault> {
+pub async fn not_open(conn: &Conn, found: Vec<exception::Model>) -> Result<Vec<exception::Model>, Fault> {
     if found.is_empty() {
         return Ok(found);
     }
@@ -200,18 +200,13 @@ pub async fn not_open(conn: &impl ConnectionTrait, found: Vec<exception::Model>)
 }
 
 /// Readings of exceptions, in the order of time.
-pub async fn of_exceptions(conn: &impl ConnectionTrait, ids: &[Uuid]) -> Result<Vec<reading::Model>, Fault> {
+pub async fn of_exceptions(conn: &Conn, ids: &[Uuid]) -> Result<Vec<reading::Model>, Fault> {
     let select = reading::Entity::find().filter(reading::Column::ExceptionId.is_in(ids.iter().copied()));
     Ok(select.order_by_asc(reading::Column::ReadAt).order_by_asc(reading::Column::Id).all(conn).await?)
 }
 
 /// A page of readings.
-pub async fn list(
-    conn: &impl ConnectionTrait,
-    scope: &Scope,
-    page: &Page,
-    request: &proto::ListReadingsRequest,
-) -> Result<(Vec<proto::Reading>, String), Fault> {
+pub async fn list(conn: &Conn, scope: &Scope, page: &Page, request: &proto::ListReadingsRequest) -> Result<(Vec<proto::Reading>, String), Fault> {
     let mut select = find::<reading::Entity>(scope).order_by_asc(reading::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(reading::Column::Id.gt(after));
@@ -240,7 +235,7 @@ pub async fn list(
 
 /// A page of exceptions with their readings.
 pub async fn exceptions(
-    conn: &impl ConnectionTrait,
+    conn: &Conn,
     scope: &Scope,
     page: &Page,
     request: &proto::ListExceptionsRequest,

@@ -7,7 +7,7 @@ use contracts::hearth::{
     billing::v1::{GetReadingFiguresRequest, GetReadingFiguresResponse, ReadingFigures},
     r#type::v1::Decimal,
 };
-use database::{Scope, find};
+use database::{Conn, Scope, find};
 use rpc::{Call, Fault, wire};
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder, Statement};
 use uuid::Uuid;
@@ -63,7 +63,7 @@ fn share(part: i64, whole: i64) -> Option<Decimal> {
 }
 
 /// Tasks due, read in place, and those whose reading turned out wrong.
-async fn visits(conn: &impl ConnectionTrait, branch: &str, period: Period, counted: &mut HashMap<Uuid, Counted>) -> Result<(), Fault> {
+async fn visits(conn: &Conn, branch: &str, period: Period, counted: &mut HashMap<Uuid, Counted>) -> Result<(), Fault> {
     let sql = "SELECT t.book_id, count(*) AS due, CAST(sum(CASE WHEN t.state = 'READ' THEN 1 ELSE 0 END) AS bigint) AS read, \
                CAST(sum(CASE WHEN t.state = 'READ' AND EXISTS (SELECT 1 FROM reading r WHERE r.installation_id = t.installation_id \
                AND r.read_date >= t.from_date AND r.read_date <= t.until_date AND r.source NOT IN ('estimate', 'adjusted', 'opening') \
@@ -82,7 +82,7 @@ async fn visits(conn: &impl ConnectionTrait, branch: &str, period: Period, count
 }
 
 /// What was issued for the month to the agreements of the books, and what of it was paid by the day on which it was due.
-async fn money(conn: &impl ConnectionTrait, branch: &str, period: Period, counted: &mut HashMap<Uuid, Counted>) -> Result<(), Fault> {
+async fn money(conn: &Conn, branch: &str, period: Period, counted: &mut HashMap<Uuid, Counted>) -> Result<(), Fault> {
     let bills = "FROM bill b JOIN (SELECT DISTINCT book_id, agreement_id FROM reading_task WHERE branch = $1 AND due_date >= $2 AND due_date <= $3) t \
                  ON t.agreement_id = b.agreement_id";
     let of_month = "b.kind = 'REGULAR' AND b.state <> 'REVERSED' AND b.year = $4 AND b.month = $5";

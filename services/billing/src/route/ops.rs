@@ -35,7 +35,7 @@ pub async fn open(desk: Desk, call: Call, request: OpenBookRequest) -> Result<Op
         version: 1,
         created_at: write.now().micros(),
     };
-    table::insert::<book::Entity>(&*write, row.clone()).await?;
+    table::insert::<book::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
     write
         .commit(OpenBookResponse {
@@ -50,15 +50,15 @@ pub async fn change(desk: Desk, call: Call, request: ChangeBookRequest) -> Resul
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let mut row = store::locked(&*write, &Scope::of(&call), wire::id_of("book_id", &request.book_id)?).await?;
+    let mut row = store::locked(&write, &Scope::of(&call), wire::id_of("book_id", &request.book_id)?).await?;
     rpc::check_etag(&request.etag, row.id, row.version)?;
     check_day(row.cycle()?, request.read_day.unsigned_abs()).map_err(|r| Fault::from(r).field("read_day"))?;
     row.reader.clone_from(&request.reader);
     row.read_day = request.read_day;
     row.version = row.version.saturating_add(1);
-    table::update::<book::Entity>(&*write, row.clone()).await?;
-    store::hand_over(&*write, &row).await?;
-    let meters = store::count(&*write, row.id).await?;
+    table::update::<book::Entity>(&write, row.clone()).await?;
+    store::hand_over(&write, &row).await?;
+    let meters = store::count(&write, row.id).await?;
     write.subject(row.id);
     write
         .commit(ChangeBookResponse {
@@ -74,7 +74,7 @@ pub async fn put(desk: Desk, call: Call, request: PutIntoBookRequest) -> Result<
         Begun::Replay(answer) => return Ok(answer),
     };
     let scope = Scope::of(&call);
-    let book = store::locked(&*write, &scope, wire::id_of("book_id", &request.book_id)?).await?;
+    let book = store::locked(&write, &scope, wire::id_of("book_id", &request.book_id)?).await?;
     let installed = find::<installation::Entity>(&scope)
         .filter(installation::Column::MeterNo.is_in(&request.meter_nos))
         .filter(installation::Column::Branch.eq(&book.branch))
@@ -97,8 +97,8 @@ pub async fn put(desk: Desk, call: Call, request: PutIntoBookRequest) -> Result<
             walk_order,
         });
     }
-    store::put(&*write, rows).await?;
-    let meters = store::count(&*write, book.id).await?;
+    store::put(&write, rows).await?;
+    let meters = store::count(&write, book.id).await?;
     write.subject(book.id);
     write
         .commit(PutIntoBookResponse {
@@ -124,7 +124,7 @@ pub async fn plan(desk: Desk, call: Call, request: PlanTasksRequest) -> Result<P
         .lock_exclusive()
         .all(&*write)
         .await?;
-    let entries = store::entries(&*write, &books.iter().map(|b| b.id).collect::<Vec<_>>()).await?;
+    let entries = store::entries(&write, &books.iter().map(|b| b.id).collect::<Vec<_>>()).await?;
     let mut tasks = vec![];
     for book in &books {
         let day = book.read_day.unsigned_abs();
@@ -158,8 +158,8 @@ pub async fn plan(desk: Desk, call: Call, request: PlanTasksRequest) -> Result<P
     }
     let installs: Vec<Uuid> = tasks.iter().map(|t| t.installation_id).collect();
     let all = i32::try_from(tasks.len()).unwrap_or(i32::MAX);
-    let planned = i32::try_from(store::plan(&*write, tasks).await?).unwrap_or(i32::MAX);
-    store::mark_read(&*write, &installs).await?;
+    let planned = i32::try_from(store::plan(&write, tasks).await?).unwrap_or(i32::MAX);
+    store::mark_read(&write, &installs).await?;
     write.subject(format!("tasks:{}-{:02}", request.year, request.month));
     write
         .commit(PlanTasksResponse {
@@ -190,7 +190,7 @@ pub async fn visit(desk: Desk, call: Call, request: ReportVisitRequest) -> Resul
     row.state = visited(row.state()?, outcome)?.code().to_owned();
     row.attempts = row.attempts.saturating_add(1);
     row.version = row.version.saturating_add(1);
-    table::update::<task::Entity>(&*write, row.clone()).await?;
+    table::update::<task::Entity>(&write, row.clone()).await?;
     write.subject(id);
     write
         .commit(ReportVisitResponse {

@@ -2,7 +2,7 @@
 
 use calendar::NaiveDate;
 use contracts::hearth::billing::v1 as proto;
-use database::{Scope, Scoped, find};
+use database::{Conn, Scope, Scoped, find};
 use rpc::{Fault, page::Page, wire};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
@@ -92,13 +92,13 @@ pub fn uncovered(scope: &Scope, branch: &str) -> Select<installation::Entity> {
 }
 
 /// A book that the caller may see, locked.
-pub async fn locked(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<book::Model, Fault> {
+pub async fn locked(conn: &Conn, scope: &Scope, id: Uuid) -> Result<book::Model, Fault> {
     let select = find::<book::Entity>(scope).filter(book::Column::Id.eq(id)).lock_exclusive();
     select.one(conn).await?.ok_or_else(|| Fault::not_found("reading book", id))
 }
 
 /// Meters of books.
-pub async fn entries(conn: &impl ConnectionTrait, books: &[Uuid]) -> Result<Vec<(entry::Model, installation::Model)>, Fault> {
+pub async fn entries(conn: &Conn, books: &[Uuid]) -> Result<Vec<(entry::Model, installation::Model)>, Fault> {
     let rows = entry::Entity::find()
         .filter(entry::Column::BookId.is_in(books.iter().copied()))
         .order_by_asc(entry::Column::WalkOrder)
@@ -116,7 +116,7 @@ pub async fn entries(conn: &impl ConnectionTrait, books: &[Uuid]) -> Result<Vec<
 }
 
 /// Puts meters into a book; those of another one move.
-pub async fn put(conn: &impl ConnectionTrait, rows: Vec<entry::Model>) -> Result<(), Fault> {
+pub async fn put(conn: &Conn, rows: Vec<entry::Model>) -> Result<(), Fault> {
     let rows = rows.into_iter().map(|row| row.into_active_model().reset_all());
     let moves = OnConflict::column(entry::Column::InstallationId)
         .update_columns([entry::Column::BookId, entry::Column::WalkOrder])
@@ -126,7 +126,7 @@ pub async fn put(conn: &impl ConnectionTrait, rows: Vec<entry::Model>) -> Result
 }
 
 /// Files tasks that are not there yet and gives their number.
-pub async fn plan(conn: &impl ConnectionTrait, rows: Vec<task::Model>) -> Result<u64, Fault> {
+pub async fn plan(conn: &Conn, rows: Vec<task::Model>) -> Result<u64, Fault> {
     let mut planned = 0_u64;
     for some in rows.chunks(1900) {
         let set = some.iter().cloned().map(|row| row.into_active_model().reset_all());
@@ -140,7 +140,7 @@ pub async fn plan(conn: &impl ConnectionTrait, rows: Vec<task::Model>) -> Result
 }
 
 /// Ends the tasks of meters that somebody has read within the cycle.
-pub async fn mark_read(conn: &impl ConnectionTrait, installations: &[Uuid]) -> Result<(), Fault> {
+pub async fn mark_read(conn: &Conn, installations: &[Uuid]) -> Result<(), Fault> {
     for some in installations.chunks(10_000) {
         let places: Vec<String> = (1..).take(some.len()).map(|n| format!("${n}")).collect();
         let sql = format!(
@@ -157,7 +157,7 @@ pub async fn mark_read(conn: &impl ConnectionTrait, installations: &[Uuid]) -> R
 }
 
 /// The meter is gone: its place in the walk is free, or goes to the one that came in its stead, and what was to be read later is dropped.
-pub async fn follow(conn: &impl ConnectionTrait, gone: Uuid, end: NaiveDate, instead: Option<Uuid>) -> Result<(), Fault> {
+pub async fn follow(conn: &Conn, gone: Uuid, end: NaiveDate, instead: Option<Uuid>) -> Result<(), Fault> {
     let known = entry::Entity::find_by_id(gone).one(conn).await?;
     entry::Entity::delete_many().filter(entry::Column::InstallationId.eq(gone)).exec(conn).await?;
     if let Some((row, installation_id)) = known.zip(instead) {
@@ -174,7 +174,7 @@ pub async fn follow(conn: &impl ConnectionTrait, gone: Uuid, end: NaiveDate, ins
 }
 
 /// The tasks of a book that are not done go to its reader.
-pub async fn hand_over(conn: &impl ConnectionTrait, book: &book::Model) -> Result<(), Fault> {
+pub async fn hand_over(conn: &Conn, book: &book::Model) -> Result<(), Fault> {
     task::Entity::update_many()
         .col_expr(task::Column::Reader, book.reader.as_str().into())
         .filter(task::Column::BookId.eq(book.id))
@@ -185,7 +185,7 @@ pub async fn hand_over(conn: &impl ConnectionTrait, book: &book::Model) -> Resul
 }
 
 /// A page of books.
-pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, branch: &str) -> Result<(Vec<proto::ReadingBook>, String), Fault> {
+pub async fn list(conn: &Conn, scope: &Scope, page: &Page, branch: &str) -> Result<(Vec<proto::ReadingBook>, String), Fault> {
     let mut select = find::<book::Entity>(scope).order_by_asc(book::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(book::Column::Id.gt(after));
@@ -199,7 +199,7 @@ pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, branc
     Ok((rows.iter().map(message).collect::<Result<_, _>>()?, next))
 }
 
-async fn counts(conn: &impl ConnectionTrait, books: &[Uuid]) -> Result<Vec<(Uuid, i64)>, Fault> {
+async fn counts(conn: &Conn, books: &[Uuid]) -> Result<Vec<(Uuid, i64)>, Fault> {
     let select = entry::Entity::find()
         .select_only()
         .column(entry::Column::BookId)
@@ -210,13 +210,13 @@ async fn counts(conn: &impl ConnectionTrait, books: &[Uuid]) -> Result<Vec<(Uuid
 }
 
 /// Meters in a book.
-pub async fn count(conn: &impl ConnectionTrait, book: Uuid) -> Result<i64, Fault> {
+pub async fn count(conn: &Conn, book: Uuid) -> Result<i64, Fault> {
     let count = entry::Entity::find().filter(entry::Column::BookId.eq(book)).count(conn).await?;
     Ok(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
 /// A page of installations in no book.
-pub async fn list_uncovered(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, branch: &str) -> Result<(Vec<proto::Installation>, String), Fault> {
+pub async fn list_uncovered(conn: &Conn, scope: &Scope, page: &Page, branch: &str) -> Result<(Vec<proto::Installation>, String), Fault> {
     let mut select = uncovered(scope, branch).order_by_asc(installation::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(installation::Column::Id.gt(after));
@@ -226,12 +226,7 @@ pub async fn list_uncovered(conn: &impl ConnectionTrait, scope: &Scope, page: &P
 }
 
 /// A page of tasks.
-pub async fn tasks(
-    conn: &impl ConnectionTrait,
-    scope: &Scope,
-    page: &Page,
-    request: &proto::ListTasksRequest,
-) -> Result<(Vec<proto::ReadingTask>, String), Fault> {
+pub async fn tasks(conn: &Conn, scope: &Scope, page: &Page, request: &proto::ListTasksRequest) -> Result<(Vec<proto::ReadingTask>, String), Fault> {
     let mut all = Condition::all();
     if let Some(after) = page.after {
         all = all.add(task::Column::Id.gt(after));

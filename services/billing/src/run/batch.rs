@@ -41,7 +41,7 @@ impl Work for BillRun {
         let Some(run) = locked(&write, id).await? else {
             return Err(Fault::not_found("bill run", id));
         };
-        let chunk = store::next(&*write, &run, CHUNK).await?;
+        let chunk = store::next(&write, &run, CHUNK).await?;
         if run.state == RunState::Done.code() || chunk.is_empty() {
             return finish(write, run).await;
         }
@@ -76,7 +76,7 @@ pub async fn finish(mut write: Write, mut run: run::Model) -> Result<Step, Fault
         run.state = RunState::Done.code().to_owned();
         run.finished_at = Some(write.now().micros());
         run.expected = run.done();
-        table::update::<run::Entity>(&*write, run.clone()).await?;
+        table::update::<run::Entity>(&write, run.clone()).await?;
         write.subject(run.id);
         write.close().await?;
     }
@@ -119,8 +119,8 @@ impl BillRun {
                     made.item(&run, &row, Outcome::Parked, fault.reason());
                     run.parked = run.parked.saturating_add(1);
                     run.reached = Some(agreement);
-                    table::insert_all::<item::Entity>(&*write, made.items).await?;
-                    table::update::<run::Entity>(&*write, run.clone()).await?;
+                    table::insert_all::<item::Entity>(&write, made.items).await?;
+                    table::update::<run::Entity>(&write, run.clone()).await?;
                     write.subject(id);
                     write.close().await?;
                     run
@@ -136,7 +136,7 @@ impl BillRun {
         let period = run.period()?;
         let accounts: Vec<Uuid> = chunk.iter().map(|s| s.account_id).collect::<HashSet<_>>().into_iter().collect();
         supplies::lock_accounts(&write, &accounts).await?;
-        let mut loaded = Loaded::of(&*write, &chunk, period, Meters::Locked).await?;
+        let mut loaded = Loaded::of(&write, &chunk, period, Meters::Locked).await?;
         let mut made = Made::default();
         for supply in &chunk {
             let decision = loaded.decide(supply, period)?;
@@ -145,7 +145,7 @@ impl BillRun {
         }
         run.reached = chunk.last().map(|s| s.id).or(run.reached);
         made.store(&mut write, period).await?;
-        table::update::<run::Entity>(&*write, run.clone()).await?;
+        table::update::<run::Entity>(&write, run.clone()).await?;
         write.subject(run.id);
         write.close().await?;
         Ok(run)

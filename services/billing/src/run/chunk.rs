@@ -8,18 +8,19 @@ use std::{
 use calendar::{Instant, NaiveDate};
 use chrono::Days;
 use contracts::hearth::billing::v1::MeterReadAccepted;
-use database::{Scope, Write};
+use database::{Conn, Scope, Write};
 use rating::DegreeDays;
 use rpc::{Fault, wire};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::{
     household,
-    model::{Billed, Decision, Draft, Facts, Install, Outcome, Period, Read, decide},
+    model::{Billed, Decision, Draft, Facts, Install, Outcome, Period, Read, alone, decide},
     store::{item, run},
 };
 use crate::{
+    adjustment::{model::Part, store as adjustments},
     bill::{
         issue::issue,
         model::BillKind,
@@ -34,7 +35,7 @@ use crate::{
     profile::{model::Book as Profiles, store::book as profiles},
     reading::{
         chain::announce,
-        model::{Code, ExceptionState, ReadingState, Validated, codes_of},
+        model::{Code, ReadingState, Validated, codes_of},
         store::{exception, reading},
     },
     supply::store::{self as supplies, supply},
@@ -56,13 +57,14 @@ pub enum Meters {
 
 /// What a chunk is decided on.
 pub struct Loaded {
-    terms: Vec<supplies::term::Model>,
-    installs: Vec<installation::Model>,
+    terms: HashMap<Uuid, Vec<supplies::term::Model>>,
+    installs: HashMap<Uuid, Vec<installation::Model>>,
     meters: HashMap<Uuid, meter::Model>,
     reads: HashMap<Uuid, Vec<reading::Model>>,
     billed: HashMap<Uuid, Billed>,
     used: HashMap<Uuid, Vec<(i32, i64)>>,
     households: HashMap<Uuid, Vec<Uuid>>,
+    adjusted: HashMap<Uuid, Vec<Part>>,
     profiles: Profiles,
     book: Book,
     degree_days: HashMap<String, Arc<DegreeDays>>,
@@ -71,7 +73,26 @@ pub struct Loaded {
 
 impl Loaded {
     /// Loads what decides on agreements in a month, in sets.
-    pub async fn of(conn: &impl ConnectionTrait, chunk: &[supply::Model], period: Period, lock: Meters) -> Result<Self, Fault> {
+    pub async fn of(conn: &Conn, chunk: &[supply::Model], period: Period, lock: Meters) -> Result<Self, Fault> {
+        Self::load(conn, chunk, period, lock, None).await
+    }
+
+    /// What decides on the days of a bill that was taken back, whatever was billed, installed or read after them, with these adjustments.
+    pub async fn again(conn: &Conn, supply: &supply::Model, period: Period, old: &bill::Model, adjusted: Vec<Part>) -> Result<Self, Fault> {
+        let mut loaded = Self::load(conn, std::slice::from_ref(supply), period, Meters::Locked, Some(old.from_date)).await?;
+        if let Some(installs) = loaded.installs.get_mut(&supply.id) {
+            let order = |i: &installation::Model| (i.from_date, i.id);
+            let last = installs.iter().find(|i| Some(i.id) == old.installation_id).map(order);
+            installs.retain(|i| last.is_none_or(|last| order(i) <= last));
+        }
+        if let Some(reads) = loaded.reads.get_mut(&supply.id) {
+            reads.retain(|r| r.read_date <= old.to_date);
+        }
+        loaded.adjusted.insert(supply.id, adjusted);
+        Ok(loaded)
+    }
+
+    async fn load(conn: &Conn, chunk: &[supply::Model], period: Period, lock: Meters, before: Option<NaiveDate>) -> Result<Self, Fault> {
         let ids: Vec<Uuid> = chunk.iter().map(|s| s.id).collect();
         let terms = supplies::terms(conn, &ids).await?;
         let installs = meters::of_agreements(conn, &ids).await?;
@@ -85,7 +106,7 @@ impl Loaded {
                 found.all(conn).await?
             }
         };
-        let billed = billed(conn, &ids).await?;
+        let billed = billed(conn, &ids, before).await?;
         let since = |i: &installation::Model| billed.get(&i.agreement_id).filter(|b| b.install == i.id).map_or(i.from_date, |b| b.to);
         let first: NaiveDate = installs.iter().map(since).min().unwrap_or(period.first);
         let found = reading::Entity::find()
@@ -95,10 +116,6 @@ impl Loaded {
             .filter(reading::Column::State.is_not_in([ReadingState::Rejected.code(), ReadingState::Corrected.code()]))
             .all(conn)
             .await?;
-        let mut reads: HashMap<Uuid, Vec<reading::Model>> = HashMap::new();
-        for row in found {
-            reads.entry(row.agreement_id).or_default().push(row);
-        }
         let book = book(conn).await?;
         let households = household::sharing(conn, &book, chunk, period.last).await?;
         let with_shared: HashSet<Uuid> = ids.iter().copied().chain(households.values().flatten().copied()).collect();
@@ -106,13 +123,14 @@ impl Loaded {
         let used = bills::used(conn, &with_shared, period.year.saturating_sub(2)).await?;
         let degree_days = degree_days(conn, &book, first, period.last).await?;
         Ok(Self {
-            terms,
-            installs,
+            terms: grouped(terms, |t| t.agreement_id),
+            installs: grouped(installs, |i| i.agreement_id),
             meters: meters.into_iter().map(|m| (m.id, m)).collect(),
-            reads,
+            reads: grouped(found, |r| r.agreement_id),
             billed,
             used,
             households,
+            adjusted: adjustments::posted(conn, &ids).await?,
             profiles: profiles(conn).await?,
             book,
             degree_days,
@@ -123,6 +141,15 @@ impl Loaded {
     /// What a month makes of one of the agreements.
     pub fn decide(&self, supply: &supply::Model, period: Period) -> Result<Decision, Fault> {
         Ok(decide(period, &self.facts(supply)?, &self.book))
+    }
+
+    /// What a volume of an agreement costs that no meter counted, or why it has no price; `taken` litres of its tier years do not count before it.
+    pub fn alone(&self, supply: &supply::Model, days: (NaiveDate, NaiveDate), volume: i64, taken: i64) -> Result<Result<Draft, &'static str>, Fault> {
+        let mut facts = self.facts(supply)?;
+        for (_, used) in &mut facts.used {
+            *used = used.saturating_sub(taken).max(0);
+        }
+        Ok(alone(&facts, &self.book, days.0, days.1, volume))
     }
 
     /// Lets the other meters of the household go on from where this bill ends.
@@ -150,9 +177,13 @@ impl Loaded {
         self.gate.findings(supply, &priced, issue)
     }
 
+    fn install(&self, agreement: Uuid, id: Uuid) -> Option<&installation::Model> {
+        self.installs.get(&agreement).into_iter().flatten().find(|i| i.id == id)
+    }
+
     fn facts(&self, supply: &supply::Model) -> Result<Facts, Fault> {
         let mut installs = vec![];
-        for i in self.installs.iter().filter(|i| i.agreement_id == supply.id) {
+        for i in self.installs.get(&supply.id).into_iter().flatten() {
             let meter = self.meters.get(&i.meter_id).ok_or_else(|| Fault::internal("an installation without a meter"))?;
             installs.push(Install {
                 id: i.id,
@@ -178,7 +209,7 @@ impl Loaded {
             });
         }
         Ok(Facts {
-            terms: supplies::terms_of(supply, self.terms.iter().filter(|t| t.agreement_id == supply.id)),
+            terms: supplies::terms_of(supply, self.terms.get(&supply.id).into_iter().flatten()),
             installs,
             reads,
             billed: self.billed.get(&supply.id).copied(),
@@ -186,14 +217,23 @@ impl Loaded {
                 Some(household) => household::together(household, &self.used),
                 None => self.used.get(&supply.id).cloned().unwrap_or_default(),
             },
+            adjusted: self.adjusted.get(&supply.id).cloned().unwrap_or_default(),
             degree_days: self.degree_days.get(&supply.branch).cloned(),
             ..Facts::default()
         })
     }
 }
 
-/// Where the last bill of each agreement ended; before the first one, where the system before this one ended (期初).
-async fn billed(conn: &impl ConnectionTrait, agreements: &[Uuid]) -> Result<HashMap<Uuid, Billed>, Fault> {
+fn grouped<T>(rows: Vec<T>, agreement: impl Fn(&T) -> Uuid) -> HashMap<Uuid, Vec<T>> {
+    let mut groups: HashMap<Uuid, Vec<T>> = HashMap::new();
+    for row in rows {
+        groups.entry(agreement(&row)).or_default().push(row);
+    }
+    groups
+}
+
+/// Where the last bill of each agreement ended, or the last one up to a day; before the first one, where the system before this one ended (期初).
+async fn billed(conn: &Conn, agreements: &[Uuid], before: Option<NaiveDate>) -> Result<HashMap<Uuid, Billed>, Fault> {
     let mut billed = HashMap::new();
     for (agreement, opening) in openings::of_agreements(conn, agreements).await? {
         if let Some((install, index)) = opening.installation_id.zip(opening.value) {
@@ -201,7 +241,18 @@ async fn billed(conn: &impl ConnectionTrait, agreements: &[Uuid]) -> Result<Hash
             billed.insert(agreement, Billed { to, index, install });
         }
     }
-    for (agreement, bill) in bills::last(conn, agreements).await? {
+    let last = match before {
+        None => bills::last(conn, agreements).await?,
+        Some(day) => {
+            let mut last = HashMap::new();
+            for agreement in agreements {
+                let bill = bills::regular(conn, *agreement).await?.into_iter().rfind(|b| b.to_date <= day);
+                last.extend(bill.map(|bill| (*agreement, bill)));
+            }
+            last
+        }
+    };
+    for (agreement, bill) in last {
         if let Some(install) = bill.installation_id {
             let (to, index) = (bill.to_date, bill.to_index);
             billed.insert(agreement, Billed { to, index, install });
@@ -283,7 +334,9 @@ impl Made {
             Decision::Missing(install) => {
                 self.item(run, supply, Outcome::Missing, "");
                 if let Some(period) = Period::new(run.year, run.month.unsigned_abs()) {
-                    self.exception(supply, loaded, install, Code::Missing, period.last, now);
+                    let install = loaded.install(supply.id, install);
+                    self.exceptions
+                        .extend(install.map(|i| exception::Model::found(i, &[Code::Missing], period.last, now)));
                 }
                 &mut run.missing
             }
@@ -298,41 +351,7 @@ impl Made {
 
     /// Lists an agreement that gets no bill.
     pub fn item(&mut self, run: &run::Model, supply: &supply::Model, outcome: Outcome, reason: &str) {
-        self.items.push(item::Model {
-            id: Uuid::now_v7(),
-            run_id: run.id,
-            agreement_id: supply.id,
-            account_no: supply.account_no.clone(),
-            branch: supply.branch.clone(),
-            outcome: outcome.code().to_owned(),
-            reason: reason.to_owned(),
-        });
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "a finding has these parts")]
-    fn exception(&mut self, supply: &supply::Model, loaded: &Loaded, install: Uuid, code: Code, date: NaiveDate, now: Instant) {
-        let meter_no = loaded.installs.iter().find(|i| i.id == install).map(|i| i.meter_no.clone()).unwrap_or_default();
-        self.exceptions.push(exception::Model {
-            id: Uuid::now_v7(),
-            codes: code.code().to_owned(),
-            state: ExceptionState::Open.code().to_owned(),
-            meter_no,
-            account_no: supply.account_no.clone(),
-            installation_id: install,
-            agreement_id: supply.id,
-            branch: supply.branch.clone(),
-            date,
-            volume: None,
-            largest_before: None,
-            smallest_before: None,
-            recorded_by: String::new(),
-            decided_by: String::new(),
-            grounds: String::new(),
-            created_at: now.micros(),
-            decided_at: None,
-            version: 1,
-            case_id: None,
-        });
+        self.items.push(item::Model::of(run, supply, outcome, reason));
     }
 
     /// A bill, with what is due to a supply without a contract.
@@ -340,7 +359,9 @@ impl Made {
         let id = Uuid::now_v7();
         let issue_date = now.date();
         if draft.de_facto {
-            self.exception(supply, loaded, draft.install, Code::ContractMissing, draft.to, now);
+            let install = loaded.install(supply.id, draft.install);
+            self.exceptions
+                .extend(install.map(|i| exception::Model::found(i, &[Code::ContractMissing], draft.to, now)));
         }
         self.explanations.push(explanation::Model {
             bill_id: id,
@@ -417,10 +438,22 @@ impl Made {
         });
     }
 
+    /// The bill of a theft (E11-05): it counts in no tier year, so that other bills stay as they are.
+    pub fn theft(&mut self, origin: Origin, supply: &supply::Model, draft: Draft, now: Instant, loaded: &Loaded) {
+        let uses = self.uses.len();
+        self.bill(origin, supply, draft, now, loaded);
+        self.uses.truncate(uses);
+        if let Some(bill) = self.bills.last_mut() {
+            BillKind::Theft.code().clone_into(&mut bill.kind);
+            bill.installation_id = None;
+            bill.reading_id = None;
+        }
+    }
+
     /// Writes all of it and gives the bills as issued.
     pub async fn store(self, write: &mut Write, period: Period) -> Result<Vec<bill::Model>, Fault> {
         let bills = issue(write, self.bills, self.lines, self.explanations).await?;
-        table::insert_all::<tier_use::Entity>(&**write, self.uses).await?;
+        table::insert_all::<tier_use::Entity>(write, self.uses).await?;
         if !self.ends.is_empty() {
             reading::Entity::update_many()
                 .col_expr(reading::Column::State, ReadingState::Billed.code().into())
@@ -428,12 +461,12 @@ impl Made {
                 .exec(&**write)
                 .await?;
         }
-        table::insert_all::<item::Entity>(&**write, self.items).await?;
+        table::insert_all::<item::Entity>(write, self.items).await?;
         let fresh = unknown(write, self.exceptions, period.last).await?;
-        table::insert_all::<exception::Entity>(&**write, fresh.clone()).await?;
+        table::insert_all::<exception::Entity>(write, fresh.clone()).await?;
         announce(write, &fresh).await?;
         held::supersede(write, &self.superseded).await?;
-        table::insert_all::<held_bill::Entity>(&**write, self.held).await?;
+        table::insert_all::<held_bill::Entity>(write, self.held).await?;
         tell(write, &bills, &self.ends);
         Ok(bills)
     }

@@ -1,10 +1,11 @@
 //! Households with several meters (一户多表): agreements of one account and class whose tariff lets meters share their tiers.
 
+use database::Conn;
 use std::collections::{HashMap, HashSet};
 
 use calendar::NaiveDate;
 use rpc::Fault;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// For each agreement that shares its tiers on a day, all agreements that it shares them with, itself among them.
-pub async fn sharing(conn: &impl ConnectionTrait, book: &Book, chunk: &[supply::Model], day: NaiveDate) -> Result<HashMap<Uuid, Vec<Uuid>>, Fault> {
+pub async fn sharing(conn: &Conn, book: &Book, chunk: &[supply::Model], day: NaiveDate) -> Result<HashMap<Uuid, Vec<Uuid>>, Fault> {
     let shares = |class: &str| {
         let class = book.on(class, day).and_then(|version| version.tariff.class(class).ok());
         class.is_some_and(|class| class.aggregate_meters)

@@ -14,6 +14,7 @@ pub use rating::{Term, Terms};
 pub use self::price::Draft;
 
 use crate::{
+    adjustment::model::{Part, within},
     meter::model::MeterKind,
     reading::model::{Code, ReadingState, Register, Validated},
     tariff::model::Book,
@@ -138,6 +139,8 @@ pub struct Facts {
     pub billed: Option<Billed>,
     /// Volume of the tier years, from the live bills.
     pub used: Vec<(i32, i64)>,
+    /// What is adjusted (E11).
+    pub adjusted: Vec<Part>,
     /// In which months it is read, where a route says so.
     pub read_months: Option<ReadMonths>,
     /// Degree days of the branch, where prices change by them.
@@ -162,13 +165,16 @@ pub enum Decision {
 /// Use of one meter between two readings.
 #[derive(Clone, Debug)]
 struct Leg {
-    install: Uuid,
+    /// None for a volume that no meter counted.
+    install: Option<Uuid>,
     from: NaiveDate,
     to: NaiveDate,
     from_index: i64,
     to_index: i64,
     /// What a register that passed its end has counted besides.
     rolled: i64,
+    /// What is adjusted besides.
+    adjusted: i64,
     volume: i64,
     /// Accepted readings between the two, with the use up to them.
     reads: Vec<(NaiveDate, Volume)>,
@@ -226,14 +232,15 @@ pub fn decide(period: Period, facts: &Facts, book: &Book) -> Decision {
             .max_by_key(|r| r.at);
         match last {
             Some(r) if r.state == ReadingState::Held => return Decision::Held,
-            Some(r) => legs.push(leg(install, (from, index), r, &facts.reads)),
+            Some(r) => legs.push(leg(install, (from, index), r, facts)),
             None if install.end == Some(from) => {}
             None => return Decision::Parked("FINAL_INDEX_MISSING"),
         }
     }
-    legs.push(leg(tail, start(tail), end, &facts.reads));
-    let Some(legs) = legs.into_iter().collect::<Option<Vec<Leg>>>() else {
-        return Decision::Parked("INDEX_REVERSED");
+    legs.push(leg(tail, start(tail), end, facts));
+    let legs = match legs.into_iter().collect::<Result<Vec<Leg>, _>>() {
+        Ok(legs) => legs,
+        Err(reason) => return Decision::Parked(reason),
     };
     let volume = legs.iter().map(|l| l.volume).fold(0, i64::saturating_add);
     let de_facto = !facts.terms.covers(end.date);
@@ -252,16 +259,36 @@ pub fn decide(period: Period, facts: &Facts, book: &Book) -> Decision {
     }
 }
 
-/// None where the index fell without a rollover.
-fn leg(install: &Install, (from, from_index): (NaiveDate, i64), end: &Read, reads: &[Read]) -> Option<Leg> {
-    let of_meter = || reads.iter().filter(|r| r.install == install.id && r.date > from && r.at <= end.at);
+/// What a volume costs that no meter counted, such as that of a theft (E11-05), above what was used in its tier years.
+pub fn alone(facts: &Facts, book: &Book, from: NaiveDate, to: NaiveDate, volume: i64) -> Result<Draft, &'static str> {
+    let leg = Leg {
+        install: None,
+        from,
+        to,
+        from_index: 0,
+        to_index: 0,
+        rolled: 0,
+        adjusted: 0,
+        volume,
+        reads: vec![],
+    };
+    price::price(facts, book, &[leg], to).map(|draft| Draft { volume, ..draft })
+}
+
+/// Refuses an index that fell without a rollover, and an adjustment that takes away more than was used.
+fn leg(install: &Install, (from, from_index): (NaiveDate, i64), end: &Read, facts: &Facts) -> Result<Leg, &'static str> {
+    let of_meter = || facts.reads.iter().filter(|r| r.install == install.id && r.date > from && r.at <= end.at);
     let rolled_by = |at: i64| {
         let passed = of_meter().filter(|r| r.at <= at && r.rollover && r.is_believed()).count();
         i64::try_from(passed).ok()?.checked_mul(install.register.capacity())
     };
-    let used_by = |read: &Read| read.index?.litres().checked_sub(from_index)?.checked_add(rolled_by(read.at)?);
-    let rolled = rolled_by(end.at)?;
-    let volume = used_by(end).filter(|volume| *volume >= 0)?;
+    let counted_by = |read: &Read| read.index?.litres().checked_sub(from_index)?.checked_add(rolled_by(read.at)?);
+    let adjusted_by = |read: &Read| within(&facts.adjusted, from, read.date);
+    let reversed = "INDEX_REVERSED";
+    let rolled = rolled_by(end.at).ok_or(reversed)?;
+    let counted = counted_by(end).filter(|counted| *counted >= 0).ok_or(reversed)?;
+    let adjusted = adjusted_by(end);
+    let volume = counted.checked_add(adjusted).filter(|volume| *volume >= 0).ok_or("ADJUSTMENT_EXCEEDS")?;
     let mut between: Vec<&Read> = of_meter()
         .filter(|r| r.date < end.date && r.state != ReadingState::Held && r.is_believed())
         .collect();
@@ -269,7 +296,8 @@ fn leg(install: &Install, (from, from_index): (NaiveDate, i64), end: &Read, read
     // An index that does not fit between its neighbours proves nothing.
     let mut proved: Vec<(NaiveDate, Volume)> = Vec::with_capacity(between.len());
     for read in between {
-        let Some(used) = used_by(read).filter(|used| (0..=volume).contains(used)).map(Volume::from_litres) else {
+        let used = counted_by(read).and_then(|counted| counted.checked_add(adjusted_by(read)));
+        let Some(used) = used.filter(|used| (0..=volume).contains(used)).map(Volume::from_litres) else {
             continue;
         };
         match proved.last_mut() {
@@ -278,13 +306,14 @@ fn leg(install: &Install, (from, from_index): (NaiveDate, i64), end: &Read, read
             _ => proved.push((read.date, used)),
         }
     }
-    Some(Leg {
-        install: install.id,
+    Ok(Leg {
+        install: Some(install.id),
         from,
         to: end.date,
         from_index,
-        to_index: end.index?.litres(),
+        to_index: end.index.ok_or(reversed)?.litres(),
         rolled,
+        adjusted,
         volume,
         reads: proved,
     })
@@ -294,6 +323,7 @@ fn leg(install: &Install, (from, from_index): (NaiveDate, i64), end: &Read, read
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 pub(crate) mod tests {
     use contracts::hearth::billing::v1 as proto;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::tariff::model::{BoundaryWord, ChangeWord, Rules, Terms as PriceTerms, TierTerms, UpliftTerms, Version};
@@ -509,6 +539,38 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn e11_03_an_adjustment_counts_in_the_bill_of_its_days_and_edits_no_reading() {
+        let book = book(&tianjin());
+        let part = |from, to, volume| Part { from, to, volume };
+        let mut facts = january(46_000);
+        // 31 of 59 days of 59 m³; those of February wait for the next bill.
+        facts.adjusted = vec![part(NEW_YEAR_EVE, day(2, 28), 59_000)];
+        let bill = draft(1, &facts, &book);
+        assert_eq!(
+            (bill.volume, bill.from_index, bill.to_index, bill.uses.clone()),
+            (77_000, 0, 46_000, vec![(2025, 77_000)])
+        );
+        assert_eq!(bill.amount.to_string(), "220.22", "77 × 2.86");
+        assert!(bill.explanation.contains("m1.adjusted given = 31\n") && bill.explanation.contains("m1.used add m1.moved m1.adjusted = 77\n"));
+        facts.adjusted = vec![part(NEW_YEAR_EVE, day(1, 31), -46_000)];
+        assert_eq!(draft(1, &facts, &book).volume, 0);
+        facts.adjusted = vec![part(NEW_YEAR_EVE, day(1, 31), -46_001)];
+        assert_eq!(decide(month(1), &facts, &book), Decision::Parked("ADJUSTMENT_EXCEEDS"));
+        facts.adjusted = vec![part(day(1, 31), day(2, 28), -9_000)];
+        assert_eq!(draft(1, &facts, &book).volume, 46_000, "other days");
+    }
+
+    #[test]
+    fn e11_05_a_volume_that_no_meter_counted_is_priced_above_what_was_used() {
+        let mut facts = january(46_000);
+        facts.used = vec![(2025, 250_000)];
+        let draft = alone(&facts, &book(&tianjin()), NEW_YEAR_EVE, day(1, 31), 400_000).unwrap();
+        // 50 × 2.86 + 300 × 3.36 + 50 × 4.11.
+        assert_eq!((draft.amount.to_string().as_str(), draft.volume, draft.before), ("1356.50", 400_000, 250_000));
+        assert!(draft.explanation.starts_with("m1.used given = 400\n"), "{}", draft.explanation);
+    }
+
+    #[test]
     fn outcomes_without_a_bill() {
         let book = book(&tianjin());
         let mut facts = january(46_000);
@@ -554,5 +616,73 @@ pub(crate) mod tests {
         assert!(draft(1, &facts, &book).de_facto, "signed, not in force");
         facts.reads[0].index = Validated::of(ReadingState::Validated, 0);
         assert_eq!(decide(month(1), &facts, &book), Decision::NotDue, "without consumption, nothing");
+    }
+
+    /// A year of a home whose meter stood at these indexes (m³) at the ends of its months, billed month by month; the bills before `from` stand.
+    fn year(indexes: &[i64], adjusted: &[Part], book: &Book, standing: &[Draft]) -> Vec<Draft> {
+        let mut bills = standing.to_vec();
+        for (at, n) in (standing.len()..indexes.len()).zip(1 + u32::try_from(standing.len()).unwrap()..) {
+            let mut facts = january(0);
+            facts.reads = (1..)
+                .zip(indexes)
+                .map(|(n, index)| read(10 + u128::from(n), 1, month(n).last, index * 1000))
+                .collect();
+            facts.billed = at.checked_sub(1).map(|before| Billed {
+                to: bills[before].to,
+                index: bills[before].to_index,
+                install: Uuid::from_u128(1),
+            });
+            for (year, volume) in bills.iter().flat_map(|bill| &bill.uses) {
+                super::super::household::add(&mut facts.used, *year, *volume);
+            }
+            facts.adjusted = adjusted.to_vec();
+            bills.push(draft(n, &facts, book));
+        }
+        bills
+    }
+
+    proptest! {
+        #[test]
+        fn b_11_a_correction_is_what_true_readings_would_have_been(
+            uses in prop::collection::vec(0_i64..200, 2..12),
+            wrong in (0_usize..12, 0_i64..=100),
+            prices in prop::collection::vec((1_i64..400, 1_i64..900), 1..5),
+            change in (1_u32..12, 1_u32..28, any::<bool>()),
+        ) {
+            let mut at = 0;
+            let truth: Vec<i64> = uses.iter().map(|used| { at += used; at }).collect();
+            // One reading lies anywhere between its neighbours.
+            let place = wrong.0 % (truth.len() - 1);
+            let (low, high) = (place.checked_sub(1).map_or(0, |before| truth[before]), truth[place + 1]);
+            let mut misread = truth.clone();
+            misread[place] = low + (high - low) * wrong.1 / 100;
+            // Any rising tiers, the last one open, and a version that follows on any day.
+            let mut bound = 0;
+            let mut steps: Vec<(Option<String>, String)> = prices.iter().map(|(width, cents)| {
+                bound += width;
+                (Some(bound.to_string()), format!("{}.{:02}", cents / 100, cents % 100))
+            }).collect();
+            steps.last_mut().unwrap().0 = None;
+            let steps: Vec<_> = steps.iter().map(|(up_to, price)| (up_to.as_deref(), price.as_str())).collect();
+            let (first, since) = (NaiveDate::from_ymd_opt(2020, 1, 1).unwrap(), day(change.0, change.1));
+            let after = terms(&[(Some("90"), "2.00"), (None, "3.10")], None, None);
+            let book = if change.2 {
+                Book::new([priced_from(first, Some(since), 1, &terms(&steps, None, None)), priced_from(since, None, 2, &after)]).unwrap()
+            } else {
+                Book::new([priced_from(first, None, 1, &terms(&steps, None, None))]).unwrap()
+            };
+            let (right, billed) = (year(&truth, &[], &book, &[]), year(&misread, &[], &book, &[]));
+            // Cancelled from the misread month on and billed anew: days, volumes, lines and explanation are those of the truth.
+            prop_assert_eq!(&year(&truth, &[], &book, &billed[..place]), &right);
+            // The same by an adjustment of both months, while the reading stays as it is (E11-03).
+            let missed = (truth[place] - misread[place]) * 1000;
+            let part = |n: usize, volume| Part { from: right[n].from, to: right[n].to, volume };
+            let adjusted = year(&misread, &[part(place, missed), part(place + 1, -missed)], &book, &billed[..place]);
+            for (bill, right) in adjusted.iter().zip(&right) {
+                let told = |bill: &Draft| (bill.from, bill.to, bill.volume, bill.amount, bill.lines.clone(), bill.uses.clone());
+                prop_assert_eq!(told(bill), told(right));
+            }
+            prop_assert_eq!(adjusted.len(), right.len());
+        }
     }
 }

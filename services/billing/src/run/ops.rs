@@ -35,7 +35,7 @@ pub async fn start(desk: Desk, call: Call, request: StartBillRunRequest) -> Resu
         due_days: request.due_days,
         ..run::Model::begun(id, job_id, &request.branch, expected, &write)
     };
-    table::insert::<run::Entity>(&*write, row).await?;
+    table::insert::<run::Entity>(&write, row).await?;
     write.subject(id);
     write
         .commit(StartBillRunResponse {

@@ -1,10 +1,10 @@
 //! Tables of runs.
 
 use contracts::hearth::billing::v1 as proto;
-use database::{Scope, Scoped, Write, find};
+use database::{Conn, Scope, Scoped, Write, find};
 use money::Money;
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
 use super::model::{Outcome, Period, Purpose, RunState};
@@ -49,6 +49,21 @@ table!(item, "bill_run_item", {
     outcome: String,
     reason: String,
 });
+
+impl item::Model {
+    /// An agreement that gets no bill in the run.
+    pub fn of(run: &run::Model, supply: &supply::Model, outcome: Outcome, reason: &str) -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            run_id: run.id,
+            agreement_id: supply.id,
+            account_no: supply.account_no.clone(),
+            branch: supply.branch.clone(),
+            outcome: outcome.code().to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
+}
 
 impl Scoped for run::Entity {
     const BRANCH: Option<run::Column> = Some(run::Column::Branch);
@@ -121,7 +136,7 @@ pub fn agreements(branch: &str) -> Select<supply::Entity> {
 }
 
 /// The next agreements after the one reached.
-pub async fn next(conn: &impl ConnectionTrait, run: &run::Model, count: u64) -> Result<Vec<supply::Model>, Fault> {
+pub async fn next(conn: &Conn, run: &run::Model, count: u64) -> Result<Vec<supply::Model>, Fault> {
     let mut select = agreements(&run.branch).order_by_asc(supply::Column::Id).limit(count);
     if let Some(reached) = run.reached {
         select = select.filter(supply::Column::Id.gt(reached));
@@ -130,7 +145,7 @@ pub async fn next(conn: &impl ConnectionTrait, run: &run::Model, count: u64) -> 
 }
 
 /// A run that the caller may see.
-pub async fn one(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<run::Model, Fault> {
+pub async fn one(conn: &Conn, scope: &Scope, id: Uuid) -> Result<run::Model, Fault> {
     find::<run::Entity>(scope)
         .filter(run::Column::Id.eq(id))
         .one(conn)
@@ -139,7 +154,7 @@ pub async fn one(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result
 }
 
 /// A page of runs.
-pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page) -> Result<(Vec<proto::BillRun>, String), Fault> {
+pub async fn list(conn: &Conn, scope: &Scope, page: &Page) -> Result<(Vec<proto::BillRun>, String), Fault> {
     let mut select = find::<run::Entity>(scope).order_by_asc(run::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(run::Column::Id.gt(after));
@@ -149,13 +164,7 @@ pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page) -> Re
 }
 
 /// A page of agreements without a bill.
-pub async fn items(
-    conn: &impl ConnectionTrait,
-    scope: &Scope,
-    page: &Page,
-    run: Uuid,
-    outcome: Option<Outcome>,
-) -> Result<(Vec<proto::BillRunItem>, String), Fault> {
+pub async fn items(conn: &Conn, scope: &Scope, page: &Page, run: Uuid, outcome: Option<Outcome>) -> Result<(Vec<proto::BillRunItem>, String), Fault> {
     let mut select = find::<item::Entity>(scope)
         .filter(item::Column::RunId.eq(run))
         .order_by_asc(item::Column::Id)

@@ -26,51 +26,43 @@ impl Consumer for FromArchive {
             signed(write, &told).await
         } else if let Some(told) = read::<archive::ContractInForce>(event)? {
             let id = wire::id_of("agreement_id", &told.agreement_id)?;
-            let row = store::supply(&**write, &Scope::everything(), id).await?;
+            let row = store::supply(write, &Scope::everything(), id).await?;
             let mut edit = store::editing(row.id);
             edit.from_date = Set(Some(wire::date_of(told.from_date.as_ref(), "from_date")?));
             edit.state = Set(SupplyState::InForce.code().to_owned());
-            store::change(&**write, edit).await
+            store::change(write, edit).await
         } else if let Some(told) = read::<archive::ContractAmended>(event)? {
             let id = wire::id_of("agreement_id", &told.agreement_id)?;
             let from = wire::date_of(told.from_date.as_ref(), "from_date")?;
-            store::put_term(&**write, id, TermKind::UseClass, Some(told.use_class), from, None).await
+            store::put_term(write, id, TermKind::UseClass, Some(told.use_class), from, None).await
         } else if let Some(told) = read::<archive::ContractEnded>(event)? {
-            let row = store::supply(&**write, &Scope::everything(), wire::id_of("agreement_id", &told.agreement_id)?).await?;
+            let row = store::supply(write, &Scope::everything(), wire::id_of("agreement_id", &told.agreement_id)?).await?;
             let mut edit = store::editing(row.id);
             edit.end_date = Set(Some(wire::date_of(told.end_date.as_ref(), "end_date")?));
             edit.state = Set(SupplyState::Ended.code().to_owned());
-            store::change(&**write, edit).await
+            store::change(write, edit).await
         } else if let Some(told) = read::<archive::ContractVoided>(event)? {
-            let row = store::supply(&**write, &Scope::everything(), wire::id_of("agreement_id", &told.agreement_id)?).await?;
+            let row = store::supply(write, &Scope::everything(), wire::id_of("agreement_id", &told.agreement_id)?).await?;
             let mut edit = store::editing(row.id);
             edit.state = Set(SupplyState::Voided.code().to_owned());
-            store::change(&**write, edit).await
+            store::change(write, edit).await
         } else if let Some(told) = read::<archive::HouseholdSizeChanged>(event)? {
             let id = wire::id_of("agreement_id", &told.agreement_id)?;
             let from = wire::date_of(told.from_date.as_ref(), "from_date")?;
             let until = wire::date_if(told.until_date.as_ref(), "until_date")?;
-            store::put_term(
-                &**write,
-                id,
-                TermKind::Persons,
-                (told.persons > 0).then(|| told.persons.to_string()),
-                from,
-                until,
-            )
-            .await
+            store::put_term(write, id, TermKind::Persons, (told.persons > 0).then(|| told.persons.to_string()), from, until).await
         } else if let Some(told) = read::<archive::LowIncomeFlagChanged>(event)? {
             let id = wire::id_of("agreement_id", &told.agreement_id)?;
             let from = wire::date_of(told.from_date.as_ref(), "from_date")?;
             let until = wire::date_if(told.until_date.as_ref(), "until_date")?;
-            store::put_term(&**write, id, TermKind::LowIncome, told.low_income.then(|| "1".to_owned()), from, until).await
+            store::put_term(write, id, TermKind::LowIncome, told.low_income.then(|| "1".to_owned()), from, until).await
         } else if let Some(told) = read::<archive::CreditHoldRaised>(event)? {
             let party = wire::id_of("party_id", &told.party_id)?;
             let day = wire::date_of(told.raised_date.as_ref(), "raised_date")?;
-            hold::raise(&**write, party, &told.branch, &told.cause, day).await
+            hold::raise(write, party, &told.branch, &told.cause, day).await
         } else if let Some(told) = read::<archive::CreditHoldCleared>(event)? {
             let day = wire::date_of(told.cleared_date.as_ref(), "cleared_date")?;
-            hold::clear(&**write, wire::id_of("party_id", &told.party_id)?, day).await
+            hold::clear(write, wire::id_of("party_id", &told.party_id)?, day).await
         } else if let Some(told) = read::<archive::PartyListedDishonest>(event)? {
             let row = hold::listing::Model {
                 party_id: wire::id_of::<Uuid>("party_id", &told.party_id)?.to_string(),
@@ -80,9 +72,9 @@ impl Consumer for FromArchive {
                 until_date: wire::date_if(told.until_date.as_ref(), "until_date")?,
                 live: true,
             };
-            hold::list(&**write, row).await
+            hold::list(write, row).await
         } else if let Some(told) = read::<archive::PartyListingEnded>(event)? {
-            hold::delist(&**write, wire::id_of("party_id", &told.party_id)?).await
+            hold::delist(write, wire::id_of("party_id", &told.party_id)?).await
         } else {
             Ok(())
         }
@@ -97,7 +89,7 @@ async fn account_opened(write: &Write, told: &archive::AccountOpened) -> Result<
         branch: told.branch.clone(),
         state: "OPENING".to_owned(),
     };
-    store::keep_account(&**write, row).await
+    store::keep_account(write, row).await
 }
 
 async fn signed(write: &Write, told: &archive::ContractSigned) -> Result<(), Fault> {
@@ -117,7 +109,7 @@ async fn signed(write: &Write, told: &archive::ContractSigned) -> Result<(), Fau
         branch: told.branch.clone(),
         state: "OPENING".to_owned(),
     };
-    store::keep_account(&**write, account).await?;
+    store::keep_account(write, account).await?;
     let row = store::supply::Model {
         id,
         agreement_no: told.agreement_no.clone(),
@@ -131,8 +123,8 @@ async fn signed(write: &Write, told: &archive::ContractSigned) -> Result<(), Fau
         end_date: None,
         opened_date: None,
     };
-    store::keep(&**write, row).await?;
-    store::put_term(&**write, id, TermKind::UseClass, Some(told.use_class.clone()), signed, None).await
+    store::keep(write, row).await?;
+    store::put_term(write, id, TermKind::UseClass, Some(told.use_class.clone()), signed, None).await
 }
 
 /// Takes what hall tells of openings.
@@ -145,10 +137,10 @@ impl Consumer for FromHall {
         let id: Uuid = wire::id_of("agreement_id", &told.agreement_id)?;
         let day = wire::date_of(told.opened_date.as_ref(), "opened_date")?;
         // E4-03: billing starts on the day on which the gas was opened.
-        meter::store::open(&**write, id, day).await?;
+        meter::store::open(write, id, day).await?;
         let mut edit = store::editing(id);
         edit.opened_date = Set(Some(day));
-        store::change(&**write, edit).await
+        store::change(write, edit).await
     }
 }
 

@@ -4,11 +4,9 @@ use std::collections::HashMap;
 
 use calendar::NaiveDate;
 use contracts::hearth::billing::v1 as proto;
-use database::{Scope, Scoped, Write, find};
+use database::{Conn, Scope, Scoped, Write, find};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict,
-};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict};
 use uuid::Uuid;
 
 use super::model::{Change, Service, Span, SupplyState, TermKind, replaced};
@@ -58,7 +56,7 @@ impl Scoped for supply::Entity {
 }
 
 /// Files an account, or what is new about it.
-pub async fn keep_account(conn: &impl ConnectionTrait, row: account::Model) -> Result<(), Fault> {
+pub async fn keep_account(conn: &Conn, row: account::Model) -> Result<(), Fault> {
     let conflict = OnConflict::column(account::Column::Id)
         .update_columns([account::Column::PartyId, account::Column::Branch])
         .to_owned();
@@ -70,7 +68,7 @@ pub async fn keep_account(conn: &impl ConnectionTrait, row: account::Model) -> R
 }
 
 /// An account that the caller may see.
-pub async fn account(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<account::Model, Fault> {
+pub async fn account(conn: &Conn, scope: &Scope, id: Uuid) -> Result<account::Model, Fault> {
     find::<account::Entity>(scope)
         .filter(account::Column::Id.eq(id))
         .one(conn)
@@ -90,7 +88,7 @@ pub async fn lock_accounts(write: &Write, ids: &[Uuid]) -> Result<(), Fault> {
 }
 
 /// A supply that the caller may see.
-pub async fn supply(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<supply::Model, Fault> {
+pub async fn supply(conn: &Conn, scope: &Scope, id: Uuid) -> Result<supply::Model, Fault> {
     find::<supply::Entity>(scope)
         .filter(supply::Column::Id.eq(id))
         .one(conn)
@@ -99,7 +97,7 @@ pub async fn supply(conn: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Res
 }
 
 /// What payments of accounts are for where nothing else is said: gas, or heat for an account that has heat alone (9.5).
-pub async fn services(conn: &impl ConnectionTrait, accounts: &[Uuid]) -> Result<HashMap<Uuid, Service>, Fault> {
+pub async fn services(conn: &Conn, accounts: &[Uuid]) -> Result<HashMap<Uuid, Service>, Fault> {
     let rows = supply::Entity::find()
         .filter(supply::Column::AccountId.is_in(accounts.iter().copied()))
         .filter(supply::Column::State.ne(SupplyState::Voided.code()))
@@ -116,7 +114,7 @@ pub async fn services(conn: &impl ConnectionTrait, accounts: &[Uuid]) -> Result<
 }
 
 /// The agreements of account numbers for a service that the caller may see, those in force first.
-pub async fn of_accounts(conn: &impl ConnectionTrait, scope: &Scope, account_nos: &[&str]) -> Result<Vec<supply::Model>, Fault> {
+pub async fn of_accounts(conn: &Conn, scope: &Scope, account_nos: &[&str]) -> Result<Vec<supply::Model>, Fault> {
     let rows = find::<supply::Entity>(scope)
         .filter(supply::Column::AccountNo.is_in(account_nos.iter().copied()))
         .filter(supply::Column::State.is_in([SupplyState::Signed.code(), SupplyState::InForce.code()]))
@@ -128,14 +126,7 @@ pub async fn of_accounts(conn: &impl ConnectionTrait, scope: &Scope, account_nos
 }
 
 /// Replaces a term for the days from `from` on.
-pub async fn put_term(
-    conn: &impl ConnectionTrait,
-    agreement: Uuid,
-    kind: TermKind,
-    value: Option<String>,
-    from: NaiveDate,
-    until: Option<NaiveDate>,
-) -> Result<(), Fault> {
+pub async fn put_term(conn: &Conn, agreement: Uuid, kind: TermKind, value: Option<String>, from: NaiveDate, until: Option<NaiveDate>) -> Result<(), Fault> {
     let rows = term::Entity::find()
         .filter(term::Column::AgreementId.eq(agreement))
         .filter(term::Column::Kind.eq(kind.code()))
@@ -180,7 +171,7 @@ pub async fn put_term(
 }
 
 /// Terms of many agreements, oldest first.
-pub async fn terms(conn: &impl ConnectionTrait, agreements: &[Uuid]) -> Result<Vec<term::Model>, Fault> {
+pub async fn terms(conn: &Conn, agreements: &[Uuid]) -> Result<Vec<term::Model>, Fault> {
     Ok(term::Entity::find()
         .filter(term::Column::AgreementId.is_in(agreements.iter().copied()))
         .order_by_asc(term::Column::FromDate)
@@ -221,13 +212,13 @@ pub fn terms_of<'a>(supply: &supply::Model, rows: impl Iterator<Item = &'a term:
 }
 
 /// Applies a change to a supply.
-pub async fn change(conn: &impl ConnectionTrait, row: supply::ActiveModel) -> Result<(), Fault> {
+pub async fn change(conn: &Conn, row: supply::ActiveModel) -> Result<(), Fault> {
     supply::Entity::update(row).exec(conn).await?;
     Ok(())
 }
 
 /// Files a supply.
-pub async fn keep(conn: &impl ConnectionTrait, row: supply::Model) -> Result<(), Fault> {
+pub async fn keep(conn: &Conn, row: supply::Model) -> Result<(), Fault> {
     table::insert::<supply::Entity>(conn, row).await?;
     Ok(())
 }
@@ -241,7 +232,7 @@ pub fn editing(id: Uuid) -> supply::ActiveModel {
 }
 
 /// A page of supplies with their terms.
-pub async fn list(conn: &impl ConnectionTrait, scope: &Scope, page: &Page, account_no: &str, branch: &str) -> Result<(Vec<proto::Supply>, String), Fault> {
+pub async fn list(conn: &Conn, scope: &Scope, page: &Page, account_no: &str, branch: &str) -> Result<(Vec<proto::Supply>, String), Fault> {
     let mut select = find::<supply::Entity>(scope).order_by_asc(supply::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(supply::Column::Id.gt(after));

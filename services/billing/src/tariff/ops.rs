@@ -76,8 +76,8 @@ pub async fn publish(desk: Desk, call: Call, request: PublishTariffRequest) -> R
     if let Some(before) = replaced {
         replace(&write, before.id, row.id).await?;
     }
-    table::insert::<tariff::Entity>(&*write, row.clone()).await?;
-    table::insert_all::<price::Entity>(&*write, prices.clone()).await?;
+    table::insert::<tariff::Entity>(&write, row.clone()).await?;
+    table::insert_all::<price::Entity>(&write, prices.clone()).await?;
     write.subject(row.id);
     write
         .commit(PublishTariffResponse {
@@ -160,8 +160,8 @@ pub async fn publish_heat(desk: Desk, call: Call, request: PublishHeatTariffRequ
     if let Some(before) = &request.follows_tariff_id {
         end(&write, wire::id_of("follows_tariff_id", before)?, from).await?;
     }
-    table::insert::<tariff::Entity>(&*write, row.clone()).await?;
-    table::insert_all::<price::Entity>(&*write, prices.clone()).await?;
+    table::insert::<tariff::Entity>(&write, row.clone()).await?;
+    table::insert_all::<price::Entity>(&write, prices.clone()).await?;
     write.subject(row.id);
     write
         .commit(PublishHeatTariffResponse {
@@ -382,7 +382,7 @@ pub async fn record_degree_days(desk: Desk, call: Call, request: RecordDegreeDay
         recorded: count(fresh.len()),
         known: count(known.len()),
     };
-    table::insert_all::<degree_day::Entity>(&*write, fresh).await?;
+    table::insert_all::<degree_day::Entity>(&write, fresh).await?;
     write.digest(request.branch.as_bytes());
     write.commit(answer).await
 }

@@ -1,5 +1,6 @@
 //! Tables of tariffs.
 
+use database::Conn;
 use std::{collections::HashMap, sync::Arc};
 
 use calendar::{Instant, NaiveDate};
@@ -7,7 +8,7 @@ use contracts::hearth::billing::v1 as proto;
 use money::UnitPrice;
 use rating::{Change, DegreeDays};
 use rpc::{Fault, wire};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 use super::{
@@ -79,7 +80,7 @@ impl tariff::Model {
 }
 
 /// Prices of tariffs, by class in the order of publication.
-pub async fn prices(conn: &impl ConnectionTrait, tariffs: &[Uuid]) -> Result<Vec<price::Model>, Fault> {
+pub async fn prices(conn: &Conn, tariffs: &[Uuid]) -> Result<Vec<price::Model>, Fault> {
     Ok(price::Entity::find()
         .filter(price::Column::TariffId.is_in(tariffs.iter().copied()))
         .order_by_asc(price::Column::Id)
@@ -93,7 +94,7 @@ pub const GAS: &str = "natural_gas";
 pub const HEAT: &str = "heat";
 
 /// All prices of heat, for a run.
-pub async fn heat_book(conn: &impl ConnectionTrait) -> Result<HeatBook, Fault> {
+pub async fn heat_book(conn: &Conn) -> Result<HeatBook, Fault> {
     let rows = price::Entity::find()
         .filter(price::Column::Commodity.eq(HEAT))
         .filter(price::Column::Replaced.eq(false))
@@ -113,7 +114,7 @@ pub async fn heat_book(conn: &impl ConnectionTrait) -> Result<HeatBook, Fault> {
 }
 
 /// All prices of gas, for a run.
-pub async fn book(conn: &impl ConnectionTrait) -> Result<Book, Fault> {
+pub async fn book(conn: &Conn) -> Result<Book, Fault> {
     let tariffs = tariff::Entity::find().filter(tariff::Column::Commodity.eq(GAS)).all(conn).await?;
     let rows = prices(conn, &tariffs.iter().map(|t| t.id).collect::<Vec<_>>()).await?;
     let mut all = Vec::with_capacity(rows.len());
@@ -131,7 +132,7 @@ pub async fn book(conn: &impl ConnectionTrait) -> Result<Book, Fault> {
 }
 
 /// Degree days by branch between two days, both included; nothing where no version of the book shares by them.
-pub async fn degree_days(conn: &impl ConnectionTrait, book: &Book, first: NaiveDate, last: NaiveDate) -> Result<HashMap<String, Arc<DegreeDays>>, Fault> {
+pub async fn degree_days(conn: &Conn, book: &Book, first: NaiveDate, last: NaiveDate) -> Result<HashMap<String, Arc<DegreeDays>>, Fault> {
     let shares = |version: &rating::Version| version.tariff.change == Change::DegreeDays && (first..=last).contains(&version.from);
     if !book.versions().iter().any(shares) {
         return Ok(HashMap::new());

@@ -7,7 +7,7 @@ use contracts::hearth::billing::v1::{TariffTrial, TryTariffRequest, TryTariffRes
 use database::{Scope, find};
 use futures::{Stream, stream};
 use money::{Money, Volume};
-use rating::{Book, Ledger, Leg, LowIncome, Period, Term, Terms};
+use rating::{Book, Ledger, Leg, LowIncome, Period, Profile, Terms};
 use rpc::{Call, Fault, wire};
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
@@ -305,17 +305,10 @@ fn rated(bills: &[bill::Model], book: &Book, first: NaiveDate) -> Option<Vec<(St
 
 /// What the bill says of its customer, for all of its days.
 fn terms(bill: &bill::Model) -> Terms {
-    fn always<T>(value: T) -> Vec<Term<T>> {
-        vec![Term {
-            value,
-            from: NaiveDate::MIN,
-            until: None,
-        }]
-    }
-    Terms {
-        classes: always(bill.use_class.clone()),
-        persons: u16::try_from(bill.persons).ok().filter(|persons| *persons > 0).map(always).unwrap_or_default(),
-        low_income: if bill.low_income { always(LowIncome::Subsistence) } else { vec![] },
-        ..Terms::default()
-    }
+    let profile = Profile {
+        persons: u16::try_from(bill.persons).unwrap_or(0),
+        low_income: bill.low_income.then_some(LowIncome::Subsistence),
+        ..Profile::default()
+    };
+    Terms::always(&bill.use_class, &profile)
 }

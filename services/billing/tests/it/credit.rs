@@ -66,6 +66,12 @@ async fn g_11_listed_party_pays_ahead_and_is_supplied_and_priced_like_others() {
         assert!(pays_ahead(&world, &home).await);
         world.clock("2026-01-02T09:00:00+08:00");
         assert!(!pays_ahead(&world, &home).await, "G-09: it ends by itself");
+        // Of two listings the shorter one does not end the longer one.
+        put_on_list(&world, &home, "2030-01-02").await;
+        world.archive.tell(&home.party, &listed(&home, "2025-06-01", "2026-06-01"));
+        put_on_list(&world, &other, "2030-01-02").await;
+        world.clock("2026-06-02T09:00:00+08:00");
+        assert!(pays_ahead(&world, &home).await);
     })
     .await;
 }

@@ -104,10 +104,10 @@ pub async fn owing(world: &World<'_>, account_no: &str, branch: &str, amount: &s
 
 /// Charges so many yuan to a home on a day.
 pub async fn owe(world: &World<'_>, home: &Home, amount: &str, since: &str) -> Bill {
+    world.clock(&format!("{since}T09:00:00+08:00"));
     if world.count("SELECT count(*) FROM fee_item WHERE code = 'WORK'").await == 0 {
         publish(world, item("WORK", "1")).await;
     }
-    world.clock(&format!("{since}T09:00:00+08:00"));
     fees(world)
         .charge_fee(charge_of(home, "WORK", amount))
         .await

@@ -14,7 +14,7 @@ use crate::{
     world::{HEXI, Home, World, day, text, yuan},
 };
 
-async fn steps(world: &World<'_>, bill: &Bill) -> Vec<DunningStep> {
+pub async fn steps(world: &World<'_>, bill: &Bill) -> Vec<DunningStep> {
     let request = ListDunningStepsRequest {
         bill_id: Some(bill.bill_id.clone()),
         ..Default::default()
@@ -23,7 +23,7 @@ async fn steps(world: &World<'_>, bill: &Bill) -> Vec<DunningStep> {
 }
 
 /// Goes to a day and waits until so many steps are taken of a bill.
-async fn on(world: &World<'_>, bill: &Bill, date: &str, count: usize) -> Vec<DunningStep> {
+pub async fn on(world: &World<'_>, bill: &Bill, date: &str, count: usize) -> Vec<DunningStep> {
     world.clock(&format!("{date}T09:00:00+08:00"));
     eventually("the steps", async || {
         let steps = steps(world, bill).await;
@@ -32,11 +32,11 @@ async fn on(world: &World<'_>, bill: &Bill, date: &str, count: usize) -> Vec<Dun
     .await
 }
 
-fn kinds(steps: &[DunningStep]) -> Vec<(dunning_step::Kind, i32)> {
+pub fn kinds(steps: &[DunningStep]) -> Vec<(dunning_step::Kind, i32)> {
     steps.iter().map(|s| (s.kind(), s.days)).collect()
 }
 
-async fn requests(world: &World<'_>, home: &Home) -> Vec<SuspensionRequest> {
+pub async fn requests(world: &World<'_>, home: &Home) -> Vec<SuspensionRequest> {
     let request = ListSuspensionRequestsRequest {
         account_id: Some(home.account.clone()),
         ..Default::default()
@@ -126,6 +126,26 @@ async fn edge_40_payment_withdraws_the_request_and_a_bounced_one_asks_anew() {
         request_in(&world, home, Requested).await;
         assert_eq!((told(&world, "SuspensionRequested").await, told(&world, "SuspensionWithdrawn").await), (3, 2));
         assert_eq!(steps(&world, bill).await.len(), 5, "no step twice");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn edge_40_a_bill_that_was_not_demanded_keeps_no_request_alive() {
+    each(billing::SERVICE, async |bed| {
+        use suspension_request::State::{Requested, Withdrawn};
+        let world = World::new(bed).await;
+        let homes = billed(&world, ["T1"]).await;
+        let (home, bill) = &homes[0];
+        world.clock("2025-02-28T20:00:00+08:00");
+        world.read(home, "2025-02-28", "92").await;
+        assert_eq!(world.run(2).await.produced, 1);
+        on(&world, bill, "2025-03-17", 4).await;
+        on(&world, bill, "2025-04-16", 5).await;
+        // The younger bill is overdue, too; nobody was told that supply ends for it.
+        assert_eq!(text(&request_in(&world, home, Requested).await.overdue_amount), "131.56");
+        pay(&world, home, "131.56", "1").await;
+        request_in(&world, home, Withdrawn).await;
     })
     .await;
 }

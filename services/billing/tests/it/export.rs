@@ -4,9 +4,12 @@ use contracts::hearth::{
     billing::v1::{ledger_service_client::LedgerServiceClient, payment_service_client::PaymentServiceClient, reading_service_client::ReadingServiceClient, *},
     options::v1::Role,
 };
-use testbed::{each, key, reason};
+use testbed::{each, eventually, key, reason};
 
-use crate::world::{HEPING, HEXI, Home, World, day, text};
+use crate::{
+    dues::{due_on, late_fee, owing, pay, reverse, two_per_mille},
+    world::{HEPING, HEXI, Home, World, day, text, yuan},
+};
 
 fn row(line: i32, account_no: &str, amount: &str, reference: &str, paid_at: &str) -> PaymentRow {
     PaymentRow {
@@ -54,9 +57,21 @@ async fn billed(world: &World<'_>, account_no: &str, branch: &str) -> Home {
 async fn edge_22_a_file_of_payments_is_taken_once_and_pays_on_its_day() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
+        two_per_mille(&world).await;
         world.publish_tianjin().await;
         let home = billed(&world, "T1", HEXI).await;
         world.clock("2025-03-01T09:00:00+08:00");
+        let late = world.bills_of(&home).await.remove(0);
+        // 131.56 x 2 per mille x 14 days is 3.68368.
+        let written = async || {
+            late_fee(&world, &late)
+                .await
+                .entries
+                .iter()
+                .map(|e| e.amount.as_ref().unwrap().minor_units)
+                .sum::<i64>()
+        };
+        eventually("the late fee", async || (written().await == 368).then_some(())).await;
         let rows = vec![
             row(2, "T1", "131.56", "R1", "2025-02-10"),
             row(3, "T1", "131.56", "R1", "2025-02-10"),
@@ -80,7 +95,8 @@ async fn edge_22_a_file_of_payments_is_taken_once_and_pays_on_its_day() {
         assert_eq!(seen(&first), (2, 1, "331.56".to_owned(), refused.clone()));
         let again = import(&world, false, rows).await;
         assert_eq!(seen(&again), (0, 3, "0.00".to_owned(), refused));
-        // Paid on the 10th, before it was due: no late fee, whenever the file came.
+        // Paid on the 10th, before it was due: no late fee, whenever the file came, and what had accrued is taken back.
+        assert_eq!((written().await, text(&late_fee(&world, &late).await.accrued).as_str()), (0, "0.00"));
         let paid: Vec<_> = world.bills_of(&home).await.iter().map(|b| text(&b.paid)).collect();
         assert_eq!(paid, ["131.56", "102.96"]);
         assert_eq!(world.balance(&home).await, ("0.00".to_owned(), "97.04".to_owned()));
@@ -116,6 +132,66 @@ async fn edge_22_a_file_of_payments_is_taken_once_and_pays_on_its_day() {
         };
         let mut answers = elsewhere.import_payments(tokio_stream::iter([chunk])).await.unwrap().into_inner();
         assert_eq!(answers.message().await.unwrap().unwrap().refused[0].reason, "ACCOUNT_UNKNOWN");
+        world.sound().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn late_fee_9_4_a_payment_of_an_earlier_day_lowers_the_base_from_its_day() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        two_per_mille(&world).await;
+        let (_, bill) = owing(&world, "T1", HEXI, "2500", "2025-02-01").await;
+        // Due on the 16th: 2500 x 2 per mille x 20.
+        assert_eq!(due_on(&world, &bill, "2025-03-08").await, "100.00");
+        let answer = import(&world, false, vec![row(2, "T1", "1000.00", "R1", "2025-02-26")]).await;
+        assert_eq!((answer.accepted, answer.refused), (1, vec![]));
+        // On its day 50.00 of late fee were due, so 950.00 paid the bill: 2500 x 10 days and 1550 x 10 days.
+        let fee = late_fee(&world, &bill).await;
+        let seen = [&fee.accrued, &fee.paid, &fee.due, &fee.principal].map(text);
+        assert_eq!(seen, ["81.00", "50.00", "31.00", "1550.00"]);
+        // One more of before it was due: 300.00 less all the time, nothing of it late fee.
+        let answer = import(&world, false, vec![row(3, "T1", "300.00", "R2", "2025-02-16")]).await;
+        assert_eq!((answer.accepted, answer.refused), (1, vec![]));
+        let fee = late_fee(&world, &bill).await;
+        let seen = [&fee.accrued, &fee.paid, &fee.due, &fee.principal].map(text);
+        // 2200 x 10 days and 1250 x 10 days.
+        assert_eq!(seen, ["69.00", "50.00", "19.00", "1250.00"]);
+        assert_eq!(text(&fee.entries.last().unwrap().amount), "-12.00");
+        assert_eq!(world.sound().await.revenue, yuan("2550.00"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn late_fee_9_4_what_was_paid_of_it_for_days_that_were_paid_already_is_given_back() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        two_per_mille(&world).await;
+        let (home, bill) = owing(&world, "T1", HEXI, "2500", "2025-02-01").await;
+        // Fifteen days after due: 75.00 of late fee and 25.00 of the bill.
+        assert_eq!(due_on(&world, &bill, "2025-03-03").await, "75.00");
+        pay(&world, &home, "100.00", "1").await;
+        world.clock("2025-03-08T09:00:00+08:00");
+        let answer = import(&world, false, vec![row(2, "T1", "2400.00", "R1", "2025-02-26")]).await;
+        assert_eq!((answer.accepted, answer.refused), (1, vec![]));
+        // 2500 x 10 days, 100 x 5 days and 75 x 5 days, at 2 per mille: 50 + 1 + 0.75. The other 23.25 pay the bill.
+        let fee = late_fee(&world, &bill).await;
+        let seen = [&fee.accrued, &fee.paid, &fee.due, &fee.principal].map(text);
+        assert_eq!(seen, ["51.75", "51.75", "0.00", "51.75"]);
+        assert_eq!(world.balance(&home).await, ("51.75".to_owned(), "0.00".to_owned()));
+        assert_eq!(world.sound().await.revenue, yuan("2551.75"));
+        // Taken back, the counter's payment leaves nothing of itself.
+        let request = ListPaymentsRequest {
+            account_id: Some(home.account.clone()),
+            ..Default::default()
+        };
+        let first = world.accountant().list_payments(request).await.unwrap().into_inner().payments.remove(0);
+        reverse(&world, &first).await;
+        assert_eq!(world.balance(&home).await.0, "100.00");
+        // 50 and ten days on 100.
+        assert_eq!(text(&late_fee(&world, &bill).await.due), "52.00");
         world.sound().await;
     })
     .await;

@@ -16,7 +16,7 @@ async fn a_04_charge_is_priced_by_the_item_in_force() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
         let home = world.home("T1").await;
-        world.clock("2025-03-10T09:00:00+08:00");
+        world.clock("2025-02-20T09:00:00+08:00");
         let first = publish(&world, item("PIPE_MOVE", "80.50")).await;
         assert_eq!((first.version, first.state(), first.until_date), (1, fee_item::State::InForce, None));
         let second = publish(
@@ -28,6 +28,7 @@ async fn a_04_charge_is_priced_by_the_item_in_force() {
         )
         .await;
         assert_eq!((second.version, second.price.clone()), (2, metres("90")));
+        world.clock("2025-03-10T09:00:00+08:00");
         let seen = fees(&world)
             .get_fee_item(GetFeeItemRequest {
                 fee_item_id: first.fee_item_id.clone(),
@@ -108,6 +109,63 @@ async fn a_04_charge_is_priced_by_the_item_in_force() {
                 .await,
             2
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_04_a_price_is_charged_from_the_day_on_which_it_was_published() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let home = world.home("T1").await;
+        let on = |date: &str| ChargeFeeRequest {
+            service_date: day(date),
+            ..charge_of(&home, "VISIT", "1")
+        };
+        let from = |date: &str| PublishFeeItemRequest {
+            from_date: day(date),
+            ..item("VISIT", "60")
+        };
+        world.clock("2025-03-10T09:00:00+08:00");
+        // In force since September by its document; nobody could know of it before today.
+        let first = publish(&world, item("VISIT", "50")).await;
+        assert_eq!(reason(&fees(&world).charge_fee(on("2025-03-09")).await.unwrap_err()), "FEE_ITEM_UNPUBLISHED");
+        world.clock("2025-03-12T09:00:00+08:00");
+        let old = fees(&world).charge_fee(on("2025-03-12")).await.unwrap().into_inner().bill.unwrap();
+        assert_eq!(text(&old.amount), "50.00");
+        // What is charged at the published price stays right: the next price begins tomorrow.
+        for date in ["2025-03-11", "2025-03-12"] {
+            let refused = fees(&world).publish_fee_item(from(date)).await.unwrap_err();
+            assert_eq!(reason(&refused), "FEE_ITEM_TOO_SOON", "{date}");
+        }
+        let next = publish(&world, from("2025-03-13")).await;
+        world.clock("2025-03-13T09:00:00+08:00");
+        let new = fees(&world).charge_fee(on("2025-03-13")).await.unwrap().into_inner().bill.unwrap();
+        let late = fees(&world).charge_fee(on("2025-03-12")).await.unwrap().into_inner().bill.unwrap();
+        assert_eq!(
+            [&new, &late].map(|b| (text(&b.amount), b.fee_item_id.clone())),
+            [("60.00".to_owned(), next.fee_item_id), ("50.00".to_owned(), first.fee_item_id)]
+        );
+        // After a withdrawal nothing is replaced; the days between have no price.
+        let current = ListFeeItemsRequest {
+            on_date: day("2025-03-13"),
+            ..Default::default()
+        };
+        let current = fees(&world).list_fee_items(current).await.unwrap().into_inner().fee_items.remove(0);
+        let withdraw = WithdrawFeeItemRequest {
+            request_id: key(),
+            fee_item_id: current.fee_item_id,
+            etag: current.etag,
+            until_date: day("2025-03-13"),
+            reason: "withdrawn by notice 8".to_owned(),
+        };
+        let answer = fees(&world).withdraw_fee_item(withdraw).await.unwrap().into_inner();
+        assert_eq!(answer.reversed_bill_ids, [new.bill_id]);
+        world.clock("2025-03-15T09:00:00+08:00");
+        publish(&world, from("2025-03-13")).await;
+        assert_eq!(reason(&fees(&world).charge_fee(on("2025-03-14")).await.unwrap_err()), "FEE_ITEM_UNPUBLISHED");
+        fees(&world).charge_fee(on("2025-03-15")).await.unwrap();
+        assert_eq!(world.sound().await.revenue, yuan("160.00"));
     })
     .await;
 }
@@ -277,8 +335,9 @@ async fn edge_46_withdrawn_item_takes_later_charges_back_and_leaves_earlier_ones
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
         let home = world.home("T1").await;
-        world.clock("2025-03-10T09:00:00+08:00");
+        world.clock("2025-03-01T09:00:00+08:00");
         let visit = publish(&world, item("VISIT", "50")).await;
+        world.clock("2025-03-10T09:00:00+08:00");
         let on = |date: &str| ChargeFeeRequest {
             service_date: day(date),
             ..charge_of(&home, "VISIT", "1")

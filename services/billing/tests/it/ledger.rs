@@ -1,7 +1,7 @@
 //! The ledger, by raw SQL: what the database refuses whoever asks.
 
 use contracts::hearth::billing::v1::*;
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use sea_orm::{ConnectionTrait, TransactionOptions};
 use testbed::{each, key};
 
 use crate::world::{World, yuan};
@@ -26,7 +26,7 @@ async fn paid(world: &World<'_>) {
 /// Statements of one transaction; the outcome of the first that fails or of the commit.
 async fn together(world: &World<'_>, statements: &[String]) -> Result<(), String> {
     let db = world.bed.db();
-    let tx = db.writer().begin().await.unwrap();
+    let tx = db.writer().begin(TransactionOptions::default()).await.unwrap();
     for statement in statements {
         tx.execute_unprepared(statement).await.map_err(|e| e.to_string())?;
     }

@@ -1,12 +1,21 @@
 //! Openings: the state of a system that is replaced.
 
 use contracts::hearth::{
-    billing::v1::{opening_service_client::OpeningServiceClient, *},
+    billing::v1::{
+        allocation::Part::{LateFee as Late, Principal},
+        dunning_step::Kind::{Demand, Overdue, Reminder},
+        opening_service_client::OpeningServiceClient,
+        *,
+    },
     options::v1::Role,
 };
-use testbed::{each, key, reason};
+use testbed::{each, eventually, key, reason};
 
-use crate::world::{HEPING, HEXI, Home, World, day, metres, text, yuan};
+use crate::{
+    dues::{due_on, late_fee, pay, shares, two_per_mille},
+    dunning::{on, requests},
+    world::{HEPING, HEXI, Home, World, day, metres, text, yuan},
+};
 
 fn item(reference: &str, due: &str, amount: &str) -> OpeningItem {
     OpeningItem {
@@ -187,6 +196,77 @@ async fn a_balance_taken_over_pays_and_sums_up_to_0() {
         world.accountant().reverse_payment(reverse).await.unwrap();
         let report = world.sound().await;
         assert_eq!((text(&report.opening).as_str(), text(&report.cash).as_str()), ("-250.00", "0.00"));
+    })
+    .await;
+}
+
+/// A state without a meter that owes and holds what is said.
+fn owed(home: &Home, prepayment: &str, items: Vec<OpeningItem>) -> OpeningRow {
+    OpeningRow {
+        meter_no: String::new(),
+        index: String::new(),
+        year_volume: String::new(),
+        prepayment: prepayment.to_owned(),
+        items,
+        ..row(home)
+    }
+}
+
+#[tokio::test]
+async fn late_fee_9_4_of_open_items_runs_from_the_day_they_were_due() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        two_per_mille(&world).await;
+        let (home, rich) = (world.home("T1").await, world.home("T2").await);
+        world.clock("2025-07-01T09:00:00+08:00");
+        let rows = vec![
+            owed(&home, "", vec![item("0590", "2025-05-15", "100.00"), item("0612", "2025-07-20", "88.00")]),
+            owed(&rich, "300.00", vec![item("0611", "2025-06-15", "50.00")]),
+        ];
+        assert_eq!(counts(&import(&world, false, rows).await), (2, 0, vec![]));
+        let bills = world.bills_of(&home).await;
+        // 16 days of May, 30 of June and one of July: 100 x 2 per mille x 47.
+        assert_eq!(due_on(&world, &bills[0], "2025-07-01").await, "9.40");
+        let paid = pay(&world, &home, "59.40", "1").await;
+        assert_eq!(shares(&paid), [(Late, "9.40".to_owned()), (Principal, "50.00".to_owned())]);
+        // 50 x 2 per mille x 29, and 88 x 2 per mille x 10.
+        assert_eq!(due_on(&world, &bills[0], "2025-07-30").await, "2.90");
+        assert_eq!(due_on(&world, &bills[1], "2025-07-30").await, "1.76");
+        // What was paid ahead pays the late fee of the 16 days since the 15th of June, too: 50 x 2 per mille x 16.
+        let bill = world.bills_of(&rich).await.remove(0);
+        assert_eq!((bill.state(), text(&bill.paid).as_str()), (bill::State::Paid, "50.00"));
+        let fee = late_fee(&world, &bill).await;
+        assert_eq!((text(&fee.paid).as_str(), text(&fee.due).as_str()), ("1.60", "0.00"));
+        assert_eq!(world.balance(&rich).await, ("0.00".to_owned(), "248.40".to_owned()));
+        assert_eq!(world.sound().await.revenue, yuan("11.00"), "two late fees; what is taken over is no revenue");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn e2_05_open_items_are_demanded_with_the_full_time_to_pay() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let home = world.home("T1").await;
+        world.clock("2025-07-01T09:00:00+08:00");
+        let items = vec![
+            item("0590", "2025-05-15", "100.00"),
+            item("0612", "2025-06-20", "88.00"),
+            item("0630", "2025-07-20", "60.00"),
+        ];
+        assert_eq!(counts(&import(&world, false, vec![owed(&home, "", items)]).await), (1, 0, vec![]));
+        let bills = world.bills_of(&home).await;
+        let sent = |steps: &[DunningStep]| -> Vec<_> { steps.iter().filter(|s| !s.skipped).map(|s| (s.kind(), s.days)).collect() };
+        // Overdue for 47, 11 and no days.
+        assert_eq!(sent(&on(&world, &bills[0], "2025-07-01", 4).await), [(Demand, 30), (Overdue, 1)]);
+        assert_eq!(sent(&on(&world, &bills[1], "2025-07-01", 3).await), [(Reminder, 1), (Overdue, 1)]);
+        assert_eq!(sent(&on(&world, &bills[2], "2025-07-17", 1).await), [(Reminder, -3)]);
+        // Thirty days after the demand went out, not after the day on which it should have; for that item only.
+        on(&world, &bills[1], "2025-07-30", 4).await;
+        assert!(requests(&world, &home).await.is_empty());
+        on(&world, &bills[0], "2025-07-31", 5).await;
+        let request = eventually("the request", async || requests(&world, &home).await.pop()).await;
+        assert_eq!((text(&request.overdue_amount).as_str(), &request.since_date), ("100.00", &day("2025-05-15")));
     })
     .await;
 }

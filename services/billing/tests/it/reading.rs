@@ -350,6 +350,8 @@ async fn e_2_02_verdicts_are_the_same_in_any_order_of_arrival() {
                 ..Default::default()
             };
             let mut open: Vec<_> = world.district().list_exceptions(request).await.unwrap().into_inner().exceptions;
+            // That a meter fell silent is found whenever the look for it comes by.
+            open.retain(|e| e.codes != [Code::Silent as i32]);
             open.sort_by_key(|e| e.readings[0].read_time.unwrap().seconds);
             seen.push(
                 open.into_iter()

@@ -1,11 +1,15 @@
 //! B22, B23: bills that are cancelled and billed anew, over several months.
 
-use contracts::hearth::{archive::v1 as archive, billing::v1::*};
+use contracts::hearth::{
+    archive::v1 as archive,
+    billing::v1::{bill_service_client::BillServiceClient, *},
+    options::v1::Role,
+};
 use testbed::{at, each, key, reason};
 
 use crate::{
     dues::{charge_of, fees, item, pay, publish},
-    world::{Home, World, day, metres, reading, text},
+    world::{HEPING, HEXI, Home, World, day, metres, reading, text},
 };
 
 fn anew(bill: &Bill, wrong: bool) -> CancelAndRebillRequest {
@@ -195,6 +199,40 @@ async fn b22_what_was_learnt_late_counts_and_nothing_is_half_done() {
             reason(&world.bills().cancel_and_rebill(anew(&fee, false)).await.unwrap_err()),
             "BILL_NOT_REGULAR"
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b24_every_number_is_found_and_a_gap_is_told() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let home = world.home("R1").await;
+        quarter(&world, &[(&home, ["60", "92", "138"])]).await;
+        rebill(&world, &world.bills_of(&home).await[2], false).await;
+        let report = async || {
+            let mut auditor = BillServiceClient::new(world.bed.staff(&[Role::Auditor]));
+            auditor.report_numbers(ReportNumbersRequest { year: 2025 }).await.unwrap().into_inner().series
+        };
+        let told = |series: &[NumberSeries]| series.iter().map(|s| (s.series.clone(), s.given, s.found, s.gaps.len())).collect::<Vec<_>>();
+        assert_eq!(told(&report().await), [("BL".to_owned(), 4, 4, 0), ("CN".to_owned(), 1, 1, 0)]);
+        // As if three numbers had been given and lost, then one more bill.
+        world.sql("UPDATE number SET last = 7 WHERE series = 'BL'").await.unwrap();
+        world.clock("2025-04-30T20:00:00+08:00");
+        world.read(&home, "2025-04-30", "180").await;
+        world.run(4).await;
+        let gap = |first: &str, last: &str| NumberGap {
+            first_no: format!("BL-{HEXI}-2025-{first}"),
+            last_no: format!("BL-{HEXI}-2025-{last}"),
+            reason: "NO_ROW".to_owned(),
+        };
+        let series = report().await;
+        assert_eq!((series[0].given, series[0].found, &series[0].gaps), (8, 5, &vec![gap("00000005", "00000007")]));
+        world.sql("UPDATE number SET last = 9 WHERE series = 'BL'").await.unwrap();
+        assert_eq!(report().await[0].gaps, [gap("00000005", "00000007"), gap("00000009", "00000009")]);
+        let mut other = BillServiceClient::new(world.bed.staff_of(HEPING, &[Role::Auditor]));
+        assert_eq!(other.report_numbers(ReportNumbersRequest { year: 2025 }).await.unwrap().into_inner().series, []);
     })
     .await;
 }

@@ -1,6 +1,7 @@
 //! tariffs by day.
 
 use contracts::hearth::{
+    archive::v1 as archive,
     billing::v1::{tariff_service_client::TariffServiceClient, *},
     options::v1::Role,
 };
@@ -486,6 +487,50 @@ async fn b_19_prices_are_tried_on_the_bills_of_a_year() {
         let reader = TariffServiceClient::new(bed.staff(&[Role::Reader]));
         let refused = { reader }.try_tariff(TryTariffRequest::default()).await.unwrap_err();
         assert_eq!(refused.code(), tonic::Code::PermissionDenied);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_household_of_five_reaches_the_dearer_tier_later() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let mut living = class(
+            "living",
+            &[(Some("35"), "2.61"), (Some("50"), "2.83"), (None, "4.23")],
+            tariff_class::LowIncome::Unspecified,
+        );
+        living.household = Some(HouseholdUplift {
+            from_persons: 5,
+            plus: metres("15"),
+            per_person: false,
+            first_tier_only: false,
+        });
+        let tariff = PublishTariffRequest {
+            classes: vec![living],
+            ..tianjin()
+        };
+        world.tariffs().publish_tariff(tariff).await.unwrap();
+        let (four, five) = (world.home("G1").await, world.home("G2").await);
+        for (home, persons) in [(&four, 4), (&five, 5)] {
+            let told = archive::HouseholdSizeChanged {
+                agreement_id: home.agreement.clone(),
+                persons,
+                from_date: day("2024-12-31"),
+                until_date: None,
+            };
+            world.archive.tell(&home.agreement, &told);
+            world.supply(home, |supply| supply.entitlements.len() == 1).await;
+        }
+        world.clock("2025-01-31T20:00:00+08:00");
+        for home in [&four, &five] {
+            world.read(home, "2025-01-31", "60").await;
+        }
+        assert_eq!(world.run(1).await.produced, 2);
+        // 35 × 2.61 + 15 × 2.83 + 10 × 4.23, and 50 × 2.61 + 10 × 2.83.
+        for (home, amount) in [(&four, "176.10"), (&five, "158.80")] {
+            assert_eq!(crate::world::text(&world.bills_of(home).await[0].amount), amount);
+        }
     })
     .await;
 }

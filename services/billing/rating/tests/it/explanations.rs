@@ -97,6 +97,7 @@ fn b_18_an_explanation_names_inputs_version_formula_and_rounding() {
             start: cubic(1200),
             end: cubic(1240),
             rolled: Volume::ZERO,
+            adjusted: Volume::ZERO,
         }),
         reads: &[],
     };

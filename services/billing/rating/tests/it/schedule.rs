@@ -246,6 +246,7 @@ fn edge_03_a_rolled_register_is_billed_by_what_passed() {
             start: cubic(99_987),
             end: cubic(12),
             rolled: cubic(100_000),
+            adjusted: Volume::ZERO,
         }),
         ..leg("2025-01-31", "2025-02-28", 25)
     }];
@@ -259,6 +260,19 @@ fn edge_03_a_rolled_register_is_billed_by_what_passed() {
             .as_str()
             .contains("m1.moved sub m1.end m1.start = -99975\nm1.used add m1.moved m1.rolled = 25\n")
     );
+    let adjusted = [Leg {
+        index: Some(Index {
+            start: cubic(1_200),
+            end: cubic(1_206),
+            rolled: Volume::ZERO,
+            adjusted: cubic(-2),
+        }),
+        ..leg("2025-01-31", "2025-02-28", 4)
+    }];
+    let priced = price(&terms, &book, &adjusted, &ledger);
+    let steps = "m1.adjusted given = -2\nm1.moved sub m1.end m1.start = 6\nm1.used add m1.moved m1.adjusted = 4\n";
+    assert!(priced.rated.explanation.as_str().contains(steps), "E11-03");
+    assert_eq!(priced.rated.explanation.check(), Ok(priced.rated.total));
     let negative = [leg("2025-01-31", "2025-02-28", -1)];
     let period = Period {
         terms: &terms,

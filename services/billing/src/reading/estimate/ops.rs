@@ -44,21 +44,21 @@ pub async fn estimate(desk: Desk, call: Call, request: EstimateReadingsRequest) 
         return Err(Fault::from(Refusal::FutureReading).field("on_date"));
     }
     let numbers: Vec<&str> = request.meter_nos.iter().map(String::as_str).collect();
-    let found = meters::lock(&*write, &Scope::of(&call), &numbers).await?;
+    let found = meters::lock(&write, &Scope::of(&call), &numbers).await?;
     let by_number: HashMap<String, meter::Model> = found.iter().map(|m| (m.meter_no.clone(), m.clone())).collect();
-    let mut chains = Chains::load(&*write, &desk.thresholds, found, Basis::reach(on)).await?;
+    let mut chains = Chains::load(&write, &desk.thresholds, found, Basis::reach(on)).await?;
     let agreements: Vec<Uuid> = by_number
         .values()
         .filter_map(|m| chains.installation(m.id, on))
         .map(|i| i.agreement_id)
         .collect();
     let places = Places {
-        profiles: book(&*write).await?,
+        profiles: book(&write).await?,
         supplies: supply::Entity::find()
             .filter(supply::Column::Id.is_in(agreements.iter().copied()))
             .all(&*write)
             .await?,
-        terms: supplies::terms(&*write, &agreements).await?,
+        terms: supplies::terms(&write, &agreements).await?,
     };
     let mut known = Known::new();
     let mut outcomes = vec![];
@@ -85,7 +85,7 @@ pub async fn estimate(desk: Desk, call: Call, request: EstimateReadingsRequest) 
         });
     }
     let settled = chains.settle(&mut write, &desk.thresholds).await?;
-    let fresh = store::not_open(&*write, appointments).await?;
+    let fresh = store::not_open(&write, appointments).await?;
     chain::open(&mut write, fresh).await?;
     let mut answer = EstimateReadingsResponse::default();
     for (number, made) in outcomes {
@@ -192,7 +192,7 @@ async fn make(
     let like = match known.get(&key) {
         Some(like) => *like,
         None => {
-            let like = like_users(&**write, &install.branch, class, from.date, on).await?;
+            let like = like_users(write, &install.branch, class, from.date, on).await?;
             known.insert(key, like);
             like
         }
@@ -227,11 +227,11 @@ pub async fn file_final(
     supply: &supply::Model,
     at: Instant,
 ) -> Result<(), Fault> {
-    let chains = Chains::load(&**write, &desk.thresholds, vec![meter.clone()], Basis::reach(at.date())).await?;
+    let chains = Chains::load(write, &desk.thresholds, vec![meter.clone()], Basis::reach(at.date())).await?;
     let places = Places {
-        profiles: book(&**write).await?,
+        profiles: book(write).await?,
         supplies: vec![supply.clone()],
-        terms: supplies::terms(&**write, &[supply.id]).await?,
+        terms: supplies::terms(write, &[supply.id]).await?,
     };
     let class = places.class(install, at.date());
     let usable = usable(&chains, install);
@@ -247,7 +247,7 @@ pub async fn file_final(
         exception_id: Some(found.id),
         ..row
     };
-    store::save_exceptions(&**write, vec![found.clone()]).await?;
-    store::save(&**write, vec![row]).await?;
+    store::save_exceptions(write, vec![found.clone()]).await?;
+    store::save(write, vec![row]).await?;
     chain::announce(write, &[found]).await
 }

@@ -2,6 +2,7 @@
 
 use calendar::NaiveDate;
 use chrono::Months;
+use database::Conn;
 use rpc::Fault;
 use sea_orm::{ConnectionTrait, Statement};
 
@@ -11,7 +12,7 @@ use super::model::Like;
 const DAY: i64 = 86_400_000_000;
 
 /// Use of the gas users of a class in a branch by the actual readings after one day and up to another.
-pub async fn like_users(conn: &impl ConnectionTrait, branch: &str, use_class: &str, after: NaiveDate, until: NaiveDate) -> Result<Like, Fault> {
+pub async fn like_users(conn: &Conn, branch: &str, use_class: &str, after: NaiveDate, until: NaiveDate) -> Result<Like, Fault> {
     let sql = "SELECT CAST(coalesce(sum(value - before), 0) AS bigint) AS volume, CAST(coalesce(sum(read_at - before_at), 0) AS bigint) AS time FROM ( \
                SELECT r.value, r.read_at, r.read_date, \
                lag(r.value) OVER (PARTITION BY r.installation_id ORDER BY r.read_at) AS before, \

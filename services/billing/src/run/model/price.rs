@@ -48,7 +48,7 @@ pub struct DraftLine {
 }
 
 pub(super) fn price(facts: &Facts, book: &Book, legs: &[Leg], read: NaiveDate) -> Result<Draft, &'static str> {
-    let meters: Vec<String> = legs.iter().map(|leg| leg.install.to_string()).collect();
+    let meters: Vec<String> = legs.iter().map(|leg| leg.install.map(|id| id.to_string()).unwrap_or_default()).collect();
     let rated_legs: Vec<rating::Leg> = legs
         .iter()
         .zip(&meters)
@@ -57,10 +57,11 @@ pub(super) fn price(facts: &Facts, book: &Book, legs: &[Leg], read: NaiveDate) -
             to: leg.to,
             volume: Volume::from_litres(leg.volume),
             meter,
-            index: Some(Index {
+            index: leg.install.map(|_| Index {
                 start: Volume::from_litres(leg.from_index),
                 end: Volume::from_litres(leg.to_index),
                 rolled: Volume::from_litres(leg.rolled),
+                adjusted: Volume::from_litres(leg.adjusted),
             }),
             reads: &leg.reads,
         })

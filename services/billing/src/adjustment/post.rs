@@ -1,0 +1,207 @@
+//! Posting adjustments and taking them back (E11-03).
+
+use std::collections::HashSet;
+
+use chrono::Datelike;
+use contracts::hearth::billing::v1::{
+    AdjustmentPosted, AdjustmentReversed, Bill, PostAdjustmentRequest, PostAdjustmentResponse, ReverseAdjustmentRequest, ReverseAdjustmentResponse,
+};
+use database::{Begun, Scope, Write};
+use money::Money;
+use rpc::{Call, Fault, wire};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use uuid::Uuid;
+
+use super::{
+    case,
+    model::{Action, Grounds, Part},
+    ops::{keep, limits, locked, not_own},
+    store::{self, adjustment},
+    theft,
+};
+use crate::{
+    Desk, Refusal,
+    bill::{
+        model::BillState,
+        ops::{settle_others, take_back},
+        rebill::{Anew, Days, anew},
+        store::{self as bills, bill, tier_use},
+    },
+    meter::store::metres,
+    run::{
+        chunk::{Loaded, Made, Meters, Origin},
+        model::Period,
+    },
+    supply::store as supplies,
+};
+
+/// PostAdjustment: from now on it counts in the bills of its days.
+pub async fn post(desk: Desk, call: Call, request: PostAdjustmentRequest) -> Result<PostAdjustmentResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let (mut row, state) = locked(&write, &call, &request.adjustment_id, &request.etag, Action::Post).await?;
+    not_own(&row, &call)?;
+    let changed = if row.grounds()? == Grounds::Theft {
+        let bill = of_theft(&mut write, &row).await?;
+        row.bill_id = Some(bill.id);
+        Anew {
+            reversed: vec![],
+            bills: vec![bill],
+        }
+    } else {
+        let (own, mut all) = counting(&write, &row).await?;
+        all.extend(&own);
+        bill_anew(&mut write, &desk, &row, &own, &all).await?
+    };
+    let difference = changed.difference()?.fen();
+    // Prices that changed within the year may make it more than was expected of it.
+    let needed = limits(&write, &row.branch).await?.needed(row.volume, difference).len();
+    if usize::try_from(row.levels).is_ok_and(|levels| needed > levels) {
+        let yuan = Money::from_fen(difference);
+        return Err(Fault::from(Refusal::AdjustmentOverApproval).meta("difference", yuan));
+    }
+    let mut reversed = changed.reversed;
+    if let Some(fee) = row.test_fee_bill_id {
+        let fee = bills::one(&write, &Scope::everything(), fee).await?;
+        if fee.state()? != BillState::Reversed {
+            reversed.push(take_back(&mut write, fee, &reason(&row)).await?);
+        }
+    }
+    settle_others(&mut write, row.account_id).await?;
+    row.posted_at = Some(write.now().micros());
+    row.difference = Some(difference);
+    call.subject().clone_into(&mut row.decided_by);
+    keep(&mut write, &mut row, state).await?;
+    case::follow(&mut write, &row, theft::Action::Bill).await?;
+    write.event(
+        row.account_id,
+        &AdjustmentPosted {
+            adjustment_id: row.id.to_string(),
+            adjustment_no: row.adjustment_no.clone(),
+            agreement_id: row.agreement_id.to_string(),
+            account_id: row.account_id.to_string(),
+            party_id: row.party_id.to_string(),
+            branch: row.branch.clone(),
+            grounds: row.grounds.clone(),
+            volume: Some(metres(row.volume)),
+            difference: Some(wire::money(Money::from_fen(difference))),
+        },
+    );
+    let answer = PostAdjustmentResponse {
+        adjustment: Some(store::message(&write, &row).await?),
+        reversed_bills: messages(&reversed)?,
+        bills: messages(&changed.bills)?,
+    };
+    write.commit(answer).await
+}
+
+/// ReverseAdjustment: the bills become what they would be without it.
+pub async fn reverse(desk: Desk, call: Call, request: ReverseAdjustmentRequest) -> Result<ReverseAdjustmentResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let (mut row, state) = locked(&write, &call, &request.adjustment_id, &request.etag, Action::Reverse).await?;
+    not_own(&row, &call)?;
+    if row.decided_by == call.subject() {
+        return Err(Refusal::OwnAdjustment.into());
+    }
+    let changed = if let Some(bill) = row.bill_id {
+        let bill = bills::one(&write, &Scope::everything(), bill).await?;
+        Anew {
+            reversed: vec![take_back(&mut write, bill, &request.reason).await?],
+            bills: vec![],
+        }
+    } else {
+        let (own, all) = counting(&write, &row).await?;
+        bill_anew(&mut write, &desk, &row, &own, &all).await?
+    };
+    settle_others(&mut write, row.account_id).await?;
+    call.subject().clone_into(&mut row.decided_by);
+    row.reason.clone_from(&request.reason);
+    keep(&mut write, &mut row, state).await?;
+    case::follow(&mut write, &row, theft::Action::Return).await?;
+    write.event(
+        row.account_id,
+        &AdjustmentReversed {
+            adjustment_id: row.id.to_string(),
+            adjustment_no: row.adjustment_no.clone(),
+            agreement_id: row.agreement_id.to_string(),
+            account_id: row.account_id.to_string(),
+            party_id: row.party_id.to_string(),
+            branch: row.branch.clone(),
+            grounds: row.grounds.clone(),
+        },
+    );
+    let answer = ReverseAdjustmentResponse {
+        adjustment: Some(store::message(&write, &row).await?),
+        reversed_bills: messages(&changed.reversed)?,
+        bills: messages(&changed.bills)?,
+    };
+    write.commit(answer).await
+}
+
+fn reason(row: &adjustment::Model) -> String {
+    format!("{} {}", row.grounds, row.adjustment_no)
+}
+
+fn messages(bills: &[bill::Model]) -> Result<Vec<Bill>, Fault> {
+    bills.iter().map(|b| bills::message(b, &[])).collect()
+}
+
+/// The parts of an adjustment, and those of all others of the agreement that count.
+async fn counting(write: &Write, row: &adjustment::Model) -> Result<(Vec<Part>, Vec<Part>), Fault> {
+    let own: Vec<Part> = store::parts(write, row.id).await?.iter().map(store::part::Model::part).collect();
+    let mut all = store::posted(write, &[row.agreement_id]).await?.remove(&row.agreement_id).unwrap_or_default();
+    // One that is posted stands among them itself.
+    for part in own.iter().filter(|_| row.posted_at.is_some()) {
+        if let Some(at) = all.iter().position(|known| known == part) {
+            all.swap_remove(at);
+        }
+    }
+    Ok((own, all))
+}
+
+/// Bills anew what parts change: the bills of their days, and the later ones of the tier-years that those count in.
+async fn bill_anew(write: &mut Write, desk: &Desk, row: &adjustment::Model, own: &[Part], all: &[Part]) -> Result<Anew, Fault> {
+    let mut regular = bills::regular(write, row.agreement_id).await?;
+    let touched = |b: &bill::Model| own.iter().any(|p| p.from < b.to_date && b.from_date < p.to);
+    let Some(first) = regular.iter().position(touched) else {
+        return Ok(Anew {
+            reversed: vec![],
+            bills: vec![],
+        });
+    };
+    regular.drain(..first);
+    let uses = tier_use::Entity::find()
+        .filter(tier_use::Column::BillId.is_in(regular.iter().map(|b| b.id)))
+        .all(&**write)
+        .await?;
+    let ids: HashSet<Uuid> = regular.iter().filter(|b| touched(b)).map(|b| b.id).collect();
+    let years: HashSet<i32> = uses.iter().filter(|u| ids.contains(&u.bill_id)).map(|u| u.tier_year).collect();
+    regular.retain(|b| ids.contains(&b.id) || uses.iter().any(|u| u.bill_id == b.id && years.contains(&u.tier_year)));
+    regular.reverse();
+    let supply = supplies::supply(write, &Scope::everything(), row.agreement_id).await?;
+    anew(write, desk, &supply, regular, &reason(row), &Days::Kept(all)).await
+}
+
+/// The bill of a theft.
+async fn of_theft(write: &mut Write, row: &adjustment::Model) -> Result<bill::Model, Fault> {
+    let supply = supplies::supply(write, &Scope::everything(), row.agreement_id).await?;
+    let (year, month) = (row.to_date.year(), row.to_date.month());
+    let period = Period::new(year, month).ok_or_else(|| Fault::internal("a day without a month"))?;
+    let loaded = Loaded::of(write, std::slice::from_ref(&supply), period, Meters::Locked).await?;
+    let draft = loaded.alone(&supply, (row.from_date, row.to_date), row.volume, 0)?;
+    let draft = draft.map_err(|cause| Fault::from(Refusal::AdjustmentUnpriced).meta("cause", cause))?;
+    let origin = Origin {
+        year,
+        month: i32::try_from(month).unwrap_or_default(),
+        ..Origin::default()
+    };
+    let mut made = Made::default();
+    made.theft(origin, &supply, draft, write.now(), &loaded);
+    let mut bills = made.store(write, period).await?;
+    bills.pop().ok_or_else(|| Fault::internal("a theft without a bill"))
+}
