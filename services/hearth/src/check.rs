@@ -1,18 +1,12 @@
 //! Checks of a data folder: everything that was begun is let finish, then each service is asked for its own verification.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Display,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt::Display, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use calendar::{Clock, Instant};
 use contracts::hearth::{
     billing::v1::{LedgerReport, VerifyLedgerRequest, ledger_service_client::LedgerServiceClient},
-    hall::v1::{ListStepsRequest, step, step_service_client::StepServiceClient},
+    hall::v1::{ListStepsRequest, Step, step, step_service_client::StepServiceClient},
     journal::v1::{VerifyJournalRequest, VerifyJournalResponse, journal_service_client::JournalServiceClient},
     options::v1::Role,
 };
@@ -20,6 +14,7 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use tonic::Request;
 
 mod history;
+mod kept;
 
 use crate::{
     client::{self, Client, Desk},
@@ -28,17 +23,24 @@ use crate::{
     suite::{Folder, SERVICES, Suite, Taken},
 };
 
-/// How long sagas, jobs and consumers get to finish what was begun.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two looks at them.
+/// The line of what the databases are set to.
+const SETTINGS: &str = "database settings";
+/// Between two looks at sagas, jobs and consumers.
 const PAUSE: Duration = Duration::from_millis(250);
 /// Deadline of one verification, the longest that a service grants.
 const VERIFICATION: Duration = Duration::from_secs(60);
 
-/// Checks ledger, journals, event cursors, references and database settings of a data folder.
+/// What a line says; `Err` tells a fault.
+type Outcome = Result<String, String>;
+
+/// Checks ledger, journals, event cursors, references, jobs and database settings of a data folder.
 ///
 /// Starts the four services on free ports on the folder's data, whether or not others run on it, lets them finish what was begun,
 /// and prints one line for each check. Ends with an exit code other than 0 when there is a fault.
+///
+/// References are looked for within each database, and in that of another service where a service took the id over itself: copies of accounts,
+/// agreements, bills and payments, openings, heating seasons, offers of work. The account, premises or vendor that a caller named in a case, a complaint,
+/// an order, an acceptance or a member of staff is not looked for in the other service. A parked step is named and is no fault: it waits for a person.
 #[derive(clap::Args)]
 pub struct Check {
     /// Data folder of `hearth up` or `hearth demo`.
@@ -48,6 +50,9 @@ pub struct Check {
     /// cut off or made anew.
     #[arg(long, value_name = "FILE")]
     anchors: Option<PathBuf>,
+    /// How long sagas, jobs and consumers get to finish what was begun.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    wait: u64,
 }
 
 impl Check {
@@ -59,12 +64,105 @@ impl Check {
             _ => Clock::real(),
         };
         let free = boot::PORTS.iter().map(|(name, _)| (*name, 0)).collect();
-        let suite = Suite::start(&folder, clock, &free, Taken::Move).await?;
-        let report = inspect(&folder, &suite, self.anchors.as_deref()).await;
+        let mut report = Report::default();
+        let suite = match settings(Suite::start(&folder, clock, &free, Taken::Move, &[]).await)? {
+            Ok(suite) => suite,
+            Err(told) => {
+                report.line(SETTINGS, Err::<&str, _>(told))?;
+                return report.end();
+            }
+        };
+        report.line(
+            SETTINGS,
+            Ok::<_, &str>("WAL, synchronous FULL, foreign keys on: a service refuses to start with others"),
+        )?;
+        let inspected = self.inspect(&folder, &suite, &mut report).await;
         suite.stop().await?;
-        let report = report?;
-        say(report.faults_told())?;
-        Ok(if report.faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        inspected?;
+        report.end()
+    }
+
+    async fn inspect(&self, folder: &Folder, suite: &Suite, report: &mut Report) -> Result<()> {
+        let desk = Desk::new(&folder.keys())?;
+        let mut clients = BTreeMap::new();
+        for (name, _) in boot::PORTS {
+            let address = format!("https://{}", suite.address(name)?);
+            clients.insert(name, desk.client(&address, client::person("hearth-check", &[Role::Auditor, Role::Operator]))?);
+        }
+
+        let give_up = tokio::time::Instant::now() + Duration::from_secs(self.wait);
+        let mut before = Standing::ask(&clients).await?;
+        let mut standing: Standing;
+        // Consumers need a moment to find each other before silence means anything.
+        let mut quiet = 0;
+        loop {
+            tokio::time::sleep(PAUSE).await;
+            standing = Standing::ask(&clients).await?;
+            quiet = if standing.has_settled(&before) { quiet + 1 } else { 0 };
+            if quiet == 2 || tokio::time::Instant::now() >= give_up {
+                break;
+            }
+            before = standing;
+        }
+
+        for (name, journal) in &standing.journals {
+            let waits = before.journals.get(name).and_then(|b| b.oldest_unsealed_time);
+            report.line(&format!("journal {name}"), chain(journal, waits.as_ref()))?;
+        }
+        for (name, journal) in &standing.journals {
+            for witness in &journal.witnesses {
+                report.line(&format!("history {}", witness.source), history::kept(&clients, name, witness).await?)?;
+            }
+        }
+        if let Some(file) = &self.anchors {
+            for (name, outcome) in history::file(&clients, file).await? {
+                report.line(&format!("anchors {name}"), outcome)?;
+            }
+        }
+        for (name, journal) in &standing.journals {
+            for cursor in &journal.cursors {
+                let events = before.events_of(&cursor.source);
+                let outcome = match cursor.parked {
+                    0 if cursor.position >= events => Ok(format!("{} events of {} taken", count(cursor.position), cursor.source)),
+                    0 => Err(format!("{} of {} events of {} taken", count(cursor.position), count(events), cursor.source)),
+                    n => Err(format!("{} events of {} parked, {} passed", count(n), cursor.source, count(cursor.position))),
+                };
+                report.line(&format!("events {name}"), outcome)?;
+            }
+        }
+        for (name, journal) in &standing.journals {
+            let outcome = if journal.orphans.is_empty() {
+                let count = SERVICES.iter().find(|s| s.name == *name).map_or(0, |s| s.references.len());
+                Ok(format!("{count} references, every row leads somewhere"))
+            } else {
+                Err(journal
+                    .orphans
+                    .iter()
+                    .map(|o| format!("{} rows of {}", o.rows, o.reference))
+                    .collect::<Vec<_>>()
+                    .join(", "))
+            };
+            report.line(&format!("references {name}"), outcome)?;
+        }
+        report.line("references between", kept::between(folder.path()).await?)?;
+        report.line("jobs", jobs(&standing.journals))?;
+        report.line("sagas", sagas(&standing.waiting_steps, &standing.parked_steps))?;
+        let billing = clients.get("billing").ok_or_else(|| anyhow!("there is no service billing"))?;
+        let answer = LedgerServiceClient::new(billing.clone()).verify_ledger(patiently(VerifyLedgerRequest {})).await;
+        let ledger = answer.context("billing cannot verify its ledger")?.into_inner().report.unwrap_or_default();
+        report.line("ledger", verdict(&ledger))?;
+        Ok(())
+    }
+}
+
+/// What started, or why its database was refused; another failure to start is no finding.
+fn settings<T>(started: Result<T>) -> Result<Result<T, String>> {
+    match started {
+        Ok(started) => Ok(Ok(started)),
+        Err(error) => match format!("{error:#}") {
+            told if told.contains("DATABASE_UNSAFE") => Ok(Err(told)),
+            _ => Err(error),
+        },
     }
 }
 
@@ -110,19 +208,22 @@ impl Report {
         }
     }
 
-    fn faults_told(&self) -> String {
-        match self.faults {
-            0 => format!("{} checks, no fault", self.checks),
-            n => format!("{} checks, {n} with a fault", self.checks),
-        }
+    /// Prints how many there were, and gives the exit code.
+    fn end(&self) -> Result<ExitCode> {
+        let (told, code) = match self.faults {
+            0 => ("no fault".to_owned(), ExitCode::SUCCESS),
+            n => (format!("{n} with a fault"), ExitCode::FAILURE),
+        };
+        say(format!("{} checks, {told}", self.checks))?;
+        Ok(code)
     }
 }
 
 /// What the services say, asked for at one time.
 struct Standing {
     journals: BTreeMap<&'static str, VerifyJournalResponse>,
-    waiting_steps: usize,
-    parked_steps: usize,
+    waiting_steps: Vec<Step>,
+    parked_steps: Vec<Step>,
 }
 
 impl Standing {
@@ -153,99 +254,8 @@ impl Standing {
             let sealed = journal.unsealed_rows == 0 || journal.oldest_unsealed_time != waits;
             sealed && journal.open_jobs == 0 && journal.cursors.iter().all(|c| c.position >= before.events_of(&c.source))
         };
-        self.waiting_steps == 0 && self.journals.iter().all(settled)
+        self.waiting_steps.is_empty() && self.journals.iter().all(settled)
     }
-}
-
-async fn inspect(folder: &Folder, suite: &Suite, anchors: Option<&Path>) -> Result<Report> {
-    let desk = Desk::new(&folder.keys())?;
-    let mut clients = BTreeMap::new();
-    for (name, _) in boot::PORTS {
-        let address = format!("https://{}", suite.address(name)?);
-        clients.insert(name, desk.client(&address, client::person("hearth-check", &[Role::Auditor, Role::Operator]))?);
-    }
-    let mut report = Report::default();
-    report.line(
-        "database settings",
-        Ok::<_, String>("WAL, synchronous FULL, foreign keys on: a service refuses to start with others"),
-    )?;
-
-    let give_up = tokio::time::Instant::now() + PATIENCE;
-    let mut before = Standing::ask(&clients).await?;
-    let mut standing: Standing;
-    // Consumers need a moment to find each other before silence means anything.
-    let mut quiet = 0;
-    loop {
-        tokio::time::sleep(PAUSE).await;
-        standing = Standing::ask(&clients).await?;
-        quiet = if standing.has_settled(&before) { quiet + 1 } else { 0 };
-        if quiet == 2 || tokio::time::Instant::now() >= give_up {
-            break;
-        }
-        before = standing;
-    }
-
-    for (name, journal) in &standing.journals {
-        let waits = before.journals.get(name).and_then(|b| b.oldest_unsealed_time);
-        report.line(&format!("journal {name}"), chain(journal, waits.as_ref()))?;
-    }
-    for (name, journal) in &standing.journals {
-        for witness in &journal.witnesses {
-            report.line(&format!("history {}", witness.source), history::kept(&clients, name, witness).await?)?;
-        }
-    }
-    if let Some(file) = anchors {
-        for (name, outcome) in history::file(&clients, file).await? {
-            report.line(&format!("anchors {name}"), outcome)?;
-        }
-    }
-    for (name, journal) in &standing.journals {
-        for cursor in &journal.cursors {
-            let events = before.events_of(&cursor.source);
-            let outcome = match cursor.parked {
-                0 if cursor.position >= events => Ok(format!("{} events of {} taken", count(cursor.position), cursor.source)),
-                0 => Err(format!("{} of {} events of {} taken", count(cursor.position), count(events), cursor.source)),
-                n => Err(format!("{} events of {} parked, {} passed", count(n), cursor.source, count(cursor.position))),
-            };
-            report.line(&format!("events {name}"), outcome)?;
-        }
-    }
-    for (name, journal) in &standing.journals {
-        let outcome = if journal.orphans.is_empty() {
-            let count = SERVICES.iter().find(|s| s.name == *name).map_or(0, |s| s.references.len());
-            Ok(format!("{count} references, every row leads somewhere"))
-        } else {
-            Err(journal
-                .orphans
-                .iter()
-                .map(|o| format!("{} rows of {}", o.rows, o.reference))
-                .collect::<Vec<_>>()
-                .join(", "))
-        };
-        report.line(&format!("references {name}"), outcome)?;
-    }
-    let open: i64 = standing.journals.values().map(|j| j.open_jobs).sum();
-    report.line(
-        "jobs",
-        if open == 0 {
-            Ok("all have ended".to_owned())
-        } else {
-            Err(format!("{open} have not ended"))
-        },
-    )?;
-    report.line(
-        "sagas",
-        match (standing.waiting_steps, standing.parked_steps) {
-            (0, 0) => Ok("all have ended".to_owned()),
-            (0, n) => Ok(format!("all have ended, but for {n} parked for a person (hearth.hall.v1.StepService)")),
-            (n, _) => Err(format!("{n} steps wait for another service")),
-        },
-    )?;
-    let billing = clients.get("billing").ok_or_else(|| anyhow!("there is no service billing"))?;
-    let answer = LedgerServiceClient::new(billing.clone()).verify_ledger(patiently(VerifyLedgerRequest {})).await;
-    let ledger = answer.context("billing cannot verify its ledger")?.into_inner().report.unwrap_or_default();
-    report.line("ledger", verdict(&ledger))?;
-    Ok(report)
 }
 
 fn patiently<T>(message: T) -> Request<T> {
@@ -254,9 +264,9 @@ fn patiently<T>(message: T) -> Request<T> {
     request
 }
 
-async fn steps(hall: &Client, state: step::State) -> Result<usize> {
+async fn steps(hall: &Client, state: step::State) -> Result<Vec<Step>> {
     let mut client = StepServiceClient::new(hall.clone());
-    let (mut count, mut page_token) = (0, String::new());
+    let (mut steps, mut page_token) = (vec![], String::new());
     loop {
         let request = ListStepsRequest {
             state: state.into(),
@@ -265,11 +275,51 @@ async fn steps(hall: &Client, state: step::State) -> Result<usize> {
             page_token,
         };
         let page = client.list_steps(request).await.context("hall cannot list its steps")?.into_inner();
-        count += page.steps.len();
+        steps.extend(page.steps);
         if page.next_page_token.is_empty() {
-            return Ok(count);
+            return Ok(steps);
         }
         page_token = page.next_page_token;
+    }
+}
+
+fn jobs(journals: &BTreeMap<&'static str, VerifyJournalResponse>) -> Outcome {
+    let counts = |(name, journal): (&&'static str, &VerifyJournalResponse)| {
+        [
+            (journal.open_jobs, format!("{} of {name} not ended", journal.open_jobs)),
+            (journal.failed_jobs, format!("{} of {name} failed", journal.failed_jobs)),
+        ]
+    };
+    let faults: Vec<String> = journals.iter().flat_map(counts).filter(|(n, _)| *n > 0).map(|(_, told)| told).collect();
+    if faults.is_empty() {
+        Ok("all have ended, none failed".to_owned())
+    } else {
+        Err(format!("{} (hearth.job.v1.JobService)", faults.join(", ")))
+    }
+}
+
+fn sagas(waiting: &[Step], parked: &[Step]) -> Outcome {
+    let told = |steps: &[Step], what: &str| {
+        let name = |step: &Step| {
+            format!(
+                "{} of {} {}",
+                step.kind().as_str_name().trim_start_matches("KIND_"),
+                step.story_id,
+                step.last_reason
+            )
+        };
+        let names: Vec<_> = steps.iter().take(3).map(|step| name(step).trim_end().to_owned()).collect();
+        let more = if steps.len() > names.len() { ", …" } else { "" };
+        format!("{} {what}: {}{more}", steps.len(), names.join(", "))
+    };
+    let parked = (!parked.is_empty()).then(|| told(parked, "parked for a person (hearth.hall.v1.StepService)"));
+    match (waiting, parked) {
+        ([], None) => Ok("all have ended".to_owned()),
+        ([], Some(parked)) => Ok(format!("all have ended, but for {parked}")),
+        (waiting, parked) => {
+            let all = [Some(told(waiting, "wait for another service")), parked];
+            Err(all.into_iter().flatten().collect::<Vec<_>>().join("; "))
+        }
     }
 }
 
@@ -305,5 +355,27 @@ fn verdict(ledger: &LedgerReport) -> Result<String, String> {
         Ok(format!("{} transactions, {} entries, sum 0", count(ledger.transactions), count(ledger.entries)))
     } else {
         Err(format!("sum {fen} fen; {}", ledger.faults.join("; ")))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unsafe_database_is_a_finding_and_ends_the_check_with_a_fault() {
+        let refused = anyhow!("the database of hall cannot be used: FailedPrecondition DATABASE_UNSAFE: PRAGMA journal_mode is delete");
+        let told = settings::<()>(Err(refused)).unwrap().unwrap_err();
+        assert!(told.ends_with("PRAGMA journal_mode is delete"), "{told}");
+        let mut report = Report::default();
+        report.line(SETTINGS, Err::<&str, _>(told)).unwrap();
+        assert_eq!((report.faults, report.end().unwrap()), (1, ExitCode::FAILURE));
+
+        assert_eq!(settings(Ok(7)).unwrap(), Ok(7));
+        assert_eq!(settings::<()>(Err(anyhow!("another fault"))).unwrap_err().to_string(), "another fault");
+        let mut report = Report::default();
+        report.line(SETTINGS, Ok::<_, &str>("WAL")).unwrap();
+        assert_eq!((report.faults, report.end().unwrap()), (0, ExitCode::SUCCESS));
     }
 }

@@ -40,7 +40,7 @@ enum Tool {
     Keys(keys::Keys),
     /// Change the key under which a service seals personal data, while it serves.
     Rotate(rotate::Rotate),
-    /// Check ledger, journals, event cursors, references and database settings of a data folder.
+    /// Check ledger, journals, event cursors, references, jobs and database settings of a data folder.
     Check(check::Check),
     /// Copy databases and files of the services, which may run meanwhile; without the keys.
     Backup(backup::Backup),

@@ -86,7 +86,7 @@ impl Folder {
         &self.path
     }
 
-    fn settings(&self, service: &str, listen: SocketAddr, addresses: &BTreeMap<&'static str, SocketAddr>, reflection: bool) -> Result<Settings> {
+    fn settings(&self, service: &str, listen: SocketAddr, addresses: &BTreeMap<&'static str, SocketAddr>, origins: &[String]) -> Result<Settings> {
         let keys = self.keys();
         Ok(Settings {
             database: Target::parse(&format!("sqlite://{}", self.path.join(format!("{service}.db")).display())).map_err(|e| anyhow!(e))?,
@@ -98,8 +98,8 @@ impl Folder {
             vault_keys: keys.join(format!("{service}.vault")),
             files: self.path.join(format!("{service}-files")),
             peers: addresses.iter().map(|(name, address)| (*name, format!("https://{address}"))).collect(),
-            reflection,
-            origins: vec![],
+            reflection: true,
+            origins: origins.to_vec(),
             connections_per_address: 2_048,
             // One person plays all parts.
             load: Load {
@@ -151,8 +151,8 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// Starts all four. `ports` overrides the defaults.
-    pub async fn start(folder: &Folder, clock: Clock, ports: &BTreeMap<&'static str, u16>, taken: Taken) -> Result<Self> {
+    /// Starts all four. `ports` overrides the defaults; pages of `origins` may call.
+    pub async fn start(folder: &Folder, clock: Clock, ports: &BTreeMap<&'static str, u16>, taken: Taken, origins: &[String]) -> Result<Self> {
         let mut listeners = vec![];
         let mut addresses = BTreeMap::new();
         for (name, default) in PORTS {
@@ -172,7 +172,7 @@ impl Suite {
                 .find(|s| s.name == name)
                 .ok_or_else(|| anyhow!("there is no service {name}"))?;
             let start = Start {
-                settings: folder.settings(name, listener.local_addr()?, &addresses, true)?,
+                settings: folder.settings(name, listener.local_addr()?, &addresses, origins)?,
                 clock: clock.clone(),
                 listener,
             };

@@ -17,6 +17,9 @@ pub struct Up {
     data: PathBuf,
     #[command(flatten)]
     ports: Ports,
+    /// Origins of browsers that may call by gRPC-Web, with commas between.
+    #[arg(long, value_name = "URL", value_delimiter = ',', value_parser = boot::origin)]
+    origins: Vec<String>,
     /// Filter of the log, such as info or hall=debug.
     #[arg(long, env = "HEARTH_LOG", default_value = "warn")]
     log: String,
@@ -56,7 +59,7 @@ impl Up {
         let endpoint = std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").ok().filter(|e| !e.is_empty());
         let telemetry = Telemetry::start("hearth", &self.log, Look::Short, endpoint.as_deref())?;
         let folder = Folder::open(&self.data, "up")?;
-        let suite = Suite::start(&folder, Clock::real(), &self.ports.chosen(), Taken::Complain).await?;
+        let suite = Suite::start(&folder, Clock::real(), &self.ports.chosen(), Taken::Complain, &self.origins).await?;
         for (name, _) in boot::PORTS {
             say(format!("{name:<8} https://{}", suite.address(name)?))?;
         }

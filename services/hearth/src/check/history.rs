@@ -5,13 +5,11 @@ use std::{collections::BTreeMap, fs, io::Write as _, path::Path};
 use anyhow::{Context, Result, anyhow, bail};
 use contracts::hearth::journal::v1::{Anchor, CompareHistoryRequest, CompareHistoryResponse, Witness, journal_service_client::JournalServiceClient};
 
-use super::patiently;
+use super::{Outcome, patiently};
 use crate::{client::Client, import::figures::count};
 
 /// Places that one request may name.
 const PLACES: usize = 1000;
-
-type Outcome = Result<String, String>;
 
 async fn compare(clients: &BTreeMap<&'static str, Client>, service: &str, request: CompareHistoryRequest) -> Result<CompareHistoryResponse> {
     let client = clients.get(service).ok_or_else(|| anyhow!("there is no service {service}"))?;

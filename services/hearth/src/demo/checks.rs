@@ -1,14 +1,17 @@
 //! What must hold when the year is over. The rules that found the faults never read the list of them; it is opened here for the first time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::ExitCode,
+};
 
 use anyhow::{Context, Result, anyhow};
 use calendar::Instant;
 use chrono::Datelike;
 use contracts::hearth::{
     billing::v1::{
-        Bill, LedgerReport, Reading, ReadingException, VerifyLedgerRequest, ledger_service_client::LedgerServiceClient, reading, reading_exception,
-        reading_exception::Code,
+        Bill, LedgerReport, Reading, ReadingException, ReadingRow, VerifyLedgerRequest, bill, ledger_service_client::LedgerServiceClient, reading,
+        reading_exception, reading_exception::Code,
     },
     journal::v1::{VerifyJournalRequest, VerifyJournalResponse, journal_service_client::JournalServiceClient},
 };
@@ -17,14 +20,19 @@ use tonic::Request;
 
 use super::{
     cast::{Cast, OPERATOR, said, until},
-    city::{self, City, Fault, Figure},
-    heat::SEASON,
-    home::Home,
-    oracle::{self, Accepted, Prices},
+    city::{self, Account, City, Fault, Figure},
+    heat::{self, SEASON},
+    oracle::{self, Accepted, HeatFigure, HeatPrices, Heated, Prices},
     pages, payments,
     year::{Year, date_of},
 };
-use crate::import::figures::{count, yuan};
+use crate::import::{
+    Refused,
+    figures::{count, yuan},
+};
+
+#[cfg(test)]
+mod tests;
 
 /// Deadline of a verification, the longest that a service grants.
 const VERIFICATION: std::time::Duration = std::time::Duration::from_secs(60);
@@ -72,9 +80,25 @@ pub struct Check {
     pub outcome: Result<String, String>,
 }
 
+/// How a play ends: with a fault where a check failed.
+pub fn ending(checks: &[Check]) -> ExitCode {
+    match failed(checks) {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// How many checks failed.
+pub fn failed(checks: &[Check]) -> usize {
+    checks.iter().filter(|check| check.outcome.is_err()).count()
+}
+
 /// What was looked at.
 pub struct Facts {
+    /// Of gas.
     pub bills: Vec<Bill>,
+    /// Of heat, those that stand.
+    pub heat: Vec<Bill>,
     pub exceptions: Vec<ReadingException>,
     pub ledger: LedgerReport,
     pub checks: Vec<Check>,
@@ -98,19 +122,27 @@ pub async fn look(cast: &Cast, year: &Year) -> Result<Facts> {
         .report;
     let ledger = ledger.context("the answer holds no report")?;
     let bills = pages::bills(cast, OPERATOR, 0, 0).await?;
-    let heat = pages::heat_bills(cast, OPERATOR, SEASON).await?;
+    let mut heat = pages::heat_bills(cast, OPERATOR, SEASON).await?;
+    let seasonal = heat.iter().map(heat_figure).collect();
+    heat.retain(|bill| bill.state() != bill::State::Reversed);
     let exceptions = pages::exceptions(cast, OPERATOR, reading_exception::State::Unspecified).await?;
     let readings = pages::readings(cast, reading::State::Unspecified).await?;
     let faults = city::faults(&cast.city)?;
     let figures = bills.iter().map(figure).collect::<Result<BTreeSet<_>>>()?;
+    let mut accounts = city::postpaid(&cast.city)?;
+    accounts.extend([year.home.account()?]);
+    let taken = year.takings.fen - year.takings.reversed_fen + year.season.paid;
 
     let mut checks = vec![Check {
         name: "ledger",
-        outcome: books_balance(&ledger, &bills, &heat, year),
+        outcome: books_balance(&ledger, &bills, &heat, taken),
     }];
     checks.push(Check {
         name: "oracle",
-        outcome: oracle(&cast.city, &figures, &readings, &year.home).map_err(|e| format!("{e:#}")),
+        outcome: oracle(&accounts, &figures, &readings)
+            .and_then(|gas| Ok((gas, heat_oracle(&year.season.homes, &seasonal)?)))
+            .map(|(gas, heat)| format!("{} bills of gas and {heat} of heat computed a second time, all equal", count(gas)))
+            .map_err(|e| format!("{e:#}")),
     });
     checks.push(Check {
         name: "expected bills",
@@ -118,11 +150,11 @@ pub async fn look(cast: &Cast, year: &Year) -> Result<Facts> {
     });
     checks.push(Check {
         name: "faults",
-        outcome: found(&faults, year, &exceptions, &readings).map_err(|e| format!("{e:#}")),
+        outcome: found(&faults, &year.refused, &year.repeats, &exceptions, &readings).map_err(|e| format!("{e:#}")),
     });
     checks.push(Check {
         name: "clean readings",
-        outcome: clean(&faults, year),
+        outcome: clean(&faults, &year.held, year.readings),
     });
     checks.push(Check {
         name: "journals",
@@ -134,6 +166,7 @@ pub async fn look(cast: &Cast, year: &Year) -> Result<Facts> {
     });
     Ok(Facts {
         bills,
+        heat,
         exceptions,
         ledger,
         checks,
@@ -165,11 +198,19 @@ fn figure(bill: &Bill) -> Result<Figure> {
     })
 }
 
-/// Gas and heat together: the ledger is one.
-fn books_balance(ledger: &LedgerReport, bills: &[Bill], heat: &[Bill], year: &Year) -> Result<String, String> {
+fn heat_figure(bill: &Bill) -> HeatFigure {
+    HeatFigure {
+        account_no: bill.account_no.clone(),
+        settles: bill.kind() == bill::Kind::HeatSettlement,
+        stands: bill.state() != bill::State::Reversed,
+        amount: fen(&bill.amount),
+    }
+}
+
+/// Gas and heat together: the ledger is one. `taken` is what was paid and not taken back, in fen.
+fn books_balance(ledger: &LedgerReport, bills: &[Bill], heat: &[Bill], taken: i64) -> Result<String, String> {
     let billed: i64 = bills.iter().chain(heat).map(|bill| fen(&bill.amount)).sum();
     let open: i64 = bills.iter().chain(heat).map(payments::open).sum();
-    let taken = year.takings.fen - year.takings.reversed_fen + year.season.paid;
     let pairs = [
         ("the sum of all entries", fen(&ledger.sum), 0),
         ("revenue against the bills", fen(&ledger.revenue), billed),
@@ -189,10 +230,9 @@ fn books_balance(ledger: &LedgerReport, bills: &[Bill], heat: &[Bill], year: &Ye
     }
 }
 
-fn oracle(city: &City, bills: &BTreeSet<Figure>, readings: &[Reading], home: &Home) -> Result<String> {
+/// Every bill of gas a second time; how many there are. `accounts` by meter.
+fn oracle(accounts: &BTreeMap<String, Account>, bills: &BTreeSet<Figure>, readings: &[Reading]) -> Result<i64> {
     let prices = Prices::read(city::TARIFF)?;
-    let mut accounts = city::postpaid(city)?;
-    accounts.extend([home.account()?]);
     let mut accepted: BTreeMap<&str, Vec<Accepted>> = BTreeMap::new();
     let mut left = 0;
     for reading in readings {
@@ -224,7 +264,24 @@ fn oracle(city: &City, bills: &BTreeSet<Figure>, readings: &[Reading], home: &Ho
     if let Some(missing) = differ(&figures, bills) {
         anyhow::bail!("there is no bill {missing:?}");
     }
-    Ok(format!("{} bills computed a second time, all equal", count(i64::try_from(figures.len())?)))
+    Ok(i64::try_from(figures.len())?)
+}
+
+/// Every bill of heat a second time, before the season and after it; how many there are.
+fn heat_oracle(homes: &[Heated], bills: &BTreeSet<HeatFigure>) -> Result<usize> {
+    let prices = HeatPrices::read(heat::TARIFF, heat::USE_CLASS)?;
+    let mut figures = BTreeSet::new();
+    for home in homes {
+        figures.extend(prices.bills(home)?);
+    }
+    if let Some(wrong) = bills.difference(&figures).next() {
+        let should: Vec<_> = figures.iter().filter(|f| f.account_no == wrong.account_no).collect();
+        anyhow::bail!("{wrong:?} should be one of {should:?}");
+    }
+    if let Some(missing) = figures.difference(bills).next() {
+        anyhow::bail!("there is no bill {missing:?}");
+    }
+    Ok(figures.len())
 }
 
 fn expected(city: &City, bills: &BTreeSet<Figure>) -> Result<Result<String, String>> {
@@ -263,10 +320,16 @@ const KINDS: [(&str, Found); 10] = [
 ];
 
 /// Every fault under its kind, nothing else refused, dropped or called impossible, and no wrong row in a bill.
-fn found(faults: &[Fault], year: &Year, exceptions: &[ReadingException], readings: &[Reading]) -> Result<String> {
+fn found(
+    faults: &[Fault],
+    refused_rows: &[(ReadingRow, Refused)],
+    repeats: &BTreeMap<u32, i64>,
+    exceptions: &[ReadingException],
+    readings: &[Reading],
+) -> Result<String> {
     let mut wrong = vec![];
     let mut refused = BTreeMap::new();
-    for (row, notice) in &year.refused {
+    for (row, notice) in refused_rows {
         refused.insert((row.meter_no.clone(), Instant::parse_rfc3339(&row.read_at)?), notice.reason.as_str());
     }
     let mut seen: BTreeSet<(Code, &str, u32)> = BTreeSet::new();
@@ -296,7 +359,7 @@ fn found(faults: &[Fault], year: &Year, exceptions: &[ReadingException], reading
             None => wrong.push(format!("there is no rule for {}", fault.kind)),
         }
     }
-    for (month, repeats) in &year.repeats {
+    for (month, repeats) in repeats {
         let must = dropped.get(month).copied().unwrap_or_default();
         if *repeats != must {
             wrong.push(format!("{repeats} rows dropped in month {month} instead of {must}"));
@@ -346,10 +409,11 @@ fn found(faults: &[Fault], year: &Year, exceptions: &[ReadingException], reading
     }
 }
 
-fn clean(faults: &[Fault], year: &Year) -> Result<String, String> {
+/// Of all readings those without a fault, and of these the ones that were held.
+fn clean(faults: &[Fault], held: &BTreeMap<String, (String, Instant)>, readings: usize) -> Result<String, String> {
     let wrong: BTreeSet<(&str, Instant)> = faults.iter().map(|f| (f.meter_no.as_str(), f.at)).collect();
-    let held = year.held.values().filter(|(meter, at)| !wrong.contains(&(meter.as_str(), *at))).count();
-    let clean = year.readings.saturating_sub(faults.len());
+    let held = held.values().filter(|(meter, at)| !wrong.contains(&(meter.as_str(), *at))).count();
+    let clean = readings.saturating_sub(faults.len());
     let told = format!(
         "{held} of {} held before the release, {}.{} %",
         count(i64::try_from(clean).unwrap_or_default()),

@@ -23,6 +23,7 @@ use contracts::hearth::{
 use super::{
     cast::{ACCOUNTANT, AGENT, CASHIER, CONTRACT_OFFICER, Cast, DISTRICT_MANAGER, READER, date, decimal, held, key, said, until},
     checks::Standing,
+    oracle::Heated,
     pages,
     stage::Stage,
     vendor::BRANCH,
@@ -30,9 +31,12 @@ use super::{
 };
 use crate::import::{HeatSettlement, figures::yuan, heat_tariff_request, tariff_file};
 
-const TARIFF: &str = include_str!("../../data/cn_tianjin_heat.toml");
+/// The heat tariff that is in force.
+pub const TARIFF: &str = include_str!("../../data/cn_tianjin_heat.toml");
 /// The season that is played.
 pub const SEASON: &str = "2025-2026";
+/// Class of use of the homes.
+pub const USE_CLASS: &str = "resident";
 const METER: &str = "H101000001";
 /// Area of each home; the first is billed by meter.
 const AREAS: [&str; 3] = ["100", "70.27", "101.78"];
@@ -43,12 +47,14 @@ const INDEXES: [&str; 2] = ["0", "8100"];
 pub struct Homes {
     agreements: Vec<String>,
     accounts: Vec<HeatAccount>,
+    enrolled: Vec<Heated>,
     billed: i64,
 }
 
 /// The season as it ended.
 pub struct Season {
-    pub homes: usize,
+    /// As the oracle needs them.
+    pub homes: Vec<Heated>,
     pub billed: i64,
     /// What was paid ahead of it, in fen.
     pub paid: i64,
@@ -86,8 +92,13 @@ pub async fn begin(cast: &Cast, stage: &Stage) -> Result<Homes> {
     bills.retain(|bill| bill.branch == BRANCH);
     bills.sort_by(|a, b| a.account_no.cmp(&b.account_no));
     ensure!(bills.len() >= AREAS.len(), "fewer than three homes of {BRANCH} were billed in September");
-    let mut agreements = vec![];
-    for bill in bills.into_iter().take(AREAS.len()) {
+    let (mut agreements, mut enrolled) = (vec![], vec![]);
+    for (n, (bill, area)) in bills.into_iter().zip(AREAS).enumerate() {
+        enrolled.push(Heated {
+            account_no: bill.account_no.clone(),
+            area,
+            indexes: (n == 0).then_some(INDEXES),
+        });
         agreements.push(sign(cast, &template, bill).await?);
     }
     until("billing hearing of the agreements", async || {
@@ -97,13 +108,13 @@ pub async fn begin(cast: &Cast, stage: &Stage) -> Result<Homes> {
 
     chapter.doing("enrolment");
     let mut district = HeatServiceClient::new(cast.ask("billing", DISTRICT_MANAGER)?);
-    for (n, (agreement, area)) in agreements.iter().zip(AREAS).enumerate() {
+    for (n, (agreement, home)) in agreements.iter().zip(&enrolled).enumerate() {
         let enrol = EnrolHeatRequest {
             request_id: key(&format!("enrolment {n}")),
             agreement_id: agreement.clone(),
             season: SEASON.to_owned(),
-            method: if n == 0 { Method::Meter } else { Method::Area }.into(),
-            area: Some(decimal(area)),
+            method: if home.indexes.is_some() { Method::Meter } else { Method::Area }.into(),
+            area: Some(decimal(home.area)),
             height: None,
             correction: None,
             document_reference: format!("房产证 {n}"),
@@ -127,7 +138,12 @@ pub async fn begin(cast: &Cast, stage: &Stage) -> Result<Homes> {
     );
     let billed = accounts.iter().map(|a| fen(&a.amount)).sum();
     chapter.done(&format!("season {SEASON}: {} homes billed ahead, {}", accounts.len(), yuan(billed)));
-    Ok(Homes { agreements, accounts, billed })
+    Ok(Homes {
+        agreements,
+        accounts,
+        enrolled,
+        billed,
+    })
 }
 
 /// November: the season is paid before it begins.
@@ -195,7 +211,7 @@ pub async fn settle(cast: &Cast, stage: &Stage, homes: &Homes) -> Result<Season>
         yuan(paid)
     );
     let season = Season {
-        homes: accounts.len(),
+        homes: homes.enrolled.clone(),
         billed: homes.billed,
         paid: homes.billed,
         charged,
@@ -262,7 +278,7 @@ async fn sign(cast: &Cast, template: &Template, bill: Bill) -> Result<String> {
         service: Service::Heat.into(),
         template_id: template.template_id.clone(),
         template_version: template.version,
-        use_class: "resident".to_owned(),
+        use_class: USE_CLASS.to_owned(),
         start_date: Some(date("2025-10-13")?),
         signed_date: Some(date("2025-10-13")?),
         sign_method: SignMethod::Paper.into(),

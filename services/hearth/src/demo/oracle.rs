@@ -1,4 +1,4 @@
-//! What every bill must be, computed a second time from the register, the readings that were accepted and the prices of the tariff file, by integers
+//! What every bill must be, computed a second time from the register, the readings that were accepted and the prices of the tariff files, by integers
 //! and without the rating engine.
 
 use std::collections::BTreeMap;
@@ -129,6 +129,90 @@ pub fn bills(prices: &Prices, account: &Account, readings: &mut [Accepted]) -> R
     Ok(figures)
 }
 
+/// A home of a heating season, as the play enrolled it.
+#[derive(Clone, Debug)]
+pub struct Heated {
+    pub account_no: String,
+    /// Square metres, at most two places.
+    pub area: &'static str,
+    /// What its meter showed at both ends of the season, kWh; none where it is billed by area.
+    pub indexes: Option<[&'static str; 2]>,
+}
+
+/// A bill of a heating season, as anybody computes it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HeatFigure {
+    pub account_no: String,
+    /// By meter and after the season; the one before it is by area.
+    pub settles: bool,
+    /// Whether no other one took its place.
+    pub stands: bool,
+    /// Fen.
+    pub amount: i64,
+}
+
+/// The prices of the heat tariff file for one class, in 10⁻⁶ yuan.
+pub struct HeatPrices {
+    /// By area: for the season, and for the fixed part of a home with a meter.
+    area: i64,
+    metered_base: i64,
+    kwh: i64,
+}
+
+impl HeatPrices {
+    pub fn read(text: &str, name: &str) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct File {
+            class: Vec<Class>,
+        }
+        #[derive(Deserialize)]
+        struct Class {
+            name: String,
+            area_per_m2: String,
+            metered_base_per_m2: String,
+            metered_per_kwh: String,
+        }
+        let class = toml::from_str::<File>(text)?.class.into_iter().find(|class| class.name == name);
+        let class = class.with_context(|| format!("no heat prices for {name}"))?;
+        let price = |text: &str| units_of(text, 6).with_context(|| format!("{text} is no price"));
+        Ok(Self {
+            area: price(&class.area_per_m2)?,
+            metered_base: price(&class.metered_base_per_m2)?,
+            kwh: price(&class.metered_per_kwh)?,
+        })
+    }
+
+    /// The bills of a home: the season by area and ahead; with a meter the one of its fixed part and its energy, which takes the place of the first.
+    pub fn bills(&self, home: &Heated) -> Result<Vec<HeatFigure>> {
+        let figure = |settles, stands, parts: &[(i64, i64)]| -> Result<HeatFigure> {
+            Ok(HeatFigure {
+                account_no: home.account_no.clone(),
+                settles,
+                stands,
+                amount: rounded_once(parts)?,
+            })
+        };
+        let hundredths = |text: &str| units_of(text, 2).with_context(|| format!("{text} has more than two places"));
+        let area = hundredths(home.area)?;
+        let ahead = figure(false, home.indexes.is_none(), &[(area, self.area)])?;
+        let Some([first, last]) = home.indexes else {
+            return Ok(vec![ahead]);
+        };
+        let used = hundredths(last)?.checked_sub(hundredths(first)?).context("out of range")?;
+        Ok(vec![ahead, figure(true, true, &[(area, self.metered_base), (used, self.kwh)])?])
+    }
+}
+
+/// Fen for quantities in hundredths at prices in 10⁻⁶ yuan, rounded half up once.
+fn rounded_once(parts: &[(i64, i64)]) -> Result<i64> {
+    let mut sum = 500_000_i128;
+    for (quantity, price) in parts {
+        let part = i128::from(*quantity).checked_mul(i128::from(*price)).context("out of range")?;
+        sum = sum.checked_add(part).context("out of range")?;
+    }
+    i64::try_from(sum.div_euclid(1_000_000)).context("out of range")
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
@@ -167,6 +251,23 @@ mod tests {
         assert_eq!(prices.amount(&account("living", false, 5, 0), 290_000, 20_000).unwrap(), 2_860 + 3_360);
         // 0.005 m3 at 2.86 is 1.43 fen; 0.0175 yuan would be 2 fen.
         assert_eq!(prices.amount(&account("living", false, 5, 0), 0, 5).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_season_of_heat_is_priced_by_area_and_by_meter_and_rounded_once() {
+        let prices = HeatPrices::read(crate::demo::heat::TARIFF, "resident").unwrap();
+        let bills = |area, indexes| {
+            let account_no = "A".to_owned();
+            let bills = prices.bills(&Heated { account_no, area, indexes }).unwrap();
+            bills.iter().map(|b| (b.settles, b.stands, b.amount)).collect::<Vec<_>>()
+        };
+        // 70.27 m2 at 25.00.
+        assert_eq!(bills("70.27", None), [(false, true, 175_675)]);
+        // The example of the press: 100 m2 at 7.50 and 8 100 kWh at 0.13 are 750 + 1 053, instead of 2 500.
+        assert_eq!(bills("100", Some(["0", "8100"])), [(false, false, 250_000), (true, true, 180_300)]);
+        // 249.975 and 0.065 are 250.04; each rounded by itself they would be 250.05.
+        assert_eq!(bills("33.33", Some(["10", "10.5"])), [(false, false, 83_325), (true, true, 25_004)]);
+        assert!(HeatPrices::read(crate::demo::heat::TARIFF, "palace").is_err());
     }
 
     #[test]

@@ -36,15 +36,13 @@ pub async fn bills(cast: &Cast, actor: Actor, year: i32, month: u32) -> Result<V
     list(cast, actor, request).await
 }
 
-/// Heat bills of a season that stand.
+/// Heat bills of a season, those that were reversed too.
 pub async fn heat_bills(cast: &Cast, actor: Actor, season: &str) -> Result<Vec<Bill>> {
     let request = ListBillsRequest {
         season: season.to_owned(),
         ..ListBillsRequest::default()
     };
-    let mut bills = list(cast, actor, request).await?;
-    bills.retain(|bill| bill.state() != bill::State::Reversed);
-    Ok(bills)
+    list(cast, actor, request).await
 }
 
 async fn list(cast: &Cast, actor: Actor, asked: ListBillsRequest) -> Result<Vec<Bill>> {

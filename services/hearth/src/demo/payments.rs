@@ -1,7 +1,9 @@
 //! Customers pay, through several channels, most of them; who pays what follows from the account number and the month alone.
 
 use anyhow::{Result, ensure};
-use contracts::hearth::billing::v1::{Bill, Payment, ReversePaymentRequest, TakePaymentRequest, payment, payment_service_client::PaymentServiceClient};
+use contracts::hearth::billing::v1::{
+    Bill, ImportPaymentsRequest, Payment, PaymentRow, ReversePaymentRequest, TakePaymentRequest, payment, payment_service_client::PaymentServiceClient,
+};
 use futures::{StreamExt, TryStreamExt, stream};
 use money::Money;
 use sha2::{Digest, Sha256};
@@ -14,6 +16,10 @@ use crate::client::Client;
 
 /// Calls under way at once.
 const AT_ONCE: usize = 24;
+/// Channels that hand in a file of what they took; at the counter and by the bank it comes one by one.
+const BY_FILE: [&str; 2] = ["WECHAT", "ALIPAY"];
+/// Rows of a chunk of such a file.
+const CHUNK: usize = 200;
 /// Bills of a hundred that are paid.
 const PAYERS: u64 = 90;
 /// Payers of a hundred who pay ahead, and how much, in fen.
@@ -54,8 +60,10 @@ fn channel(account_no: &str, month: u32) -> &'static str {
 /// Takes the payments for the bills of a month.
 pub async fn take(cast: &Cast, month: u32, bills: &[Bill], takings: &mut Takings, chapter: &Chapter) -> Result<()> {
     let due = |bill: &&Bill| open(bill) > 0 && dice(&bill.account_no, month, "pays", 100) < PAYERS;
+    let (by_file, one_by_one): (Vec<_>, Vec<_>) = bills.iter().filter(due).partition(|bill| BY_FILE.contains(&channel(&bill.account_no, month)));
+    file(cast, month, &by_file, takings, chapter).await?;
     let cashier = PaymentServiceClient::new(cast.ask("billing", CASHIER)?);
-    let mut paid: Vec<Payment> = stream::iter(bills.iter().filter(due))
+    let mut paid: Vec<Payment> = stream::iter(one_by_one)
         .map(|bill| {
             let cashier = cashier.clone();
             async move {
@@ -86,15 +94,62 @@ pub fn open(bill: &Bill) -> i64 {
     fen(&bill.amount) - fen(&bill.paid)
 }
 
-async fn pay(mut cashier: PaymentServiceClient<Client>, month: u32, bill: &Bill) -> Result<Payment> {
-    let channel = channel(&bill.account_no, month);
+/// What is paid for a bill.
+fn amount(bill: &Bill, month: u32) -> Money {
     let ahead = if dice(&bill.account_no, month, "ahead", 100) < AHEAD { AHEAD_BY } else { 0 };
+    Money::from_fen(open(bill).saturating_add(ahead))
+}
+
+fn reference(bill: &Bill, month: u32) -> String {
+    format!("2025{month:02}{}", bill.account_no)
+}
+
+/// Hands in what the channels with files took.
+async fn file(cast: &Cast, month: u32, bills: &[&Bill], takings: &mut Takings, chapter: &Chapter) -> Result<()> {
+    let row = |(line, bill): (usize, &&Bill)| {
+        Ok(PaymentRow {
+            line: i32::try_from(line)?.saturating_add(2),
+            account_no: bill.account_no.clone(),
+            amount: amount(bill, month).to_string(),
+            channel: channel(&bill.account_no, month).to_owned(),
+            channel_reference: reference(bill, month),
+            paid_at: pay_day(month),
+            service: "GAS".to_owned(),
+        })
+    };
+    let rows: Vec<_> = bills.iter().enumerate().map(row).collect::<Result<_>>()?;
+    let chunks = rows.chunks(CHUNK).zip(0..).map(|(rows, n)| ImportPaymentsRequest {
+        request_id: key(&format!("payments {month} chunk {n}")),
+        dry_run: false,
+        rows: rows.to_vec(),
+    });
+    let chunks: Vec<_> = chunks.collect();
+    let mut cashier = PaymentServiceClient::new(cast.ask("billing", CASHIER)?);
+    let mut answers = said("the file of payments", cashier.import_payments(stream::iter(chunks))).await?;
+    while let Some(answer) = answers.message().await? {
+        ensure!(answer.refused.is_empty(), "payments were refused: {:?}", answer.refused);
+        takings.payments += i64::from(answer.accepted);
+        takings.fen += answer.amount.as_ref().map_or(0, |m| m.minor_units);
+        chapter.step(usize::try_from(answer.accepted)?);
+    }
+    Ok(())
+}
+
+/// The tenth of the month after.
+fn pay_day(month: u32) -> String {
+    match month {
+        12 => "2026-01-10".to_owned(),
+        _ => format!("2025-{:02}-10", month.saturating_add(1)),
+    }
+}
+
+async fn pay(mut cashier: PaymentServiceClient<Client>, month: u32, bill: &Bill) -> Result<Payment> {
     let request = TakePaymentRequest {
         request_id: key(&format!("payment {month} {}", bill.account_no)),
         account_id: bill.account_id.clone(),
-        amount: Some(rpc::wire::money(Money::from_fen(open(bill).saturating_add(ahead)))),
-        channel: channel.to_owned(),
-        channel_reference: format!("2025{month:02}{}", bill.account_no),
+        amount: Some(rpc::wire::money(amount(bill, month))),
+        channel: channel(&bill.account_no, month).to_owned(),
+        channel_reference: reference(bill, month),
         bill_ids: vec![bill.bill_id.clone()],
     };
     held("payment", said("a payment", cashier.take_payment(request)).await?.payment)

@@ -72,6 +72,7 @@ pub async fn settle(cast: &Cast, stage: &Stage, vendor: &Admitted, repair: &Repa
     let mut assessor = AssessmentServiceClient::new(cast.ask("vendor", ASSESSOR)?);
     let assessment = held("assessment", said("the assessment", assessor.assess_contract(assess)).await?.assessment)?;
     let score = assessment.total.map(|t| t.value).unwrap_or_default();
+    let score = score.strip_suffix(".000").unwrap_or(&score).to_owned();
 
     // The vendor has five working days to object, and does not.
     cast.set_clock("2025-07-21T09:00").await?;

@@ -9,7 +9,14 @@ use contracts::hearth::{
     hall::v1::{Deadline, deadline},
 };
 
-use super::{cast::Cast, checks::Facts, filing::Filed, payments, stage::seconds, year::Year};
+use super::{
+    cast::Cast,
+    checks::{Facts, failed},
+    filing::Filed,
+    payments,
+    stage::seconds,
+    year::Year,
+};
 use crate::{
     import::figures::{count, fixed, yuan},
     say::program,
@@ -80,7 +87,15 @@ pub fn told(filed: &Filed, year: &Year, facts: &Facts, deadlines: &[Deadline], e
                 count(year.rejected)
             ),
         ),
-        ("bills", format!("{} for {} m³", size(facts.bills.len()), fixed(litres, 3))),
+        (
+            "bills",
+            format!(
+                "{} of gas for {} m³, {} of heat",
+                size(facts.bills.len()),
+                fixed(litres, 3),
+                size(facts.heat.len())
+            ),
+        ),
         ("billed", yuan(billed)),
         (
             "paid",
@@ -141,7 +156,7 @@ pub fn told(filed: &Filed, year: &Year, facts: &Facts, deadlines: &[Deadline], e
             "heat",
             format!(
                 "{} homes in the season 2025-2026 for {}; by meter {}, {} back",
-                year.season.homes,
+                year.season.homes.len(),
                 yuan(year.season.billed),
                 yuan(year.season.charged),
                 yuan(year.season.refund)
@@ -230,15 +245,10 @@ fn checks(facts: &Facts) -> String {
 }
 
 fn verdict(facts: &Facts) -> String {
-    match failed(facts) {
+    match failed(&facts.checks) {
         0 => format!("{} checks, all passed", facts.checks.len()),
         n => format!("{n} of {} checks FAILED", facts.checks.len()),
     }
-}
-
-/// How many checks failed.
-pub fn failed(facts: &Facts) -> usize {
-    facts.checks.iter().filter(|check| check.outcome.is_err()).count()
 }
 
 /// Where the services are, and three calls to try.

@@ -36,7 +36,8 @@ customers: one row for each contract, or account without one; names, numbers, ph
 readings, bills, payments: one row for each
 ledger: one row for each side of a transaction; debit is positive, credit negative, and each transaction sums up to 0
 audit: one row for each write and each reveal of the four services, in the order of their journals: who called which method, on whose behalf, why, about
-what, and the digest of it; a journal whose chain is broken is not written
+what, and the digest of it; the column audit says what an auditor looks for in the method (money, personal data, authority); a journal whose chain is
+broken is not written
 
 A text that begins with = + - @ or a tab gets an apostrophe before it, so that no spreadsheet takes it for a formula; figures stay figures.
 Days and times are ISO 8601. CSV is UTF-8 with a byte order mark, which spreadsheets need to read Chinese.
@@ -173,9 +174,12 @@ impl Export {
             None => boot::PORTS.map(|(name, _)| name).to_vec(),
         };
         let desk = self.desk()?;
-        let mut clients = vec![];
+        let (mut clients, mut urls) = (vec![], vec![]);
         for service in services {
-            clients.push((service, self.client(&desk, service)?));
+            let url = self.url(service)?;
+            let client = desk.client(&url, client::person(&self.subject, &[Role::Auditor]));
+            clients.push((service, client.with_context(|| anyhow!("{service} at {url}"))?));
+            urls.push(url);
         }
         let place = Place::open(self.output.as_deref())?;
         let mut sheet = Sheet::new(format == Format::Xlsx, self.what.name(), self.what.columns(), place)?;
@@ -191,7 +195,7 @@ impl Export {
             }
             // Whoever read standard output has seen enough.
             Err(error) if place::is_left(&error) => Ok(ExitCode::SUCCESS),
-            Err(error) => Err(error.context(format!("the export of {} stopped and left no file", self.what.name()))),
+            Err(error) => Err(error.context(format!("the export of {} from {} stopped and left no file", self.what.name(), urls.join(", ")))),
         }
     }
 
@@ -214,7 +218,7 @@ impl Export {
         Desk::new(&keys).with_context(|| format!("{} holds no keys; name the folder with --data", keys.display()))
     }
 
-    fn client(&self, desk: &Desk, service: &str) -> Result<Client> {
+    fn url(&self, service: &str) -> Result<String> {
         let port = boot::PORTS.iter().find(|(name, _)| *name == service).map_or(0, |(_, port)| *port);
         let mut url = format!("https://127.0.0.1:{port}");
         for address in &self.addresses {
@@ -225,8 +229,7 @@ impl Export {
                 (Some(_), _) => {}
             }
         }
-        desk.client(&url, client::person(&self.subject, &[Role::Auditor]))
-            .with_context(|| anyhow!("{service} at {url}"))
+        Ok(url)
     }
 }
 

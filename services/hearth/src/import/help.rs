@@ -90,8 +90,9 @@ pub const OPENING: &str = with_codes!(
   prepayment          yuan paid ahead
   open_items          what is owed: number, last day and amount of each bill parted by blanks, bills parted by semicolons:
                       BL-2024-11 2024-12-15 131.56; BL-2024-12 2025-01-15 60.00
+                      amounts without late fee, which is worked out from the last day on by the profile in force at as_of
 
-Import customers, tariffs and meters first. The same state again counts as already there; another one for the same contract is refused."
+Import customers, profiles, tariffs and meters first. The same state again counts as already there; another one for the same contract is refused."
 );
 
 pub const TRADES: &str = with_codes!(
@@ -126,6 +127,16 @@ A profile file names what a city decides about dues, the document that it rests 
   waiting_days = 30                    # after the demand, until suspension is requested
   notice_days = 15                     # of the final notice
   restore_hours = 24                   # from payment to supply
+
+  [terms.adjustment]                   # of volume; left out, what the service holds
+  lookback_months = 2                  # that an error of the meter counts back
+  theft_days = 180                     # where the beginning is not known
+  theft_hours = \"4\"                  # of a day; left out, each case names them
+  levels = [                           # all up to the first one that it does not exceed
+    { up_to_m3 = \"50\", up_to_yuan = \"5000\", roles = [\"district_manager\", \"accountant\"] },
+    { up_to_m3 = \"500\", up_to_yuan = \"5000\", roles = [\"service_manager\"] },
+    { roles = [\"leader\", \"finance\"] },
+  ]
 
 Safe to run twice.
 

@@ -2,9 +2,12 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use calendar::NaiveDate;
-use contracts::hearth::billing::v1::{
-    ProfileTerms, PublishProfileRequest,
-    profile_terms::{AllocationOrder, Disputed},
+use contracts::hearth::{
+    billing::v1::{
+        AdjustmentLevel, AdjustmentTerms, ProfileTerms, PublishProfileRequest,
+        profile_terms::{AllocationOrder, Disputed},
+    },
+    options::v1::Role,
 };
 use serde::Deserialize;
 
@@ -31,6 +34,25 @@ struct Terms {
     waiting_days: i32,
     notice_days: i32,
     restore_hours: i32,
+    adjustment: Option<Adjustment>,
+}
+
+/// Adjustments of volume (E11).
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Adjustment {
+    lookback_months: i32,
+    theft_days: i32,
+    theft_hours: Option<String>,
+    levels: Vec<Level>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Level {
+    up_to_m3: Option<String>,
+    up_to_yuan: Option<String>,
+    roles: Vec<String>,
 }
 
 /// Reads a file.
@@ -38,7 +60,7 @@ struct Terms {
 /// # Errors
 /// A text that is no profile, one for no branch or for one branch twice, or a word that the contract does not know.
 pub fn read(text: &str) -> Result<Vec<PublishProfileRequest>> {
-    let file: File = toml::from_str(text).map_err(|error| anyhow::anyhow!("{}", error.to_string().trim_end()))?;
+    let file: File = toml::from_str(text).map_err(|error| anyhow::anyhow!(rating::toml_fault(text, &error)))?;
     ensure!(!file.branches.is_empty(), "branches: a profile names at least one branch");
     if let Some(twice) = file
         .branches
@@ -82,7 +104,33 @@ fn terms(terms: Terms) -> Result<ProfileTerms> {
         waiting_days: terms.waiting_days,
         notice_days: terms.notice_days,
         restore_hours: terms.restore_hours,
+        adjustment: terms.adjustment.map(adjustment).transpose()?,
         ..Default::default()
+    })
+}
+
+fn adjustment(terms: Adjustment) -> Result<AdjustmentTerms> {
+    let mut levels = vec![];
+    for level in terms.levels {
+        let yuan = level
+            .up_to_yuan
+            .map(|yuan| yuan.parse::<money::Money>().with_context(|| format!("up_to_yuan: {yuan}")));
+        let role = |word: &String| {
+            Role::from_str_name(&format!("ROLE_{}", word.to_uppercase()))
+                .with_context(|| told("roles", word))
+                .map(i32::from)
+        };
+        levels.push(AdjustmentLevel {
+            up_to_volume: level.up_to_m3.map(rpc::wire::decimal),
+            up_to_amount: yuan.transpose()?.map(rpc::wire::money),
+            roles: level.roles.iter().map(role).collect::<Result<_>>()?,
+        });
+    }
+    Ok(AdjustmentTerms {
+        levels,
+        lookback_months: terms.lookback_months,
+        theft_days: terms.theft_days,
+        theft_hours: terms.theft_hours.map(rpc::wire::decimal),
     })
 }
 
@@ -135,6 +183,36 @@ restore_hours = 24
             (terms.allocation_order(), terms.disputed()),
             (AllocationOrder::PrincipalFirst, Disputed::StopsBoth)
         );
+        assert_eq!(terms.adjustment, None, "what the service holds");
+    }
+
+    #[test]
+    fn e_11_02_a_city_says_who_approves_adjustments() {
+        let more = r#"
+[terms.adjustment]
+lookback_months = 2
+theft_days = 180
+theft_hours = "4"
+levels = [{ up_to_m3 = "50", up_to_yuan = "5000", roles = ["district_manager", "accountant"] }, { roles = ["leader"] }]
+"#;
+        let adjustment = read(&format!("{TEXT}{more}")).unwrap()[0].terms.clone().unwrap().adjustment.unwrap();
+        let level = |up_to_volume, up_to_amount, roles: &[Role]| AdjustmentLevel {
+            up_to_volume,
+            up_to_amount,
+            roles: roles.iter().map(|role| i32::from(*role)).collect(),
+        };
+        let first = level(
+            Some(rpc::wire::decimal("50")),
+            Some(rpc::wire::money("5000".parse().unwrap())),
+            &[Role::DistrictManager, Role::Accountant],
+        );
+        assert_eq!(adjustment.levels, [first, level(None, None, &[Role::Leader])]);
+        assert_eq!(
+            (adjustment.lookback_months, adjustment.theft_days, adjustment.theft_hours),
+            (2, 180, Some(rpc::wire::decimal("4")))
+        );
+        let wrong = read(&format!("{TEXT}{more}").replace("leader", "boss")).unwrap_err();
+        assert!(format!("{wrong:#}").contains("roles: boss"), "{wrong:#}");
     }
 
     #[test]
@@ -144,7 +222,7 @@ restore_hours = 24
             ("\"0.5\"", "\"1/2\"", "late_fee_per_mille"),
             ("principal_first", "interest_first", "allocation_order"),
             ("\"和平区\"", "\"河西区\"", "河西区 stands twice"),
-            ("due_days = 15", "due_day = 15", "due_day"),
+            ("due_days = 15", "due_day = 15", "line 8: unknown field `due_day`"),
             ("[\"河西区\", \"和平区\"]", "[]", "at least one branch"),
         ] {
             let error = read(&TEXT.replace(from, to)).unwrap_err();

@@ -98,12 +98,12 @@ pub fn told(status: &Status) -> String {
     match status.code() {
         Code::Unavailable if status.get_details_error_info().is_none() => {
             let cause = cause(status);
-            let foreign = if cause.contains("certificate") {
+            let hint = if cause.contains("certificate") {
                 "; its certificate is of other keys; name its data folder with --data"
             } else {
-                ""
+                "; is it running, and is that its address?"
             };
-            return format!("the service does not answer ({cause}){foreign}");
+            return format!("the service does not answer ({cause}){hint}");
         }
         Code::Unimplemented => return "there is no such method at this address; is it that of another service, or of another version?".to_owned(),
         _ => {}

@@ -2,7 +2,7 @@
 
 use calendar::NaiveDate;
 use money::Volume;
-use rating::{Book, Ledger, Leg, Period, Profile, Rated, RatingError, Segment, Tariff, Term, Terms, Usage, rate};
+use rating::{Book, Ledger, Leg, Period, Profile, Rated, RatingError, Segment, Tariff, Terms, Usage, rate};
 
 /// What is to be priced.
 pub struct Use {
@@ -50,7 +50,7 @@ impl Bill {
     /// # Errors
     /// What rating refuses, such as days out of order.
     pub fn of_period(book: &Book, class: &str, usage: Use, (from, to): (NaiveDate, NaiveDate), ledger: &mut Ledger) -> Result<Self, RatingError> {
-        let terms = terms(class, &usage.profile);
+        let terms = Terms::always(class, &usage.profile);
         let legs = [Leg {
             from,
             to,
@@ -71,23 +71,5 @@ impl Bill {
         let rated = priced.rated;
         ledger.clone_from(&rated.ledger);
         Ok(Self { usage, rated, years })
-    }
-}
-
-/// A household that was always as it is.
-fn terms(class: &str, profile: &Profile) -> Terms {
-    fn always<T>(value: T) -> Vec<Term<T>> {
-        vec![Term {
-            value,
-            from: NaiveDate::MIN,
-            until: None,
-        }]
-    }
-    Terms {
-        classes: always(class.to_owned()),
-        persons: if profile.persons > 0 { always(profile.persons) } else { vec![] },
-        low_income: profile.low_income.map(always).unwrap_or_default(),
-        flat_price: if profile.flat_choice { always(()) } else { vec![] },
-        ..Terms::default()
     }
 }

@@ -70,6 +70,7 @@ async fn check_finds_what_other_hands_changed_and_nothing_else() {
         "ok events billing 1 events of archive taken",
         "ok events vendor 0 events of hall taken",
         "ok references hall",
+        "ok references between",
         "ok jobs",
         "ok sagas",
         "ok ledger 0 transactions, 0 entries, sum 0",
@@ -111,6 +112,83 @@ async fn check_finds_what_other_hands_changed_and_nothing_else() {
     let (clean, text) = check(&data);
     assert!(!clean, "{text}");
     assert!(text.contains("FAULT events billing 1 events of archive parked"), "{text}");
+}
+
+/// A finding of its own: the line of the fault and no other, gone when it is mended.
+async fn finds(data: &Path, service: &str, broken: &[&str], line: &str, mended: &[&str]) {
+    change(data, service, broken).await;
+    let (text, code) = told(&hearth(data, &["check", "--wait", "1"]));
+    assert_eq!(code, Some(1), "{line}: {text}");
+    assert!(
+        text.contains(&format!("FAULT {line}")) && text.contains(" 1 with a fault"),
+        "{line} alone is not in\n{text}"
+    );
+    change(data, service, mended).await;
+}
+
+/// What waits, was given up, leads into nothing or does not add up ends the check with a fault under its own name.
+#[tokio::test(flavor = "multi_thread")]
+async fn check_finds_what_has_not_ended_and_what_does_not_add_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let up = Up::start(HEARTH, &data);
+    register(&up, &data).await;
+    up.kill();
+    let (clean, text) = check(&data);
+    assert!(clean, "{text}");
+
+    let posted = [
+        "INSERT INTO ledger_transaction (id, kind, reference, branch, date, posted_at, sealed) VALUES (X'01', 'PAYMENT', X'02', '河西区', '2025-01-01', 0, 0)",
+        "INSERT INTO ledger_entry (id, transaction_id, book, detail, account_id, amount) VALUES (X'03', X'01', 'CASH', 'COUNTER', NULL, 5)",
+        "INSERT INTO ledger_entry (id, transaction_id, book, detail, account_id, amount) VALUES (X'04', X'01', 'CASH', 'BANK', NULL, -5)",
+        "UPDATE ledger_transaction SET sealed = 1",
+        "DROP TRIGGER ledger_entry_no_update",
+        "UPDATE ledger_entry SET amount = amount + 1 WHERE id = X'03'",
+    ];
+    let line = "ledger sum 1 fen; 1 transactions that do not sum up to 0";
+    finds(&data, "billing", &posted, line, &["UPDATE ledger_entry SET amount = 5 WHERE id = X'03'"]).await;
+
+    // A cursor that was moved back takes its events again; one that cannot move stays behind.
+    let behind = [
+        "UPDATE cursor SET position = 0, event_id = NULL WHERE source = 'archive'",
+        "CREATE TRIGGER stuck BEFORE UPDATE ON cursor BEGIN SELECT RAISE(ABORT, 'stuck'); END",
+    ];
+    finds(
+        &data,
+        "billing",
+        &behind,
+        "events billing 0 of 1 events of archive taken",
+        &["DROP TRIGGER stuck"],
+    )
+    .await;
+    let (clean, text) = check(&data);
+    assert!(clean && text.contains("ok events billing 1 events of archive taken"), "{text}");
+
+    let step = [
+        "INSERT INTO step (id, kind, story_id, branch, state, input, attempts, next_attempt_at, claimed_until, last_reason, version)
+        VALUES (X'01930000000070008000000000000001', 'INSTALL_METER', X'01930000000070008000000000000002', '河西区', 'PENDING', '{}', 1, 9000000000000000, 0, 'UNAVAILABLE', 1)",
+    ];
+    let line = "sagas 1 wait for another service: INSTALL_METER of 01930000-0000-7000-8000-000000000002 UNAVAILABLE";
+    finds(&data, "hall", &step, line, &["UPDATE step SET state = 'PARKED', last_reason = 'METER_UNKNOWN'"]).await;
+    let (clean, text) = check(&data);
+    let line = "ok sagas all have ended, but for 1 parked for a person (hearth.hall.v1.StepService): \
+        INSTALL_METER of 01930000-0000-7000-8000-000000000002 METER_UNKNOWN";
+    assert!(clean && text.contains(line), "{text}");
+
+    let job = [
+        "INSERT INTO job (id, kind, state, request, done, total, note, requested_by, created_at, updated_at, failures)
+        VALUES (X'01930000000070008000000000000003', 'of-nobody', 'QUEUED', X'', 0, 0, '', 'li', 0, 0, 0)",
+    ];
+    finds(&data, "vendor", &job, "jobs 1 of vendor not ended", &["UPDATE job SET state = 'FAILED'"]).await;
+    finds(&data, "vendor", &[], "jobs 1 of vendor failed", &["UPDATE job SET state = 'CANCELLED'"]).await;
+
+    let astray = ["INSERT INTO customer_account (id, party_id) VALUES (X'01930000000070008000000000000004', '')"];
+    let line = "references between 1 rows of hall.customer_account.id -> archive.account.id";
+    finds(&data, "hall", &astray, line, &["DELETE FROM customer_account"]).await;
+
+    let (clean, text) = check(&data);
+    assert!(clean && text.contains("ok ledger 1 transactions, 2 entries, sum 0"), "{text}");
+    assert!(text.contains("ok references between 19 references from one service to another"), "{text}");
 }
 
 /// A folder that is not ours is refused before anything is started.

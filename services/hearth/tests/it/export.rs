@@ -1,6 +1,10 @@
 //! `hearth export`: what was imported comes out again, masked where it is a person's, and safe for a spreadsheet.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use calamine::{Data, Reader, Xlsx, open_workbook};
 
@@ -112,9 +116,16 @@ fn what_the_services_hold_comes_out_as_text_and_as_a_workbook() {
     // Who called which method about what; the digest and the chain stand beside it.
     let paid = audit.iter().find(|e| e["method"] == "hearth.billing.v1.PaymentService/ImportPayments").unwrap();
     assert_eq!(
-        (paid["actor"].as_str(), paid["on_behalf_by"].as_str(), paid["purpose"].as_str()),
-        ("import", "", "")
+        (
+            paid["actor"].as_str(),
+            paid["on_behalf_by"].as_str(),
+            paid["purpose"].as_str(),
+            paid["audit"].as_str()
+        ),
+        ("import", "", "", "money")
     );
+    let classes: BTreeSet<_> = audit.iter().map(|e| e["audit"].as_str()).collect();
+    assert!(classes.is_superset(&["money", "personal data", ""].into()), "{classes:?}");
     assert!(paid["subjects"].ends_with("payments:2"), "{paid:?}");
     assert!(
         paid["digest"].len() == 64 && paid["hash"].len() == 64 && !paid["request_id"].is_empty(),

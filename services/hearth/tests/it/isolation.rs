@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
     process::Command,
+    time::Instant,
 };
 
 use contracts::hearth::options::v1::Role;
@@ -151,8 +152,8 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    /// The answer to a request with ids of rows, or with ids of nothing and otherwise the same; and the ids.
-    async fn ask(&self, foreign: bool) -> (Result<bytes::Bytes, Status>, Vec<String>) {
+    /// A request with ids of rows, or with ids of nothing and otherwise the same; and the ids.
+    fn request(&self, foreign: bool) -> (bytes::Bytes, Vec<String>) {
         let (mut known, mut dice) = (Known::default(), Dice(7));
         let now = testbed::at("2025-06-02T10:00:00+08:00");
         if !foreign {
@@ -166,8 +167,40 @@ impl Trial<'_> {
         for (path, own) in &self.bindings {
             put(&mut message, path, own);
         }
-        let outcome = self.rpc.ask(&self.channel, Some(&self.token), message.encode_to_vec().into()).await;
-        (outcome, sent)
+        (message.encode_to_vec().into(), sent)
+    }
+
+    async fn ask(&self, foreign: bool) -> (Result<bytes::Bytes, Status>, Vec<String>) {
+        let (request, sent) = self.request(foreign);
+        (self.send(request).await, sent)
+    }
+
+    async fn send(&self, request: bytes::Bytes) -> Result<bytes::Bytes, Status> {
+        self.rpc.ask(&self.channel, Some(&self.token), request).await
+    }
+
+    /// How much longer the median of so many calls takes with the ids of rows than with those of nothing, in turn, in thousandths; None where no row is
+    /// asked for by its id.
+    async fn longer(&self, calls: usize) -> Option<i128> {
+        let requests = [self.request(true).0, self.request(false).0];
+        for request in &requests {
+            if self.send(request.clone()).await.err()?.code() != Code::NotFound {
+                return None;
+            }
+        }
+        let mut times = [vec![], vec![]];
+        for _ in 0..calls {
+            for (request, times) in requests.iter().zip(&mut times) {
+                let began = Instant::now();
+                self.send(request.clone()).await.unwrap_err();
+                times.push(began.elapsed());
+            }
+        }
+        let [foreign, unknown] = times.map(|mut times| {
+            times.sort();
+            i128::try_from(times[times.len() / 2].as_nanos()).unwrap()
+        });
+        Some((foreign - unknown) * 1000 / unknown)
     }
 
     /// Whether foreign and unknown can be told apart; else what an answer shows of others.
@@ -283,6 +316,25 @@ async fn r_s2_what_is_somebody_elses_looks_like_nothing_in_every_rpc() {
         wrong.extend(found.into_iter().map(|what| format!("{name}: {what}")));
     }
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+
+    // Nor by the time that it takes, in profile `full`.
+    let calls = testbed::means::runs(0, 1000);
+    if calls > 0 {
+        let mut longer = vec![];
+        for trial in trials(&world, Caller::Branch, &of_branches)
+            .iter()
+            .filter(|trial| trial.rpc.name.contains("/Get"))
+        {
+            longer.extend(trial.longer(calls).await.map(|part| (part, trial.rpc.name.clone())));
+        }
+        longer.sort_by_key(|(part, _)| part.abs());
+        let (part, name) = longer.last().unwrap();
+        println!(
+            "{} RPCs by id: the medians of {calls} calls differ by {part} thousandths at most ({name})",
+            longer.len()
+        );
+        assert!(longer.len() > 10 && part.abs() < 100);
+    }
 
     // To head office the same requests make a difference wherever they come as far as the row: else nothing was shown above.
     let (tried, telling) = differing(&world, Caller::HeadOffice, &of_branches).await;

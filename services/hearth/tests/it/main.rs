@@ -21,6 +21,7 @@ mod layout;
 mod nonsense;
 mod principals;
 mod rate;
+mod readme;
 mod reliability;
 mod rpcs;
 mod sentences;

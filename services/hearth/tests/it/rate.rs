@@ -197,6 +197,13 @@ fn what_cannot_be_priced_is_told_in_one_sentence() {
     assert_told(&nameless, 2, &["name a class with --class; the classes of ", classes]);
     assert_told(&rate(&file("cn_tianjin_heat"), "residents", &["1"]), 2, &["heat is priced by area and energy"]);
     assert_told(&rate("nowhere.toml", "living", &["1"]), 2, &["nowhere.toml cannot be read"]);
+    // One line of the file, in one line.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tariff.toml");
+    fs::write(&path, "name = \"a\"\ncommodity = \"natural_gas\"\nprice = 1\n").unwrap();
+    let output = rate(path.to_str().unwrap(), "living", &["1"]);
+    assert_told(&output, 2, &["tariff.toml: line 3: unknown field `price`, expected one of `name`"]);
+    assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1);
     assert_told(&rate(TIANJIN, "living", &["1e3"]), 2, &["not a plain decimal number"]);
     assert_told(&rate(TIANJIN, "living", &["1", "--flat-price"]), 2, &["does not offer the flat price"]);
     let (text, code) = told(&rate(TIANJIN, "living", &[]));

@@ -102,9 +102,25 @@ fn a_wrong_address_is_told_from_a_service_that_refuses() {
     assert_told(
         &import("https://127.0.0.1:1"),
         1,
-        &["https://127.0.0.1:1 stopped", "does not answer", "refused"],
+        &[
+            "https://127.0.0.1:1 stopped",
+            "does not answer",
+            "refused",
+            "is it running, and is that its address?",
+        ],
+    );
+    let export = hearth(&suite.data(), &["export", "bills", "--address", "https://nowhere.invalid:1"]);
+    assert_told(
+        &export,
+        1,
+        &[
+            "the export of bills from https://nowhere.invalid:1 stopped",
+            "does not answer",
+            "is that its address?",
+        ],
     );
     assert_told(&import("127.0.0.1:7703"), 2, &["https://HOST:PORT"]);
+    assert_told(&hearth(&suite.data(), &["up", "--origins", "*"]), 2, &["* is no address such as https://"]);
     assert_told(&import("http://127.0.0.1:7703"), 2, &["https://HOST:PORT"]);
     assert_told(&import(suite.address("archive")), 1, &["no such method at this address", "another service"]);
     let strangers = tempfile::tempdir().unwrap();

@@ -45,7 +45,17 @@ fn a_page_is_there_for_each_alarm() {
         assert!(words.iter().any(|w| error.starts_with(w)), "docs/runbooks/README.md says nothing of: {error}");
     }
     let check = fs::read_to_string(Path::new(ROOT).join("services/hearth/src/check.rs")).unwrap();
-    for what in ["journal", "history", "anchors", "events", "references", "jobs", "sagas", "ledger"] {
+    for what in [
+        "database settings",
+        "journal",
+        "history",
+        "anchors",
+        "events",
+        "references",
+        "jobs",
+        "sagas",
+        "ledger",
+    ] {
         assert!(check.contains(&format!("\"{what}")), "check has no line {what}");
         assert!(index.contains(&format!("FAULT {what}")), "docs/runbooks/README.md says nothing of FAULT {what}");
     }

@@ -15,7 +15,7 @@ use contracts::hearth::{
 };
 use database::Engine;
 use futures::future::join_all;
-use sea_orm::{ConnectionTrait, DbErr, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, DbErr, Statement, TransactionOptions};
 use testbed::{Bed, key, reason};
 
 use crate::{
@@ -103,7 +103,7 @@ async fn publish_fee(bed: &Bed, code: &str, version: usize) -> Result<(), DbErr>
         Engine::Sqlite => format!("x'{id}'"),
         Engine::Postgres => format!("'{id}'"),
     };
-    let tx = db.writer().begin().await?;
+    let tx = db.writer().begin(TransactionOptions::default()).await?;
     let sql = format!("SELECT count(*) FROM fee_item WHERE code = '{code}'");
     let row = tx.query_one_raw(Statement::from_string(tx.get_database_backend(), sql)).await?.unwrap();
     if row.try_get_by_index::<i64>(0)? > 0 {

@@ -6,3 +6,4 @@ mod markers;
 mod processes;
 mod rotation;
 mod wire;
+mod year;

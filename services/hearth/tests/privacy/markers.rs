@@ -2,7 +2,7 @@
 //! for wherever they must not be.
 
 mod script;
-mod search;
+pub mod search;
 mod sow;
 
 use std::{

@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
-use contracts::hearth::journal::v1::{ListRecordsRequest, Record, VerifyJournalRequest, journal_service_client::JournalServiceClient};
+use contracts::hearth::{
+    journal::v1::{ListRecordsRequest, Record, VerifyJournalRequest, journal_service_client::JournalServiceClient},
+    options::v1::access::Audit,
+};
 use indicatif::ProgressBar;
+use rpc::AccessTable;
 use tonic::Request;
 
 use super::moment;
@@ -28,6 +32,7 @@ pub const COLUMNS: &[Column] = &[
     text("actor"),
     text("on_behalf_by"),
     text("method"),
+    text("audit"),
     text("purpose"),
     text("subjects"),
     text("request_id"),
@@ -38,6 +43,7 @@ pub const COLUMNS: &[Column] = &[
 ];
 
 pub async fn fill(clients: &[(&'static str, Client)], filter: &Filter, sheet: &mut Sheet, bar: &ProgressBar) -> Result<()> {
+    let table = AccessTable::read().map_err(|e| anyhow!("the contracts cannot be read: {e}"))?;
     for (service, client) in clients {
         bar.set_message(format!("journal of {service}"));
         let mut client = JournalServiceClient::new(client.clone());
@@ -59,13 +65,24 @@ pub async fn fill(clients: &[(&'static str, Client)], filter: &Filter, sheet: &m
                 return Ok(());
             }
             bar.inc(1);
-            sheet.row(&row(service, record))
+            sheet.row(&row(service, &table, record))
         })?;
     }
     Ok(())
 }
 
-fn row(service: &str, record: Record) -> Vec<String> {
+/// What an auditor looks for in a method beyond its row; nothing in work that no call asked for.
+fn class(table: &AccessTable, method: &str) -> &'static str {
+    match table.get(method).map(|method| method.access.audit()) {
+        Some(Audit::Money) => "money",
+        Some(Audit::Personal) => "personal data",
+        Some(Audit::Authority) => "authority",
+        Some(Audit::Unspecified) | None => "",
+    }
+}
+
+fn row(service: &str, table: &AccessTable, record: Record) -> Vec<String> {
+    let audit = class(table, &record.method).to_owned();
     vec![
         service.to_owned(),
         record.position.to_string(),
@@ -73,6 +90,7 @@ fn row(service: &str, record: Record) -> Vec<String> {
         record.actor,
         record.service,
         record.method,
+        audit,
         record.purpose,
         record.subjects.join(" "),
         record.request_id,
@@ -81,4 +99,20 @@ fn row(service: &str, record: Record) -> Vec<String> {
         record.traceparent,
         record.record_id,
     ]
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_bears_the_audit_class_of_its_contract() {
+        let table = AccessTable::read().unwrap();
+        let class = |method| class(&table, method);
+        assert_eq!(class("hearth.billing.v1.PaymentService/TakePayment"), "money");
+        assert_eq!(class("hearth.archive.v1.PartyService/RevealParty"), "personal data");
+        assert_eq!(class("hearth.hall.v1.StaffService/ConfirmCertificate"), "authority");
+        assert_eq!([class("hearth.billing.v1.BillService/ListBills"), class("billing/bill-run")], ["", ""]);
+    }
 }

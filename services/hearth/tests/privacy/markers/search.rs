@@ -40,8 +40,8 @@ impl Search {
             forms: HashMap::new(),
         };
         for (n, text) in texts.enumerate() {
-            for form in forms(text) {
-                assert!(form.len() >= 8, "{text} is too short to stand nowhere by chance");
+            assert!(text.len() >= 8, "{text} is too short to stand nowhere by chance");
+            for form in forms(text).into_iter().filter(|form| form.len() >= 8) {
                 search.starts[usize::from(form[0]) << 8 | usize::from(form[1])] = true;
                 search.forms.entry([form[0], form[1], form[2], form[3]]).or_default().push((n, form));
             }
