@@ -152,15 +152,15 @@ async fn belongs(write: &Write, account: &str, party: &str) -> Result<(), Fault>
     Ok(())
 }
 
-/// Shows a notice of a kind; one that is shown already takes the new cause and day, and ends no sooner than it would have.
+/// Shows a notice of a kind; one that is shown already takes the new cause and day. Of two listings the earlier begin and the later end hold.
 async fn raise(write: &mut Write, party: &str, kind: Kind, cause: &str, since: NaiveDate, until: Option<NaiveDate>) -> Result<(), Fault> {
     let before = notice::Entity::find()
         .filter(notice::Column::PartyId.eq(party))
         .filter(notice::Column::Kind.eq(kind))
         .filter(notice::Column::Live.eq(true));
-    let until = match before.one(&**write).await? {
-        Some(before) => until.zip(before.until_on).map(|(new, old)| new.max(old)),
-        None => until,
+    let (since, until) = match before.one(&**write).await? {
+        Some(before) if kind == Kind::ListedDishonest => (since.min(before.since_on), until.zip(before.until_on).map(|(new, old)| new.max(old))),
+        _ => (since, until),
     };
     let row = notice::Model {
         id: Uuid::now_v7(),

@@ -675,14 +675,15 @@ async fn g_11_holds_and_listings_of_a_customer_are_shown_and_refuse_nothing() {
         archive.tell(&party, &ended);
         let next = (customer_notice::Kind::CreditHold, "OVER_TERM".to_owned(), Some(date("2025-03-04")));
         eventually("the end of the listing", async || (notices().await == [next.clone()]).then_some(())).await;
-        // Listed twice, the customer stays listed until the later of the two days.
-        let until = |day: &str, conduct: &str| PartyListedDishonest {
+        // Listed twice, the customer is listed from the earlier day to the later one.
+        let between = |from: &str, until: &str, conduct: &str| PartyListedDishonest {
             conduct_code: conduct.to_owned(),
-            until_date: Some(date(day)),
+            from_date: Some(date(from)),
+            until_date: Some(date(until)),
             ..listed.clone()
         };
-        archive.tell(&party, &until("2026-06-04", "GAS_THEFT"));
-        archive.tell(&party, &until("2026-03-04", "FALSE_DATA"));
+        archive.tell(&party, &between("2025-03-04", "2026-06-04", "GAS_THEFT"));
+        archive.tell(&party, &between("2025-09-04", "2026-03-04", "FALSE_DATA"));
         let both = (customer_notice::Kind::ListedDishonest, "FALSE_DATA".to_owned(), Some(date("2025-03-04")));
         let listed_twice = async || (notices().await == [next.clone(), both.clone()]).then_some(());
         eventually("the second listing", listed_twice).await;
