@@ -3,6 +3,7 @@
 //!
 //! Party – account – agreement – service point – premises: moving house touches agreements only. Identity numbers, phones and proofs
 //! are sealed under a key of the party; names and addresses are clear columns here and nowhere else.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 pub mod account;
 pub mod agreement;
@@ -130,34 +131,16 @@ fn build(host: boot::Host) -> boot::Built {
                 "take-billing-events",
                 database::consume(desk.db.clone(), desk.billing.clone(), credit::billing::FromBilling(desk.clone())),
             )
-            .task("sweep", sweep(desk)))
+            // In the order of what stands on what.
+            .sweep("policies", AGAIN, &desk, |desk| Box::pin(policy::sweep::run(desk)))
+            .sweep("credit files", AGAIN, &desk, |desk| Box::pin(credit_file::sweep::run(desk)))
+            .sweep("credit", AGAIN, &desk, |desk| Box::pin(credit::sweep::run(desk)))
+            .sweep("listings", AGAIN, &desk, |desk| Box::pin(integrity::sweep::run(desk))))
     })
 }
 
-/// How often the calendar is looked at.
-const SWEEP: Duration = Duration::from_millis(500);
-
-/// Looks again and again for what the calendar has brought about: policies that begin or end, duties that are late, licences that end,
-/// ratings, lines and terms, listings that are over.
-async fn sweep(desk: Desk) {
-    loop {
-        if desk.db.clock().is_held() {
-            tokio::time::sleep(SWEEP).await;
-            continue;
-        }
-        for (what, outcome) in [
-            ("policies", policy::sweep::run(&desk).await),
-            ("credit files", credit_file::sweep::run(&desk).await),
-            ("credit", credit::sweep::run(&desk).await),
-            ("listings", integrity::sweep::run(&desk).await),
-        ] {
-            if let Err(fault) = outcome {
-                tracing::warn!(%fault, what, "a sweep failed; it is tried again");
-            }
-        }
-        tokio::time::sleep(SWEEP).await;
-    }
-}
+/// How often the calendar is looked at within a day.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// What a failure of the vault means to the caller: an erased subject is nobody.
 fn unsealed(error: vault::Error) -> Fault {

@@ -1,4 +1,5 @@
 //! Billing (抄表催费): meters, readings, tariffs, bill runs, bills, the ledger and payments.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod adjustment;
 mod bill;
@@ -22,10 +23,7 @@ mod supply;
 mod tariff;
 mod words;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use calendar::Clock;
 use contracts::hearth::billing::v1::{
@@ -183,39 +181,16 @@ fn build(host: boot::Host) -> boot::Built {
             .serve(HeatServiceServer::new(heat::api::Api(desk.clone())))
             .serve(OpeningServiceServer::new(opening::api::Api(desk.clone())))
             .job(heat::batch::HeatRun(desk.clone()))
-            .task("sweep-dues", sweep(desk.clone()))
-            .task("find-silent-meters", reading::silent::watch(desk.clone()))
+            .sweep("late fees", AGAIN, &desk, |desk| Box::pin(late_fee::sweep::run(desk)))
+            .sweep("reminders", AGAIN, &desk, |desk| Box::pin(dunning::sweep::run(desk)))
+            .sweep("silent meters", DAILY, &desk, |desk| Box::pin(reading::silent::run(desk)))
             .job(run::batch::BillRun(desk))
             .task("take-archive-events", archive)
             .task("take-hall-events", hall))
     })
 }
 
-/// How often the calendar is looked at.
-const LOOK: Duration = Duration::from_millis(500);
 /// How long within one day until dues are gone over again.
 const AGAIN: Duration = Duration::from_secs(3);
-
-/// Goes over what is due, whenever a day has begun and now and then within it: late fees, then the reminder ladder.
-async fn sweep(desk: Desk) {
-    let mut last = None;
-    loop {
-        if desk.clock.is_held() {
-            tokio::time::sleep(LOOK).await;
-            continue;
-        }
-        let today = desk.clock.now().date();
-        if last.is_none_or(|(day, at): (_, Instant)| day != today || at.elapsed() >= AGAIN) {
-            last = Some((today, Instant::now()));
-            for (what, outcome) in [
-                ("late fees", late_fee::sweep::run(&desk).await),
-                ("reminders", dunning::sweep::run(&desk).await),
-            ] {
-                if let Err(fault) = outcome {
-                    tracing::warn!(%fault, what, "a sweep failed; it is tried again");
-                }
-            }
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-}
+/// Once on a day that begins.
+const DAILY: Duration = Duration::MAX;

@@ -1,5 +1,6 @@
 //! The service hall (服务厅): staff and their certificates, calls and visits, cases and complaints, work orders with their clocks, the opening of
 //! gas, call-backs, and what is published.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod acceptance;
 mod callback;
@@ -34,7 +35,7 @@ use contracts::hearth::hall::v1::{
     staff_service_server::StaffServiceServer, step_service_server::StepServiceServer,
 };
 use database::Database;
-use rpc::{Fault, Peer};
+use rpc::Peer;
 use tokio::sync::{Notify, watch};
 use vault::Vault;
 
@@ -151,37 +152,14 @@ fn build(host: boot::Host) -> boot::Built {
             )
             .task("seal-older-texts", sealed::seal_older(desk.clone()))
             .task("take-steps", step::runner::run(desk.clone()))
-            .task("sweep", sweep(desk)))
+            .sweep("certificates", AGAIN, &desk, |desk| Box::pin(staff::sweep::run(desk)))
+            .sweep("deadlines", AGAIN, &desk, |desk| Box::pin(deadline::sweep::run(desk)))
+            .sweep("figures", AGAIN, &desk, |desk| Box::pin(matter::figures::run(desk)))
+            .sweep("compliance", AGAIN, &desk, |desk| Box::pin(matter::ops::look(desk)))
+            .sweep("offers", AGAIN, &desk, |desk| Box::pin(order::vendor::sweep(desk)))
+            .sweep("key accounts", AGAIN, &desk, |desk| Box::pin(callback::key_account::sweep(desk))))
     })
 }
 
-/// How often the calendar is looked at.
-const SWEEP: Duration = Duration::from_millis(500);
-
-/// Looks again and again for what the calendar has brought about: certificates that end, clocks that are late, months whose figures are to be
-/// told, offers without an answer, key accounts that are visited once a month.
-async fn sweep(desk: Desk) {
-    loop {
-        if desk.clock.is_held() {
-            tokio::time::sleep(SWEEP).await;
-            continue;
-        }
-        for (what, outcome) in [
-            ("certificates", staff::sweep::run(&desk).await),
-            ("deadlines", deadline::sweep::run(&desk).await),
-            ("figures", matter::figures::run(&desk).await),
-            ("compliance", matter::ops::look(&desk).await),
-            ("offers", order::vendor::sweep(&desk).await),
-            ("key accounts", callback::key_account::sweep(&desk).await),
-        ] {
-            if let Err(fault) = outcome {
-                tell(what, &fault);
-            }
-        }
-        tokio::time::sleep(SWEEP).await;
-    }
-}
-
-fn tell(what: &str, fault: &Fault) {
-    tracing::warn!(%fault, what, "a sweep failed; it is tried again");
-}
+/// How often the calendar is looked at within a day.
+const AGAIN: Duration = Duration::from_millis(500);

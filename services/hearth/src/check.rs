@@ -90,16 +90,17 @@ impl Check {
             clients.insert(name, desk.client(&address, client::person("hearth-check", &[Role::Auditor, Role::Operator]))?);
         }
 
-        let give_up = tokio::time::Instant::now() + Duration::from_secs(self.wait);
+        // A wait beyond what the clock can tell never ends.
+        let give_up = tokio::time::Instant::now().checked_add(Duration::from_secs(self.wait));
         let mut before = Standing::ask(&clients).await?;
         let mut standing: Standing;
         // Consumers need a moment to find each other before silence means anything.
-        let mut quiet = 0;
+        let mut quiet = 0_u32;
         loop {
             tokio::time::sleep(PAUSE).await;
             standing = Standing::ask(&clients).await?;
-            quiet = if standing.has_settled(&before) { quiet + 1 } else { 0 };
-            if quiet == 2 || tokio::time::Instant::now() >= give_up {
+            quiet = if standing.has_settled(&before) { quiet.saturating_add(1) } else { 0 };
+            if quiet == 2 || give_up.is_some_and(|at| tokio::time::Instant::now() >= at) {
                 break;
             }
             before = standing;
@@ -198,11 +199,11 @@ struct Report {
 impl Report {
     /// Prints the line of a check; `Err` tells a fault.
     fn line(&mut self, what: &str, outcome: Result<impl Display, impl Display>) -> Result<()> {
-        self.checks += 1;
+        self.checks = self.checks.saturating_add(1);
         match outcome {
             Ok(text) => say(format!("ok     {what:<18} {text}")),
             Err(text) => {
-                self.faults += 1;
+                self.faults = self.faults.saturating_add(1);
                 say(format!("FAULT  {what:<18} {text}"))
             }
         }

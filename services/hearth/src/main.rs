@@ -1,5 +1,7 @@
 //! `hearth`: runs the suite on one machine and works with it from the command line.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -7,6 +9,7 @@ use clap::Parser;
 mod backup;
 mod check;
 mod client;
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "plays a script that it brings along")]
 mod demo;
 mod export;
 mod formula;

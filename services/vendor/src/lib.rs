@@ -3,6 +3,7 @@
 //!
 //! One folder per noun: `model` holds the rules, `store` the rows, `ops` one function per write, `wire` the way between messages and
 //! rules, `api` the gRPC service.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod assessment;
 mod codes;
@@ -117,21 +118,9 @@ fn build(host: Host) -> Built {
             .serve(VipServiceServer::new(vip::api::Api(desk.clone())))
             .serve(TenderServiceServer::new(tender::api::Api(desk.clone())))
             .task("take-hall-events", database::consume(host.db, hall, offer::HallEvents))
-            .task("sweep", sweep(desk)))
+            .sweep("holds", AGAIN, &desk, |desk| Box::pin(settlement::sweep(desk))))
     })
 }
 
-/// How often the calendar is looked at.
-const SWEEP: Duration = Duration::from_millis(500);
-
-/// Looks again and again for what the calendar has brought about: something lent or owed that is late and holds a payment.
-async fn sweep(desk: Desk) {
-    loop {
-        if !desk.db.clock().is_held()
-            && let Err(fault) = settlement::sweep(&desk).await
-        {
-            tracing::warn!(%fault, "a sweep failed; it is tried again");
-        }
-        tokio::time::sleep(SWEEP).await;
-    }
-}
+/// How often the calendar is looked at within a day.
+const AGAIN: Duration = Duration::from_millis(500);

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use calendar::Clock;
 use database::{Database, jobs, journal};
 use futures::future::BoxFuture;
-use rpc::{Limits, Peer, Routes, Server, Tls, token::Verifier};
+use rpc::{Fault, Limits, Peer, Routes, Server, Tls, token::Verifier};
 use tokio::{
     net::TcpListener,
     sync::{oneshot, watch},
@@ -13,7 +13,10 @@ use tokio::{
 use tonic::{body::Body, codegen::http, server::NamedService};
 use vault::{Files, Index, Vault};
 
-use crate::{Settings, key_set, rotate};
+use crate::{
+    Settings, key_set, rotate,
+    sweep::{Sweep, Sweeper},
+};
 
 /// Longest time that calls in hand get when a service stops taking new ones.
 const GRACE: Duration = Duration::from_secs(20);
@@ -58,6 +61,7 @@ impl Host {
 pub struct Parts {
     routes: Routes,
     tasks: Vec<(&'static str, BoxFuture<'static, ()>)>,
+    sweep: Sweep,
     work: Vec<std::sync::Arc<dyn jobs::Work>>,
     indexes: Vec<Index>,
 }
@@ -82,6 +86,18 @@ impl Parts {
     #[must_use]
     pub fn task(mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) -> Self {
         self.tasks.push((name, Box::pin(work)));
+        self
+    }
+
+    /// Adds something that only the calendar brings about, looked for on every day that begins, and `again` and again within it. What
+    /// fails is told in the log and tried again.
+    #[must_use]
+    pub fn sweep<D, T>(mut self, name: &'static str, again: Duration, desk: &D, look: for<'a> fn(&'a D) -> BoxFuture<'a, Result<T, Fault>>) -> Self
+    where
+        D: Clone + Send + Sync + 'static,
+        T: 'static,
+    {
+        self.sweep.add(name, again, desk, look);
         self
     }
 
@@ -120,6 +136,7 @@ pub struct Running {
     pub name: &'static str,
     pub address: SocketAddr,
     pub db: Database,
+    sweeper: Sweeper,
     stop: oneshot::Sender<Duration>,
     served: tokio::task::JoinHandle<Result<()>>,
 }
@@ -159,8 +176,9 @@ pub async fn start(service: Service, start: Start) -> Result<Running> {
     parts.routes.add(journal::server(db.clone(), service.references));
     parts.routes.add(jobs::server(db.clone()));
     if development {
-        parts.routes.add(crate::clock::server(clock));
+        parts.routes.add(crate::clock::server(clock.clone()));
     }
+    let sweeper = Sweeper::new(parts.sweep, clock);
 
     let mut tasks = JoinSet::new();
     let (tell, ready) = watch::channel(true);
@@ -170,6 +188,7 @@ pub async fn start(service: Service, start: Start) -> Result<Running> {
     });
     parts.routes.ready(ready);
     tasks.spawn(journal::seal_forever(db.clone()));
+    tasks.spawn(sweeper.clone().follow());
     tasks.spawn(rotate::follow(db.clone(), vault, parts.indexes));
     if !parts.work.is_empty() {
         tasks.spawn(jobs::work_forever(db.clone(), parts.work));
@@ -227,12 +246,19 @@ pub async fn start(service: Service, start: Start) -> Result<Running> {
         name: service.name,
         address,
         db,
+        sweeper,
         stop,
         served,
     })
 }
 
 impl Running {
+    /// Looks once for everything that the calendar brings about, also while the clock is held: a script that is to go the same way twice
+    /// says itself when the calendar takes effect.
+    pub async fn sweep(&self) {
+        self.sweeper.once().await;
+    }
+
     /// Lets the calls in hand finish and closes the database.
     pub async fn stop(self) -> Result<()> {
         // The service may have ended by itself; its outcome tells.

@@ -1,4 +1,5 @@
 //! How a service starts and stops: settings from flags, environment and file; keys for trials; telemetry; drain.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod clock;
 mod host;
@@ -7,6 +8,7 @@ pub mod keys;
 mod rotate;
 mod run;
 mod settings;
+mod sweep;
 pub mod telemetry;
 
 pub use host::{Built, Host, Parts, Running, Service, Start, start};

@@ -55,7 +55,7 @@ async fn bring_over(db: &Database, vault: &Vault, indexes: &[Index], holder: &st
     if row.map(|row| row.try_get_by_index::<i64>(0)).transpose()?.unwrap_or(0) > 0 {
         return Ok(true);
     }
-    let mut changed = 0;
+    let mut changed = 0_u64;
     loop {
         if !jobs::hold(db, ROTATION, holder).await? {
             return Ok(false);
@@ -65,7 +65,7 @@ async fn bring_over(db: &Database, vault: &Vault, indexes: &[Index], holder: &st
         if rows == 0 {
             break;
         }
-        changed += rows;
+        changed = changed.saturating_add(rows);
         write.subject(ring.current_id());
         write.close().await?;
     }
@@ -78,7 +78,7 @@ async fn bring_over(db: &Database, vault: &Vault, indexes: &[Index], holder: &st
             let mut write = db.open(&Call::background(db.service(), "reindex-keys")).await?;
             let (rows, last) = vault.reblind(&*write, index, after, CHUNK).await.map_err(Fault::internal)?;
             if rows > 0 {
-                changed += rows;
+                changed = changed.saturating_add(rows);
                 write.subject(ring.current_id());
                 write.close().await?;
             }

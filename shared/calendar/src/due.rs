@@ -232,14 +232,14 @@ impl Walk<'_> {
     fn due(mut self, rule: &Rule, start: Instant) -> Result<Due, CalendarMissing> {
         let zone = self.calendar.zone();
         let at = match *rule {
-            Rule::Elapsed { minutes } => self.run(start, i64::from(minutes) * MINUTE)?,
+            Rule::Elapsed { minutes } => self.run(start, micros(minutes))?,
             Rule::WallDays { days } => {
                 let local = start.local_in(zone).checked_add_signed(TimeDelta::days(i64::from(days))).ok_or(BEYOND)?;
                 let end = Instant::from_local(zone, local).ok_or(BEYOND)?;
                 self.run(start, end.micros().saturating_sub(start.micros()))?
             }
             Rule::WorkingDays { days, until } => self.working_days(start, days, until)?,
-            Rule::WorkingMinutes { minutes } => self.working_time(start, i64::from(minutes) * MINUTE)?,
+            Rule::WorkingMinutes { minutes } => self.working_time(start, micros(minutes))?,
             Rule::Date { date } => self.end_of(date),
             Rule::YearDay { month, day } => {
                 let today = self.calendar.date(start);
@@ -252,7 +252,7 @@ impl Walk<'_> {
                 self.end_of(date)
             }
             Rule::Windowed { minutes, window } => {
-                let elapsed_at = self.run(start, i64::from(minutes) * MINUTE)?;
+                let elapsed_at = self.run(start, micros(minutes))?;
                 let (from, to) = self.appointment(elapsed_at, window)?;
                 self.span(elapsed_at, to, 0, Counted::CustomerWindow);
                 return Ok(Due {
@@ -321,7 +321,7 @@ impl Walk<'_> {
             }
             if ran > 0 {
                 self.span(at, pause.from, minutes_in(micros, left, ran), Counted::Elapsed);
-                left -= ran;
+                left = left.saturating_sub(ran);
             }
             self.span(pause.from.max(at), until, 0, Counted::Paused { reason: pause.reason.clone() });
             at = until;
@@ -370,7 +370,7 @@ impl Walk<'_> {
             match (day.works(), lost) {
                 (true, Some(reason)) => self.whole_day(date, 0, Counted::Paused { reason }),
                 (true, None) => {
-                    (at, left) = (end, left - 1);
+                    (at, left) = (end, left.saturating_sub(1));
                     self.whole_day(date, 1, counted(&day));
                 }
                 (false, _) => self.whole_day(date, 0, counted(&day)),
@@ -415,7 +415,7 @@ impl Walk<'_> {
                             return Ok(end);
                         }
                         self.span(at, stop, minutes_in(micros, left, ran), counted(&day));
-                        left -= ran;
+                        left = left.saturating_sub(ran);
                     }
                     if let Some(pause) = pause
                         && from.max(at) < until.min(close)
@@ -430,10 +430,14 @@ impl Walk<'_> {
     }
 }
 
+fn micros(minutes: u32) -> i64 {
+    i64::from(minutes).saturating_mul(MINUTE)
+}
+
 /// Whole minutes of a stretch, as the difference of what had run before and after, so that the parts add up to the whole.
 fn minutes_in(whole: i64, left: i64, ran: i64) -> i64 {
     let before = whole.saturating_sub(left);
-    before.saturating_add(ran) / MINUTE - before / MINUTE
+    (before.saturating_add(ran) / MINUTE).saturating_sub(before / MINUTE)
 }
 
 fn counted(day: &crate::Day<'_>) -> Counted {

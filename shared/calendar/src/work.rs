@@ -88,7 +88,7 @@ impl Calendar {
         while left > 0 {
             date = date.succ_opt().ok_or(CalendarMissing { date })?;
             if self.is_workday(date)? {
-                left -= 1;
+                left = left.saturating_sub(1);
             }
         }
         Ok(date)

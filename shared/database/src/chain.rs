@@ -120,19 +120,20 @@ pub async fn verify(db: &Database) -> Result<VerifyJournalResponse, Fault> {
         }
         for row in rows {
             let own = told.remove(&row.id).unwrap_or_default();
-            let numbered = (0..).zip(&own).all(|(n, e)| e.position == Some(events + n + 1));
-            if row.position != Some(last + 1) || !numbered || !bears(&before, last + 1, &row, &own) {
-                broken = last + 1;
+            let next = last.saturating_add(1);
+            let numbered = (events.saturating_add(1)..).zip(&own).all(|(n, e)| e.position == Some(n));
+            if row.position != Some(next) || !numbered || !bears(&before, next, &row, &own) {
+                broken = next;
                 break 'pages;
             }
             before = row.hash.unwrap_or_default();
-            last += 1;
-            events += i64::try_from(own.len()).unwrap_or(i64::MAX);
+            last = next;
+            events = events.saturating_add(i64::try_from(own.len()).unwrap_or(i64::MAX));
         }
     }
     let beyond = last_row.flatten() > Some(head.position) || last_event.flatten() > Some(head.event_position);
     if broken == 0 && (beyond || head.position != last || head.hash != before || head.event_position != events) {
-        broken = last + 1;
+        broken = last.saturating_add(1);
     }
     let parked: Vec<(String, i64)> = parked_event::Entity::find()
         .select_only()

@@ -35,14 +35,14 @@ async fn follow_forever(db: &Database, peer: &Peer, consumer: &impl Consumer) {
     loop {
         match follow(db, peer, consumer).await {
             Ok(taken) if taken > 0 => pause = Duration::from_millis(100),
-            Ok(_) => pause = (pause * 2).min(Duration::from_secs(5)),
+            Ok(_) => pause = pause.saturating_mul(2).min(Duration::from_secs(5)),
             Err(fault) if fault.reason() == "HISTORY_DIFFERS" => {
                 tracing::error!(%fault, source = peer.name(), "nothing is taken from a peer whose history differs from what was kept of it");
                 pause = Duration::from_secs(5);
             }
             Err(fault) => {
                 tracing::debug!(%fault, source = peer.name(), "the events of a peer cannot be followed; it is tried again");
-                pause = (pause * 2).min(Duration::from_secs(5));
+                pause = pause.saturating_mul(2).min(Duration::from_secs(5));
             }
         }
         tokio::time::sleep(pause).await;
@@ -70,7 +70,7 @@ async fn follow(db: &Database, peer: &Peer, consumer: &impl Consumer) -> Result<
         .await
         .map_err(|s| peer.fault(s))?;
     let mut batches = answer.into_inner().ready_chunks(BATCH);
-    let (mut taken, mut compared, mut since) = (0, Instant::now(), 0);
+    let (mut taken, mut compared, mut since) = (0_u64, Instant::now(), 0_usize);
     loop {
         if since >= COMPARED_EVENTS || compared.elapsed() >= COMPARED {
             history::ask(db, peer).await?;
@@ -88,8 +88,8 @@ async fn follow(db: &Database, peer: &Peer, consumer: &impl Consumer) -> Result<
         if events.is_empty() {
             continue;
         }
-        taken += 1;
-        since += events.len();
+        taken = taken.saturating_add(1);
+        since = since.saturating_add(events.len());
         // One transaction for all; where that fails, one by one, so that only the culprit is held.
         if apply(db, peer.name(), consumer, &events).await.is_err() {
             for event in &events {

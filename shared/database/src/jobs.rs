@@ -129,7 +129,7 @@ async fn advance(db: &Database, holder: &str, kind: &dyn Work, found: row::Model
             Ok(Step::Done { done, total, note }) => ("SUCCEEDED", done, total, note, 0, true),
             Err(fault) => {
                 tracing::warn!(%fault, %id, "a step of a job failed");
-                let failures = now.failures + 1;
+                let failures = now.failures.saturating_add(1);
                 let state = if failures >= TRIES && !fault.is_transient() { "FAILED" } else { "RUNNING" };
                 (state, now.done, now.total, format!("{}: {}", fault.reason(), fault.message()), failures, true)
             }
@@ -163,16 +163,17 @@ async fn write_progress(write: &Write, id: Uuid, state: &str, done: i64, total: 
 /// Takes or renews a lease of ten seconds by the wall clock; says whether the holder has it now.
 pub async fn hold(db: &Database, name: &str, holder: &str) -> Result<bool, Fault> {
     let now = calendar::Clock::real().now().micros();
+    let until = now.saturating_add(LEASE);
     let tx = db.transaction().await?;
     let row = lease::ActiveModel {
         name: Set(name.to_owned()),
         holder: Set(holder.to_owned()),
-        until: Set(now + LEASE),
+        until: Set(until),
     };
     lease::Entity::insert(row).on_conflict_do_nothing().exec_without_returning(&tx).await?;
     let taken = lease::Entity::update_many()
         .col_expr(lease::Column::Holder, holder.into())
-        .col_expr(lease::Column::Until, (now + LEASE).into())
+        .col_expr(lease::Column::Until, until.into())
         .filter(lease::Column::Name.eq(name))
         .filter(Condition::any().add(lease::Column::Holder.eq(holder)).add(lease::Column::Until.lt(now)))
         .exec(&tx)

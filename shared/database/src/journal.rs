@@ -97,13 +97,13 @@ pub async fn seal(db: &Database) -> Result<u64, Fault> {
     for row in &rows {
         let mut own = events.remove(&row.id).unwrap_or_default();
         for event in &mut own {
-            event_position += 1;
+            event_position = next(event_position)?;
             let sequence = sequences.entry(event.subject.clone()).or_insert(0);
-            *sequence += 1;
+            *sequence = next(*sequence)?;
             (event.position, event.sequence) = (Some(event_position), Some(*sequence));
             sealed_events.push([Value::from(event.id), event_position.into(), (*sequence).into()]);
         }
-        position += 1;
+        position = next(position)?;
         hash = chain(&hash, position, row, &own);
         sealed_rows.push([Value::from(row.id), position.into(), hash.clone().into()]);
     }
@@ -121,8 +121,13 @@ pub async fn seal(db: &Database) -> Result<u64, Fault> {
     point("seal.moved");
     tx.commit().await?;
     point("seal.after");
-    db.sealed().send_modify(|n| *n += 1);
+    db.sealed().send_modify(|n| *n = n.wrapping_add(1));
     Ok(u64::try_from(rows.len()).unwrap_or(BATCH))
+}
+
+/// The number after one that was given.
+fn next(number: i64) -> Result<i64, Fault> {
+    number.checked_add(1).ok_or_else(|| Fault::internal("the numbers of the journal are used up"))
 }
 
 async fn last_sequences(tx: &Conn, mut subjects: Vec<String>) -> Result<HashMap<String, i64>, Fault> {
@@ -148,6 +153,7 @@ async fn last_sequences(tx: &Conn, mut subjects: Vec<String>) -> Result<HashMap<
 /// Sets two columns of many rows in one statement.
 async fn set(tx: &Conn, engine: Engine, table: &str, a: (&str, &str), b: (&str, &str), rows: Vec<[Value; 3]>) -> Result<(), Fault> {
     for chunk in rows.chunks(300) {
+        #[expect(clippy::arithmetic_side_effects, reason = "a chunk has at most 300 rows")]
         let list: Vec<_> = (0..chunk.len())
             .map(|i| match engine {
                 Engine::Postgres => format!("(${}::uuid, ${}::{}, ${}::{})", i * 3 + 1, i * 3 + 2, a.1, i * 3 + 3, b.1),
@@ -244,7 +250,7 @@ fn watch(db: Database, after_position: i64) -> impl Stream<Item = Result<WatchEv
             }
             tokio::select! {
                 _ = bell.changed() => {}
-                () = tokio::time::sleep(POLL) => quiet += POLL,
+                () = tokio::time::sleep(POLL) => quiet = quiet.saturating_add(POLL),
             }
         }
     })

@@ -3,6 +3,7 @@
 //! Every write is one transaction: the change, the idempotency record, the journal row and its events ([`Write`]). A sealer numbers
 //! and chains committed journal rows and numbers their events; [`watch`](crate::journal) streams them; a [`Consumer`] takes the
 //! events of another service and moves its cursor in the transaction of the effect. [`jobs`] holds work that outlives a call.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod chain;
 mod conn;

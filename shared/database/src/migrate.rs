@@ -25,7 +25,7 @@ pub async fn migrate(connection: &Conn, engine: Engine, steps: &[&str]) -> Resul
     tx.execute_unprepared("CREATE TABLE IF NOT EXISTS migration (step integer NOT NULL PRIMARY KEY, digest text NOT NULL)")
         .await?;
     tx.commit().await?;
-    let machinery = MACHINERY.iter().zip(0_i32..).map(|(text, n)| (-n, text));
+    let machinery = MACHINERY.iter().zip(0_i32..).map(|(text, n)| (n.saturating_neg(), text));
     for (step, text) in machinery.chain((1..).zip(steps)) {
         let digest = hex::encode(Sha256::digest(text));
         let tx = begin(connection, engine).await?;

@@ -58,7 +58,7 @@ fn columns<E: EntityTrait>() -> Vec<DynIden> {
 // What follows knows no entity: it is compiled once.
 
 async fn write(conn: &Conn, table: TableRef, columns: Vec<DynIden>, rows: Vec<Vec<Value>>) -> Result<(), DbErr> {
-    let most = BINDS / columns.len().max(1);
+    let most = BINDS.checked_div(columns.len()).unwrap_or(BINDS);
     let mut rows = rows.into_iter().peekable();
     while rows.peek().is_some() {
         let mut insert = Query::insert();

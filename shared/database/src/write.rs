@@ -191,7 +191,7 @@ impl Write {
     /// Commits without a journal row: for progress that is no business fact.
     pub(crate) async fn close_quietly(self) -> Result<(), Fault> {
         self.tx.commit().await?;
-        self.db.written().send_modify(|n| *n += 1);
+        self.db.written().send_modify(|n| *n = n.wrapping_add(1));
         Ok(())
     }
 
@@ -235,7 +235,7 @@ impl Write {
         point("commit.before");
         self.tx.commit().await?;
         point("commit.after");
-        self.db.written().send_modify(|n| *n += 1);
+        self.db.written().send_modify(|n| *n = n.wrapping_add(1));
         Ok(())
     }
 }

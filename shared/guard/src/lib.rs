@@ -3,6 +3,7 @@
 //! The codec is generated into every client and server by `contracts`. On the server it holds each decoded request, those of
 //! streams too, against the caller's binding, the rules of the contract and the rules of safe text, and masks personal data in
 //! each answer. It fails closed: a request that arrives without a [`Call`] is refused.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod call;
 mod codec;

@@ -60,18 +60,18 @@ pub fn address(value: &str) -> String {
     }
     let (body, masked) = value.strip_suffix(CUT).map_or((value, false), |body| (body, true));
     let total = body.chars().count();
-    let mut shown = 0;
+    let mut shown = 0_usize;
     let mut rest = body;
     // The house number and all that follows is never shown.
     while let Some(next) = rest.chars().next().filter(|c| !c.is_numeric() && *c != CUT) {
         if let Some(street) = STREETS.iter().find(|street| rest.starts_with(**street)) {
-            shown += street.chars().count();
+            shown = shown.saturating_add(street.chars().count());
             if shown > FAR {
                 break;
             }
             return body.chars().take(shown).chain([CUT]).collect();
         }
-        shown += 1;
+        shown = shown.saturating_add(1);
         rest = rest.split_at(next.len_utf8()).1;
     }
     // What this function made stays; half of a half would lose more with each answer that it passes.

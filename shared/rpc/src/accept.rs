@@ -178,8 +178,8 @@ impl Place {
         if state.all >= limits.connections || here >= limits.connections_per_address {
             return None;
         }
-        state.all += 1;
-        state.from.insert(address, here + 1);
+        state.all = state.all.saturating_add(1);
+        state.from.insert(address, here.saturating_add(1));
         drop(state);
         Some(Self { crowd: crowd.clone(), address })
     }
@@ -281,8 +281,8 @@ async fn parting(limits: &Limits, leave: &CancellationToken, met: &CancellationT
 
 /// A tenth more or less, so that those who came together do not come back together.
 fn roughly(age: Duration) -> Duration {
-    let permille = 900 + u32::try_from(retry::noise() % 201).unwrap_or(100);
-    age.saturating_mul(permille) / 1000
+    let more = u32::try_from(retry::noise() % 201).unwrap_or(100);
+    retry::thousandths(age, more.saturating_add(900))
 }
 
 fn builder(limits: &Limits) -> auto::Builder<Streams> {

@@ -78,7 +78,7 @@ impl Frames {
         loop {
             let skipped = self.left.min(data.len());
             data.advance(skipped);
-            self.left -= skipped;
+            self.left = self.left.saturating_sub(skipped);
             let Some((byte, rest)) = data.split_first() else { return Ok(()) };
             if self.read == 0 && std::mem::replace(&mut self.begun, true) && self.one {
                 return Err(Excess::Number);
@@ -86,7 +86,7 @@ impl Frames {
             if let Some(place) = self.head.get_mut(self.read) {
                 *place = *byte;
             }
-            self.read += 1;
+            self.read = self.read.saturating_add(1);
             data = rest;
             if self.read == self.head.len() {
                 let [_, length @ ..] = self.head;

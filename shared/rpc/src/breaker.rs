@@ -3,6 +3,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::retry::thousandths;
+
 /// So many failures in a row open it,
 const ROW: u32 = 7;
 /// and so does half of at least so many calls in so many seconds.
@@ -80,7 +82,7 @@ impl Breaker {
         match (&self.state, pass, sign) {
             (State::Closed, _, Sign::Answered | Sign::Failed) => self.count(sign == Sign::Failed, now, noise),
             (State::Probing { .. }, Pass::Probe, Sign::Answered) => *self = Self::new(),
-            (State::Probing { pause }, Pass::Probe, Sign::Failed) => self.open((*pause * 2).min(LONGEST), now, noise),
+            (State::Probing { pause }, Pass::Probe, Sign::Failed) => self.open(pause.saturating_mul(2).min(LONGEST), now, noise),
             // Nothing was learnt: the next call is the probe.
             (State::Probing { pause }, Pass::Probe, Sign::Nothing) => self.state = State::Open { until: now, pause: *pause },
             // A call from before it opened.
@@ -89,7 +91,7 @@ impl Breaker {
     }
 
     fn count(&mut self, failed: bool, now: Instant, noise: u64) {
-        self.row = if failed { self.row + 1 } else { 0 };
+        self.row = if failed { self.row.saturating_add(1) } else { 0 };
         self.slices.retain(|s| now.saturating_duration_since(s.since) < WINDOW);
         if self.slices.back().is_none_or(|s| now.saturating_duration_since(s.since) >= SLICE) {
             self.slices.push_back(Slice {
@@ -99,11 +101,12 @@ impl Breaker {
             });
         }
         if let Some(slice) = self.slices.back_mut() {
-            slice.calls += 1;
-            slice.failed += u32::from(failed);
+            slice.calls = slice.calls.saturating_add(1);
+            slice.failed = slice.failed.saturating_add(u32::from(failed));
         }
-        let (calls, bad) = self.slices.iter().fold((0, 0), |(calls, bad), s| (calls + s.calls, bad + s.failed));
-        if self.row >= ROW || (calls >= ENOUGH && bad * 2 >= calls) {
+        let sum = |of: fn(&Slice) -> u32| self.slices.iter().map(of).fold(0, u32::saturating_add);
+        let (calls, bad) = (sum(|s| s.calls), sum(|s| s.failed));
+        if self.row >= ROW || (calls >= ENOUGH && bad.saturating_mul(2) >= calls) {
             self.open(FIRST, now, noise);
         }
     }
@@ -111,7 +114,7 @@ impl Breaker {
     fn open(&mut self, pause: Duration, now: Instant, noise: u64) {
         let more = u32::try_from(noise % 201).unwrap_or_default();
         self.state = State::Open {
-            until: now + pause + pause * more / 1000,
+            until: now.checked_add(pause.saturating_add(thousandths(pause, more))).unwrap_or(now),
             pause,
         };
         self.row = 0;

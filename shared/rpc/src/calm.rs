@@ -59,8 +59,7 @@ impl<IO> Calm<IO> {
                 Place::Preface(at) => {
                     bytes = after;
                     let right = PREFACE.get(*at) == Some(byte);
-                    *at += 1;
-                    self.place = match *at {
+                    self.place = match at.saturating_add(1) {
                         _ if !right => Place::Elsewhere,
                         at if at == PREFACE.len() => Place::Head([0; 9], 0),
                         at => Place::Preface(at),
@@ -71,7 +70,7 @@ impl<IO> Calm<IO> {
                     if let Some(place) = head.get_mut(*have) {
                         *place = *byte;
                     }
-                    *have += 1;
+                    *have = have.saturating_add(1);
                     if *have == head.len() {
                         let [a, b, c, kind, flags, ..] = *head;
                         let length = u32::from_be_bytes([0, a, b, c]) as usize;
@@ -82,7 +81,7 @@ impl<IO> Calm<IO> {
                 Place::Content(left) => {
                     let (passed, rest) = bytes.split_at(bytes.len().min(*left));
                     bytes = rest;
-                    self.place = Place::after(*left - passed.len());
+                    self.place = Place::after(left.saturating_sub(passed.len()));
                 }
                 Place::Elsewhere => return Ok(()),
             }
@@ -98,11 +97,11 @@ impl<IO> Calm<IO> {
             // The library counts these.
             HEADERS | CONTINUATION | RST_STREAM => return,
             DATA if length > 0 => return,
-            PING if flags & ACK == 0 => self.owed += PONG,
-            SETTINGS if flags & ACK == 0 => self.owed += ACKNOWLEDGED,
+            PING if flags & ACK == 0 => self.owed = self.owed.saturating_add(PONG),
+            SETTINGS if flags & ACK == 0 => self.owed = self.owed.saturating_add(ACKNOWLEDGED),
             _ => {}
         }
-        self.idle += 1;
+        self.idle = self.idle.saturating_add(1);
     }
 
     fn went(&mut self, bytes: usize) {

@@ -138,7 +138,7 @@ where
 impl Gate {
     fn decide(&self, path: &str, request: &http::Request<Body>, span: &Span) -> Result<Call, Status> {
         let headers = request.headers();
-        let size: usize = headers.iter().map(|(k, v)| k.as_str().len() + v.len() + 32).sum();
+        let size: usize = headers.iter().flat_map(|(k, v)| [k.as_str().len(), v.len(), 32]).sum();
         if size > LARGEST_METADATA {
             return Err(self.refuse(Code::ResourceExhausted, "HEADERS_TOO_LARGE", "the metadata is larger than 8 KiB"));
         }

@@ -108,7 +108,7 @@ async fn to_its_end(call: &Call, attempt: Box<dyn Fn() -> Answer<Erased> + Send>
             let answer = attempt();
             match answer.await {
                 Err(fault) if fault.is_contention() && tries < 3 => {
-                    tries += 1;
+                    tries = tries.saturating_add(1);
                     tokio::time::sleep(Duration::from_millis(u64::from(tries) * 15)).await;
                 }
                 outcome => break outcome,

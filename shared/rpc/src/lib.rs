@@ -3,6 +3,7 @@
 //! Inbound, outermost first: the connection (who gets one, for how long), CORS and gRPC-Web, the normaliser (every call ends in a
 //! status, and in none of a library), the gate (protocol checks, authentication, access), admission (quotas, places by priority),
 //! the bounds of a call (sizes, deadline), the generated codec of `guard` (binding, rules, safe text, masks), the handler ([`write()`], [`read`], [`stream`], [`exchange`]). Outbound: [`Peer`].
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod accept;
 mod access;

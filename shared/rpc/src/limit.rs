@@ -3,10 +3,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::retry::thousandths;
+
 /// Shorter is never slow.
 const FLOOR: Duration = Duration::from_millis(25);
 /// What a call takes beside at most so many others is what it takes by itself.
 const ALONE: usize = 4;
+/// What a call counts among those before it, in thousandths.
+const WEIGHT: u32 = 125;
 /// A window is judged when it has lasted this long and seen this many calls.
 const WINDOW: Duration = Duration::from_millis(100);
 const ENOUGH: u32 = 16;
@@ -57,22 +61,22 @@ impl Limit {
     pub fn ended(&mut self, method: &str, busy: usize, took: Duration, answered: bool, now: Instant) {
         if answered && busy <= ALONE {
             match self.usual.get_mut(method) {
-                Some(usual) => *usual = *usual - *usual / 8 + took / 8,
+                Some(usual) => *usual = usual.saturating_sub(thousandths(*usual, WEIGHT)).saturating_add(thousandths(took, WEIGHT)),
                 None => {
                     self.usual.insert(method.to_owned(), took);
                 }
             }
         }
         let usual = self.usual.get(method).copied().unwrap_or_default();
-        self.seen += 1;
-        self.slow += u32::from(took > FLOOR.max(usual * 2));
+        self.seen = self.seen.saturating_add(1);
+        self.slow = self.slow.saturating_add(u32::from(took > FLOOR.max(usual.saturating_mul(2))));
         if self.seen < ENOUGH || now.saturating_duration_since(self.since) < WINDOW {
             return;
         }
-        if self.slow * 2 > self.seen {
-            self.now = (self.now - (self.now / 8).max(1)).max(self.least);
+        if self.slow.saturating_mul(2) > self.seen {
+            self.now = self.now.saturating_sub((self.now / 8).max(1)).max(self.least);
         } else if self.wanted || self.now < self.first {
-            self.now = (self.now + (self.now / 16).max(1)).min(self.most);
+            self.now = self.now.saturating_add((self.now / 16).max(1)).min(self.most);
         }
         (self.since, self.seen, self.slow, self.wanted) = (now, 0, 0, false);
     }

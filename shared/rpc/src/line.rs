@@ -80,7 +80,7 @@ impl<W> Line<W> {
         let limit = self.limit.get();
         let own = match class {
             Class::Money => limit,
-            Class::Interactive => limit - limit / 8,
+            Class::Interactive => limit.saturating_sub(limit / 8),
             Class::Batch => (limit / 2).max(1),
         };
         self.busy < own
@@ -93,7 +93,7 @@ impl<W> Line<W> {
     /// `gone` says who has stopped waiting.
     pub fn arrive(&mut self, class: Class, now: Instant, gone: impl Fn(&W) -> bool, waiter: impl FnOnce() -> W) -> Arrival<W> {
         if self.has_place(class) {
-            self.busy += 1;
+            self.busy = self.busy.saturating_add(1);
             return Arrival::Enters;
         }
         self.limit.wanted();
@@ -136,7 +136,7 @@ impl<W> Line<W> {
             .zip(&mut self.waiting)
             .find(|(c, _)| **c == class)
             .and_then(|(_, line)| line.pop_front());
-        self.busy += usize::from(next.is_some());
+        self.busy = self.busy.saturating_add(usize::from(next.is_some()));
         if self.len() == 0 {
             self.since = None;
         }

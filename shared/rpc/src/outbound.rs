@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, Response};
 use http_body_util::{BodyExt, Full};
 use tokio::{
     sync::Semaphore,
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 use tonic::{Code, Status, body::Body, transport::Channel};
 use tonic_types::StatusExt;
@@ -85,14 +85,15 @@ impl Way {
     async fn send(&self, request: http::Request<Body>) -> Outcome {
         let (mut parts, body) = request.into_parts();
         let asked = gate::timeout(&parts.headers).ok().flatten();
-        let ends = Instant::now() + asked.unwrap_or(PATIENCE);
+        let ends = Instant::now().checked_add(asked.unwrap_or(PATIENCE));
+        let ends = ends.ok_or_else(|| Status::invalid_argument("the deadline is farther away than a clock can tell"))?;
         let method = self.table.get(parts.uri.path().trim_start_matches('/'));
         self.budget.deposit(Instant::now().into_std());
         if !method.is_some_and(|m| m.repeatable) {
             return self.attempt(http::Request::from_parts(parts, body), ends).await?;
         }
         let message = body.collect().await?.to_bytes();
-        let mut before = 0;
+        let mut before = 0_u32;
         loop {
             let left = ends.saturating_duration_since(Instant::now());
             if left < LEAST {
@@ -104,10 +105,11 @@ impl Way {
             let request = http::Request::from_parts(parts.clone(), Body::new(Full::new(message.clone())));
             let outcome = self.attempt(request, ends).await?;
             let now = Instant::now();
+            let left = ends.saturating_duration_since(now);
             let pause = again(&outcome).map(|asked| asked.unwrap_or_else(|| retry::pause(before, retry::noise())));
-            before += 1;
+            before = before.saturating_add(1);
             match pause {
-                Some(pause) if before < retry::ATTEMPTS && now + pause + LEAST < ends && self.budget.withdraw(now.into_std()) => {
+                Some(pause) if before < retry::ATTEMPTS && pause.saturating_add(LEAST) < left && self.budget.withdraw(now.into_std()) => {
                     tokio::time::sleep(pause).await;
                     parts.headers.insert(retry::PREVIOUS, HeaderValue::from(before));
                 }
@@ -119,7 +121,7 @@ impl Way {
     /// Asks the peer, unless that is no use: then the outer error says why not.
     async fn attempt(&self, request: http::Request<Body>, ends: Instant) -> Result<Outcome, Status> {
         let mut ticket = Ticket::new(self).ok_or_else(|| Status::unavailable("it has not answered of late and is not asked"))?;
-        let wait = timeout_at(ends.min(Instant::now() + WAIT), self.places.acquire());
+        let wait = timeout(ends.saturating_duration_since(Instant::now()).min(WAIT), self.places.acquire());
         let _place = wait.await.map_err(|_| Status::unavailable("too many calls to it are waiting"))?;
         let began = Instant::now();
         let mut channel = self.channel.clone();

@@ -48,7 +48,7 @@ impl Page {
 
     /// Rows to load: one more than the page has, to see whether another page follows.
     pub fn limit(&self) -> u64 {
-        self.size + 1
+        self.size.saturating_add(1)
     }
 
     /// Cuts the surplus row off and makes the token of the next page; empty when this was the last.

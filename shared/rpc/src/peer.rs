@@ -11,6 +11,7 @@ use tonic_types::StatusExt;
 use crate::{
     AccessTable, Fault, Tls, keys,
     outbound::{Outbound, PATIENCE},
+    retry::thousandths,
 };
 
 /// What is kept back for the way of an answer: so much at least, or a tenth of what is left.
@@ -98,7 +99,7 @@ pub async fn healthy(address: &str, ca: &std::path::Path) -> Result<(), String> 
 
 /// What a call may take that is made while another one has so much left.
 fn rest(left: Duration) -> Duration {
-    left.saturating_sub(MARGIN.max(left / 10)).min(PATIENCE)
+    left.saturating_sub(MARGIN.max(thousandths(left, 100))).min(PATIENCE)
 }
 
 /// The channel to a service, without what [`Peer`] has around it: for who wants to see what a single call comes to.

@@ -48,7 +48,7 @@ impl Drop for InHand {
     fn drop(&mut self) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         match counts.get_mut(&self.key) {
-            Some(count) if *count > 1 => *count -= 1,
+            Some(count) if *count > 1 => *count = count.saturating_sub(1),
             _ => {
                 counts.remove(&self.key);
             }
@@ -117,7 +117,7 @@ impl Callers {
         if *count >= most {
             return Err(Refused::Concurrency(most));
         }
-        *count += 1;
+        *count = count.saturating_add(1);
         Ok(InHand {
             key,
             counts: self.in_hand.clone(),

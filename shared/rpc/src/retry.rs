@@ -39,7 +39,7 @@ impl Budget {
         let (left, since) = *state;
         let passed = u64::try_from(now.saturating_duration_since(since).as_millis()).unwrap_or(u64::MAX);
         // Time that is worth less than a thousandth is kept for later.
-        let since = since + Duration::from_millis(passed);
+        let since = since.checked_add(Duration::from_millis(passed)).unwrap_or(now);
         let left = left.saturating_add(passed.saturating_mul(SECOND / 1000)).saturating_add(add).min(FULL);
         let rest = left.checked_sub(take);
         *state = (rest.unwrap_or(left), since);
@@ -50,12 +50,18 @@ impl Budget {
 /// The pause before a retry, the first being number 0: 50 ms that double up to a second, any part of them.
 pub(crate) fn pause(number: u32, noise: u64) -> Duration {
     let most = 50_u64.saturating_mul(1 << number.min(10)).min(1000);
-    Duration::from_millis(noise % (most + 1))
+    Duration::from_millis(noise.checked_rem(most.saturating_add(1)).unwrap_or_default())
 }
 
 /// When who was refused for overload may come again: not all at the same time.
 pub(crate) fn pushback() -> Duration {
-    Duration::from_millis(100 + noise() % 300)
+    Duration::from_millis((noise() % 300).saturating_add(100))
+}
+
+/// So many thousandths of a time.
+#[expect(clippy::arithmetic_side_effects, reason = "the divisor is not zero")]
+pub(crate) fn thousandths(time: Duration, count: u32) -> Duration {
+    time.saturating_mul(count) / 1000
 }
 
 /// Nothing secret hangs on it: where the system has no random number, the pauses are less different.

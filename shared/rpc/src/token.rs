@@ -196,7 +196,7 @@ impl Verifier {
         if signed.until.saturating_add(LEEWAY) < now {
             return Err(Rejected::Expired);
         }
-        if signed.from > now + LEEWAY {
+        if signed.from > now.saturating_add(LEEWAY) {
             return Err(Rejected::NotYetValid);
         }
         Ok(signed.principal.clone())
@@ -257,7 +257,7 @@ impl KeySet {
         } = claims;
         let ours = iss == issuer && aud.iter().any(|a| a == AUDIENCE) && !sub.is_empty();
         // A token that is good at no time, or for too long a time, is not good at any.
-        if !ours || exp <= nbf.max(iat) || exp - iat > LONGEST {
+        if !ours || exp <= nbf.max(iat) || exp.saturating_sub(iat) > LONGEST {
             return Err(Rejected::Invalid);
         }
         // Whose role says that he is somebody's, without saying whose, is nobody; and only a certificate proves a service.
@@ -336,7 +336,7 @@ impl Issuer {
             aud: vec![AUDIENCE.to_owned()],
             iat: now,
             nbf: now,
-            exp: now + LONGEST,
+            exp: now.saturating_add(LONGEST),
             jti: uuid::Uuid::now_v7().to_string(),
             roles,
             branch: principal.branch.clone(),

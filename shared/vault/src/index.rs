@@ -42,7 +42,7 @@ impl Vault {
         }
         let texts: Vec<_> = rows.iter().map(|(id, bytes)| (*id, sealed.1, bytes.as_slice())).collect();
         let clear = self.open_many(conn, &texts).await?;
-        let mut changed = 0;
+        let mut changed = 0_u64;
         for ((row, (id, _)), clear) in found.iter().zip(&rows).zip(clear) {
             // An erased person is not searched for.
             let Some(clear) = clear else { continue };
@@ -62,7 +62,7 @@ impl Vault {
             }
             let sql = format!("UPDATE {table} SET {0} = {1} WHERE id = {2} AND {0} = {3}", blind.0, mark(1), mark(2), mark(3));
             let statement = Statement::from_sql_and_values(backend, sql, [wanted, (*id).into(), held]);
-            changed += conn.execute_raw(statement).await?.rows_affected();
+            changed = changed.saturating_add(conn.execute_raw(statement).await?.rows_affected());
         }
         Ok((changed, rows.last().map(|(id, _)| *id)))
     }

@@ -4,6 +4,7 @@
 //! their own, wrapped and kept in the table `subject_key` of the service's database; [`Vault::seal`] and [`Vault::open`] use it for
 //! single fields and [`Files`] for photos and papers. [`Vault::blind`] makes the values that an exact search compares. To erase a
 //! person is to destroy the key: every sealed copy, wherever it lies, stays unreadable.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod cipher;
 mod error;

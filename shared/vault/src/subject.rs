@@ -142,7 +142,7 @@ pub(crate) async fn rewrap(keyring: &Keyring, conn: &impl ConnectionTrait, limit
         .limit(limit)
         .all(conn)
         .await?;
-    let mut done = 0;
+    let mut done = 0_u64;
     for chunk in behind.chunks(CHUNK) {
         let rows: Vec<_> = chunk
             .iter()
@@ -154,7 +154,7 @@ pub(crate) async fn rewrap(keyring: &Keyring, conn: &impl ConnectionTrait, limit
             .action_and_where(Expr::col((row::Entity, row::Column::KeyId)).ne(ERASED))
             .to_owned();
         row::Entity::insert_many(rows).on_conflict(unless_erased).exec_without_returning(conn).await?;
-        done += chunk.len() as u64;
+        done = done.saturating_add(chunk.len() as u64);
     }
     Ok(done)
 }

@@ -91,7 +91,7 @@ pub async fn take_back(write: &mut Write, mut row: bill::Model, reason: &str) ->
     let counter = row.counter();
     let posting = Posting::new("BILL_REVERSAL", row.id, &row.branch)
         .line(Book::Receivable, "", Some(row.account_id), principal.saturating_sub(row.amount))
-        .line(Book::Prepayment, "", Some(row.account_id), -principal.saturating_add(late))
+        .line(Book::Prepayment, "", Some(row.account_id), principal.saturating_add(late).saturating_neg())
         .line(Book::Revenue, LATE_FEE, None, late)
         .line(counter.0, counter.1, None, row.amount);
     row.state = state.code().to_owned();
@@ -150,7 +150,7 @@ async fn free(write: &mut Write, row: &bill::Model) -> Result<(i64, i64), Fault>
             payment_id,
             bill_id: row.id,
             bill_no: row.bill_no.clone(),
-            amount: -amount,
+            amount: amount.saturating_neg(),
             created_at: write.now().micros(),
             part: part_code(part),
         });

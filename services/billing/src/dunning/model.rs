@@ -85,7 +85,7 @@ pub fn climb(terms: &Terms, facts: &Facts, today: NaiveDate) -> (Vec<Step>, Opti
     let mut wait = |day: Option<NaiveDate>| next = [next, day].into_iter().flatten().min();
     for (kind, days) in open {
         if i64::from(days) > elapsed {
-            wait(ahead(today, i64::from(days) - elapsed));
+            wait(ahead(today, i64::from(days).saturating_sub(elapsed)));
         } else {
             steps.push(Step {
                 kind,
@@ -102,7 +102,7 @@ pub fn climb(terms: &Terms, facts: &Facts, today: NaiveDate) -> (Vec<Step>, Opti
                 skipped: false,
             });
         } else {
-            wait(ahead(today, 1 - elapsed));
+            wait(ahead(today, 1_i64.saturating_sub(elapsed)));
         }
     }
     if facts.suspendable && taken(Kind::Suspension, terms.waiting_days).is_none() {
@@ -117,7 +117,7 @@ pub fn climb(terms: &Terms, facts: &Facts, today: NaiveDate) -> (Vec<Step>, Opti
                         skipped: false,
                     });
                 } else {
-                    wait(ahead(today, i64::from(terms.waiting_days) - waited));
+                    wait(ahead(today, i64::from(terms.waiting_days).saturating_sub(waited)));
                 }
             }
             None if steps.iter().any(|s| s.kind == Kind::Demand) => wait(ahead(today, i64::from(terms.waiting_days))),

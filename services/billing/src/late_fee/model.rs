@@ -112,7 +112,7 @@ pub fn accrue(rate: Rate, debt: &Debt, today: NaiveDate) -> Accrued {
 /// Most late fee of a bill, fen.
 fn cap(rate: Rate, amount: i64) -> i64 {
     let percent = i128::from(rate.cap_percent.clamp(0, 100));
-    i64::try_from(i128::from(amount.max(0)) * percent / 100).unwrap_or(amount.max(0))
+    i64::try_from(i128::from(amount.max(0)).saturating_mul(percent) / 100).unwrap_or(amount.max(0))
 }
 
 #[cfg(test)]

@@ -328,8 +328,9 @@ pub async fn drop_of(write: &mut Write, bill: &bill::Model) -> Result<(), Fault>
         .exec(&**write)
         .await?;
     if head.accrued > 0 {
-        table::insert::<entry::Entity>(write, entry_of(bill.id, today, -head.accrued, write.now())).await?;
-        write.event(bill.account_id, &accrued(bill, today, -head.accrued, 0));
+        let change = head.accrued.saturating_neg();
+        table::insert::<entry::Entity>(write, entry_of(bill.id, today, change, write.now())).await?;
+        write.event(bill.account_id, &accrued(bill, today, change, 0));
     }
     Ok(())
 }

@@ -128,9 +128,9 @@ pub async fn import(desk: Desk, call: Call, request: ImportMetersRequest) -> Res
                 meters.insert(meter.meter_no.clone(), meter.clone());
                 new_meters.push(meter);
                 new_installs.push(install);
-                answer.accepted += 1;
+                answer.accepted = answer.accepted.saturating_add(1);
             }
-            Ok(None) => answer.repeats += 1,
+            Ok(None) => answer.repeats = answer.repeats.saturating_add(1),
             Err(Wrong(field, reason, text)) => {
                 answer.refused.push(RefusedMeterRow {
                     line: row.line,

@@ -137,7 +137,7 @@ pub fn life_end(kind: MeterKind, gas: Option<GasKind>, qmax: i64, verified: Naiv
         (Commodity::Gas, GasKind::Natural) => 10,
         (Commodity::Gas, GasKind::Manufactured | GasKind::Lpg) => 6,
     };
-    verified.checked_add_months(Months::new(years * 12))?.pred_opt()
+    verified.checked_add_months(Months::new(12_u32.saturating_mul(years)))?.pred_opt()
 }
 
 /// What a verification leaves: its last day, given or the longest that the rules allow.

@@ -53,9 +53,9 @@ pub async fn import(desk: Desk, call: Call, request: ImportOpeningRequest) -> Re
             Ok(Some((items, paid))) => {
                 owed = owed.saturating_add(items);
                 prepaid = prepaid.saturating_add(paid);
-                answer.accepted += 1;
+                answer.accepted = answer.accepted.saturating_add(1);
             }
-            Ok(None) => answer.repeats += 1,
+            Ok(None) => answer.repeats = answer.repeats.saturating_add(1),
             Err(Wrong(field, reason, text)) => answer.refused.push(RefusedOpeningRow {
                 line: row.line,
                 field: field.to_owned(),

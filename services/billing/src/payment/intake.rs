@@ -89,9 +89,9 @@ pub async fn import(desk: Desk, call: Call, request: ImportPaymentsRequest) -> R
                 enter(&mut write, entry, &mut open, &mut late).await?;
                 taken.insert((row.channel.clone(), row.channel_reference.clone()), (account.id, parsed.amount.fen()));
                 taken_sum = taken_sum.checked_add(parsed.amount).map_err(Fault::internal)?;
-                answer.accepted += 1;
+                answer.accepted = answer.accepted.saturating_add(1);
             }
-            Ok(None) => answer.repeats += 1,
+            Ok(None) => answer.repeats = answer.repeats.saturating_add(1),
             Err(Wrong(field, reason, text)) => answer.refused.push(RefusedPaymentRow {
                 line: row.line,
                 field: field.to_owned(),

@@ -124,8 +124,8 @@ fn pay(shares: &mut Vec<Share>, left: &mut i64, bill: &Open, wanted: i64) {
     for (part, due) in bill.parts() {
         let amount = wanted.min(due);
         if amount > 0 {
-            wanted -= amount;
-            *left -= amount;
+            wanted = wanted.saturating_sub(amount);
+            *left = left.saturating_sub(amount);
             shares.push(Share { bill: bill.id, part, amount });
         }
     }
@@ -143,8 +143,8 @@ pub fn standing(shares: &[Share]) -> Vec<Share> {
         let mut back = share.amount.saturating_neg();
         for earlier in standing.iter_mut().rev().filter(|s| s.bill == share.bill && s.part == share.part) {
             let taken = back.min(earlier.amount);
-            earlier.amount -= taken;
-            back -= taken;
+            earlier.amount = earlier.amount.saturating_sub(taken);
+            back = back.saturating_sub(taken);
         }
     }
     standing.retain(|s| s.amount > 0);

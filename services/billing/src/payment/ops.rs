@@ -155,9 +155,9 @@ pub async fn enter(write: &mut Write, entry: Entry<'_>, open: &mut [bill::Model]
     }
     let posting = Posting::new("PAYMENT", row.id, &row.branch)
         .line(Book::Cash, &row.channel, None, row.amount)
-        .line(Book::Receivable, "", Some(account.id), -sum(&shares, Part::Principal))
-        .line(Book::Revenue, LATE_FEE, None, -sum(&shares, Part::LateFee))
-        .line(Book::Prepayment, "", Some(account.id), -rest);
+        .line(Book::Receivable, "", Some(account.id), sum(&shares, Part::Principal).saturating_neg())
+        .line(Book::Revenue, LATE_FEE, None, sum(&shares, Part::LateFee).saturating_neg())
+        .line(Book::Prepayment, "", Some(account.id), rest.saturating_neg());
     post(write, vec![posting]).await?;
     write.subject(row.id);
     let late_fee = sum(&shares, Part::LateFee);
@@ -232,17 +232,17 @@ pub async fn give_back_late_fees(write: &mut Write, bills: &[bill::Model]) -> Re
                 let share = Share {
                     bill: bill.id,
                     part: Part::LateFee,
-                    amount: -back,
+                    amount: back.saturating_neg(),
                 };
                 rows.push(row(payment, bill, &share, write.now()));
             }
         }
         let back = over.saturating_sub(left);
-        late_fees::pay(write, bill.id, -back).await?;
+        late_fees::pay(write, bill.id, back.saturating_neg()).await?;
         postings.push(
             Posting::new("LATE_FEE_RETURN", bill.id, &bill.branch)
                 .line(Book::Revenue, LATE_FEE, None, back)
-                .line(Book::Prepayment, "", Some(bill.account_id), -back),
+                .line(Book::Prepayment, "", Some(bill.account_id), back.saturating_neg()),
         );
     }
     table::insert_all::<allocation::Entity>(write, rows.clone()).await?;
@@ -272,7 +272,11 @@ pub async fn reverse(desk: Desk, call: Call, request: ReversePaymentRequest) -> 
             amount: share.amount,
         });
     }
-    let back: Vec<Share> = standing(&shares).iter().map(|s| Share { amount: -s.amount, ..*s }).collect();
+    let turned = |share: &Share| Share {
+        amount: share.amount.saturating_neg(),
+        ..*share
+    };
+    let back: Vec<Share> = standing(&shares).iter().map(turned).collect();
     let ids: Vec<Uuid> = back.iter().map(|s| s.bill).collect();
     let mut touched = bill::Entity::find().filter(bill::Column::Id.is_in(ids)).all(&*write).await?;
     let now = write.now();
@@ -284,9 +288,9 @@ pub async fn reverse(desk: Desk, call: Call, request: ReversePaymentRequest) -> 
         (Book::Cash, row.channel.as_str())
     };
     let posting = Posting::new("PAYMENT_REVERSAL", id, &row.branch)
-        .line(book, detail, None, -row.amount)
-        .line(Book::Receivable, "", Some(row.account_id), -sum(&back, Part::Principal))
-        .line(Book::Revenue, LATE_FEE, None, -sum(&back, Part::LateFee))
+        .line(book, detail, None, row.amount.saturating_neg())
+        .line(Book::Receivable, "", Some(row.account_id), sum(&back, Part::Principal).saturating_neg())
+        .line(Book::Revenue, LATE_FEE, None, sum(&back, Part::LateFee).saturating_neg())
         .line(Book::Prepayment, "", Some(row.account_id), row.unallocated);
     post(&write, vec![posting]).await?;
     let reversed = payment::Model {
@@ -423,8 +427,8 @@ pub async fn use_prepayment(
     let postings = postings.into_iter().map(|(account, (branch, principal, late))| {
         Posting::new("PREPAYMENT_USE", account, &branch)
             .line(Book::Prepayment, "", Some(account), principal.saturating_add(late))
-            .line(Book::Receivable, "", Some(account), -principal)
-            .line(Book::Revenue, LATE_FEE, None, -late)
+            .line(Book::Receivable, "", Some(account), principal.saturating_neg())
+            .line(Book::Revenue, LATE_FEE, None, late.saturating_neg())
     });
     Ok((postings.collect(), rows))
 }

@@ -109,7 +109,7 @@ pub async fn import(desk: Desk, call: Call, request: ImportReadingsRequest) -> R
             };
             let met = meet(&mut chains, rules, install.id, at, value, source)?;
             if let Meeting::Repeat(_) = met {
-                answer.repeats += 1;
+                answer.repeats = answer.repeats.saturating_add(1);
                 continue;
             }
             let fresh = reading::Model {
@@ -118,7 +118,7 @@ pub async fn import(desk: Desk, call: Call, request: ImportReadingsRequest) -> R
             };
             added.push(fresh.id);
             take(&mut chains, met, fresh);
-            answer.accepted += 1;
+            answer.accepted = answer.accepted.saturating_add(1);
         }
         let settled = chains.settle(&mut write, rules).await?;
         let held = |id: &&Uuid| settled.readings.get(id).is_some_and(|r| r.state == ReadingState::Held.code());

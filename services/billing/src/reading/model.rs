@@ -280,7 +280,8 @@ impl Register {
 /// INDEX_NOT_PLAIN_DIGITS, INDEX_PLACES, INDEX_DIGITS.
 pub fn index_of(text: &str, kind: MeterKind, register: Register) -> Result<i64, Refusal> {
     let litres = shown(text, Volume::parse(text))?;
-    register.index(if kind == MeterKind::Mechanical { litres - litres % 1000 } else { litres })
+    let decimals = if kind == MeterKind::Mechanical { litres % 1000 } else { 0 };
+    register.index(litres.saturating_sub(decimals))
 }
 
 /// Reads an index that a device has sent: more than three places are rounded half up to the thousandth, and an exponent is read as the number that it denotes,

@@ -31,8 +31,8 @@ struct Year {
 /// Whether the use in the same time changed by more than the factor, up or down.
 fn is_other_scale(before: Year, now: Year) -> bool {
     let (old, new) = (
-        i128::from(before.volume) * i128::from(now.time),
-        i128::from(now.volume) * i128::from(before.time),
+        i128::from(before.volume).saturating_mul(i128::from(now.time)),
+        i128::from(now.volume).saturating_mul(i128::from(before.time)),
     );
     old > 0 && new > 0 && (old > new.saturating_mul(FACTOR) || new > old.saturating_mul(FACTOR))
 }

@@ -1,7 +1,5 @@
 //! Meters that report by themselves and have fallen silent.
 
-use std::time::Duration;
-
 use calendar::{Instant, NaiveDate};
 use database::{Conn, Write};
 use rpc::{Call, Fault};
@@ -34,26 +32,8 @@ fn is_silent(silent: Silent, seen: Reported, now: i64) -> bool {
     seen.readings >= silent.readings && now.saturating_sub(seen.last) > usual.saturating_mul(silent.factor).max(DAY.saturating_mul(2))
 }
 
-/// How often the calendar is looked at.
-const LOOK: Duration = Duration::from_millis(500);
-
-/// Looks for silent meters on every day that begins.
-pub async fn watch(desk: Desk) {
-    let mut last = None;
-    loop {
-        let today = desk.clock.now().date();
-        if !desk.clock.is_held() && last != Some(today) {
-            match run(&desk).await {
-                Ok(()) => last = Some(today),
-                Err(fault) => tracing::warn!(%fault, "silent meters could not be looked for; it is tried again"),
-            }
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
 /// Reports the meters that are silent today, each once until it speaks again.
-async fn run(desk: &Desk) -> Result<(), Fault> {
+pub async fn run(desk: &Desk) -> Result<(), Fault> {
     let now = desk.clock.now();
     let silent: Vec<Uuid> = reported(desk.db.reader(), now)
         .await?

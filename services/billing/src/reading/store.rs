@@ -133,10 +133,10 @@ where
     E::ActiveModel: Send,
     E::Column: sea_orm::sea_query::IntoIden,
 {
-    let columns = <E::Column as sea_orm::Iterable>::iter().count().max(1);
+    let most = BINDS.checked_div(<E::Column as sea_orm::Iterable>::iter().count()).unwrap_or(BINDS);
     let mut rows = rows.into_iter().peekable();
     while rows.peek().is_some() {
-        let set: Vec<_> = rows.by_ref().take(BINDS / columns).map(|row| row.into_active_model().reset_all()).collect();
+        let set: Vec<_> = rows.by_ref().take(most).map(|row| row.into_active_model().reset_all()).collect();
         let known = OnConflict::column(key).update_columns(changing.iter().copied()).to_owned();
         E::insert_many(set).on_conflict(known).exec_without_returning(conn).await?;
     }

@@ -14,7 +14,7 @@ const BATCH: u64 = 100;
 pub async fn run(desk: &Desk) -> Result<usize, Fault> {
     let now = desk.clock.now();
     let late = store::late(desk.db.reader(), now, BATCH).await?;
-    let mut seen = 0;
+    let mut seen = 0_usize;
     for row in &late {
         // One that stands still is not late.
         if row.clone().settled(now)?.sla.0.is_paused() {
@@ -30,7 +30,7 @@ pub async fn run(desk: &Desk) -> Result<usize, Fault> {
         row.keep(&write).await?;
         write.subject(row.id);
         write.close().await?;
-        seen += 1;
+        seen = seen.saturating_add(1);
     }
     Ok(seen)
 }

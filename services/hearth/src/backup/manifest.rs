@@ -171,13 +171,13 @@ pub fn sync(folder: &Path) -> Result<()> {
 
 fn digest(path: &Path) -> Result<(u64, String)> {
     let mut file = File::open(path)?;
-    let (mut sha, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 64 * 1024]);
+    let (mut sha, mut bytes, mut buffer) = (Sha256::new(), 0_u64, vec![0; 64 * 1024]);
     loop {
         let n = file.read(&mut buffer)?;
         let Some(part) = buffer.get(..n).filter(|part| !part.is_empty()) else {
             return Ok((bytes, hex::encode(sha.finalize())));
         };
         sha.update(part);
-        bytes += u64::try_from(n)?;
+        bytes = bytes.saturating_add(u64::try_from(n)?);
     }
 }

@@ -134,7 +134,7 @@ impl Backup {
                 service.name,
                 count(head.position),
                 count(head.events),
-                copies.len() - 1,
+                copies.len().saturating_sub(1),
                 bytes
             ))?;
             services.push(Part {

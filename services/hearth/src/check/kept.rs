@@ -44,14 +44,14 @@ const KEPT: [(&str, &[(&str, &str)]); 4] = [
 
 /// Looks for each of them in the databases of a data folder.
 pub async fn between(folder: &Path) -> Result<Outcome> {
-    let (mut looked, mut astray) = (0, vec![]);
+    let (mut looked, mut astray) = (0_usize, vec![]);
     for (holder, references) in KEPT {
         let db = open(folder, holder).await?;
         for (from, to) in references {
             let rows = missing(&db, from, to)
                 .await
                 .with_context(|| format!("{holder}.{from} cannot be held against {to}"))?;
-            looked += 1;
+            looked = looked.saturating_add(1);
             if rows > 0 {
                 astray.push(format!("{rows} rows of {holder}.{from} -> {to}"));
             }

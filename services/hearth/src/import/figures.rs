@@ -6,7 +6,7 @@ pub fn count(n: impl Into<i128>) -> String {
     let digits = n.unsigned_abs().to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+        if place > 0 && digits.len().saturating_sub(place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -18,6 +18,7 @@ pub fn count(n: impl Into<i128>) -> String {
 pub fn fixed(units: impl Into<i128>, places: u32) -> String {
     let units: i128 = units.into();
     let scale = 10_u128.pow(places.min(9));
+    #[expect(clippy::arithmetic_side_effects, reason = "a power of ten is not zero")]
     let (whole, rest) = (units.unsigned_abs() / scale, units.unsigned_abs() % scale);
     let whole = count(i128::try_from(whole).unwrap_or(i128::MAX));
     let sign = if units < 0 { "-" } else { "" };

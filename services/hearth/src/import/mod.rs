@@ -339,7 +339,7 @@ impl<'a, K: Kind> FileRows<'a, K> {
     /// Sends the file, then what was refused for a reason that may pass, until a few tries in a row change nothing.
     async fn send(&mut self, key: &str, dry_run: bool) -> Result<()> {
         pump::pump(self.kind, key, dry_run, self).await?;
-        let mut idle = 0;
+        let mut idle = 0_u32;
         for round in 1_u32.. {
             let before = self.again.len();
             if before == 0 {
@@ -350,7 +350,7 @@ impl<'a, K: Kind> FileRows<'a, K> {
             self.queue = std::mem::take(&mut self.again);
             self.patient = idle < IDLE;
             pump::pump(self.kind, &format!("{key} {round}"), dry_run, self).await?;
-            idle = if self.again.len() < before { 0 } else { idle + 1 };
+            idle = if self.again.len() < before { 0 } else { idle.saturating_add(1) };
         }
         Ok(())
     }
@@ -358,7 +358,7 @@ impl<'a, K: Kind> FileRows<'a, K> {
     /// The next row, of the file or of those that are sent once more.
     fn pull(&mut self) -> Result<Option<Row>> {
         if let Some(row) = self.records.next()? {
-            self.report.read += 1;
+            self.report.read = self.report.read.saturating_add(1);
             return Ok(Some(row));
         }
         Ok(self.queue.pop_front().map(|(line, record)| Row { line, record, wrong: None }))

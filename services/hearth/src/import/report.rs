@@ -56,7 +56,7 @@ impl Report {
     /// Files a row that is refused: line and reason, then the row as it came, so that it can be put right and imported from that file.
     pub fn refuse(&mut self, notice: &Notice, record: &StringRecord) -> Result<()> {
         let told = || format!("{} cannot be written; name another file with --refused", self.path.display());
-        *self.refused.entry(notice.reason.clone()).or_default() += 1;
+        one_more(&mut self.refused, &notice.reason);
         if self.file.is_none() {
             let mut file = csv::WriterBuilder::new()
                 .flexible(true)
@@ -80,11 +80,11 @@ impl Report {
     }
 
     pub fn take(&mut self, answer: &Answer) {
-        self.accepted += answer.accepted;
-        self.already += answer.already;
-        self.held += answer.held;
+        self.accepted = self.accepted.saturating_add(answer.accepted);
+        self.already = self.already.saturating_add(answer.already);
+        self.held = self.held.saturating_add(answer.held);
         for warning in &answer.warnings {
-            *self.warnings.entry(warning.reason.clone()).or_default() += 1;
+            one_more(&mut self.warnings, &warning.reason);
         }
     }
 
@@ -134,4 +134,9 @@ impl Report {
         }
         text
     }
+}
+
+fn one_more(counts: &mut BTreeMap<String, i64>, reason: &str) {
+    let count = counts.entry(reason.to_owned()).or_default();
+    *count = count.saturating_add(1);
 }

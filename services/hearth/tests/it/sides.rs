@@ -31,6 +31,9 @@ use crate::{
 /// The first morning of the script.
 pub const FIRST: &str = "2025-01-02T09:00:00+08:00";
 
+/// What one service's calendar brings about another's may take further.
+const ROUNDS: usize = 3;
+
 pub struct Side {
     pub engine: Engine,
     pub clock: Clock,
@@ -230,13 +233,12 @@ impl Side {
         self.quiet().await;
         let to = calendar::Instant::from_micros(self.clock.now().micros() + days * 86_400_000_000);
         self.clock.set(to).unwrap();
-        self.clock.hold(false);
-        // Every sweep looks each half second.
-        tokio::time::sleep(Duration::from_millis(1_100)).await;
-        self.quiet().await;
-        self.clock.hold(true);
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        self.quiet().await;
+        for _ in 0..ROUNDS {
+            for running in &self.running {
+                running.sweep().await;
+            }
+            self.quiet().await;
+        }
     }
 }
 

@@ -81,7 +81,7 @@ pub struct GradeRow {
 const fn grade(grade: Grade, points: i64, factor: i32, rectification: bool) -> GradeRow {
     GradeRow {
         grade,
-        from: Points::from_thousandths(points * 1000),
+        from: Points::whole(points),
         factor,
         rectification,
     }
@@ -129,11 +129,11 @@ impl Scores {
     const fn of(points: [i64; 5]) -> Self {
         let [timeliness, quality, service_level, staff_safety, documents] = points;
         Self {
-            timeliness: Points::from_thousandths(timeliness * 1000),
-            quality: Points::from_thousandths(quality * 1000),
-            service_level: Points::from_thousandths(service_level * 1000),
-            staff_safety: Points::from_thousandths(staff_safety * 1000),
-            documents: Points::from_thousandths(documents * 1000),
+            timeliness: Points::whole(timeliness),
+            quality: Points::whole(quality),
+            service_level: Points::whole(service_level),
+            staff_safety: Points::whole(staff_safety),
+            documents: Points::whole(documents),
         }
     }
 

@@ -116,6 +116,7 @@ pub const DEDUCTION_CAP: i32 = 3_000;
 pub const MOST: i64 = 100_000_000_000;
 
 /// A part of an amount that is not negative, in hundredths of a percent, rounded half up to the fen.
+#[expect(clippy::arithmetic_side_effects, reason = "counted in i128, which an i64 times an i32 never fills")]
 pub fn part(amount: i64, basis_points: i32) -> Result<i64, Refusal> {
     let product = i128::from(amount) * i128::from(basis_points) + i128::from(WHOLE) / 2;
     i64::try_from(product / i128::from(WHOLE))
@@ -144,6 +145,7 @@ pub fn amounts(due: i64, factor: i32, deductions: i64, retention: i32) -> Result
         return Err(Refusal::PaymentRange);
     }
     let earned = part(due, factor)?;
+    #[expect(clippy::arithmetic_side_effects, reason = "counted in i128, which an i64 times an i32 never fills")]
     let cap = i128::from(due) * i128::from(DEDUCTION_CAP) / i128::from(WHOLE);
     let deducted = deductions.min(i64::try_from(cap).map_err(|_| Refusal::PaymentRange)?).min(earned);
     let rest = earned.saturating_sub(deducted);

@@ -95,7 +95,8 @@ impl Verdict {
 pub fn evaluate(bids: &[Bid], compulsory: bool) -> Option<Verdict> {
     let fit = || bids.iter().filter(|bid| bid.meets_tech);
     let lowest = *fit().min_by_key(|bid| bid.price)?;
-    let within = |bid: &&Bid| bid.vip && !compulsory && i128::from(bid.price) * 100 <= i128::from(lowest.price) * PREFERENCE;
+    let most = i128::from(lowest.price).saturating_mul(PREFERENCE);
+    let within = |bid: &&Bid| bid.vip && !compulsory && i128::from(bid.price).saturating_mul(100) <= most;
     let mut preferred: Vec<_> = fit().filter(within).collect();
     preferred.sort_by_key(|bid| bid.price);
     Some(Verdict {

@@ -226,6 +226,11 @@ impl Stage {
 pub struct Points(i64);
 
 impl Points {
+    /// From whole points.
+    pub const fn whole(value: i64) -> Self {
+        Self(value.saturating_mul(1000))
+    }
+
     /// From thousandths.
     pub const fn from_thousandths(value: i64) -> Self {
         Self(value)

@@ -147,7 +147,7 @@ impl Evidence {
 
     /// G-02: strictly less than 1 %; without trade there is nothing to measure.
     pub fn quality_met(&self) -> bool {
-        self.trade_total > 0 && i128::from(self.quality_fault) * 100 < i128::from(self.trade_total)
+        self.trade_total > 0 && i128::from(self.quality_fault).saturating_mul(100) < i128::from(self.trade_total)
     }
 
     /// G-03: every problem was assessed, and well; without problems it is met.

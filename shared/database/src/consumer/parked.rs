@@ -28,7 +28,7 @@ const LONGEST: i64 = 3_600_000_000;
 /// Parks an event, for a reason or behind another one.
 pub async fn put(write: &Write, source: &str, event: &Event, refused: Option<&Fault>) -> Result<(), Fault> {
     let (reason, tries, next_at) = match refused {
-        Some(fault) => (fault.reason(), 1, now() + pause(1)),
+        Some(fault) => (fault.reason(), 1, now().saturating_add(pause(1))),
         None => ("WAITS", 0, 0),
     };
     let row = parked_event::ActiveModel {
@@ -128,7 +128,7 @@ async fn again(db: &Database, peer: &Peer, consumer: &impl Consumer, position: i
     let write = db.open(&Call::background(db.service(), "park-event")).await?;
     parked_event::Entity::update_many()
         .col_expr(parked_event::Column::Tries, tries.into())
-        .col_expr(parked_event::Column::NextAt, (now() + pause(tries)).into())
+        .col_expr(parked_event::Column::NextAt, now().saturating_add(pause(tries)).into())
         .col_expr(parked_event::Column::Reason, fault.reason().into())
         .filter(parked_event::Column::Source.eq(source))
         .filter(parked_event::Column::Position.eq(position))
@@ -144,7 +144,9 @@ async fn again(db: &Database, peer: &Peer, consumer: &impl Consumer, position: i
 /// The event as its source tells it.
 async fn told(peer: &Peer, position: i64) -> Result<Event, Fault> {
     let mut client = JournalServiceClient::new(peer.channel());
-    let request = Request::new(WatchEventsRequest { after_position: position - 1 });
+    let request = Request::new(WatchEventsRequest {
+        after_position: position.saturating_sub(1),
+    });
     let first = async { client.watch_events(request).await?.into_inner().message().await };
     let first = timeout(PATIENCE, first)
         .await
@@ -157,7 +159,8 @@ async fn told(peer: &Peer, position: i64) -> Result<Event, Fault> {
 
 /// Microseconds until the next try of what was refused so often.
 fn pause(tries: i32) -> i64 {
-    (PAUSE << (2 * (tries.clamp(1, 10) - 1))).min(LONGEST)
+    let further = tries.saturating_sub(1).max(0).unsigned_abs();
+    PAUSE.saturating_mul(4_i64.saturating_pow(further)).min(LONGEST)
 }
 
 /// By the clock of the machine: how often something is tried is no business of the rules.

@@ -132,7 +132,7 @@ pub struct Measures {
 impl Measures {
     /// B-02: whether less than 75 % was performed. Exactly 75 % is enough.
     pub fn performs_too_little(&self) -> bool {
-        i128::from(self.performed) * 100 < i128::from(self.agreed) * 75
+        i128::from(self.performed).saturating_mul(100) < i128::from(self.agreed).saturating_mul(75)
     }
 
     /// The share of a factor's points, between 0 and 1. Nothing due means nothing late.
@@ -147,7 +147,7 @@ impl Measures {
             }
             Factor::ContractPerformance => Fraction::new(i128::from(self.performed), i128::from(self.agreed)),
             Factor::FileCompleteness => Fraction::new(i128::from(self.completeness_bp.clamp(0, 10_000)), 10_000),
-            Factor::ConsumptionStability => Fraction::new(i128::from(10 - tenths_of_variation(&self.months)?), 10),
+            Factor::ConsumptionStability => Fraction::new(10_i128.checked_sub(tenths_of_variation(&self.months)?)?, 10),
             Factor::YearsOfSupply => Fraction::new(i128::from(self.years.clamp(0, YEARS_FOR_ALL)), i128::from(YEARS_FOR_ALL)),
             Factor::ExternalSignals => match self.signal {
                 Signal::None => Some(Fraction::ONE),
@@ -172,7 +172,7 @@ impl Measures {
 
 /// Whole tenths in the coefficient of variation of the months, 10 at most: each costs a tenth of the points. Compared as squares, so that no
 /// root is drawn.
-fn tenths_of_variation(months: &[i64]) -> Option<i64> {
+fn tenths_of_variation(months: &[i64]) -> Option<i128> {
     let count = i128::try_from(months.len()).ok()?;
     let sum: i128 = months.iter().map(|m| i128::from(*m)).sum();
     if count < 2 || sum <= 0 {
@@ -185,13 +185,12 @@ fn tenths_of_variation(months: &[i64]) -> Option<i64> {
     let square = sum.checked_mul(sum)?;
     // Variance / mean² = (n Σx² − (Σx)²) / (Σx)².
     let spread = count.checked_mul(squares)?.checked_sub(square)?.checked_mul(100)?;
-    let mut tenths: i64 = 0;
-    while tenths < 10 {
-        let next = i128::from(tenths) + 1;
+    let mut tenths = 0;
+    for next in 1..=10_i128 {
         if next.checked_mul(next)?.checked_mul(square)? > spread {
             break;
         }
-        tenths += 1;
+        tenths = next;
     }
     Some(tenths)
 }

@@ -54,7 +54,7 @@ impl Basis {
     }
 
     fn days(&self) -> i64 {
-        (self.on - self.from.date).num_days()
+        self.on.signed_duration_since(self.from.date).num_days()
     }
 
     /// Index on a day between two actual readings, by days.
@@ -67,8 +67,8 @@ impl Basis {
         let from = self.actual.get(after.checked_sub(1)?)?;
         let part = rate(
             to.value.checked_sub(from.value)?,
-            (to.date - from.date).num_days(),
-            (day - from.date).num_days(),
+            to.date.signed_duration_since(from.date).num_days(),
+            day.signed_duration_since(from.date).num_days(),
         )?;
         from.value.checked_add(part)
     }
@@ -83,13 +83,21 @@ impl Basis {
     fn last_three(&self) -> Option<i64> {
         let last = self.actual.last()?;
         let first = self.actual.get(self.actual.len().checked_sub(4)?)?;
-        rate(last.value.checked_sub(first.value)?, (last.date - first.date).num_days(), self.days())
+        rate(
+            last.value.checked_sub(first.value)?,
+            last.date.signed_duration_since(first.date).num_days(),
+            self.days(),
+        )
     }
 
     fn four_months(&self) -> Option<i64> {
         let last = self.actual.last()?;
         let first = last.date.checked_sub_months(Months::new(4))?;
-        rate(last.value.checked_sub(self.index(first)?)?, (last.date - first).num_days(), self.days())
+        rate(
+            last.value.checked_sub(self.index(first)?)?,
+            last.date.signed_duration_since(first).num_days(),
+            self.days(),
+        )
     }
 
     fn like_users(&self) -> Option<i64> {
@@ -126,7 +134,7 @@ pub fn between(from: Anchor, to: Anchor, days: &[NaiveDate], unit: i64, capacity
     cuts.dedup();
     let ends = cuts.iter().copied().chain([to.date]);
     let begins = [from.date].into_iter().chain(cuts.iter().copied());
-    let weights: Vec<u64> = begins.zip(ends).map(|(a, b)| (b - a).num_days().unsigned_abs()).collect();
+    let weights: Vec<u64> = begins.zip(ends).map(|(a, b)| b.signed_duration_since(a).num_days().unsigned_abs()).collect();
     let parts = allocate(used.checked_div(unit).unwrap_or(0), &weights).unwrap_or_default();
     let mut indexes = vec![];
     let mut index = from.value;

@@ -121,7 +121,7 @@ fn spike(look: &Look<'_>) -> bool {
 /// More than the meter passes in the time: by the hour within a day, else by whole days.
 fn over_qmax(look: &Look<'_>) -> bool {
     let hours = if look.elapsed < 24 * HOUR {
-        look.elapsed / HOUR + 1
+        (look.elapsed / HOUR).saturating_add(1)
     } else {
         look.days.saturating_mul(24)
     };
@@ -136,7 +136,8 @@ fn multiplier(look: &Look<'_>) -> bool {
     };
     let (low, high) = (smallest / 2, largest.saturating_mul(2));
     let usual = |volume: i64| (low..=high).contains(&volume);
-    times > 1 && look.is_cycle() && look.used() > 0 && !usual(look.used()) && (usual(look.used() / times) || usual(look.used().saturating_mul(times)))
+    let off = || look.used().checked_div(times).is_some_and(usual) || usual(look.used().saturating_mul(times));
+    times > 1 && look.is_cycle() && look.used() > 0 && !usual(look.used()) && off()
 }
 
 /// Above the window by the share and the floor.

@@ -156,7 +156,7 @@ impl Walk<'_> {
             self.actual = Some(here);
             return Verdict::default();
         };
-        let days = (point.date - before.date).num_days().max(1);
+        let days = point.date.signed_duration_since(before.date).num_days().max(1);
         self.window.forget(self.limits.first(point.date));
         let (largest, smallest) = self.window.bounds(days);
         let (volume, rolled) = self.volume(&point, before.value, largest);
@@ -252,7 +252,7 @@ impl Walk<'_> {
         let Some(other) = &mut self.other else { return false };
         let floor = self.limits.deviation_floor.litres();
         let usual = |since: NaiveDate| {
-            let days = (point.date - since).num_days().max(1);
+            let days = point.date.signed_duration_since(since).num_days().max(1);
             share(other.cycle.scaled(days), self.limits.rollover_percent).saturating_add(floor)
         };
         let on_record = volume.is_some_and(|v| v <= usual(before.date));
@@ -313,11 +313,13 @@ struct Cycle {
 
 impl Cycle {
     fn scaled(&self, days: i64) -> i64 {
-        self.volume.saturating_mul(days) / self.days
+        let product = i128::from(self.volume).saturating_mul(days.into());
+        product.checked_div(self.days.into()).map_or(self.volume, |v| i64::try_from(v).unwrap_or(i64::MAX))
     }
 
     fn is_above(&self, other: &Self) -> bool {
-        self.volume.saturating_mul(other.days) > other.volume.saturating_mul(self.days)
+        let across = |one: &Self, days: i64| i128::from(one.volume).saturating_mul(days.into());
+        across(self, other.days) > across(other, self.days)
     }
 }
 
