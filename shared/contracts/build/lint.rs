@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeSet, error::Error};
 
+use regex_syntax::hir::Look;
+
 use super::prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value};
 
 pub fn check(pool: &DescriptorPool) -> Result<(), Box<dyn Error>> {
@@ -115,9 +117,17 @@ fn text_rules(field: &FieldDescriptor, rules: &ExtensionDescriptor) -> Option<Dy
 fn limited(field: &FieldDescriptor, rules: &ExtensionDescriptor) -> bool {
     text_rules(field, rules).is_some_and(|s| {
         let known = s.descriptor();
-        ["const", "len", "max_len", "max_bytes", "pattern", "in", "uuid"]
-            .iter()
-            .any(|n| known.get_field_by_name(n).is_some() && s.has_field_by_name(n))
+        let set = |n: &str| known.get_field_by_name(n).is_some() && s.has_field_by_name(n);
+        let pattern = s.get_field_by_name("pattern").filter(|_| set("pattern"));
+        ["const", "len", "max_len", "max_bytes", "in", "uuid"].into_iter().any(set) || pattern.is_some_and(|p| p.as_str().is_some_and(is_finite))
+    })
+}
+
+/// Whether what matches a pattern has a greatest length. A pattern that is not bound to both ends is found in texts of any length.
+fn is_finite(pattern: &str) -> bool {
+    regex_syntax::parse(pattern).is_ok_and(|parsed| {
+        let of = parsed.properties();
+        of.maximum_len().is_some() && of.look_set_prefix().contains(Look::Start) && of.look_set_suffix().contains(Look::End)
     })
 }
 

@@ -24,6 +24,63 @@ fn import(set: &mut DynamicMessage, file: &str, names: &[&str]) {
     imports.extend(names.iter().map(|name| Value::String((*name).to_owned())));
 }
 
+/// Options of a field that hold a text to a pattern and to nothing else.
+fn with_pattern(pool: &DescriptorPool, pattern: &str) -> Value {
+    let new = |name: &str| DynamicMessage::new(pool.get_message_by_name(name).unwrap());
+    let mut text = new("buf.validate.StringRules");
+    text.set_field_by_name("pattern", Value::String(pattern.to_owned()));
+    let mut rules = new("buf.validate.FieldRules");
+    rules.set_field_by_name("string", Value::Message(text));
+    let mut options = new("google.protobuf.FieldOptions");
+    options.set_extension(&pool.get_extension_by_name("buf.validate.field").unwrap(), Value::Message(rules));
+    // Among the descriptors of descriptors the rules are an unknown field.
+    let of_options = DescriptorPool::global().get_message_by_name("google.protobuf.FieldOptions").unwrap();
+    Value::Message(DynamicMessage::decode(of_options, options.encode_to_vec().as_slice()).unwrap())
+}
+
+#[test]
+fn a_pattern_is_a_limit_only_where_what_it_takes_has_a_greatest_length() {
+    let unlimited = [
+        "^.*$",
+        "^[^ ]+$",
+        "^[0-9]{2,}$",
+        "^$|^[A-Z]+$",
+        "^[A-Z][A-Z0-9_]*$",
+        "^([0-9]{2})*$",
+        "[0-9]{4}",
+        "^[0-9]{4}",
+        "[0-9]{4}$",
+        "^[0-9]{4}$|x",
+        "(",
+    ];
+    let limited = [
+        "^[0-9]{4}$",
+        "^$|^[0-9a-fA-F-]{36}$",
+        "^([0-9]{12})?$",
+        "^[0-9+*]{7,20}$",
+        "^20[0-9]{2}(-Q[1-4])?$",
+    ];
+    let of_sets = DescriptorPool::global().get_message_by_name("google.protobuf.FileDescriptorSet").unwrap();
+    let mut set = DynamicMessage::decode(of_sets, contracts::DESCRIPTORS).unwrap();
+    let today = DescriptorPool::decode(contracts::DESCRIPTORS).unwrap();
+    let request = part(part(&mut set, "file", PARTIES), "message_type", "SearchPartiesRequest");
+    let text = part(request, "field", "name").clone();
+    let fields = request.get_field_by_name_mut("field").unwrap().as_list_mut().unwrap();
+    for (number, pattern) in (1_000..).zip(unlimited.iter().chain(&limited)) {
+        let mut field = text.clone();
+        field.set_field_by_name("name", Value::String(format!("text_{number}")));
+        field.set_field_by_name("json_name", Value::String(format!("text{number}")));
+        field.set_field_by_name("number", Value::I32(number));
+        field.set_field_by_name("options", with_pattern(&today, pattern));
+        fields.push(Value::Message(field));
+    }
+    let pool = DescriptorPool::decode(set.encode_to_vec().as_slice()).unwrap();
+    let told = lint::check(&pool).unwrap_err().to_string();
+    let expected = (1_000..).take(unlimited.len());
+    let expected = expected.map(|number| format!("  hearth.archive.v1.SearchPartiesRequest.text_{number}: a text of a request without a limit"));
+    assert_eq!(told.lines().skip(1).collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+}
+
 #[test]
 fn the_build_refuses_contracts_that_break_the_rules_of_the_house() {
     let of_sets = DescriptorPool::global().get_message_by_name("google.protobuf.FileDescriptorSet").unwrap();
