@@ -43,6 +43,7 @@ pub const SERVICE: Service = Service {
         include_str!("../migrations/0002_settlement.sql"),
         include_str!("../migrations/0003_tax.sql"),
         include_str!("../migrations/0004_remedy.sql"),
+        include_str!("../migrations/0005_key_staff.sql"),
     ],
     build,
     references: &[
@@ -51,6 +52,7 @@ pub const SERVICE: Service = Service {
         ("contract_part.contract_id", "contract.id"),
         ("contract_part.vendor_id", "vendor.id"),
         ("person.vendor_id", "vendor.id"),
+        ("person.replaces_id", "person.id"),
         ("training.person_id", "person.id"),
         ("certificate.person_id", "person.id"),
         ("access_grant.person_id", "person.id"),

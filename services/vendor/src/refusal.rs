@@ -66,6 +66,10 @@ rpc::refusals! {
 
         /// The person has left.
         PersonEnded = FailedPrecondition "PERSON_ENDED" "the person has left the vendor",
+        /// The verb does not fit the person's state.
+        PersonState = FailedPrecondition "PERSON_STATE" "the person is in a state that does not allow this",
+        /// F-10: a replacement of key staff needs approval.
+        KeyStaffNotApproved = FailedPrecondition "KEY_STAFF_NOT_APPROVED" "the person is to replace key staff and is not approved",
         /// F-10.
         NdaMissing = FailedPrecondition "NDA_MISSING" "the person has not signed the confidentiality agreement",
         /// F-10, S-01.

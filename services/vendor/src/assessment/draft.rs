@@ -12,6 +12,7 @@ use super::{
 use crate::{
     contract::Contract,
     offer::{self, Decided},
+    person::{self, Turnover},
     remedy, settlement,
 };
 
@@ -26,6 +27,7 @@ pub(super) struct Draft {
     pub complaints: Vec<Complaint>,
     pub deductions: Vec<Deduction>,
     pub open_p1: i32,
+    pub turnover: Turnover,
 }
 
 impl Draft {
@@ -56,6 +58,7 @@ pub(super) async fn draw(conn: &Conn, contract: &Contract, period: &Period, now:
         .iter()
         .filter(|r| r.severity == Some(remedy::Severity::P1) && r.holds(contract.id, now))
         .count();
+    let turnover = Turnover::until(period.to, &person::store::stays(conn, contract.vendor).await?);
 
     let whole = |fact| Counted { fact, in_part: false };
     let mut facts: Vec<_> = complaints
@@ -70,6 +73,7 @@ pub(super) async fn draw(conn: &Conn, contract: &Contract, period: &Period, now:
     // One that came from a complaint is counted with the complaint.
     facts.extend(disturbances.iter().filter(|r| r.complaint.is_none()).map(|_| whole(Fact::Disturbance)));
     facts.extend(disturbances.iter().filter(|r| r.was_late(now)).map(|_| whole(Fact::DisturbanceLate)));
+    facts.extend(turnover.deducts().then(|| whole(Fact::StaffTurnover)));
     Ok(Draft {
         contract: contract.id,
         period: period.clone(),
@@ -78,5 +82,6 @@ pub(super) async fn draw(conn: &Conn, contract: &Contract, period: &Period, now:
         complaints,
         deductions: deductions(&facts),
         open_p1: i32::try_from(open_p1).map_err(Fault::internal)?,
+        turnover,
     })
 }

@@ -161,6 +161,8 @@ codes! {
         Disturbance = 6 "DISTURBANCE",
         DisturbanceLate = 7 "DISTURBANCE_LATE",
         PromiseBroken = 8 "PROMISE_BROKEN",
+        /// F-10.
+        StaffTurnover = 9 "STAFF_TURNOVER",
     }
 }
 
@@ -174,6 +176,7 @@ pub const DEDUCTIONS: &[(Fact, Scores)] = &[
     (Fact::Disturbance, Scores::of([0, 0, 2, 0, 0])),
     (Fact::DisturbanceLate, Scores::of([0, 0, 3, 0, 0])),
     (Fact::PromiseBroken, Scores::of([1, 0, 0, 0, 0])),
+    (Fact::StaffTurnover, Scores::of([0, 0, 0, 3, 0])),
 ];
 
 /// A fact that the draft counts; one that is true in part counts half.
@@ -524,6 +527,10 @@ mod tests {
         // A complaint about safety takes off two items; a disturbance that is late counts twice: 20 − 5 − 2 − 3.
         let facts = [whole(Fact::ComplaintSafety), whole(Fact::Disturbance), whole(Fact::DisturbanceLate)];
         assert_eq!(draft(&facts), ["30.000", "25.000", "10.000", "10.000", "10.000"]);
+        // F-10: 10 − 3 for turnover, beside what else is the staff's: − 2 for attitude.
+        assert_eq!(draft(&[whole(Fact::StaffTurnover)]), ["30.000", "30.000", "20.000", "7.000", "10.000"]);
+        let facts = [whole(Fact::StaffTurnover), whole(Fact::ComplaintAttitude)];
+        assert_eq!(draft(&facts), ["30.000", "30.000", "20.000", "5.000", "10.000"]);
         assert_eq!(
             draft(&[whole(Fact::ComplaintSafety); 7]),
             ["30.000", "0.000", "0.000", "10.000", "10.000"],

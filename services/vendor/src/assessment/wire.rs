@@ -75,6 +75,8 @@ pub(super) fn draft(draft: &Draft) -> proto::AssessmentDraft {
         deductions: draft.deductions.iter().map(deduction).collect(),
         proposed: draft.is_scored().then(|| scores(&draft.proposed())),
         open_p1: draft.open_p1,
+        leavers: i32::try_from(draft.turnover.leavers).unwrap_or(i32::MAX),
+        staff: i32::try_from(draft.turnover.staff).unwrap_or(i32::MAX),
     }
 }
 

@@ -1,11 +1,11 @@
 //! The gRPC service of persons.
 
 use contracts::hearth::vendor::v1::{
-    CheckCertifiedRequest, CheckCertifiedResponse, EndPersonRequest, EndPersonResponse, GetPersonRequest, GetPersonResponse, GrantAccessRequest,
-    GrantAccessResponse, ListPersonsRequest, ListPersonsResponse, RecordCertificateRequest, RecordCertificateResponse, RecordConfidentialityRequest,
-    RecordConfidentialityResponse, RecordTrainingRequest, RecordTrainingResponse, RegisterPersonRequest, RegisterPersonResponse, RevealPersonRequest,
-    RevealPersonResponse, RevokeAccessRequest, RevokeAccessResponse, RevokeCertificateRequest, RevokeCertificateResponse, check_certified_response::Reason,
-    person_service_server::PersonService,
+    ApproveKeyStaffRequest, ApproveKeyStaffResponse, CheckCertifiedRequest, CheckCertifiedResponse, EndPersonRequest, EndPersonResponse, GetPersonRequest,
+    GetPersonResponse, GrantAccessRequest, GrantAccessResponse, ListPersonsRequest, ListPersonsResponse, RecordCertificateRequest, RecordCertificateResponse,
+    RecordConfidentialityRequest, RecordConfidentialityResponse, RecordTrainingRequest, RecordTrainingResponse, RegisterPersonRequest, RegisterPersonResponse,
+    RevealPersonRequest, RevealPersonResponse, RevokeAccessRequest, RevokeAccessResponse, RevokeCertificateRequest, RevokeCertificateResponse,
+    check_certified_response::Reason, person_service_server::PersonService,
 };
 use ids::PersonId;
 use rpc::{Call, Fault, page::Page, wire};
@@ -22,6 +22,7 @@ pub struct Api(pub Desk);
 rpc::service! {
     PersonService for Api(Desk) {
         write register_person(RegisterPersonRequest) -> RegisterPersonResponse = ops::register;
+        write approve_key_staff(ApproveKeyStaffRequest) -> ApproveKeyStaffResponse = ops::approve_key_staff;
         write record_confidentiality(RecordConfidentialityRequest) -> RecordConfidentialityResponse = ops::record_confidentiality;
         write record_training(RecordTrainingRequest) -> RecordTrainingResponse = ops::record_training;
         write record_certificate(RecordCertificateRequest) -> RecordCertificateResponse = ops::record_certificate;
@@ -83,6 +84,7 @@ async fn check_certified(desk: Desk, call: Call, request: CheckCertifiedRequest)
 fn reason(refusal: Refusal) -> Result<Reason, Fault> {
     Ok(match refusal {
         Refusal::PersonEnded => Reason::PersonEnded,
+        Refusal::KeyStaffNotApproved => Reason::KeyStaffNotApproved,
         Refusal::VendorNotAdmitted => Reason::VendorNotAdmitted,
         Refusal::CertificateMissing => Reason::CertificateMissing,
         Refusal::CertificateNotValid => Reason::CertificateNotValid,

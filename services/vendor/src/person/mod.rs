@@ -6,5 +6,5 @@ mod ops;
 pub(crate) mod store;
 pub(crate) mod wire;
 
-pub use model::{CertificateKind, happened};
+pub use model::{CertificateKind, Turnover, happened};
 pub(crate) use ops::revoke_all;

@@ -1,7 +1,7 @@
 //! Persons who work for vendors (F-10, A-01, S-01): pure rules.
 
 use calendar::Instant;
-use chrono::{Days, NaiveDate};
+use chrono::{Days, Months, NaiveDate};
 use ids::{CertificateId, GrantId, PersonId, VendorId};
 
 use crate::{codes::codes, refusal::Refusal, vendor::State as VendorState};
@@ -11,7 +11,31 @@ codes! {
     pub enum State {
         Active = 1 "ACTIVE",
         Ended = 2 "ENDED",
+        AwaitingApproval = 3 "AWAITING_APPROVAL",
+        Refused = 4 "REFUSED",
     }
+}
+
+/// What is done to a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Approve,
+    Refuse,
+    End,
+}
+
+/// F-10. Only whoever replaces key staff begins at AWAITING_APPROVAL. REFUSED is an end: the person may be registered anew.
+pub const TRANSITIONS: &[(State, Action, State)] = &[
+    (State::AwaitingApproval, Action::Approve, State::Active),
+    (State::AwaitingApproval, Action::Refuse, State::Refused),
+    (State::AwaitingApproval, Action::End, State::Ended),
+    (State::Active, Action::End, State::Ended),
+];
+
+/// The state after an action, by the table of F-10.
+pub fn step(from: State, action: Action) -> Result<State, Refusal> {
+    let found = TRANSITIONS.iter().find(|(f, a, _)| (*f, *a) == (from, action)).map(|t| t.2);
+    found.ok_or(if from == State::Ended { Refusal::PersonEnded } else { Refusal::PersonState })
 }
 
 codes! {
@@ -107,10 +131,19 @@ pub struct Person {
     pub name: String,
     pub field_work: bool,
     pub key_staff: bool,
+    /// Who of the key staff that left is replaced by this person.
+    pub replaces: Option<PersonId>,
     pub state: State,
+    /// Who registered the person; empty for those registered before this was kept.
+    pub registrar: String,
+    /// Who decided on the replacement.
+    pub approver: Option<String>,
+    pub approval_opinion: String,
     pub confidentiality: Option<NaiveDate>,
     pub confidentiality_document: String,
     pub end_reason: String,
+    /// The last day; `None` also for those who left before it was kept.
+    pub ended: Option<NaiveDate>,
     pub version: i64,
     pub created: Instant,
     pub trainings: Vec<Training>,
@@ -119,20 +152,58 @@ pub struct Person {
 }
 
 impl Person {
-    /// Refuses a write on a person who has left.
-    pub fn active(&self) -> Result<(), Refusal> {
-        if self.state == State::Active { Ok(()) } else { Err(Refusal::PersonEnded) }
+    /// Refuses a write on a person who has left or was refused. Who awaits approval is written on: certificates are what it is decided by.
+    pub fn writable(&self) -> Result<(), Refusal> {
+        match self.state {
+            State::Active | State::AwaitingApproval => Ok(()),
+            State::Ended => Err(Refusal::PersonEnded),
+            State::Refused => Err(Refusal::KeyStaffNotApproved),
+        }
     }
 
     /// Takes that the person has left, once.
-    pub fn end(&mut self, reason: String) -> Result<(), Refusal> {
-        self.active()?;
-        (self.state, self.end_reason) = (State::Ended, reason);
+    pub fn end(&mut self, reason: String, today: NaiveDate) -> Result<(), Refusal> {
+        self.state = step(self.state, Action::End)?;
+        (self.end_reason, self.ended) = (reason, Some(today));
         Ok(())
     }
 
+    /// F-10: takes the decision on a replacement of key staff, by another person than whoever registered it.
+    pub fn decide(&mut self, approved: bool, by: &str, opinion: String) -> Result<(), Refusal> {
+        let to = step(self.state, if approved { Action::Approve } else { Action::Refuse })?;
+        if by == self.registrar {
+            return Err(Refusal::SecondPersonNeeded);
+        }
+        if !approved && opinion.trim().is_empty() {
+            return Err(Refusal::OpinionMissing);
+        }
+        (self.state, self.approver, self.approval_opinion) = (to, Some(by.to_owned()), opinion);
+        Ok(())
+    }
+
+    /// Whether the person works or worked for the vendor: who left or was refused before an approval that was needed never did.
+    fn served(&self) -> bool {
+        match self.state {
+            State::Active => true,
+            State::Ended => self.replaces.is_none() || self.approver.is_some(),
+            State::AwaitingApproval | State::Refused => false,
+        }
+    }
+
+    /// The days with the vendor; `None` for who never served, or left on a day that was not kept.
+    pub fn stay(&self) -> Option<Stay> {
+        let known = self.served() && (self.state != State::Ended || self.ended.is_some());
+        known.then(|| Stay {
+            from: self.created.date(),
+            to: self.ended,
+        })
+    }
+
     fn at_work(&self, vendor: VendorState) -> Result<(), Refusal> {
-        self.active()?;
+        self.writable()?;
+        if self.state == State::AwaitingApproval {
+            return Err(Refusal::KeyStaffNotApproved);
+        }
         if vendor == VendorState::Admitted {
             Ok(())
         } else {
@@ -174,6 +245,54 @@ impl Person {
             (!self.field_work || certified(), Refusal::CertificateMissing),
         ];
         guards.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, refusal)| Err(*refusal))
+    }
+}
+
+/// F-10: who of a vendor's key staff left first and was not replaced. A successor who was refused, or left before the approval, replaced nobody.
+pub fn gap(key_staff: &[Person]) -> Option<PersonId> {
+    let filled = |left: PersonId| {
+        let fills = |p: &Person| p.replaces == Some(left) && (p.state == State::AwaitingApproval || p.served());
+        key_staff.iter().any(fills)
+    };
+    let left = key_staff.iter().filter(|p| p.state == State::Ended && p.served() && !filled(p.id));
+    left.min_by_key(|p| (p.ended, p.id)).map(|p| p.id)
+}
+
+/// First and last day of a person with a vendor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stay {
+    pub from: NaiveDate,
+    pub to: Option<NaiveDate>,
+}
+
+/// Turnover of staff (人员流失) within twelve months (F-10).
+///
+/// The policy names the share and not its base. Read here: who left within the twelve months that end with the last day of the assessed period,
+/// over who was with the vendor on the first of their days or came within them. It is the vendor's, whatever the contract: persons belong to vendors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turnover {
+    pub leavers: usize,
+    pub staff: usize,
+}
+
+/// The share of staff, in percent, above which turnover deducts (F-10).
+pub const TURNOVER_PERCENT: usize = 30;
+
+impl Turnover {
+    /// That of the twelve months which end with a day.
+    pub fn until(last: NaiveDate, stays: &[Stay]) -> Self {
+        let first = last.succ_opt().and_then(|next| next.checked_sub_months(Months::new(12))).unwrap_or(last);
+        let staff = stays.iter().filter(|stay| stay.from <= last && stay.to.is_none_or(|to| to >= first));
+        let left = staff.clone().filter(|stay| stay.to.is_some_and(|to| to <= last));
+        Self {
+            leavers: left.count(),
+            staff: staff.count(),
+        }
+    }
+
+    /// Whether it is above what F-10 lets pass; compared without rounding.
+    pub fn deducts(self) -> bool {
+        self.leavers.saturating_mul(100) > self.staff.saturating_mul(TURNOVER_PERCENT)
     }
 }
 
@@ -229,10 +348,15 @@ mod tests {
             name: "张三".into(),
             field_work: true,
             key_staff: false,
+            replaces: None,
             state: State::Active,
+            registrar: "it".into(),
+            approver: None,
+            approval_opinion: String::new(),
             confidentiality: Some(day(1, 5)),
             confidentiality_document: "NDA-1".into(),
             end_reason: String::new(),
+            ended: None,
             version: 1,
             created: Instant::from_micros(0),
             grants: vec![],
@@ -376,13 +500,175 @@ mod tests {
     fn f_10_a_person_leaves_once_and_a_certificate_is_revoked_once() {
         let mut person = repairer();
         for (before, expected, after) in [(State::Active, Ok(()), State::Ended), (State::Ended, Err(Refusal::PersonEnded), State::Ended)] {
-            assert_eq!((person.state, person.end("left".into()), person.state), (before, expected, after));
+            assert_eq!((person.state, person.end("left".into(), day(6, 1)), person.state), (before, expected, after));
         }
-        assert_eq!(State::ALL.len(), 2);
+        assert_eq!(person.ended, Some(day(6, 1)));
         let mut certificate = certificate(CertificateKind::Repair);
         assert_eq!(certificate.revoke(day(6, 1), "forged"), Ok(()));
         assert_eq!(certificate.revoke(day(6, 2), "again"), Err(Refusal::CertificateRevoked));
         assert_eq!((certificate.revoked, certificate.revoke_reason.as_str()), (Some(day(6, 1)), "forged"));
+    }
+
+    #[test]
+    fn f_10_every_transition_legal_and_illegal() {
+        // Rows are states, columns approve, refuse and end; `-` is illegal.
+        let table = [
+            (State::Active, "- - E"),
+            (State::Ended, "- - -"),
+            (State::AwaitingApproval, "A R E"),
+            (State::Refused, "- - -"),
+        ];
+        assert_eq!(table.len(), State::ALL.len());
+        for (from, row) in table {
+            for (action, letter) in [Action::Approve, Action::Refuse, Action::End].into_iter().zip(row.split(' ')) {
+                let expected = match letter {
+                    "A" => Ok(State::Active),
+                    "R" => Ok(State::Refused),
+                    "E" => Ok(State::Ended),
+                    _ if from == State::Ended => Err(Refusal::PersonEnded),
+                    _ => Err(Refusal::PersonState),
+                };
+                assert_eq!(step(from, action), expected, "{from:?} {action:?}");
+            }
+        }
+    }
+
+    fn key(state: State, replaces: Option<PersonId>, approver: Option<&str>, ended: Option<NaiveDate>) -> Person {
+        Person {
+            key_staff: true,
+            state,
+            replaces,
+            approver: approver.map(str::to_owned),
+            ended,
+            ..repairer()
+        }
+    }
+
+    #[test]
+    fn f_10_a_replacement_may_do_nothing_before_another_person_approved_it() {
+        let awaiting = key(State::AwaitingApproval, Some(PersonId::new()), None, None);
+        let today = day(3, 1);
+        let barred = Err(Refusal::KeyStaffNotApproved);
+        for person in [&awaiting, &key(State::Refused, awaiting.replaces, Some("officer"), None)] {
+            assert_eq!(person.may_have_access(ADMITTED, today), barred);
+            assert_eq!(person.may_work(ADMITTED, None, today), barred);
+            assert_eq!(check(person, CertificateKind::Repair, today), Err(Refusal::KeyStaffNotApproved));
+        }
+        assert_eq!(awaiting.writable(), Ok(()), "agreement and certificates come before");
+        assert_eq!(key(State::Refused, None, None, None).writable(), barred);
+
+        let decided = |approved, by: &str, opinion: &str| {
+            let mut person = awaiting.clone();
+            person.decide(approved, by, opinion.into()).map(|()| person)
+        };
+        assert_eq!(decided(true, "it", "").unwrap_err(), Refusal::SecondPersonNeeded, "who registered the person");
+        assert_eq!(decided(false, "officer", " \n").unwrap_err(), Refusal::OpinionMissing);
+        let refused = decided(false, "officer", "no experience").unwrap();
+        assert_eq!((refused.state, refused.approval_opinion.as_str()), (State::Refused, "no experience"));
+        let approved = decided(true, "officer", "").unwrap();
+        assert_eq!((approved.state, approved.approver.as_deref()), (State::Active, Some("officer")));
+        assert_eq!(approved.may_have_access(ADMITTED, today), Ok(()));
+    }
+
+    #[test]
+    fn f_10_a_gap_is_filled_by_who_awaits_approval_or_served() {
+        let first = key(State::Ended, None, None, Some(day(4, 1)));
+        let second = key(State::Ended, None, None, Some(day(5, 1)));
+        let stays = key(State::Active, None, None, None);
+        let gap_with = |more: &[Person]| gap(&[&[second.clone(), first.clone(), stays.clone()], more].concat());
+        assert_eq!(gap(std::slice::from_ref(&stays)), None);
+        assert_eq!(gap_with(&[]), Some(first.id), "who left first");
+        let to_first = Some(first.id);
+        for (successor, expected) in [
+            (key(State::AwaitingApproval, to_first, None, None), second.id),
+            (key(State::Active, to_first, Some("officer"), None), second.id),
+            (key(State::Refused, to_first, Some("officer"), None), first.id),
+            // Left before it was approved: replaced nobody, and is no gap either.
+            (key(State::Ended, to_first, None, Some(day(4, 20))), first.id),
+        ] {
+            assert_eq!(gap_with(std::slice::from_ref(&successor)), Some(expected), "{successor:?}");
+        }
+        // Left after it was approved: the next gap is its own, by its day.
+        let successor = key(State::Ended, to_first, Some("officer"), Some(day(4, 20)));
+        assert_eq!(gap_with(std::slice::from_ref(&successor)), Some(successor.id));
+    }
+
+    fn stays(count: usize, from: (i32, u32, u32), to: Option<(i32, u32, u32)>) -> Vec<Stay> {
+        let on = |(y, m, d): (i32, u32, u32)| NaiveDate::from_ymd_opt(y, m, d).unwrap();
+        vec![
+            Stay {
+                from: on(from),
+                to: to.map(on)
+            };
+            count
+        ]
+    }
+
+    #[test]
+    fn f_10_turnover_deducts_above_thirty_percent_and_not_at_it() {
+        let march = day(3, 31);
+        for (leavers, remain, deducts) in [
+            (0, 0, false),
+            (0, 5, false),
+            // 3 of 10 are exactly 30 %.
+            (3, 7, false),
+            (4, 6, true),
+            // 300 of 1000, and one more.
+            (300, 700, false),
+            (301, 699, true),
+            // 3 of 9 are 33 %; 2 of 7 are 29 %.
+            (3, 6, true),
+            (2, 5, false),
+            (1, 0, true),
+        ] {
+            let all = [stays(leavers, (2023, 1, 1), Some((2025, 1, 15))), stays(remain, (2023, 1, 1), None)].concat();
+            let turnover = Turnover::until(march, &all);
+            let staff = leavers + remain;
+            assert_eq!((turnover, turnover.deducts()), (Turnover { leavers, staff }, deducts));
+        }
+    }
+
+    #[test]
+    fn f_10_turnover_counts_the_twelve_months_that_end_with_the_period() {
+        // The twelve months to 31 March 2025 begin on 1 April 2024.
+        let counted = |stays: &[Stay]| {
+            let t = Turnover::until(day(3, 31), stays);
+            (t.leavers, t.staff)
+        };
+        let old = (2023, 1, 1);
+        for (from, to, expected) in [
+            (old, Some((2024, 3, 31)), (0, 0)),
+            (old, Some((2024, 4, 1)), (1, 1)),
+            (old, Some((2025, 3, 31)), (1, 1)),
+            // Was there on every day of the period; left later.
+            (old, Some((2025, 4, 1)), (0, 1)),
+            (old, None, (0, 1)),
+            // Came and left within the year.
+            ((2024, 6, 1), Some((2024, 9, 1)), (1, 1)),
+            ((2025, 3, 31), None, (0, 1)),
+            ((2025, 4, 1), None, (0, 0)),
+        ] {
+            assert_eq!(counted(&stays(1, from, to)), expected, "{from:?} {to:?}");
+        }
+    }
+
+    #[test]
+    fn f_10_who_never_served_is_no_leaver() {
+        let other = Some(PersonId::new());
+        let (left, none) = (Some(day(2, 1)), None);
+        for (person, counts) in [
+            (key(State::Active, None, None, none), true),
+            (key(State::Active, other, Some("officer"), none), true),
+            (key(State::Ended, None, None, left), true),
+            (key(State::Ended, other, Some("officer"), left), true),
+            (key(State::Ended, other, None, left), false),
+            (key(State::AwaitingApproval, other, None, none), false),
+            (key(State::Refused, other, Some("officer"), none), false),
+            // Left before the day was kept.
+            (key(State::Ended, None, None, none), false),
+        ] {
+            assert_eq!(person.stay().is_some(), counts, "{person:?}");
+        }
     }
 
     #[test]

@@ -1,23 +1,23 @@
 //! The writes of persons, one transaction each.
 
 use contracts::hearth::vendor::v1::{
-    self as proto, EndPersonRequest, EndPersonResponse, GrantAccessRequest, GrantAccessResponse, RecordCertificateRequest, RecordCertificateResponse,
-    RecordConfidentialityRequest, RecordConfidentialityResponse, RecordTrainingRequest, RecordTrainingResponse, RegisterPersonRequest, RegisterPersonResponse,
-    RevealPersonRequest, RevealPersonResponse, RevokeAccessRequest, RevokeAccessResponse, RevokeCertificateRequest, RevokeCertificateResponse,
-    VendorAccessRevoked, VendorPersonCertified,
+    self as proto, ApproveKeyStaffRequest, ApproveKeyStaffResponse, EndPersonRequest, EndPersonResponse, GrantAccessRequest, GrantAccessResponse,
+    RecordCertificateRequest, RecordCertificateResponse, RecordConfidentialityRequest, RecordConfidentialityResponse, RecordTrainingRequest,
+    RecordTrainingResponse, RegisterPersonRequest, RegisterPersonResponse, RevealPersonRequest, RevealPersonResponse, RevokeAccessRequest,
+    RevokeAccessResponse, RevokeCertificateRequest, RevokeCertificateResponse, VendorAccessRevoked, VendorPersonCertified,
 };
 use database::{Begun, Scope, Write};
 use ids::{CertificateId, GrantId, IdNumber, PersonId, Phone, VendorId};
 use rpc::{Call, Fault, wire};
 
 use super::{
-    model::{Certificate, Grant, Person, State, Training, grant_until, happened},
+    model::{Certificate, Grant, Person, State, Training, gap, grant_until, happened},
     store,
     wire::{certificate_kind_of, person as view, training_kind_of},
 };
 use crate::{Desk, refusal::Refusal, vendor};
 
-/// Registers a person.
+/// Registers a person. The lock of the vendor keeps two from replacing the same one (F-10).
 pub async fn register(desk: Desk, call: Call, request: RegisterPersonRequest) -> Result<RegisterPersonResponse, Fault> {
     let mut write = match desk.db.begin(&call, &request).await? {
         Begun::Fresh(write) => write,
@@ -27,16 +27,26 @@ pub async fn register(desk: Desk, call: Call, request: RegisterPersonRequest) ->
     let phone = Phone::parse(&request.phone).map_err(|_| Fault::from(Refusal::PhoneInvalid).field("phone"))?;
     let vendor = vendor::store::lock(&write, &vendor::store::scope(&call), wire::id_of("vendor_id", &request.vendor_id)?).await?;
     vendor.open_for_business()?;
+    let replaces = if request.key_staff {
+        gap(&store::key_staff(&write, vendor.id).await?)
+    } else {
+        None
+    };
     let person = Person {
         id: PersonId::new(),
         vendor: vendor.id,
         name: request.name,
         field_work: request.field_work,
         key_staff: request.key_staff,
-        state: State::Active,
+        replaces,
+        state: if replaces.is_some() { State::AwaitingApproval } else { State::Active },
+        registrar: call.subject().to_owned(),
+        approver: None,
+        approval_opinion: String::new(),
         confidentiality: None,
         confidentiality_document: String::new(),
         end_reason: String::new(),
+        ended: None,
         version: 1,
         created: write.now(),
         trainings: vec![],
@@ -49,6 +59,25 @@ pub async fn register(desk: Desk, call: Call, request: RegisterPersonRequest) ->
     write.commit(RegisterPersonResponse { person }).await
 }
 
+/// Decides on a replacement of key staff (F-10).
+pub async fn approve_key_staff(desk: Desk, call: Call, request: ApproveKeyStaffRequest) -> Result<ApproveKeyStaffResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let mut person = locked(&write, &call, &request.vendor_id, &request.person_id, &request.etag).await?;
+    person
+        .decide(request.approved, call.subject(), request.opinion)
+        .map_err(|refusal| match refusal {
+            Refusal::OpinionMissing => Fault::from(refusal).field("opinion"),
+            other => other.into(),
+        })?;
+    store::save(&write, &mut person).await?;
+    write.subject(person.id);
+    let person = seen(&desk, &write, &person).await?;
+    write.commit(ApproveKeyStaffResponse { person }).await
+}
+
 /// Records a signed confidentiality agreement.
 pub async fn record_confidentiality(desk: Desk, call: Call, request: RecordConfidentialityRequest) -> Result<RecordConfidentialityResponse, Fault> {
     let mut write = match desk.db.begin(&call, &request).await? {
@@ -57,7 +86,7 @@ pub async fn record_confidentiality(desk: Desk, call: Call, request: RecordConfi
     };
     let signed = happened(wire::date_of(request.signed_date.as_ref(), "signed_date")?, write.now().date())?;
     let mut person = locked(&write, &call, &request.vendor_id, &request.person_id, &request.etag).await?;
-    person.active()?;
+    person.writable()?;
     (person.confidentiality, person.confidentiality_document) = (Some(signed), request.document);
     store::save(&write, &mut person).await?;
     write.subject(person.id);
@@ -78,7 +107,7 @@ pub async fn record_training(desk: Desk, call: Call, request: RecordTrainingRequ
         authority: request.authority,
     };
     let mut person = locked(&write, &call, &request.vendor_id, &request.person_id, &request.etag).await?;
-    person.active()?;
+    person.writable()?;
     store::insert_training(&write, person.id, &training).await?;
     person.trainings.push(training);
     store::save(&write, &mut person).await?;
@@ -107,7 +136,7 @@ pub async fn record_certificate(desk: Desk, call: Call, request: RecordCertifica
         return Err(Fault::from(Refusal::TermOrder).field("valid_to_date"));
     }
     let mut person = locked(&write, &call, &request.vendor_id, &request.person_id, &request.etag).await?;
-    person.active()?;
+    person.writable()?;
     store::insert_certificate(&write, person.id, &certificate).await?;
     let event = VendorPersonCertified {
         vendor_id: person.vendor.to_string(),
@@ -203,7 +232,7 @@ pub async fn end(desk: Desk, call: Call, request: EndPersonRequest) -> Result<En
         Begun::Replay(answer) => return Ok(answer),
     };
     let mut person = locked(&write, &call, &request.vendor_id, &request.person_id, &request.etag).await?;
-    person.end(request.reason)?;
+    person.end(request.reason, write.now().date())?;
     revoke(&mut write, &mut person, "the person has left", |_| true).await?;
     store::save(&write, &mut person).await?;
     write.subject(person.id);

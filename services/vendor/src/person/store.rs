@@ -12,7 +12,7 @@ use sea_orm::{
 use uuid::Uuid;
 use vault::{Index, Vault};
 
-use super::model::{Certificate, Grant, Person, State, Training};
+use super::model::{Certificate, Grant, Person, State, Stay, Training};
 use crate::refusal::Refusal;
 
 mod person {
@@ -39,6 +39,11 @@ mod person {
         pub end_reason: String,
         pub version: i64,
         pub created_at: i64,
+        pub replaces_id: Option<Uuid>,
+        pub registrar: String,
+        pub approver: Option<String>,
+        pub approval_opinion: String,
+        pub ended_date: Option<chrono::NaiveDate>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -130,6 +135,9 @@ pub(super) struct Clear {
 const ID_NUMBER: &str = "person.id_number";
 const PHONE: &str = "person.phone";
 
+/// States of persons who are with the vendor, or are to be.
+const PRESENT: [State; 2] = [State::Active, State::AwaitingApproval];
+
 /// The blind index of the identity number.
 pub(crate) const BY_ID_NUMBER: Index = Index {
     table: "person",
@@ -142,7 +150,7 @@ pub(crate) const BY_ID_NUMBER: Index = Index {
 pub(super) async fn insert(conn: &Conn, vault: &Vault, person: &Person, id_number: &str, phone: &str) -> Result<(), Fault> {
     let known = person::Entity::find()
         .filter(person::Column::VendorId.eq(person.vendor.uuid()))
-        .filter(person::Column::State.eq(State::Active.code()))
+        .filter(person::Column::State.is_in(PRESENT.map(State::code)))
         .filter(person::Column::IdNumberBlind.is_in(vault.blind_all(ID_NUMBER, id_number)));
     if known.count(conn).await? > 0 {
         return Err(Fault::exists("PERSON_ID_NUMBER_UNIQUE", "the vendor has this person already"));
@@ -190,7 +198,7 @@ async fn one(conn: &Conn, select: Select<person::Entity>, id: PersonId) -> Resul
 pub(super) async fn list(conn: &Conn, scope: &Scope, vendor: VendorId, with_ended: bool, page: &Page) -> Result<(Vec<Person>, String), Fault> {
     let mut select = database::find::<person::Entity>(scope).filter(person::Column::VendorId.eq(vendor.uuid()));
     if !with_ended {
-        select = select.filter(person::Column::State.eq(State::Active.code()));
+        select = select.filter(person::Column::State.is_in(PRESENT.map(State::code)));
     }
     if let Some(after) = page.after {
         select = select.filter(person::Column::Id.gt(after));
@@ -198,6 +206,21 @@ pub(super) async fn list(conn: &Conn, scope: &Scope, vendor: VendorId, with_ende
     let rows = select.order_by_asc(person::Column::Id).limit(page.limit()).all(conn).await?;
     let (rows, next) = page.cut(rows, |row| row.id);
     Ok((whole(conn, rows).await?, next))
+}
+
+/// The key staff of a vendor, whoever left too, without what hangs on them.
+pub(super) async fn key_staff(conn: &Conn, vendor: VendorId) -> Result<Vec<Person>, Fault> {
+    let select = person::Entity::find()
+        .filter(person::Column::VendorId.eq(vendor.uuid()))
+        .filter(person::Column::KeyStaff.eq(true));
+    select.all(conn).await?.into_iter().map(of_row).collect()
+}
+
+/// When each person of a vendor was with it.
+pub(crate) async fn stays(conn: &Conn, vendor: VendorId) -> Result<Vec<Stay>, Fault> {
+    let rows = person::Entity::find().filter(person::Column::VendorId.eq(vendor.uuid())).all(conn).await?;
+    let persons = rows.into_iter().map(of_row).collect::<Result<Vec<_>, _>>()?;
+    Ok(persons.iter().filter_map(Person::stay).collect())
 }
 
 /// Keeps what changed in the person itself; the version goes up by one.
@@ -369,6 +392,11 @@ fn row(person: &Person) -> person::ActiveModel {
         end_reason: Set(person.end_reason.clone()),
         version: Set(person.version),
         created_at: Set(person.created.micros()),
+        replaces_id: Set(person.replaces.map(PersonId::uuid)),
+        registrar: Set(person.registrar.clone()),
+        approver: Set(person.approver.clone()),
+        approval_opinion: Set(person.approval_opinion.clone()),
+        ended_date: Set(person.ended),
     }
 }
 
@@ -379,10 +407,15 @@ fn of_row(row: person::Model) -> Result<Person, Fault> {
         name: row.name,
         field_work: row.field_work,
         key_staff: row.key_staff,
+        replaces: row.replaces_id.map(PersonId::from),
+        registrar: row.registrar,
+        approver: row.approver,
+        approval_opinion: row.approval_opinion,
         state: row.state.parse().map_err(Fault::internal)?,
         confidentiality: row.confidentiality_date,
         confidentiality_document: row.confidentiality_document,
         end_reason: row.end_reason,
+        ended: row.ended_date,
         version: row.version,
         created: Instant::from_micros(row.created_at),
         trainings: vec![],

@@ -50,6 +50,9 @@ pub(super) fn person(person: &Person, clear: &Clear) -> proto::Person {
         end_reason: person.end_reason.clone(),
         create_time: Some(wire::time(person.created)),
         etag: rpc::etag(person.id, person.version),
+        replaces_person_id: person.replaces.map(|id| id.to_string()).unwrap_or_default(),
+        approval_opinion: person.approval_opinion.clone(),
+        end_date: person.ended.map(wire::date),
     }
 }
 

@@ -1,19 +1,20 @@
 use contracts::hearth::{
     options::v1::Role,
     vendor::v1::{
-        BlacklistVendorRequest, CertificateKind, CheckCertifiedRequest, CheckCertifiedResponse, EndPersonRequest, GetPersonRequest, GrantAccessRequest,
-        GrantAccessResponse, ListPersonsRequest, Person, RecordConfidentialityRequest, RegisterPersonRequest, RevealPersonRequest, RevokeAccessRequest,
-        RevokeCertificateRequest, ServiceCategory, VendorAccessRevoked, VendorPersonCertified, check_certified_response::Reason, person::State,
-        person_service_client::PersonServiceClient, training::Kind,
+        AcceptOfferRequest, ApproveKeyStaffRequest, BlacklistVendorRequest, CertificateKind, CheckCertifiedRequest, CheckCertifiedResponse, EndPersonRequest,
+        GetPersonRequest, GrantAccessRequest, GrantAccessResponse, ListPersonsRequest, Person, RecordConfidentialityRequest, RegisterPersonRequest,
+        RevealPersonRequest, RevokeAccessRequest, RevokeCertificateRequest, ServiceCategory, VendorAccessRevoked, VendorPersonCertified,
+        check_certified_response::Reason, person::State, person_service_client::PersonServiceClient, training::Kind,
     },
 };
+use rpc::Routes;
 use sea_orm::{ConnectionTrait, Statement};
-use testbed::{Bed, each, fields, key, reason};
+use testbed::{Bed, Feed, each, fields, key, reason};
 use tonic::{Code, Status};
 
 use crate::world::{
-    Persons, admitted, certify, date, day, events, get, id_number, payloads, person, persons, registered, repairer, set_day, sign_confidentiality, train, uuid,
-    vendors,
+    Offers, Persons, admitted, certify, date, day, events, get, id_number, leave, offer, offered, payloads, person, persons, registered, repairer, set_day,
+    sign_confidentiality, train, uuid, vendors,
 };
 
 const REPAIR: ServiceCategory = ServiceCategory::FieldRepair;
@@ -92,6 +93,165 @@ async fn f_10_who_leaves_loses_every_grant_at_once() {
         };
         assert!(admin.list_persons(list(false)).await.unwrap().into_inner().persons.is_empty());
         assert_eq!(admin.list_persons(list(true)).await.unwrap().into_inner().persons.len(), 1);
+    })
+    .await;
+}
+
+/// Registers key staff as a member of the IT department.
+async fn key_staff(bed: &Bed, vendor_id: &str, id_number: &str) -> Result<Person, Status> {
+    let request = RegisterPersonRequest {
+        request_id: key(),
+        vendor_id: vendor_id.into(),
+        name: "李明华".into(),
+        id_number: id_number.into(),
+        phone: "13812345678".into(),
+        field_work: true,
+        key_staff: true,
+    };
+    let answer = persons(bed, "it", &[Role::ItDepartment]).register_person(request).await?;
+    Ok(answer.into_inner().person.unwrap())
+}
+
+fn decision(person: &Person, approved: bool, opinion: &str) -> ApproveKeyStaffRequest {
+    ApproveKeyStaffRequest {
+        request_id: key(),
+        vendor_id: person.vendor_id.clone(),
+        person_id: person.person_id.clone(),
+        etag: person.etag.clone(),
+        approved,
+        opinion: opinion.into(),
+    }
+}
+
+async fn decide(mut by: Persons, person: &Person, approved: bool, opinion: &str) -> Result<Person, Status> {
+    let answer = by.approve_key_staff(decision(person, approved, opinion)).await?;
+    Ok(answer.into_inner().person.unwrap())
+}
+
+/// A repairer's agreement, trainings and certificate.
+async fn qualify(bed: &Bed, person: Person) -> Person {
+    let person = sign_confidentiality(bed, person).await;
+    let person = train(bed, person, Kind::Safety).await;
+    let person = train(bed, person, Kind::Technical).await;
+    certify(bed, person, CertificateKind::Repair, date(2025, 1, 1), date(2025, 12, 31)).await.0
+}
+
+async fn accept(bed: &Bed, hall: &Feed, person: &Person) -> Result<(), Status> {
+    let offer = offer(bed, hall, offered(&person.vendor_id, &uuid())).await;
+    let request = AcceptOfferRequest {
+        request_id: key(),
+        vendor_id: person.vendor_id.clone(),
+        offer_id: offer.offer_id,
+        person_id: person.person_id.clone(),
+        etag: String::new(),
+    };
+    let mut admin = Offers::new(bed.vendor_user(&person.vendor_id, &[Role::VendorAdmin]));
+    admin.accept_offer(request).await.map(|_| ())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_10_a_replacement_of_key_staff_needs_the_approval_of_a_second_person() {
+    each(vendor::SERVICE, async |bed| {
+        let hall = bed.fake("hall", Routes::default()).await;
+        let vendor = admitted(bed, REPAIR).await.vendor_id;
+        let first = key_staff(bed, &vendor, &id_number()).await.unwrap();
+        let second = key_staff(bed, &vendor, &id_number()).await.unwrap();
+        for named in [&first, &second] {
+            assert_eq!((named.state(), named.replaces_person_id.as_str()), (State::Active, ""), "nobody has left");
+        }
+        let first = leave(bed, first).await;
+        assert_eq!((first.state(), day(&first.end_date)), (State::Ended, "2025-01-02".into()));
+        assert_eq!(person(bed, &vendor).await.state(), State::Active, "no key staff");
+
+        let number = id_number();
+        let successor = key_staff(bed, &vendor, &number).await.unwrap();
+        assert_eq!((successor.state(), &successor.replaces_person_id), (State::AwaitingApproval, &first.person_id));
+        assert_eq!(reason(&key_staff(bed, &vendor, &number).await.unwrap_err()), "PERSON_ID_NUMBER_UNIQUE");
+        assert_eq!(
+            key_staff(bed, &vendor, &id_number()).await.unwrap().state(),
+            State::Active,
+            "one gap, one replacement"
+        );
+
+        // Everything is there but the approval.
+        let successor = qualify(bed, successor).await;
+        assert_eq!(reason(&grant(bed, &successor).await.unwrap_err()), "KEY_STAFF_NOT_APPROVED");
+        assert_eq!(reason(&accept(bed, &hall, &successor).await.unwrap_err()), "KEY_STAFF_NOT_APPROVED");
+        let check = certified(bed, &successor.person_id, CertificateKind::Repair, date(2025, 3, 1)).await;
+        assert_eq!((check.certified, check.reason()), (false, Reason::KeyStaffNotApproved));
+
+        let officer = || persons(bed, "officer", &[Role::ContractOfficer]);
+        let admin = Persons::new(bed.vendor_user(&vendor, &[Role::VendorAdmin]));
+        let status = decide(admin, &successor, true, "").await.unwrap_err();
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::PermissionDenied, "METHOD_NOT_ALLOWED"));
+        let registrar = persons(bed, "it", &[Role::ItDepartment, Role::ContractOfficer]);
+        let status = decide(registrar, &successor, true, "").await.unwrap_err();
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::PermissionDenied, "SECOND_PERSON_NEEDED"));
+        let status = decide(officer(), &successor, false, " ").await.unwrap_err();
+        assert_eq!((reason(&status).as_str(), fields(&status)), ("OPINION_MISSING", vec!["opinion".to_owned()]));
+
+        let refused = decide(officer(), &successor, false, "经验不足").await.unwrap();
+        assert_eq!((refused.state(), refused.approval_opinion.as_str()), (State::Refused, "经验不足"));
+        assert_eq!(reason(&decide(officer(), &refused, true, "").await.unwrap_err()), "PERSON_STATE");
+        assert_eq!(reason(&grant(bed, &refused).await.unwrap_err()), "KEY_STAFF_NOT_APPROVED");
+        assert_eq!(reason(&accept(bed, &hall, &refused).await.unwrap_err()), "KEY_STAFF_NOT_APPROVED");
+        assert_eq!(reason(&decide(officer(), &first, true, "").await.unwrap_err()), "PERSON_ENDED");
+
+        // The gap is open again, also for the same person with better papers.
+        let again = qualify(bed, key_staff(bed, &vendor, &number).await.unwrap()).await;
+        assert_eq!((again.state(), &again.replaces_person_id), (State::AwaitingApproval, &first.person_id));
+        let request = decision(&again, true, "");
+        let mut leader = persons(bed, "leader", &[Role::Leader]);
+        let approved = leader.approve_key_staff(request.clone()).await.unwrap().into_inner().person.unwrap();
+        assert_eq!(approved.state(), State::Active);
+        assert_eq!(
+            leader.approve_key_staff(request).await.unwrap().into_inner().person.unwrap(),
+            approved,
+            "a replay"
+        );
+        assert!(grant(bed, &approved).await.is_ok());
+        assert!(accept(bed, &hall, &approved).await.is_ok());
+        assert!(certified(bed, &approved.person_id, CertificateKind::Repair, date(2025, 3, 1)).await.certified);
+
+        let listed = async |with_ended| {
+            let request = ListPersonsRequest {
+                vendor_id: vendor.clone(),
+                with_ended,
+                ..Default::default()
+            };
+            let answer = persons(bed, "it", &[Role::ItDepartment]).list_persons(request).await.unwrap();
+            answer.into_inner().persons.iter().map(Person::state).collect::<Vec<_>>()
+        };
+        assert_eq!(listed(false).await, [State::Active; 4]);
+        let all = [State::Ended, State::Active, State::Active, State::Refused, State::Active, State::Active];
+        assert_eq!(listed(true).await, all);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_10_a_successor_who_leaves_before_the_approval_replaced_nobody() {
+    each(vendor::SERVICE, async |bed| {
+        let vendor = admitted(bed, REPAIR).await.vendor_id;
+        let first = leave(bed, key_staff(bed, &vendor, &id_number()).await.unwrap()).await;
+        let successor = key_staff(bed, &vendor, &id_number()).await.unwrap();
+        let listed = ListPersonsRequest {
+            vendor_id: vendor.clone(),
+            ..Default::default()
+        };
+        let mut admin = Persons::new(bed.vendor_user(&vendor, &[Role::VendorAdmin]));
+        let shown = admin.list_persons(listed).await.unwrap().into_inner().persons;
+        assert_eq!(shown.iter().map(Person::state).collect::<Vec<_>>(), [State::AwaitingApproval]);
+        let gone = leave(bed, successor).await;
+        assert_eq!(gone.state(), State::Ended);
+
+        let next = key_staff(bed, &vendor, &id_number()).await.unwrap();
+        assert_eq!((next.state(), &next.replaces_person_id), (State::AwaitingApproval, &first.person_id));
+        let approved = decide(persons(bed, "officer", &[Role::ContractOfficer]), &next, true, "").await.unwrap();
+        // Whoever replaces that one replaces no longer the first.
+        leave(bed, approved.clone()).await;
+        let last = key_staff(bed, &vendor, &id_number()).await.unwrap();
+        assert_eq!((last.state(), &last.replaces_person_id), (State::AwaitingApproval, &approved.person_id));
     })
     .await;
 }

@@ -1,10 +1,11 @@
 use contracts::hearth::{
     hall::v1::{Clock, ComplaintCategory, ComplaintFindingReversed, ComplaintUpheld, Finding, WorkOrderCompleted},
     options::v1::Role,
+    r#type::v1::Date,
     vendor::v1::{
-        AcceptRemedyRequest, Assessment, AssessmentDraft, AssessmentGrade as Grade, DraftAssessmentRequest, GetPaymentRequest, GetPersonRequest,
-        GetRemedyRequest, GrantAccessRequest, ListRemediesRequest, OpenRemedyRequest, PaymentHeld, PaymentReleased, PaymentRequest, RateBasis, Remedy,
-        ReportRemedyRequest, ReturnAssetRequest, ReturnRemedyRequest,
+        AcceptRemedyRequest, AssessContractRequest, Assessment, AssessmentDraft, AssessmentGrade as Grade, DraftAssessmentRequest, GetPaymentRequest,
+        GetPersonRequest, GetRemedyRequest, GrantAccessRequest, ListRemediesRequest, OpenRemedyRequest, PaymentHeld, PaymentReleased, PaymentRequest,
+        RateBasis, Remedy, ReportRemedyRequest, ReturnAssetRequest, ReturnRemedyRequest,
         draft_deduction::Fact,
         payment_hold::Cause,
         payment_request,
@@ -19,7 +20,7 @@ use crate::{
     assessment::{decide, object, uphold},
     field::{Field, REPAIR, assessments, in_force, scored, settlements, try_rate},
     settlement::{approve, finance, invoice, lend, open as open_holds, pay, prepare, release, submit},
-    world::{date, day, events, payloads, persons, set_day, terms, uuid},
+    world::{date, day, events, leave, payloads, person, persons, set_day, terms, uuid},
 };
 
 pub type Remedies = RemedyServiceClient<Client>;
@@ -442,9 +443,13 @@ async fn f_09_every_cause_arises_by_itself_and_blocks_the_payment_until_none_is_
 }
 
 async fn draft(bed: &Bed, contract_id: &str) -> Result<AssessmentDraft, Status> {
+    draft_of(bed, contract_id, date(2025, 1, 1)).await
+}
+
+async fn draft_of(bed: &Bed, contract_id: &str, month: Date) -> Result<AssessmentDraft, Status> {
     let request = DraftAssessmentRequest {
         contract_id: contract_id.into(),
-        from_date: Some(date(2025, 1, 1)),
+        from_date: Some(month),
         ..Default::default()
     };
     let answer = assessments(bed, "assessor", &[Role::Assessor]).draft_assessment(request).await?;
@@ -518,13 +523,13 @@ async fn f_07_the_draft_counts_complaints_and_broken_promises_under_the_contract
 
         // Whoever scores above it says why.
         let above = scored(["28", "28", "18.5", "8", "10"]);
-        let bare = contracts::hearth::vendor::v1::AssessContractRequest {
+        let bare = AssessContractRequest {
             findings: String::new(),
             ..field.assessment(date(2025, 1, 1), above)
         };
         let status = assessments(bed, "assessor", &[Role::Assessor]).assess_contract(bare).await.unwrap_err();
         assert_eq!((status.code(), reason(&status).as_str()), (Code::InvalidArgument, "FINDINGS_MISSING"));
-        let at = contracts::hearth::vendor::v1::AssessContractRequest {
+        let at = AssessContractRequest {
             findings: String::new(),
             ..field.assessment(date(2025, 1, 1), scored(["28", "27", "18.5", "8", "10"]))
         };
@@ -536,6 +541,50 @@ async fn f_07_the_draft_counts_complaints_and_broken_promises_under_the_contract
             .assessment
             .unwrap();
         assert_eq!((a.complaints.len(), a.grade()), (3, Grade::Excellent));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_10_turnover_above_thirty_percent_is_taken_off_the_draft() {
+    each(vendor::SERVICE, async |bed| {
+        let field = Field::new(bed).await;
+        field.repairs(bed, 1).await;
+        // The worker and nine more.
+        let mut others = vec![];
+        for _ in 0..9 {
+            others.push(person(bed, &field.vendor).await);
+        }
+        set_day(bed, "2025-01-31");
+        for _ in 0..3 {
+            leave(bed, others.pop().unwrap()).await;
+        }
+        set_day(bed, "2025-02-01");
+        leave(bed, others.pop().unwrap()).await;
+        field.repairs(bed, 1).await;
+        set_day(bed, "2025-03-03");
+        let contract = &field.contract.contract_id;
+        let january = draft(bed, contract).await.unwrap();
+        // 3 of 10 are exactly 30 %; who left on 1 February was there all January.
+        assert_eq!((january.leavers, january.staff, january.deductions.len()), (3, 10, 0));
+        assert_eq!(items(&january), ["30.000", "30.000", "20.000", "10.000", "10.000"]);
+        let february = draft_of(bed, contract, date(2025, 2, 1)).await.unwrap();
+        assert_eq!((february.leavers, february.staff), (4, 10));
+        let facts: Vec<_> = february.deductions.iter().map(|d| (d.fact(), d.count)).collect();
+        assert_eq!(facts, [(Fact::StaffTurnover, 1)]);
+        // Staff and safety 10 − 3.
+        assert_eq!(items(&february), ["30.000", "30.000", "20.000", "7.000", "10.000"]);
+
+        let bare = |month, staff| AssessContractRequest {
+            findings: String::new(),
+            ..field.assessment(month, scored(["30", "30", "20", staff, "10"]))
+        };
+        let mut assessor = assessments(bed, "assessor", &[Role::Assessor]);
+        let above = bare(date(2025, 2, 1), "7.001");
+        assert_eq!(reason(&assessor.assess_contract(above).await.unwrap_err()), "FINDINGS_MISSING");
+        for (month, staff) in [(date(2025, 2, 1), "7"), (date(2025, 1, 1), "10")] {
+            assert!(assessor.assess_contract(bare(month, staff)).await.is_ok(), "{month:?}");
+        }
     })
     .await;
 }

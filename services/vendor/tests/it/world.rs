@@ -10,7 +10,7 @@ use contracts::hearth::{
     r#type::v1::{Date, Decimal, Money},
     vendor::v1::{
         AdmitVendorRequest, ApproveContractRequest, CertificateKind, CompleteDossierRequest, Contract, ContractTerms, DataProcessingTerms, DossierDocument,
-        DraftContractRequest, ListOffersRequest, Offer, Person, RankVendorsRequest, RecordCertificateRequest, RecordConfidentialityRequest,
+        DraftContractRequest, EndPersonRequest, ListOffersRequest, Offer, Person, RankVendorsRequest, RecordCertificateRequest, RecordConfidentialityRequest,
         RecordLegalRepresentativeRequest, RecordTrainingRequest, RegisterPersonRequest, RegisterVendorRequest, ReviewContractRequest, ReviewSiteRequest,
         ScoreVendorRequest, Scores, ServiceCategory, SlaTerm, Vendor, VendorKind, VerifyVendorRequest, contract_service_client::ContractServiceClient,
         dossier_document::Kind, offer_service_client::OfferServiceClient, person_service_client::PersonServiceClient, training,
@@ -317,6 +317,24 @@ pub async fn person(bed: &Bed, vendor_id: &str) -> Person {
     };
     persons(bed, "it", &[Role::ItDepartment])
         .register_person(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .person
+        .unwrap()
+}
+
+/// A person leaves today.
+pub async fn leave(bed: &Bed, person: Person) -> Person {
+    let request = EndPersonRequest {
+        request_id: key(),
+        vendor_id: person.vendor_id,
+        person_id: person.person_id,
+        etag: person.etag,
+        reason: "离职".into(),
+    };
+    persons(bed, "it", &[Role::ItDepartment])
+        .end_person(request)
         .await
         .unwrap()
         .into_inner()
