@@ -191,8 +191,8 @@ rpc::refusals! {
         EstimateNotAllowed = FailedPrecondition "ESTIMATE_NOT_ALLOWED" "the class allows no estimate, or no further one in a row; an appointment is due",
         /// E2-04: no method has what it needs.
         NoBasis = FailedPrecondition "NO_BASIS" "there is nothing to estimate by",
-        /// A reading from a photo names it.
-        PhotoMissing = InvalidArgument "PHOTO_MISSING" "a reading from a photo names the photo",
+        /// E4-03, and a reading from a photo: the photo is named.
+        PhotoMissing = InvalidArgument "PHOTO_MISSING" "the photo of the index must be named",
         /// E2-01: the day of a book lies within its cycle.
         ReadDay = InvalidArgument "READ_DAY" "a weekly book is read on a day from 1 to 7",
         /// E2-01: every in-service meter is in a book.

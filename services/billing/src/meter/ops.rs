@@ -131,6 +131,9 @@ async fn begin_at(write: &mut Write, place: &Place<'_>) -> Result<installation::
     }
     step(meter.state()?, Move::Install)?;
     may_install(meter.verified_date, meter.expires_date, from)?;
+    if place.photo_file.is_empty() {
+        return Err(Fault::from(Refusal::PhotoMissing).field("photo_file"));
+    }
     if !place.signed {
         return Err(Fault::from(Refusal::SignatureMissing).field("signed"));
     }

@@ -217,7 +217,7 @@ async fn edge_07_a_destroyed_meter_is_exchanged_with_an_estimate_that_a_second_p
             initial_index: metres("3"),
             exchange_date: day("2025-04-15"),
             reason: "DESTROYED".to_owned(),
-            photo_file: String::new(),
+            photo_file: "photo".to_owned(),
             signed: true,
         };
         let both = wu.exchange_meter(exchange.clone()).await.unwrap().into_inner();

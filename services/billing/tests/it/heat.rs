@@ -228,7 +228,7 @@ async fn meter(world: &World<'_>, home: &Home, kind: meter::Kind) {
         agreement_id: home.agreement.clone(),
         from_date: day("2025-10-10"),
         initial_index: metres("0"),
-        photo_file: String::new(),
+        photo_file: "photo".to_owned(),
         signed: true,
     };
     world.meters().install_meter(install).await.unwrap();
@@ -813,7 +813,7 @@ async fn a_11_meter_swapped_within_the_season_counts_both() {
             agreement_id: home.agreement.clone(),
             from_date: day("2026-01-10"),
             initial_index: metres("50"),
-            photo_file: String::new(),
+            photo_file: "photo".to_owned(),
             signed: true,
         };
         world.meters().install_meter(install).await.unwrap();

@@ -29,7 +29,7 @@ fn install(meter_no: &str, agreement: &str, from: &str) -> InstallMeterRequest {
         agreement_id: agreement.to_owned(),
         from_date: day(from),
         initial_index: metres("3"),
-        photo_file: String::new(),
+        photo_file: "photo".to_owned(),
         signed: true,
     }
 }
@@ -75,7 +75,7 @@ async fn meter_numbers_are_unique_and_requests_are_replayed() {
 }
 
 #[tokio::test]
-async fn e_4_02_installation_needs_a_verified_living_free_meter_and_a_signature() {
+async fn e_4_02_installation_needs_a_verified_living_free_meter_a_photo_and_a_signature() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
         let (one, two) = (world.tell("T1", HEXI, "living", "2024-12-31"), world.tell("T2", HEXI, "living", "2024-12-31"));
@@ -103,6 +103,13 @@ async fn e_4_02_installation_needs_a_verified_living_free_meter_and_a_signature(
             ),
             (
                 InstallMeterRequest {
+                    photo_file: String::new(),
+                    ..install("M1", &one.agreement, "2025-01-02")
+                },
+                "PHOTO_MISSING",
+            ),
+            (
+                InstallMeterRequest {
                     initial_index: metres("100000"),
                     ..install("M1", &one.agreement, "2025-01-02")
                 },
@@ -111,7 +118,14 @@ async fn e_4_02_installation_needs_a_verified_living_free_meter_and_a_signature(
             (install("M1", &key(), "2025-01-02"), "NOT_FOUND"),
             (install("M9", &one.agreement, "2025-01-02"), "NOT_FOUND"),
         ] {
-            assert_eq!(reason(&meters.install_meter(request).await.unwrap_err()), wanted);
+            let refused = meters.install_meter(request).await.unwrap_err();
+            assert_eq!(reason(&refused), wanted);
+            if wanted == "PHOTO_MISSING" {
+                assert_eq!(
+                    (refused.code(), fields(&refused)),
+                    (tonic::Code::InvalidArgument, vec!["photo_file".to_owned()])
+                );
+            }
         }
         let made = meters
             .install_meter(install("M1", &one.agreement, "2025-01-02"))
@@ -442,7 +456,14 @@ async fn edge_06_an_exchange_in_one_step_is_billed_as_34_and_25() {
             signed: false,
             ..exchange.clone()
         };
-        assert_eq!(reason(&world.meters().exchange_meter(unsigned).await.unwrap_err()), "SIGNATURE_MISSING");
+        let unseen = ExchangeMeterRequest {
+            request_id: key(),
+            photo_file: String::new(),
+            ..exchange.clone()
+        };
+        for (request, wanted) in [(unsigned, "SIGNATURE_MISSING"), (unseen, "PHOTO_MISSING")] {
+            assert_eq!(reason(&world.meters().exchange_meter(request).await.unwrap_err()), wanted);
+        }
         assert_eq!(
             world.count("SELECT count(*) FROM installation WHERE end_date IS NOT NULL").await,
             0,

@@ -279,7 +279,7 @@ async fn a_heat_meter_counts_as_published_with_values_rounded_to_the_thousandth(
             agreement_id: home.agreement.clone(),
             from_date: day("2018-01-01"),
             initial_index: metres("0"),
-            photo_file: String::new(),
+            photo_file: "photo".to_owned(),
             signed: true,
         };
         world.meters().install_meter(install).await.unwrap();

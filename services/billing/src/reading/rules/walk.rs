@@ -314,7 +314,9 @@ struct Cycle {
 impl Cycle {
     fn scaled(&self, days: i64) -> i64 {
         let product = i128::from(self.volume).saturating_mul(days.into());
-        product.checked_div(self.days.into()).map_or(self.volume, |v| i64::try_from(v).unwrap_or(i64::MAX))
+        product
+            .checked_div(self.days.into())
+            .map_or(self.volume, |v| i64::try_from(v).unwrap_or(i64::MAX))
     }
 
     fn is_above(&self, other: &Self) -> bool {
