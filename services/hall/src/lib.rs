@@ -51,6 +51,7 @@ pub const SERVICE: boot::Service = boot::Service {
         include_str!("../migrations/0003_complaints.sql"),
         include_str!("../migrations/0004_callbacks.sql"),
         include_str!("../migrations/0005_duplicates.sql"),
+        include_str!("../migrations/0006_remote.sql"),
     ],
     build,
     references: &[

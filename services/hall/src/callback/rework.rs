@@ -81,6 +81,7 @@ async fn complaint(write: &mut Write, vault: &Vault, task: &Task, record: &Recor
         premises_id: None,
         anonymous: false,
         no_callback: false,
+        remote: false,
         reporter_key: String::new(),
         detail: words(write, vault, record).await?,
         callback_task_id: Some(task.id),
@@ -99,6 +100,7 @@ async fn order(write: &mut Write, vault: &Vault, task: &Task, record: &Record) -
         opening_id: None,
         planned_on: now.date(),
         task: words(write, vault, record).await?,
+        remote: false,
         received: now,
     };
     Ok(order::ops::file(write, vault, new).await?.id)

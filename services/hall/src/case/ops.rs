@@ -52,11 +52,12 @@ pub async fn open(desk: Desk, call: Call, request: OpenCaseRequest) -> Result<Op
         rule_cited: String::new(),
         reopened: 0,
         received_at: write.now().micros(),
+        remote: request.remote,
         version: 1,
     };
     case.clone().insert(&write).await?;
     let now = write.now();
-    deadline::store::start(&write, id, &case.branch, case.category.code(), |_| now).await?;
+    deadline::store::start(&write, id, case.place(), case.category.code(), |_| now).await?;
     story::note(&write, id, "OPEN", "", case.state.code(), "").await?;
     write.subject(id);
     let case = case.proto(&write, &desk.vault).await?;
@@ -103,7 +104,7 @@ pub async fn recategorise(desk: Desk, call: Call, request: RecategoriseCaseReque
     case.category = category;
     take(&mut write, &mut case, Action::Recategorise, &reason).await?;
     let received = Instant::from_micros(case.received_at);
-    deadline::store::recategorise(&write, case.id, &case.branch, category.code(), received, Clock::ALL).await?;
+    deadline::store::recategorise(&write, case.id, case.place(), category.code(), received, Clock::ALL).await?;
     let case = case.proto(&write, &desk.vault).await?;
     write.commit(RecategoriseCaseResponse { case }).await
 }

@@ -8,6 +8,7 @@ use vault::Vault;
 use super::model::{Category, Channel, Outcome, State};
 use crate::{
     codes::Code,
+    deadline::store::Place,
     fields,
     rows::{columns, table},
     sealed::{self, Clear},
@@ -35,6 +36,7 @@ table! {
         rule_cited: String,
         reopened: i32,
         received_at: i64,
+        remote: bool,
     }
 }
 
@@ -102,6 +104,13 @@ pub async fn opened(conn: &Conn, vault: &Vault, rows: &[Case]) -> Result<Vec<pro
 }
 
 impl Case {
+    pub fn place(&self) -> Place<'_> {
+        Place {
+            branch: &self.branch,
+            remote: self.remote,
+        }
+    }
+
     /// The case with what is sealed of it opened.
     pub async fn proto(self, conn: &Conn, vault: &Vault) -> Result<Option<proto::Case>, Fault> {
         Ok(opened(conn, vault, &[self]).await?.pop())
@@ -134,6 +143,7 @@ impl Case {
             reopened: self.reopened,
             receive_time: Some(fields::instant(self.received_at)),
             etag: self.etag(),
+            remote: self.remote,
         }
     }
 }

@@ -55,6 +55,7 @@ pub async fn open(desk: Desk, call: Call, request: OpenComplaintRequest) -> Resu
         premises_id,
         anonymous: request.anonymous,
         no_callback: request.no_callback,
+        remote: request.remote,
         reporter_key: reporter_key(account_id, index.as_deref(), premises_id),
         detail: request.detail,
         callback_task_id: None,
@@ -79,6 +80,8 @@ pub struct New {
     pub premises_id: Option<Uuid>,
     pub anonymous: bool,
     pub no_callback: bool,
+    /// Whether the place lies outside the city (偏远地区).
+    pub remote: bool,
     /// By what its duplicates are known; empty for a complaint that is nobody's duplicate.
     pub reporter_key: String,
     pub detail: String,
@@ -126,6 +129,7 @@ impl New {
             reply_text: String::new(),
             reopened: 0,
             received_at: write.now().micros(),
+            remote: self.remote,
             version: 1,
         })
     }
@@ -135,7 +139,7 @@ impl New {
 pub async fn take_down(write: &mut Write, complaint: Complaint) -> Result<Complaint, Fault> {
     complaint.clone().insert(write).await?;
     let now = write.now();
-    deadline::store::start(write, complaint.id, &complaint.branch, complaint.subject(), |_| now).await?;
+    deadline::store::start(write, complaint.id, complaint.place(), complaint.subject(), |_| now).await?;
     story::note(write, complaint.id, "OPEN", "", complaint.state.code(), "").await?;
     write.subject(complaint.id);
     let event = ComplaintOpened {
@@ -218,7 +222,7 @@ async fn follow_category(write: &Write, complaint: &Complaint) -> Result<(), Fau
         Some(_) => &[Clock::FirstResponse, Clock::Resolution],
         None => Clock::ALL,
     };
-    deadline::store::recategorise(write, complaint.id, &complaint.branch, complaint.subject(), received, clocks).await
+    deadline::store::recategorise(write, complaint.id, complaint.place(), complaint.subject(), received, clocks).await
 }
 
 pub async fn respond(desk: Desk, call: Call, request: RespondToComplaintRequest) -> Result<RespondToComplaintResponse, Fault> {

@@ -9,6 +9,7 @@ use super::model::{Category, Finding, State, Utility};
 use crate::{
     case::model::Channel,
     codes::Code,
+    deadline::store::Place,
     fields,
     rows::{columns, table},
     sealed::{self, Clear},
@@ -49,6 +50,7 @@ table! {
         received_at: i64,
         told_vendor_id: Option<Uuid>,
         told_finding: Option<Finding>,
+        remote: bool,
     }
 }
 
@@ -191,6 +193,14 @@ impl Complaint {
             callback_task_id: fields::text(self.callback_task_id),
             receive_time: Some(fields::instant(self.received_at)),
             etag: self.etag(),
+            remote: self.remote,
+        }
+    }
+
+    pub fn place(&self) -> Place<'_> {
+        Place {
+            branch: &self.branch,
+            remote: self.remote,
         }
     }
 

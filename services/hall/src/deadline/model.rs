@@ -288,6 +288,34 @@ pub const IN_SEASON: &[(Default, i32)] = &[(
     10,
 )];
 
+/// Promises that ship and hold outside the city (偏远地区) instead.
+pub const REMOTE: &[Default] = &[
+    (
+        "GAS_LEAK",
+        Clock::OnSite,
+        Unit::ElapsedMinutes,
+        50,
+        false,
+        "W17: leak on site in 50 min outside the city",
+    ),
+    (
+        "COMPLAINT_GAS_SAFETY",
+        Clock::OnSite,
+        Unit::ElapsedMinutes,
+        50,
+        false,
+        "W17: gas leak on site in 50 min outside the city",
+    ),
+    (
+        "LEAK",
+        Clock::OnSite,
+        Unit::ElapsedMinutes,
+        50,
+        false,
+        "W17: leak on site in 50 min outside the city",
+    ),
+];
+
 /// Whether a day is among the first `days` of what began on `start`, that day included.
 pub fn in_first_days(start: NaiveDate, day: NaiveDate, days: i32) -> bool {
     (0..i64::from(days)).contains(&day.signed_duration_since(start).num_days())
@@ -443,6 +471,32 @@ mod tests {
             assert!(*days > 0);
             assert!(DEFAULTS.iter().any(|(of, at, ..)| of == subject && at == clock), "{subject}");
         }
+    }
+
+    /// Section 12: 30 minutes in the city, 50 outside of it; neither stands still.
+    #[test]
+    fn c_05_a_crew_has_30_minutes_to_a_gas_leak_and_50_outside_the_city() {
+        let calendar = Calendar::china();
+        let opened = at("2025-03-03T09:00:00+08:00");
+        let leaks = ["GAS_LEAK", "COMPLAINT_GAS_SAFETY", "LEAK"];
+        for (promises, kept, late) in [
+            (DEFAULTS, "2025-03-03T09:30:00+08:00", "2025-03-03T09:30:01+08:00"),
+            (REMOTE, "2025-03-03T09:50:00+08:00", "2025-03-03T09:50:01+08:00"),
+        ] {
+            for leak in leaks {
+                let (_, _, unit, amount, pausable, _) = promises.iter().find(|(of, clock, ..)| *of == leak && *clock == Clock::OnSite).unwrap();
+                assert!(!pausable, "{leak}");
+                let clock = SlaClock::start(calendar, rule(*unit, *amount), opened).unwrap();
+                let met = |when: &str| {
+                    let mut clock = clock.clone();
+                    clock.meet(calendar, at(when)).unwrap();
+                    state(&clock, calendar, at(when), false)
+                };
+                assert_eq!(met(kept), (State::Met, false), "{leak}");
+                assert_eq!(met(late), (State::Breached, true), "{leak}");
+            }
+        }
+        assert_eq!(REMOTE.len(), leaks.len());
     }
 
     #[test]

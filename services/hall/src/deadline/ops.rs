@@ -28,6 +28,7 @@ pub async fn publish(desk: Desk, call: Call, request: PublishSlaPolicyRequest) -
         effective_on,
         source: request.source,
         season_days: request.season_days,
+        remote: request.remote,
     };
     let answer = policy.proto();
     write.subject(policy.id);

@@ -8,7 +8,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Query
 use uuid::Uuid;
 
 use super::{
-    model::{self, Clock, DEFAULTS, IN_SEASON, Unit},
+    model::{self, Clock, DEFAULTS, IN_SEASON, REMOTE, Unit},
     season,
 };
 use crate::{
@@ -29,6 +29,7 @@ table! {
         effective_on: NaiveDate,
         source: String,
         season_days: i32,
+        remote: bool,
     }
 }
 table! {
@@ -64,13 +65,11 @@ pub fn missing(error: CalendarMissing) -> Fault {
 pub async fn seed(db: &Database) -> Result<(), Fault> {
     let rows = DEFAULTS
         .iter()
-        .map(|promise| (promise, 0))
-        .chain(IN_SEASON.iter().map(|(promise, days)| (promise, *days)));
-    let rows = rows.map(|((subject, clock, unit, amount, pausable, source), season_days)| {
-        let id = match season_days {
-            0 => rpc::derived_request_id(subject, clock.code()),
-            _ => rpc::derived_request_id(format!("{subject} in season"), clock.code()),
-        };
+        .map(|promise| (promise, 0, false, ""))
+        .chain(IN_SEASON.iter().map(|(promise, days)| (promise, *days, false, " in season")))
+        .chain(REMOTE.iter().map(|promise| (promise, 0, true, " remote")));
+    let rows = rows.map(|((subject, clock, unit, amount, pausable, source), season_days, remote, variant)| {
+        let id = rpc::derived_request_id(format!("{subject}{variant}"), clock.code());
         Policy {
             id: Uuid::try_parse(&id).unwrap_or_default(),
             subject: (*subject).to_owned(),
@@ -81,6 +80,7 @@ pub async fn seed(db: &Database) -> Result<(), Fault> {
             effective_on: NaiveDate::default(),
             source: (*source).to_owned(),
             season_days,
+            remote,
         }
         .into_active_model()
         .reset_all()
@@ -92,7 +92,8 @@ pub async fn seed(db: &Database) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The promises for a subject on a day: of each clock the newest version, and the newest of those for the first days of a season.
+/// The promises for a subject on a day: of each clock the newest version, and the newest of those for the first days of a season and for places outside
+/// the city.
 pub async fn in_force(conn: &Conn, subject: &str, day: NaiveDate) -> Result<Vec<Policy>, Fault> {
     let select = policy::Entity::find()
         .filter(policy::Column::Subject.eq(subject))
@@ -100,7 +101,7 @@ pub async fn in_force(conn: &Conn, subject: &str, day: NaiveDate) -> Result<Vec<
     let mut found: Vec<Policy> = select.order_by_desc(policy::Column::EffectiveOn).all(conn).await?;
     let mut seen = vec![];
     found.retain(|policy| {
-        let what = (policy.clock, policy.season_days > 0);
+        let what = (policy.clock, policy.season_days > 0, policy.remote);
         let first = !seen.contains(&what);
         seen.push(what);
         first
@@ -108,15 +109,26 @@ pub async fn in_force(conn: &Conn, subject: &str, day: NaiveDate) -> Result<Vec<
     Ok(found)
 }
 
-/// Which of the promises holds for a clock that starts at an instant: that of the first days of a season of the branch goes before the other.
-async fn promised<'a>(conn: &Conn, policies: &'a [Policy], branch: &str, clock: Clock, from: Instant) -> Result<Option<&'a Policy>, Fault> {
-    let of_clock = || policies.iter().filter(|policy| policy.clock == clock);
-    if let Some(early) = of_clock().find(|policy| policy.season_days > 0)
-        && season::has_just_begun(conn, branch, from.date(), early.season_days).await?
+/// Where it is that something is promised for.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    pub branch: &'a str,
+    /// Whether it lies outside the city (偏远地区).
+    pub remote: bool,
+}
+
+/// Which of the promises holds for a clock that starts at an instant: outside the city that for such places goes before the one that holds everywhere,
+/// and of either that of the first days of a season of the branch before the other.
+async fn promised<'a>(conn: &Conn, policies: &'a [Policy], place: Place<'_>, clock: Clock, from: Instant) -> Result<Option<&'a Policy>, Fault> {
+    let of_clock = |remote: bool| policies.iter().filter(move |policy| policy.clock == clock && policy.remote == remote);
+    let outside = place.remote && of_clock(true).next().is_some();
+    if let Some(early) = of_clock(outside).find(|policy| policy.season_days > 0)
+        && season::has_just_begun(conn, place.branch, from.date(), early.season_days).await?
     {
         return Ok(Some(early));
     }
-    Ok(of_clock().find(|policy| policy.season_days == 0))
+    let of_all_days = |remote: bool| of_clock(remote).find(|policy| policy.season_days == 0);
+    Ok(of_all_days(outside).or_else(|| of_all_days(false)))
 }
 
 pub async fn policy(conn: &Conn, id: Uuid) -> Result<Policy, Fault> {
@@ -138,11 +150,11 @@ pub async fn policies(conn: &Conn, subject: &str, page: &Page) -> Result<Vec<Pol
 }
 
 /// Starts the clocks of a subject for a case or an order; each from its own start.
-pub async fn start(write: &Write, owner: Uuid, branch: &str, subject: &str, from: impl Fn(Clock) -> Instant) -> Result<(), Fault> {
+pub async fn start(write: &Write, owner: Uuid, place: Place<'_>, subject: &str, from: impl Fn(Clock) -> Instant) -> Result<(), Fault> {
     let policies = in_force(write, subject, write.now().date()).await?;
     for clock in Clock::ALL {
-        if let Some(policy) = promised(write, &policies, branch, *clock, from(*clock)).await? {
-            begin(write, owner, branch, policy, from(*clock)).await?;
+        if let Some(policy) = promised(write, &policies, place, *clock, from(*clock)).await? {
+            begin(write, owner, place.branch, policy, from(*clock)).await?;
         }
     }
     Ok(())
@@ -201,13 +213,13 @@ pub async fn end(write: &Write, owner: Uuid) -> Result<(), Fault> {
 }
 
 /// Puts those among `clocks` of an owner under another subject, and begins what it promises besides; other ones end. A breach is never lost.
-pub async fn recategorise(write: &Write, owner: Uuid, branch: &str, subject: &str, received: Instant, clocks: &[Clock]) -> Result<(), Fault> {
+pub async fn recategorise(write: &Write, owner: Uuid, place: Place<'_>, subject: &str, received: Instant, clocks: &[Clock]) -> Result<(), Fault> {
     let policies = in_force(write, subject, write.now().date()).await?;
     let mut running = vec![];
     let calendar = Calendar::china();
     for mut row in live(write, owner).await? {
         running.push(row.clock);
-        let policy = promised(write, &policies, branch, row.clock, received).await?;
+        let policy = promised(write, &policies, place, row.clock, received).await?;
         let Some(policy) = policy.filter(|_| clocks.contains(&row.clock)) else {
             row.stop(write).await?;
             continue;
@@ -228,8 +240,8 @@ pub async fn recategorise(write: &Write, owner: Uuid, branch: &str, subject: &st
     let met = met.all(&**write).await?;
     running.extend(met.iter().map(|row| row.clock));
     for clock in clocks.iter().filter(|clock| !running.contains(clock)) {
-        if let Some(policy) = promised(write, &policies, branch, *clock, received).await? {
-            begin(write, owner, branch, policy, received).await?;
+        if let Some(policy) = promised(write, &policies, place, *clock, received).await? {
+            begin(write, owner, place.branch, policy, received).await?;
         }
     }
     Ok(())
@@ -447,6 +459,7 @@ impl Policy {
             effective_date: Some(wire::date(self.effective_on)),
             source: self.source.clone(),
             season_days: self.season_days,
+            remote: self.remote,
         }
     }
 }

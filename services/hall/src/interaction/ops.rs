@@ -20,7 +20,7 @@ use crate::{
     case,
     codes::Code,
     complaint, conduct,
-    deadline::{self, model::Clock},
+    deadline::{self, model::Clock, store::Place},
     fields, notice,
     refusal::Refusal,
     story,
@@ -123,7 +123,11 @@ pub async fn assign(desk: Desk, call: Call, request: AssignInteractionRequest) -
     take(&mut write, &mut row, Action::Assign, &request.station).await?;
     if fresh {
         let now = write.now();
-        deadline::store::start(&write, row.id, &row.branch, PROMISE, |_| now).await?;
+        let place = Place {
+            branch: &row.branch,
+            remote: false,
+        };
+        deadline::store::start(&write, row.id, place, PROMISE, |_| now).await?;
     }
     let interaction = row.proto(&write, &desk.vault).await?;
     write.commit(AssignInteractionResponse { interaction }).await

@@ -347,6 +347,7 @@ async fn work_order(write: &mut Write, vault: &Vault, opening: &Opening, planned
             opening_id: Some(opening.id),
             planned_on,
             task: opening.opening_no.clone(),
+            remote: false,
             received,
         };
         return order::ops::file(write, vault, new).await;

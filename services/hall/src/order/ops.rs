@@ -20,7 +20,7 @@ use crate::{
     case,
     codes::Code,
     complaint::model::Utility,
-    deadline::{self, model::Clock},
+    deadline::{self, model::Clock, store::Place},
     fields,
     refusal::Refusal,
     rows::Packed,
@@ -46,6 +46,7 @@ pub async fn create(desk: Desk, call: Call, request: CreateOrderRequest) -> Resu
     let (mut account_id, mut received) = (fields::id_if("account_id", &request.account_id)?, write.now());
     let case_id = fields::id_if("case_id", &request.case_id)?;
     let mut utility: Option<Utility> = fields::pick_if(request.utility);
+    let mut remote = request.remote;
     if let Some(id) = case_id {
         let case = case::store::lock(&write, &Scope::of(&call), id).await?;
         if case.branch != request.branch {
@@ -56,6 +57,7 @@ pub async fn create(desk: Desk, call: Call, request: CreateOrderRequest) -> Resu
         }
         (account_id, received) = (account_id.or(case.account_id), Instant::from_micros(case.received_at));
         utility = utility.or(case::model::utility(case.category));
+        remote |= case.remote;
     }
     let order = file(
         &mut write,
@@ -69,6 +71,7 @@ pub async fn create(desk: Desk, call: Call, request: CreateOrderRequest) -> Resu
             opening_id: None,
             planned_on,
             task: request.task,
+            remote,
             received,
         },
     )
@@ -87,6 +90,8 @@ pub struct New {
     pub opening_id: Option<Uuid>,
     pub planned_on: NaiveDate,
     pub task: String,
+    /// Whether the place lies outside the city (偏远地区).
+    pub remote: bool,
     /// When the customer asked: clocks of arrival and resolution start here.
     pub received: Instant,
 }
@@ -124,7 +129,11 @@ pub async fn file(write: &mut Write, vault: &Vault, new: New) -> Result<Order, F
     };
     order.clone().insert(write).await?;
     let received = new.received;
-    deadline::store::start(write, order.id, &order.branch, subject(order.kind, order.utility), |clock| {
+    let place = Place {
+        branch: &order.branch,
+        remote: new.remote,
+    };
+    deadline::store::start(write, order.id, place, subject(order.kind, order.utility), |clock| {
         if clock == Clock::Acceptance { now } else { received }
     })
     .await?;

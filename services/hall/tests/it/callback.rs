@@ -10,7 +10,7 @@ use contracts::hearth::{
 use database::{Database, Engine, Target};
 use sea_orm::{ConnectionTrait, Statement};
 use sha2::{Digest, Sha256};
-use testbed::{Bed, Client, at, each, each_of, eventually, key, reason};
+use testbed::{Bed, Client, at, each, eventually, key, reason};
 use tonic::Code;
 
 use crate::{
@@ -1355,16 +1355,22 @@ async fn c_e_a_number_of_a_tenant_before_is_corrected_before_it_is_called_again(
 /// A call of the first release is found by the agents of this one.
 #[tokio::test]
 async fn calls_of_the_first_release_are_planned_calls() {
-    each_of(hall::SERVICE, &[Engine::Sqlite], async |bed| {
-        let url = format!("sqlite://{}", bed.file().with_file_name("first.db").display());
+    each(hall::SERVICE, async |bed| {
+        let postgres = bed.engine() == Engine::Postgres;
+        let url = if postgres {
+            testbed::postgres::database("hall_first", async |_| Ok(())).await.unwrap().unwrap()
+        } else {
+            format!("sqlite://{}", bed.file().with_file_name("first.db").display())
+        };
         let target = Target::parse(&url).unwrap();
         let old = Database::connect("hall", &target, RulesClock::real(), &hall::SERVICE.migrations[..1])
             .await
             .unwrap();
         let row = |id: u8, cause: &str| {
+            let id = format!("{}'0000000000007000800000000000000{id}'", if postgres { "" } else { "x" });
             format!(
                 "INSERT INTO callback_task (id, cause, about_id, account_id, branch, due_at, created_at)
-                 VALUES (x'0000000000007000800000000000000{id}', '{cause}', x'0000000000007000800000000000000{id}', NULL, '河西区', 1, 0)"
+                 VALUES ({id}, '{cause}', {id}, NULL, '河西区', 1, 0)"
             )
         };
         for sql in [row(1, "LEAK"), row(2, "GAS_OPENED")] {

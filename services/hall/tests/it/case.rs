@@ -29,6 +29,7 @@ fn new(category: Category) -> OpenCaseRequest {
         caller_phone: "13812345678".to_owned(),
         address: "河西区友谊路12号".to_owned(),
         detail: "厨房有气味\n请尽快".to_owned(),
+        remote: false,
     }
 }
 
@@ -297,6 +298,72 @@ async fn section_12_clocks_start_with_the_case() {
             .into_inner()
             .policies;
         assert_eq!(policies.iter().map(|p| (p.unit(), p.amount)).collect::<Vec<_>>(), [(TimeUnit::WorkingDays, 5)]);
+    })
+    .await;
+}
+
+/// Section 12: a gas leak has its crew in 30 minutes in the city, in 50 outside of it; so have the orders of the case, and those without one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_05_the_crew_of_a_leak_has_30_minutes_in_the_city_and_50_outside() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let case = async |category, remote| {
+            let request = OpenCaseRequest { remote, ..new(category) };
+            agent(bed).open_case(request).await.unwrap().into_inner().case.unwrap()
+        };
+        let order = async |case_id: &str, remote| {
+            let request = CreateOrderRequest {
+                request_id: key(),
+                r#type: OrderType::Leak.into(),
+                branch: BRANCH.to_owned(),
+                case_id: case_id.to_owned(),
+                task: "止漏".to_owned(),
+                remote,
+                ..CreateOrderRequest::default()
+            };
+            dispatcher(bed).create_order(request).await.unwrap().into_inner().order.unwrap().order_id
+        };
+        let (near, far) = (case(Category::GasLeak, false).await, case(Category::GasLeak, true).await);
+        assert_eq!((near.remote, far.remote), (false, true));
+        // What was taken for a question first keeps its place.
+        let asked = case(Category::GasQuery, true).await;
+        let recategorise = RecategoriseCaseRequest {
+            request_id: key(),
+            case_id: asked.case_id.clone(),
+            etag: asked.etag,
+            category: Category::GasLeak.into(),
+            reason: "闻到气味".to_owned(),
+        };
+        agent(bed).recategorise_case(recategorise).await.unwrap();
+        let city = [order(&near.case_id, false).await, order("", false).await, near.case_id];
+        let outside = [order(&far.case_id, false).await, order("", true).await, far.case_id, asked.case_id];
+        let explained = async |owner: &str| {
+            let on_site = of(bed, owner).await.into_iter().find(|deadline| deadline.clock() == Clock::OnSite).unwrap();
+            let request = ExplainDeadlineRequest {
+                deadline_id: on_site.deadline_id,
+            };
+            let explained = clocks(bed).explain_deadline(request).await.unwrap().into_inner();
+            let (deadline, policy) = (explained.deadline.unwrap(), explained.policy.unwrap());
+            (deadline.state(), deadline.breached, policy.amount, policy.remote)
+        };
+        for (time, in_time, owners) in [
+            ("09:30:00", true, &city[..]),
+            ("09:30:01", false, &city),
+            ("09:50:00", true, &outside),
+            ("09:50:01", false, &outside),
+        ] {
+            bed.clock().set(at(&format!("2025-03-03T{time}+08:00"))).unwrap();
+            let state = if in_time { deadline::State::Running } else { deadline::State::Breached };
+            let remote = owners.len() == outside.len();
+            for owner in owners {
+                assert_eq!(explained(owner).await, (state, !in_time, if remote { 50 } else { 30 }, remote), "{time}");
+            }
+        }
+        // Other promises hold wherever the place is.
+        let repair = case(Category::GasRepair, true).await;
+        let repair = of(bed, &repair.case_id).await;
+        let due = rpc::wire::time_of(repair[0].due_time.as_ref(), "due_time").unwrap();
+        assert_eq!((repair.len(), due), (1, at("2025-03-03T13:50:01+08:00")));
     })
     .await;
 }
@@ -578,6 +645,7 @@ async fn a_new_version_of_a_promise_holds_for_new_clocks_only() {
             effective_date: Some(date(day)),
             source: "2025 service pledge".to_owned(),
             season_days: 0,
+            remote: false,
         };
         assert_eq!(
             refusal(manager.publish_sla_policy(publish("2025-03-02")).await),

@@ -303,6 +303,55 @@ async fn c_05_first_response_in_an_hour_reply_in_five_working_days_or_three_days
     .await;
 }
 
+/// Section 12: the crew of a gas leak is there in 30 minutes in the city, in 50 outside of it; the last second counts, the next one is late.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_05_a_gas_leak_is_visited_in_30_minutes_in_the_city_and_in_50_outside() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-03T09:00:00+08:00")).unwrap();
+        let visits = [
+            (false, "09:30:00", deadline::State::Met),
+            (false, "09:30:01", deadline::State::Breached),
+            (true, "09:50:00", deadline::State::Met),
+            (true, "09:50:01", deadline::State::Breached),
+        ];
+        let mut leaks = vec![];
+        for (n, (remote, ..)) in visits.iter().enumerate() {
+            // Each of another caller: none is another's duplicate.
+            let request = OpenComplaintRequest {
+                reporter_phone: format!("1390000000{n}"),
+                remote: *remote,
+                ..new(Utility::Gas)
+            };
+            let leak = classify(bed, &open(bed, request).await, ComplaintCategory::Safety).await;
+            assert_eq!(leak.remote, *remote);
+            leaks.push(assign(bed, &leak).await);
+        }
+        for (leak, (remote, time, state)) in leaks.iter().zip(visits) {
+            bed.clock().set(at(&format!("2025-03-03T{time}+08:00"))).unwrap();
+            let visit = VisitComplaintRequest {
+                request_id: key(),
+                complaint_id: leak.complaint_id.clone(),
+                etag: leak.etag.clone(),
+            };
+            agent(bed).visit_complaint(visit).await.unwrap();
+            let on_site = of(bed, &leak.complaint_id)
+                .await
+                .into_iter()
+                .find(|deadline| deadline.clock() == Clock::OnSite)
+                .unwrap();
+            let explain = ExplainDeadlineRequest {
+                deadline_id: on_site.deadline_id,
+            };
+            let explained = clocks(bed).explain_deadline(explain).await.unwrap().into_inner();
+            let (deadline, policy) = (explained.deadline.unwrap(), explained.policy.unwrap());
+            let found = (deadline.state(), deadline.breached, policy.amount, policy.remote);
+            let late = state == deadline::State::Breached;
+            assert_eq!(found, (state, late, if remote { 50 } else { 30 }, remote), "{time}");
+        }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c_05_a_temperature_complaint_has_five_hours_in_the_first_ten_days_of_a_season() {
     each(hall::SERVICE, async |bed| {
@@ -349,6 +398,7 @@ async fn c_05_a_temperature_complaint_has_five_hours_in_the_first_ten_days_of_a_
             effective_date: Some(crate::date("2025-11-26")),
             source: "青岛 2025".to_owned(),
             season_days: 15,
+            remote: false,
         };
         let mut manager = DeadlineServiceClient::new(bed.staff(&[Role::ServiceManager]));
         let policy = manager.publish_sla_policy(publish).await.unwrap().into_inner().policy.unwrap();

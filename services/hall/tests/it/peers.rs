@@ -142,6 +142,9 @@ impl PersonService for Peer {
     async fn register_person(&self, _: Request<vendor::RegisterPersonRequest>) -> Result<Response<vendor::RegisterPersonResponse>, Status> {
         not_called()
     }
+    async fn approve_key_staff(&self, _: Request<vendor::ApproveKeyStaffRequest>) -> Result<Response<vendor::ApproveKeyStaffResponse>, Status> {
+        not_called()
+    }
     async fn record_confidentiality(
         &self,
         _: Request<vendor::RecordConfidentialityRequest>,
