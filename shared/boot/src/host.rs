@@ -14,7 +14,7 @@ use tonic::{body::Body, codegen::http, server::NamedService};
 use vault::{Files, Index, Vault};
 
 use crate::{
-    Settings, key_set, rotate,
+    Settings, Unusable, key_set, rotate,
     sweep::{Sweep, Sweeper},
 };
 
@@ -148,7 +148,10 @@ pub async fn start(service: Service, start: Start) -> Result<Running> {
     let address = listener.local_addr()?;
     let db = Database::connect(service.name, &settings.database, clock.clone(), service.migrations)
         .await
-        .map_err(|f| anyhow!("the database of {} cannot be used: {f}", service.name))?;
+        .map_err(|fault| match Unusable::of(&settings.database, &fault) {
+            Some(unusable) => unusable.into(),
+            None => anyhow!("the database of {} cannot be used: {fault}", service.name),
+        })?;
     let vault = Vault::of_file(&settings.vault_keys, service.name).map_err(|e| anyhow!("the key ring of {} cannot be used: {e}", service.name))?;
     let missing = vault.missing(db.reader()).await.map_err(|e| anyhow!("the keys in use cannot be read: {e}"))?;
     ensure!(

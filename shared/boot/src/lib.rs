@@ -10,12 +10,14 @@ mod run;
 mod settings;
 mod sweep;
 pub mod telemetry;
+mod unusable;
 
 pub use host::{Built, Host, Parts, Running, Service, Start, start};
 pub use key_set::KeySet;
 pub use rotate::ROTATION;
 pub use run::run;
 pub use settings::{SETTINGS, Setting, Settings, origin, settings_table};
+pub use unusable::Unusable;
 
 /// The version of the suite.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

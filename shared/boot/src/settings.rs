@@ -22,6 +22,13 @@ const fn setting(name: &'static str, variable: &'static str, default: Option<&'s
     Setting { name, variable, default, help }
 }
 
+impl Setting {
+    /// Where a person sets it.
+    pub(crate) fn places(&self) -> String {
+        format!("flag --{}, variable {}", self.name.replace('_', "-"), self.variable)
+    }
+}
+
 /// Every setting of a service.
 pub const SETTINGS: &[Setting] = &[
     setting(
@@ -144,13 +151,7 @@ impl Settings {
                 Some(value) => {
                     values.insert(setting.name, value);
                 }
-                None => mistakes.push(format!(
-                    "{} is not set: {} (flag --{}, variable {})",
-                    setting.name,
-                    setting.help,
-                    setting.name.replace('_', "-"),
-                    setting.variable
-                )),
+                None => mistakes.push(format!("{} is not set: {} ({})", setting.name, setting.help, setting.places())),
             }
         }
         let get = |name: &str| values.get(name).cloned().unwrap_or_default();

@@ -10,6 +10,7 @@ use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, IsolationLevel, SqliteTransactionMode, Statement, TransactionOptions,
     sqlx::{
         Connection, Executor, Row,
+        postgres::PgConnectOptions,
         sqlite::{SqliteJournalMode, SqliteSynchronous},
     },
 };
@@ -42,6 +43,11 @@ impl Target {
             return Ok(Self { engine: Engine::Sqlite, url });
         }
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            // Here, since what fails to connect with it would tell it with its password.
+            url.parse::<PgConnectOptions>().map_err(|error| {
+                let why = error.to_string().replace("error with configuration: ", "");
+                format!("the URL cannot be read, {why}: use postgres://USER@HOST/NAME")
+            })?;
             return Ok(Self {
                 engine: Engine::Postgres,
                 url: url.to_owned(),
@@ -296,7 +302,28 @@ async fn name_unique_rules(connection: &Conn) -> Result<(), DbErr> {
 
 #[cfg(test)]
 mod tests {
-    use super::keeps_wal_whole;
+    use super::{Target, keeps_wal_whole};
+
+    #[test]
+    fn a_url_that_cannot_be_read_is_told_without_its_password() {
+        for (url, why) in [
+            (
+                "postgres://li:0penSesame@host:54x/hearth",
+                "the URL cannot be read, invalid port number: use postgres://USER@HOST/NAME",
+            ),
+            (
+                "postgresql://li:0penSesame@host:/hearth?sslmode=loud",
+                "the URL cannot be read, unknown value \"loud\" for `ssl_mode`: use postgres://USER@HOST/NAME",
+            ),
+            (
+                "mysql://li:0penSesame@host/hearth",
+                "mysql is no database URL: use sqlite://FILE or postgres://USER@HOST/NAME",
+            ),
+        ] {
+            assert_eq!(Target::parse(url).map(|_| ()), Err(why.to_owned()));
+        }
+        assert!(Target::parse("postgres://li:0penSesame@host:5433/hearth?sslmode=disable").is_ok());
+    }
 
     #[test]
     fn r_d7_sqlite_before_3_51_3_is_refused() {

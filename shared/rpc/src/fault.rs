@@ -108,6 +108,10 @@ impl Fault {
     pub fn message(&self) -> &str {
         &self.0.message
     }
+    /// What only the log may read.
+    pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        self.0.cause.as_deref()
+    }
     /// Whether the same work may be tried again at once.
     pub fn is_contention(&self) -> bool {
         self.0.code == Code::Aborted && self.0.reason == "CONTENTION"

@@ -3,4 +3,5 @@
 
 mod collector;
 mod dark;
+mod database;
 mod telemetry;
