@@ -1,4 +1,4 @@
-"""A client in ten lines: registers a person. Nothing is generated: the contracts come from their image."""
+"""A small client: registers a person. Nothing is generated: the contracts come from their image."""
 
 import os
 import uuid

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs first.py, a client in ten lines, and walk.py, which starts services by itself. A Python with gRPC is taken from the path, else made
+# Runs first.py, a small client, and walk.py, which starts services by itself. A Python with gRPC is taken from the path, else made
 # under target/.
 . "$(dirname "${BASH_SOURCE[0]}")/../suite.sh"
 python=python3

@@ -20,7 +20,7 @@ use crate::{
     client::{self, Client, Desk},
     import::figures::count,
     say::say,
-    suite::{Folder, SERVICES, Suite, Taken},
+    suite::{Folder, SERVICES, Suite, Taken, never_began},
 };
 
 /// The line of what the databases are set to.
@@ -58,6 +58,7 @@ pub struct Check {
 impl Check {
     pub async fn run(self) -> Result<ExitCode> {
         let folder = Folder::existing(&self.data)?;
+        folder.is_usable()?;
         let clock = match folder.kind()?.as_str() {
             // The rules of a demo go on where its clock stood.
             "demo" => Clock::simulated(last_write(&folder).await?.unwrap_or_else(|| Clock::real().now())),
@@ -130,6 +131,12 @@ impl Check {
                 };
                 report.line(&format!("events {name}"), outcome)?;
             }
+        }
+        for (consumer, source) in never_began(&standing.journals) {
+            report.line(
+                &format!("events {consumer}"),
+                Err::<&str, _>(format!("the events of {source} were never begun")),
+            )?;
         }
         for (name, journal) in &standing.journals {
             let outcome = if journal.orphans.is_empty() {
@@ -255,7 +262,8 @@ impl Standing {
             let sealed = journal.unsealed_rows == 0 || journal.oldest_unsealed_time != waits;
             sealed && journal.open_jobs == 0 && journal.cursors.iter().all(|c| c.position >= before.events_of(&c.source))
         };
-        self.waiting_steps.is_empty() && self.journals.iter().all(settled)
+        let began = never_began(&self.journals).next().is_none();
+        began && self.waiting_steps.is_empty() && self.journals.iter().all(settled)
     }
 }
 

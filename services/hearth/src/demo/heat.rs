@@ -317,8 +317,8 @@ async fn meter(cast: &Cast, agreement_id: &str) -> Result<()> {
         agreement_id: agreement_id.to_owned(),
         from_date: Some(date("2025-10-13")?),
         initial_index: Some(decimal("0")),
+        photo_file: "photo of the heat meter".to_owned(),
         signed: true,
-        ..InstallMeterRequest::default()
     };
     said("the heat meter's place", meters.install_meter(install)).await?;
     Ok(())

@@ -33,7 +33,7 @@ use calendar::{Clock, Instant};
 use self::{cast::Cast, city::City, stage::Stage};
 use crate::{
     say::program,
-    suite::{Folder, Suite, Taken, told_of_disk},
+    suite::{Folder, Suite, Taken, no_use, told_of_disk},
     up::Ports,
 };
 
@@ -113,6 +113,8 @@ fn renew(path: &Path) -> Result<Option<File>> {
     let marker = path.join(".hearth");
     if fs::read_to_string(&marker).is_ok_and(|kind| kind.trim() == "demo") {
         let lock = lock(path, &marker)?;
+        // Before the first of its files is gone.
+        Folder::existing(path)?.reach().map_err(|error| no_use(error, path))?;
         for entry in fs::read_dir(path)? {
             let entry = entry?;
             let told = || format!("{} cannot be removed; name another folder with --data", entry.path().display());

@@ -8,8 +8,8 @@ use chrono::Datelike;
 use contracts::hearth::{
     archive::v1::Template,
     billing::v1::{
-        BillRun, GetBillRunRequest, ReadingException, ReadingRow, RejectExceptionRequest, ReleaseExceptionsRequest, StartBillRunRequest,
-        bill_run_service_client::BillRunServiceClient, reading_exception, reading_exception::Code, reading_service_client::ReadingServiceClient,
+        BillRun, GetBillRunRequest, Reading, ReadingException, ReadingRow, RejectExceptionRequest, ReleaseExceptionsRequest, StartBillRunRequest,
+        bill_run_service_client::BillRunServiceClient, reading, reading_exception, reading_exception::Code, reading_service_client::ReadingServiceClient,
     },
     job::v1::{WatchJobRequest, job, job_service_client::JobServiceClient},
 };
@@ -220,18 +220,11 @@ impl Books {
     async fn decide(&mut self, cast: &Cast, month: u32, last: NaiveDate) -> Result<i64> {
         let mut manager = ReadingServiceClient::new(cast.ask("billing", DISTRICT_MANAGER)?);
         let open = pages::exceptions(cast, DISTRICT_MANAGER, reading_exception::State::Open).await?;
-        let (mut seasonal, mut visited, mut held_now) = (vec![], vec![], 0);
+        let held_now = hold(&mut self.held, pages::readings(cast, reading::State::Held).await?)?;
+        let (mut seasonal, mut visited) = (vec![], vec![]);
         for exception in open {
             let codes: BTreeSet<Code> = exception.codes().collect();
             let of_this_month = date_of(&exception)?.month() == last.month();
-            let holds = codes.iter().any(|code| HOLD.contains(code));
-            if holds && of_this_month {
-                held_now += 1;
-                for reading in &exception.readings {
-                    let at = rpc::wire::time_of(reading.read_time.as_ref(), "read_time").map_err(|f| anyhow::anyhow!("{f}"))?;
-                    self.held.insert(reading.reading_id.clone(), (reading.meter_no.clone(), at));
-                }
-            }
             if codes.iter().all(|code| SEASONAL.contains(code)) {
                 seasonal.push(exception.exception_id);
             } else if codes.contains(&Code::Zero2) && codes.len() == 1 {
@@ -307,9 +300,18 @@ pub async fn job(cast: &Cast, job_id: String, tell: impl Fn(&str)) -> Result<()>
     bail!("the job was not seen to its end")
 }
 
-/// What keeps a reading from being billed.
-pub const HOLD: [Code; 6] = [Code::Conflict, Code::Reverse, Code::Spike, Code::OverQmax, Code::Spike50, Code::Drop50];
-const SEASONAL: [Code; 2] = [Code::Spike50, Code::Drop50];
+/// Holds the readings by id, those that are kept from being billed whatever rule it was; how many there were none of before.
+fn hold(held: &mut BTreeMap<String, (String, Instant)>, readings: Vec<Reading>) -> Result<i64> {
+    let before = held.len();
+    for reading in readings.into_iter().filter(|reading| reading.state() == reading::State::Held) {
+        let at = rpc::wire::time_of(reading.read_time.as_ref(), "read_time").map_err(|f| anyhow::anyhow!("{f}"))?;
+        held.insert(reading.reading_id, (reading.meter_no, at));
+    }
+    Ok(i64::try_from(held.len() - before)?)
+}
+
+/// What a change of season does to the use of a home.
+pub const SEASONAL: [Code; 2] = [Code::Spike50, Code::Drop50];
 const IMPOSSIBLE: [Code; 3] = [Code::Reverse, Code::Spike, Code::OverQmax];
 
 /// The day of an exception.
@@ -328,4 +330,30 @@ async fn release(manager: &mut ReadingServiceClient<crate::client::Client>, mont
         released += i64::from(said("releasing readings", manager.release_exceptions(request)).await?.released);
     }
     Ok(released)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_held_is_told_by_the_reading_and_counted_once() {
+        let at = Instant::parse_rfc3339("2025-01-31T12:00:00+08:00").unwrap();
+        let reading = |id: &str, state: reading::State| Reading {
+            reading_id: id.to_owned(),
+            meter_no: format!("M{id}"),
+            read_time: Some(rpc::wire::time(at)),
+            state: state.into(),
+            ..Reading::default()
+        };
+        let mut held = BTreeMap::new();
+        let of = |names: &[&str]| names.iter().map(|id| reading(id, reading::State::Held)).collect::<Vec<_>>();
+        let january = [of(&["1", "2"]), vec![reading("3", reading::State::Validated)]].concat();
+        assert_eq!(hold(&mut held, january).unwrap(), 2);
+        // Nobody decided on the second.
+        assert_eq!(hold(&mut held, of(&["2", "4"])).unwrap(), 1);
+        assert_eq!(held.keys().collect::<Vec<_>>(), ["1", "2", "4"]);
+        assert_eq!(held["4"], ("M4".to_owned(), at));
+    }
 }

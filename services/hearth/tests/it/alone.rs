@@ -14,18 +14,19 @@ use contracts::hearth::{
     r#type::v1::Decimal,
     vendor::v1::{ListVendorsRequest, RegisterVendorRequest, vendor_service_client::VendorServiceClient},
 };
+use database::Engine;
 use testbed::{eventually, key, reason};
 use tonic::{Code, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 use tonic_types::StatusExt;
 
-use crate::world::{ALL, World, alone, call};
+use crate::world::{ALL, World, alone_on, call, folder};
 
 /// Design 7: with the other three away a service starts and serves; what needs them says who is missing.
 #[tokio::test]
 async fn a_service_starts_and_serves_with_the_others_down() {
-    for service in ALL {
-        let alone = alone(service).await;
+    for (service, engine) in ALL.into_iter().flat_map(|service| [(service, Engine::Sqlite), (service, Engine::Postgres)]) {
+        let Some(alone) = alone_on(folder(), service, engine).await else { continue };
         let channel = alone.channel(service.name);
         let mut health = HealthClient::new(channel.clone());
         assert_eq!(

@@ -164,6 +164,22 @@ async fn check_finds_what_has_not_ended_and_what_does_not_add_up() {
     let (clean, text) = check(&data);
     assert!(clean && text.contains("ok events billing 1 events of archive taken"), "{text}");
 
+    // One of hall's three consumers never began; the others go on.
+    let never = [
+        "DELETE FROM cursor WHERE source = 'vendor'",
+        "CREATE TRIGGER never BEFORE INSERT ON cursor BEGIN SELECT RAISE(ABORT, 'never'); END",
+    ];
+    finds(
+        &data,
+        "hall",
+        &never,
+        "events hall the events of vendor were never begun",
+        &["DROP TRIGGER never"],
+    )
+    .await;
+    let (clean, text) = check(&data);
+    assert!(clean && text.contains("ok events hall 0 events of vendor taken"), "{text}");
+
     let step = [
         "INSERT INTO step (id, kind, story_id, branch, state, input, attempts, next_attempt_at, claimed_until, last_reason, version)
         VALUES (X'01930000000070008000000000000001', 'INSTALL_METER', X'01930000000070008000000000000002', '河西区', 'PENDING', '{}', 1, 9000000000000000, 0, 'UNAVAILABLE', 1)",

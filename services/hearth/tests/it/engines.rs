@@ -18,7 +18,7 @@ use crate::{
 const ROUNDS: &str = "HEARTH_SCRIPT_ROUNDS";
 const SEED: &str = "HEARTH_SCRIPT_SEED";
 /// In how many of a hundred steps a wrong call goes ahead of the right one.
-const WRONG: usize = 25;
+const WRONG: usize = 28;
 /// Of how many of a hundred writes at least one call succeeds; the others are refused in each round, alike on both sides.
 const SUCCEED: usize = 75;
 
@@ -321,7 +321,7 @@ async fn r_m9_one_script_gives_equal_answers_and_tables_on_both_engines() {
     }
     assert!(run.faults.is_empty(), "seed {seed}\n{}", run.faults.join("\n"));
     assert!(rounds < 10 || rare.is_empty(), "called less than ten times: {rare:?}");
-    assert!(run.wrong * 6 > calls, "{} of {calls} calls are wrong on purpose", run.wrong);
+    assert!(run.wrong * 5 >= calls, "{} of {calls} calls are wrong on purpose", run.wrong);
     assert!(
         rounds < 10 || never.len() * 100 <= run.calls.len() * (100 - SUCCEED),
         "no call succeeded: {never:?}"

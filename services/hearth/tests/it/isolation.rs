@@ -8,6 +8,7 @@ use std::{
 };
 
 use contracts::hearth::options::v1::Role;
+use database::Engine;
 use futures::{StreamExt, stream};
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
@@ -301,7 +302,7 @@ async fn r_s2_what_is_somebody_elses_looks_like_nothing_in_every_rpc() {
     assert!(demo.status.success(), "{}", String::from_utf8_lossy(&demo.stderr));
     std::fs::write(data.join("denied"), "").unwrap();
     let (of_branches, of_vendors, of_customers) = (things(&data, "branch").await, things(&data, "vendor_id").await, things(&data, "party_id").await);
-    let world = all_in(data).await;
+    let world = all_in(data, Engine::Sqlite).await;
 
     let mut wrong = vec![];
     for (caller, name, things) in [

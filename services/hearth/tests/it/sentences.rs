@@ -9,7 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::tool::{HEARTH, assert_told, hearth, start};
+use testbed::suite::Up;
+
+use crate::{
+    tool::{HEARTH, assert_told, hearth, start, told},
+    tree::SERVICES,
+};
 
 const TIANJIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cn_tianjin_gas_2024.toml");
 const NOBODY: u32 = 65534;
@@ -53,6 +58,13 @@ fn decision_25_a_folder_of_another_use_is_refused() {
     assert_told(&hearth(&strange.path().join("letter.txt"), &["up"]), 1, &["name another folder with --data"]);
 }
 
+/// Whether the tests may become another user: whoever may write where nobody may is the administrator.
+fn is_administrator() -> bool {
+    let probe = tempfile::tempdir().unwrap();
+    fs::set_permissions(probe.path(), fs::Permissions::from_mode(0o500)).unwrap();
+    fs::write(probe.path().join("probe"), "").is_ok()
+}
+
 /// A command as somebody who owns nothing: as another user where the tests may become one. That user may not reach the folder of the build, so
 /// the tool is copied to where everybody does.
 fn as_stranger(words: &[&str], data: &Path) -> Output {
@@ -62,10 +74,7 @@ fn as_stranger(words: &[&str], data: &Path) -> Output {
     fs::copy(HEARTH, &tool).unwrap();
     let mut command = Command::new(tool);
     command.args(words).arg("--data").arg(data).current_dir("/").stdin(Stdio::null());
-    // Whoever may write where nobody may is the administrator.
-    let probe = tempfile::tempdir().unwrap();
-    fs::set_permissions(probe.path(), fs::Permissions::from_mode(0o500)).unwrap();
-    if fs::write(probe.path().join("probe"), "").is_ok() {
+    if is_administrator() {
         command.uid(NOBODY).gid(NOBODY);
     }
     command.output().unwrap()
@@ -85,12 +94,99 @@ fn a_folder_without_rights_is_named_with_the_flag_that_names_another() {
     fs::set_permissions(data.path(), fs::Permissions::from_mode(0o000)).unwrap();
     for (words, sentence) in [
         (&["up"][..], "name another folder with --data: Permission denied"),
-        (&["check"], "cannot be read: Permission denied"),
+        (&["check"], "name another folder with --data: Permission denied"),
         (&["token", "--role", "agent"], "holds no signing key; name the folder with --data"),
     ] {
         assert_told(&as_stranger(words, data.path()), 1, &[sentence, "Permission denied"]);
     }
     fs::set_permissions(data.path(), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// What the folder of another user tells, made under the usual umask: all may read it but the secret keys, and nobody else may write.
+#[test]
+fn a_folder_of_somebody_else_is_named_with_the_way_on() {
+    let folder = tempfile::tempdir().unwrap();
+    mode(folder.path(), 0o755);
+    let data = folder.path().join("data");
+    Up::start(HEARTH, &data).kill();
+    if !is_administrator() {
+        return;
+    }
+    mode(&data, 0o755);
+    mode(&data.join("keys"), 0o755);
+    for service in SERVICES {
+        mode(&data.join(format!("{service}.db")), 0o644);
+    }
+    let sentence = format!(
+        "{} belongs to somebody else; run as its owner, or name another folder with --data: Permission denied",
+        data.display()
+    );
+    let refused = |what: &str, words: &[&str]| {
+        let output = as_stranger(words, &data);
+        assert_told(&output, 1, &[&sentence]);
+        let (text, _) = told(&output);
+        assert!(!text.contains("database") && text.matches("hearth: ").count() == 1, "{what}: {text}");
+    };
+    for (what, change) in [
+        ("secret keys", &(|| ()) as &dyn Fn()),
+        ("all may read", &|| mode(&data.join("keys/signing-key.pem"), 0o644)),
+        ("all may write beside the databases", &|| mode(&data, 0o777)),
+        ("nobody else may see what it is", &|| mode(&data.join(".hearth"), 0o600)),
+    ] {
+        change();
+        refused(what, &["up"]);
+        refused(what, &["check"]);
+    }
+    mode(&data, 0o755);
+    mode(&data.join(".hearth"), 0o644);
+    fs::write(data.join(".hearth"), "demo\n").unwrap();
+    refused("a demo", &["demo", "--customers", "1"]);
+    assert!(data.join("keys/archive.vault").exists() && data.join("archive.db").exists());
+}
+
+/// Keys that are lost in part are never made anew over what they have sealed.
+#[test]
+fn keys_that_databases_need_are_asked_for_and_the_others_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, keys) = (folder.path().join("data"), folder.path().join("data/keys"));
+    Up::start(HEARTH, &data).kill();
+    let vault = fs::read(keys.join("archive.vault")).unwrap();
+    // Were it to go on it would end here, and not run.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let refused = || {
+        let sentence = format!(
+            "{0}/issuer is missing, and without the keys beside it {1}/archive.db cannot be read: put {0} back as it was, or name another folder with --data",
+            keys.display(),
+            data.display()
+        );
+        for words in [&["up", "--archive-port", &port][..], &["check"]] {
+            assert_told(&hearth(&data, words), 1, &[&sentence]);
+        }
+    };
+    fs::rename(keys.join("issuer"), folder.path().join("issuer")).unwrap();
+    refused();
+    assert_eq!(fs::read(keys.join("archive.vault")).unwrap(), vault);
+
+    fs::rename(&keys, folder.path().join("elsewhere")).unwrap();
+    refused();
+    assert!(!keys.exists());
+
+    fs::rename(folder.path().join("elsewhere"), &keys).unwrap();
+    fs::rename(folder.path().join("issuer"), keys.join("issuer")).unwrap();
+    assert_told(&hearth(&data, &["check"]), 0, &["no fault"]);
+
+    // Without a database they are those of a making that was cut short.
+    fs::remove_file(keys.join("issuer")).unwrap();
+    for service in SERVICES {
+        fs::remove_file(data.join(format!("{service}.db"))).unwrap();
+    }
+    Up::start(HEARTH, &data).kill();
+    assert_ne!(fs::read(keys.join("archive.vault")).unwrap(), vault);
 }
 
 #[test]

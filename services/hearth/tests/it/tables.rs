@@ -16,6 +16,7 @@ const DIFFERS: &[(&str, &str, &str, &str)] = &[
     ("*", "journal", "traceparent", "random"),
     ("*", "replay", "digest", "covers ids that the request names"),
     ("*", "lease", "*", "the machine's clock"),
+    ("*", "cursor", "event_id", "the event that came last, as above"),
     ("*", "parked_event", "position", "that of the event"),
     ("*", "parked_event", "tries", "the machine's clock"),
     ("*", "parked_event", "next_at", "the machine's clock"),

@@ -1,4 +1,5 @@
-//! The four services as production runs them, on SQLite in a folder of their own: started once for all tests, or one alone.
+//! The four services as production runs them, in a folder of their own: started once for all tests, or one alone. They are on SQLite, and with
+//! `HEARTH_WORLD=postgres` the one of all tests is on PostgreSQL.
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +12,7 @@ use boot::{KeySet, Running, Service, Settings, Start};
 use bytes::Bytes;
 use calendar::Clock;
 use contracts::hearth::options::v1::Role;
-use database::Target;
+use database::{Engine, Target};
 use guard::Whole;
 use rpc::{AccessTable, Load, Method, Principal, Tls, TlsFiles, token::Issuer};
 use tokio::net::{TcpListener, TcpStream};
@@ -43,7 +44,9 @@ pub fn world() -> &'static World {
     WORLD.get_or_init(|| {
         std::thread::spawn(|| {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-            let world = runtime.block_on(all_in(folder()));
+            let postgres = std::env::var("HEARTH_WORLD").is_ok_and(|engine| engine == "postgres");
+            let engine = if postgres { Engine::Postgres } else { Engine::Sqlite };
+            let world = runtime.block_on(all_in(folder(), engine));
             std::mem::forget(runtime);
             world
         })
@@ -60,8 +63,8 @@ pub fn folder() -> PathBuf {
     folder
 }
 
-/// The four services on the data of a folder.
-pub async fn all_in(folder: PathBuf) -> World {
+/// The four services with the keys of a folder, and on SQLite with its data.
+pub async fn all_in(folder: PathBuf, engine: Engine) -> World {
     let (mut listeners, mut addresses) = (vec![], BTreeMap::new());
     for service in ALL {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -70,7 +73,11 @@ pub async fn all_in(folder: PathBuf) -> World {
     }
     let mut running = vec![];
     for (service, listener) in ALL.into_iter().zip(listeners) {
-        let settings = settings(&folder, service, &addresses, true);
+        let mut settings = settings(&folder, service, &addresses, true);
+        if engine == Engine::Postgres {
+            let url = testbed::postgres::migrated(service).await.expect("HEARTH_WORLD asks for PostgreSQL");
+            settings.database = Target::parse(&url).unwrap();
+        }
         running.push(
             boot::start(
                 service,
@@ -98,6 +105,11 @@ pub async fn alone(service: Service) -> World {
 
 /// The same, on a folder that was made ready.
 pub async fn alone_in(folder: PathBuf, service: Service) -> World {
+    alone_on(folder, service, Engine::Sqlite).await.unwrap()
+}
+
+/// The same, on an engine; nothing where the machine has no PostgreSQL.
+pub async fn alone_on(folder: PathBuf, service: Service, engine: Engine) -> Option<World> {
     let mut addresses = BTreeMap::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     for other in ALL {
@@ -106,7 +118,10 @@ pub async fn alone_in(folder: PathBuf, service: Service) -> World {
         addresses.insert(other.name, nobody);
     }
     addresses.insert(service.name, listener.local_addr().unwrap());
-    let settings = settings(&folder, service, &addresses, false);
+    let mut settings = settings(&folder, service, &addresses, false);
+    if engine == Engine::Postgres {
+        settings.database = Target::parse(&testbed::postgres::migrated(service).await?).unwrap();
+    }
     let running = boot::start(
         service,
         Start {
@@ -117,11 +132,11 @@ pub async fn alone_in(folder: PathBuf, service: Service) -> World {
     )
     .await
     .unwrap();
-    World {
+    Some(World {
         folder,
         addresses,
         _running: vec![running],
-    }
+    })
 }
 
 pub fn settings(folder: &Path, service: Service, addresses: &BTreeMap<&'static str, SocketAddr>, reflection: bool) -> Settings {

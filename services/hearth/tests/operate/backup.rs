@@ -194,7 +194,9 @@ fn r_d10_a_restore_refuses_what_it_cannot_put_back() {
         assert!(text.contains(from), "{from}");
         fs::write(file, text.replace(from, to)).unwrap();
     };
-    let newer = changed("newer", &|path| edit(path, "\"migrations\": 4", "\"migrations\": 9"));
+    let steps = |count: usize| format!("\"migrations\": {count}");
+    let known = ALL[0].migrations.len();
+    let newer = changed("newer", &|path| edit(path, &steps(known), &steps(known + 9)));
     let other = changed("other", &|path| edit(path, "\"engine\": \"sqlite\"", "\"engine\": \"postgres\""));
     let strange = changed("strange", &|path| edit(path, "\"format\": 1", "\"format\": 2"));
     for (from, sentence) in [

@@ -1,4 +1,4 @@
-//! D1, D8, E1, M1, M2: kill -9 of billing, of another service or of all, at seeded moments under eight writers.
+//! D1, D8, E1, M1, M2: kill -9 of billing, of another service or of all, at seeded moments under eight writers; now and then SIGTERM instead.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ fn limit(engine: Engine) -> Duration {
 pub async fn run(engine: Engine, round: usize, cycles: usize) -> Option<String> {
     let mut scene = Scene::set(&format!("kills {round}"), engine, Load::HOMES).await?;
     let load = Load::start(&scene.site, &scene.city, &scene.seed);
-    let (mut serving, mut writing, mut killed) = (vec![], vec![], 0);
+    let (mut serving, mut writing, mut killed, mut drained) = (vec![], vec![], 0, 0);
     for _ in 0..cycles {
         tokio::time::sleep(Duration::from_millis(scene.seed.within(200, 3000))).await;
         // M1: at no moment anything else.
@@ -29,8 +29,18 @@ pub async fn run(engine: Engine, round: usize, cycles: usize) -> Option<String> 
             4..7 => vec![*scene.seed.pick(&["archive", "hall", "vendor"])],
             _ => SERVICES.map(|s| s.name).to_vec(),
         };
-        for name in &victims {
-            scene.site.kill(name);
+        if scene.seed.within(0, 4) == 0 {
+            // As an operator ends it: what is in hand is answered first.
+            for name in &victims {
+                let status = scene.site.terminate(name).await;
+                assert_eq!(status.code(), Some(0), "{name} after SIGTERM under load");
+            }
+            drained += victims.len();
+        } else {
+            for name in &victims {
+                scene.site.kill(name);
+            }
+            killed += victims.len();
         }
         let down = Instant::now();
         for name in &victims {
@@ -43,12 +53,11 @@ pub async fn run(engine: Engine, round: usize, cycles: usize) -> Option<String> 
         for name in &victims {
             writing.push(load.answered(name, down).await.unwrap_or_else(|| panic!("{name} takes no write")));
         }
-        killed += victims.len();
     }
     load.stop().await;
     let (serving, writing) = (p95(serving), p95(writing));
     let figures = format!(
-        "{killed} kills in {cycles} cycles; p95 until SERVING {}, until the first write {}",
+        "{killed} kills and {drained} ends by SIGTERM in {cycles} cycles; p95 until SERVING {}, until the first write {}",
         seconds(serving),
         seconds(writing)
     );

@@ -76,7 +76,8 @@ async fn billed(engine: Engine, accounts: usize, kills: usize) -> Option<(Vec<Bi
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let length = began.elapsed();
-    check::settled(&scene.site, Duration::from_secs(60)).await;
+    // The others take an event of each bill.
+    check::settled(&scene.site, Duration::from_secs(60 + accounts as u64 / 50)).await;
     let mut bills = vec![];
     for row in Sql::of(&scene.site, "billing")
         .await

@@ -8,6 +8,7 @@ use contracts::hearth::{
 };
 
 use super::*;
+use crate::suite::CONSUMERS;
 
 fn money(fen: i64) -> Option<Money> {
     Some(wire::money(money::Money::from_fen(fen)))
@@ -234,6 +235,7 @@ fn every_fault_is_found_under_its_kind_and_nothing_else() {
         exceptions: vec![
             exception("M1", "2025-01-31", Code::Spike),
             exception("M1", "2025-01-31", Code::OverQmax),
+            exception("M2", "2025-03-31", Code::Missing),
             exception("M4", "2025-03-31", Code::Spike50),
         ],
         readings: vec![
@@ -269,6 +271,10 @@ fn every_fault_is_found_under_its_kind_and_nothing_else() {
         "M5 is right in month 1",
     );
     wrong(
+        |seen| seen.exceptions.push(exception("M5", "2025-01-31", Code::LostDigits)),
+        "M5 is right in month 1 and was called CODE_LOST_DIGITS",
+    );
+    wrong(
         |seen| seen.readings[0].state = reading::State::Billed.into(),
         "a wrong reading of M1 is in a bill",
     );
@@ -287,25 +293,26 @@ fn one_in_twenty_of_the_clean_readings_may_be_held() {
     );
 }
 
-/// Archive tells three events, billing takes them.
+/// Archive tells three events, billing and hall take them; nobody else tells any.
 fn standing() -> BTreeMap<&'static str, VerifyJournalResponse> {
-    let archive = VerifyJournalResponse {
-        intact: true,
-        sealed_rows: 4,
-        events: 3,
-        ..VerifyJournalResponse::default()
+    let events = |service: &str| if service == "archive" { 3 } else { 0 };
+    let of = |service: &'static str| {
+        let sources = CONSUMERS.into_iter().filter(|(consumer, _)| *consumer == service);
+        let cursors = sources.map(|(_, source)| Cursor {
+            source: source.to_owned(),
+            position: events(source),
+            ..Cursor::default()
+        });
+        let journal = VerifyJournalResponse {
+            intact: true,
+            sealed_rows: 4,
+            events: events(service),
+            cursors: cursors.collect(),
+            ..VerifyJournalResponse::default()
+        };
+        (service, journal)
     };
-    let cursor = Cursor {
-        source: "archive".to_owned(),
-        position: 3,
-        ..Cursor::default()
-    };
-    let billing = VerifyJournalResponse {
-        events: 0,
-        cursors: vec![cursor],
-        ..archive.clone()
-    };
-    BTreeMap::from([("archive", archive), ("billing", billing)])
+    ["archive", "hall", "billing", "vendor"].map(of).into()
 }
 
 fn changed(service: &str, change: fn(&mut VerifyJournalResponse)) -> Standing {
@@ -316,7 +323,7 @@ fn changed(service: &str, change: fn(&mut VerifyJournalResponse)) -> Standing {
 
 #[test]
 fn every_chain_must_be_intact_and_sealed_to_its_end() {
-    assert_eq!(journals(&Standing(standing())).unwrap(), "8 rows of four services, every chain intact");
+    assert_eq!(journals(&Standing(standing())).unwrap(), "16 rows of four services, every chain intact");
     let broken = changed("billing", |journal| (journal.intact, journal.broken_position) = (false, 2));
     assert_eq!(journals(&broken).unwrap_err(), "billing at 2, 0 unsealed");
     let open = changed("archive", |journal| journal.unsealed_rows = 1);
@@ -326,13 +333,18 @@ fn every_chain_must_be_intact_and_sealed_to_its_end() {
 #[test]
 fn every_event_must_be_taken() {
     let all = Standing(standing());
-    assert_eq!(events(&all).unwrap(), "3 taken by 1 consumers, none waits");
+    assert_eq!(events(&all).unwrap(), "6 taken by 7 consumers, none waits");
     assert!(all.is_quiet() && all.has_taken("billing", "archive"));
     let behind = changed("billing", |journal| journal.cursors[0].position = 2);
     assert_eq!(events(&behind).unwrap_err(), "billing has taken 2 of 3 events of archive, 0 parked");
     assert!(!behind.is_quiet() && !behind.has_taken("billing", "archive"));
     let parked = changed("billing", |journal| journal.cursors[0].parked = 1);
     assert_eq!(events(&parked).unwrap_err(), "billing has taken 3 of 3 events of archive, 1 parked");
-    let deaf = changed("billing", |journal| journal.cursors.clear());
-    assert_eq!(events(&deaf).unwrap_err(), "nobody takes anybody's events");
+    // One that never began is missed although others go on, also where nothing was told yet.
+    let deaf = changed("billing", |journal| journal.cursors.retain(|cursor| cursor.source != "archive"));
+    assert_eq!(events(&deaf).unwrap_err(), "billing has not begun with the events of archive");
+    assert!(!deaf.is_quiet() && !deaf.has_taken("billing", "archive"));
+    let idle = changed("hall", |journal| journal.cursors.retain(|cursor| cursor.source != "vendor"));
+    assert_eq!(events(&idle).unwrap_err(), "hall has not begun with the events of vendor");
+    assert!(!idle.is_quiet());
 }
