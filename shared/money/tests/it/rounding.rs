@@ -90,7 +90,7 @@ fn ties_of_remainders_go_to_the_earlier_line() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(ProptestConfig::with_cases(crate::cases(3000)))]
 
     #[test]
     fn lines_sum_to_the_total_and_stay_within_a_fen(nanos in prop::collection::vec(-10_i128.pow(18)..10_i128.pow(18), 0..12)) {

@@ -34,7 +34,7 @@ fn what_is_left_over_goes_to_the_first_parts() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(5000))]
+    #![proptest_config(ProptestConfig::with_cases(crate::cases(5000)))]
 
     #[test]
     fn equal_parts_sum_to_the_whole(whole: i64, parts in 1_usize..40) {
