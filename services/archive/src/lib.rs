@@ -19,8 +19,7 @@ mod refusal;
 mod standing;
 pub mod template;
 
-use std::time::Duration;
-
+use boot::ALWAYS;
 use contracts::hearth::archive::v1::{
     account_service_server::AccountServiceServer, agreement_service_server::AgreementServiceServer, credit_file_service_server::CreditFileServiceServer,
     credit_service_server::CreditServiceServer, entitlement_service_server::EntitlementServiceServer, intake_service_server::IntakeServiceServer,
@@ -132,15 +131,12 @@ fn build(host: boot::Host) -> boot::Built {
                 database::consume(desk.db.clone(), desk.billing.clone(), credit::billing::FromBilling(desk.clone())),
             )
             // In the order of what stands on what.
-            .sweep("policies", AGAIN, &desk, |desk| Box::pin(policy::sweep::run(desk)))
-            .sweep("credit files", AGAIN, &desk, |desk| Box::pin(credit_file::sweep::run(desk)))
-            .sweep("credit", AGAIN, &desk, |desk| Box::pin(credit::sweep::run(desk)))
-            .sweep("listings", AGAIN, &desk, |desk| Box::pin(integrity::sweep::run(desk))))
+            .sweep("policies", ALWAYS, &desk, |desk| Box::pin(policy::sweep::run(desk)))
+            .sweep("credit files", ALWAYS, &desk, |desk| Box::pin(credit_file::sweep::run(desk)))
+            .sweep("credit", ALWAYS, &desk, |desk| Box::pin(credit::sweep::run(desk)))
+            .sweep("listings", ALWAYS, &desk, |desk| Box::pin(integrity::sweep::run(desk))))
     })
 }
-
-/// How often the calendar is looked at within a day.
-const AGAIN: Duration = Duration::from_millis(500);
 
 /// What a failure of the vault means to the caller: an erased subject is nobody.
 fn unsealed(error: vault::Error) -> Fault {

@@ -24,8 +24,9 @@ mod staff;
 mod step;
 mod story;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
+use boot::ALWAYS;
 use calendar::Clock;
 use contracts::hearth::hall::v1::{
     acceptance_service_server::AcceptanceServiceServer, callback_service_server::CallbackServiceServer, case_service_server::CaseServiceServer,
@@ -153,14 +154,11 @@ fn build(host: boot::Host) -> boot::Built {
             )
             .task("seal-older-texts", sealed::seal_older(desk.clone()))
             .task("take-steps", step::runner::run(desk.clone()))
-            .sweep("certificates", AGAIN, &desk, |desk| Box::pin(staff::sweep::run(desk)))
-            .sweep("deadlines", AGAIN, &desk, |desk| Box::pin(deadline::sweep::run(desk)))
-            .sweep("figures", AGAIN, &desk, |desk| Box::pin(matter::figures::run(desk)))
-            .sweep("compliance", AGAIN, &desk, |desk| Box::pin(matter::ops::look(desk)))
-            .sweep("offers", AGAIN, &desk, |desk| Box::pin(order::vendor::sweep(desk)))
-            .sweep("key accounts", AGAIN, &desk, |desk| Box::pin(callback::key_account::sweep(desk))))
+            .sweep("certificates", ALWAYS, &desk, |desk| Box::pin(staff::sweep::run(desk)))
+            .sweep("deadlines", ALWAYS, &desk, |desk| Box::pin(deadline::sweep::run(desk)))
+            .sweep("figures", ALWAYS, &desk, |desk| Box::pin(matter::figures::run(desk)))
+            .sweep("compliance", ALWAYS, &desk, |desk| Box::pin(matter::ops::look(desk)))
+            .sweep("offers", ALWAYS, &desk, |desk| Box::pin(order::vendor::sweep(desk)))
+            .sweep("key accounts", ALWAYS, &desk, |desk| Box::pin(callback::key_account::sweep(desk))))
     })
 }
-
-/// How often the calendar is looked at within a day.
-const AGAIN: Duration = Duration::from_millis(500);

@@ -19,9 +19,7 @@ mod tender;
 mod vendor;
 mod vip;
 
-use std::time::Duration;
-
-use boot::{Built, Host, Parts, Service};
+use boot::{ALWAYS, Built, Host, Parts, Service};
 use calendar::Clock;
 use contracts::hearth::vendor::v1::{
     assessment_service_server::AssessmentServiceServer, contract_service_server::ContractServiceServer, offer_service_server::OfferServiceServer,
@@ -120,9 +118,6 @@ fn build(host: Host) -> Built {
             .serve(VipServiceServer::new(vip::api::Api(desk.clone())))
             .serve(TenderServiceServer::new(tender::api::Api(desk.clone())))
             .task("take-hall-events", database::consume(host.db, hall, offer::HallEvents))
-            .sweep("holds", AGAIN, &desk, |desk| Box::pin(settlement::sweep(desk))))
+            .sweep("holds", ALWAYS, &desk, |desk| Box::pin(settlement::sweep(desk))))
     })
 }
-
-/// How often the calendar is looked at within a day.
-const AGAIN: Duration = Duration::from_millis(500);

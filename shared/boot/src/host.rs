@@ -15,7 +15,7 @@ use vault::{Files, Index, Vault};
 
 use crate::{
     Settings, Unusable, key_set, rotate,
-    sweep::{Sweep, Sweeper},
+    sweep::{Look, Sweeper},
 };
 
 /// Longest time that calls in hand get when a service stops taking new ones.
@@ -61,7 +61,7 @@ impl Host {
 pub struct Parts {
     routes: Routes,
     tasks: Vec<(&'static str, BoxFuture<'static, ()>)>,
-    sweep: Sweep,
+    looks: Vec<Look>,
     work: Vec<std::sync::Arc<dyn jobs::Work>>,
     indexes: Vec<Index>,
 }
@@ -89,15 +89,25 @@ impl Parts {
         self
     }
 
-    /// Adds something that only the calendar brings about, looked for on every day that begins, and `again` and again within it. What
-    /// fails is told in the log and tried again.
+    /// Adds something that only the calendar brings about, looked for on every day that begins and so long after the last time within it, in
+    /// the order in which it was added. What fails is told in the log and tried again.
     #[must_use]
     pub fn sweep<D, T>(mut self, name: &'static str, again: Duration, desk: &D, look: for<'a> fn(&'a D) -> BoxFuture<'a, Result<T, Fault>>) -> Self
     where
         D: Clone + Send + Sync + 'static,
         T: 'static,
     {
-        self.sweep.add(name, again, desk, look);
+        let desk = desk.clone();
+        let work = move || -> BoxFuture<'static, _> {
+            let desk = desk.clone();
+            Box::pin(async move { look(&desk).await.map(drop) })
+        };
+        self.looks.push(Look {
+            name,
+            again,
+            work: Box::new(work),
+            last: None,
+        });
         self
     }
 
@@ -181,7 +191,7 @@ pub async fn start(service: Service, start: Start) -> Result<Running> {
     if development {
         parts.routes.add(crate::clock::server(clock.clone()));
     }
-    let sweeper = Sweeper::new(parts.sweep, clock);
+    let sweeper = Sweeper::new(parts.looks, clock);
 
     let mut tasks = JoinSet::new();
     let (tell, ready) = watch::channel(true);

@@ -22,5 +22,8 @@ pub use unusable::Unusable;
 /// The version of the suite.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Of something that the calendar brings about: whenever the calendar is looked at, twice a second ([`Parts::sweep`]).
+pub const ALWAYS: std::time::Duration = std::time::Duration::ZERO;
+
 /// The four services and their default ports.
 pub const PORTS: [(&str, u16); 4] = [("archive", 7701), ("hall", 7702), ("billing", 7703), ("vendor", 7704)];

@@ -11,40 +11,62 @@ use tokio::sync::Mutex;
 /// How often the calendar is looked at.
 const EVERY: Duration = Duration::from_millis(500);
 
-type Work = Box<dyn Fn() -> BoxFuture<'static, Result<(), Fault>> + Send + Sync>;
-
 /// Something that only the calendar brings about, so that no call sees to it: a licence that ends, a fee that falls due.
-struct Look {
-    name: &'static str,
+pub(crate) struct Look {
+    pub name: &'static str,
     /// How long within a day until it is looked for again.
-    again: Duration,
-    work: Work,
+    pub again: Duration,
+    pub work: Box<dyn Fn() -> BoxFuture<'static, Result<(), Fault>> + Send + Sync>,
     /// When it was last looked for to the end.
-    last: Option<(NaiveDate, Instant)>,
+    pub last: Option<(NaiveDate, Instant)>,
 }
 
-/// What a service looks for, in this order, one after the other.
-#[derive(Default)]
-pub(crate) struct Sweep(Vec<Look>);
+impl Look {
+    fn is_due(&self, today: NaiveDate, now: Instant) -> bool {
+        self.last
+            .is_none_or(|(day, at)| day != today || now.saturating_duration_since(at) >= self.again)
+    }
+}
 
-impl Sweep {
-    pub fn add<D, T>(&mut self, name: &'static str, again: Duration, desk: &D, look: for<'a> fn(&'a D) -> BoxFuture<'a, Result<T, Fault>>)
-    where
-        D: Clone + Send + Sync + 'static,
-        T: 'static,
-    {
-        let desk = desk.clone();
-        let work: Work = Box::new(move || {
-            let desk = desk.clone();
-            Box::pin(async move { look(&desk).await.map(drop) })
-        });
-        self.0.push(Look { name, again, work, last: None });
+/// What a service that runs looks for, one after the other.
+#[derive(Clone)]
+pub(crate) struct Sweeper {
+    looks: Arc<Mutex<Vec<Look>>>,
+    clock: Clock,
+}
+
+impl Sweeper {
+    pub fn new(looks: Vec<Look>, clock: Clock) -> Self {
+        Self {
+            looks: Arc::new(Mutex::new(looks)),
+            clock,
+        }
+    }
+
+    /// Looks again and again, for ever; not while the clock is held.
+    pub async fn follow(self) {
+        loop {
+            if !self.clock.is_held() {
+                self.round(&mut self.looks.lock().await).await;
+            }
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+
+    /// Looks for everything once, however short ago that was.
+    pub async fn once(&self) {
+        let mut looks = self.looks.lock().await;
+        for look in looks.iter_mut() {
+            look.last = None;
+        }
+        self.round(&mut looks).await;
     }
 
     /// Looks for everything whose time it is.
-    async fn round(&mut self, today: NaiveDate) {
-        for look in &mut self.0 {
-            if look.last.is_some_and(|(day, at)| day == today && at.elapsed() < look.again) {
+    async fn round(&self, looks: &mut [Look]) {
+        let today = self.clock.now().date();
+        for look in looks {
+            if !look.is_due(today, Instant::now()) {
                 continue;
             }
             match (look.work)().await {
@@ -55,37 +77,65 @@ impl Sweep {
     }
 }
 
-/// The sweep of a service that runs.
-#[derive(Clone)]
-pub(crate) struct Sweeper {
-    sweep: Arc<Mutex<Sweep>>,
-    clock: Clock,
-}
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-impl Sweeper {
-    pub fn new(sweep: Sweep, clock: Clock) -> Self {
-        Self {
-            sweep: Arc::new(Mutex::new(sweep)),
-            clock,
-        }
+    use super::*;
+
+    const DAY: NaiveDate = NaiveDate::from_ymd_opt(2025, 3, 3).unwrap();
+
+    /// One that fails as often as is said, and counts how often it was looked for.
+    fn look(again: Duration, failures: usize) -> (Look, Arc<AtomicUsize>) {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = count.clone();
+        let work = move || -> BoxFuture<'static, _> {
+            let before = counted.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async move { if before < failures { Err(Fault::internal("away")) } else { Ok(()) } })
+        };
+        let look = Look {
+            name: "probe",
+            again,
+            work: Box::new(work),
+            last: None,
+        };
+        (look, count)
     }
 
-    /// Looks again and again, for ever; not while the clock is held.
-    pub async fn follow(self) {
-        loop {
-            if !self.clock.is_held() {
-                self.sweep.lock().await.round(self.clock.now().date()).await;
-            }
-            tokio::time::sleep(EVERY).await;
-        }
+    #[test]
+    fn a_look_is_due_on_a_day_that_begins_and_so_long_after_the_last_one() {
+        let then = Instant::now();
+        let after = |millis| then + Duration::from_millis(millis);
+        let (mut look, _) = look(Duration::from_secs(3), 0);
+        assert!(look.is_due(DAY, then));
+        look.last = Some((DAY, then));
+        assert!(!look.is_due(DAY, after(2_999)));
+        assert!(look.is_due(DAY, after(3_000)));
+        assert!(look.is_due(DAY.succ_opt().unwrap(), then));
+        look.again = Duration::MAX;
+        assert!(!look.is_due(DAY, after(86_400_000)));
+        look.again = Duration::ZERO;
+        assert!(look.is_due(DAY, then));
     }
 
-    /// Looks for everything once, however short ago that was.
-    pub async fn once(&self) {
-        let mut sweep = self.sweep.lock().await;
-        for look in &mut sweep.0 {
-            look.last = None;
-        }
-        sweep.round(self.clock.now().date()).await;
+    #[tokio::test]
+    async fn what_failed_is_looked_for_again_and_holds_up_nothing_behind_it() {
+        let (first, failing) = look(Duration::MAX, 1);
+        let (second, behind) = look(Duration::MAX, 0);
+        let clock = Clock::simulated(calendar::Instant::start_of(DAY));
+        clock.hold(true);
+        let sweeper = Sweeper::new(vec![first, second], clock);
+        let counts = || (failing.load(Ordering::SeqCst), behind.load(Ordering::SeqCst));
+        let round = async || sweeper.round(&mut sweeper.looks.lock().await).await;
+        round().await;
+        assert_eq!(counts(), (1, 1));
+        round().await;
+        assert_eq!(counts(), (2, 1));
+        round().await;
+        assert_eq!(counts(), (2, 1));
+        // Who asks is served, however short ago it was, and while the clock is held.
+        sweeper.once().await;
+        assert_eq!(counts(), (3, 2));
     }
 }

@@ -3,19 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use boot::{Parts, Service};
 use database::Engine;
 use sea_orm::{ConnectionTrait, Database};
-use testbed::{Bed, each, each_of};
+use testbed::{BARE, Bed, each, each_of};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
-const PROBE: Service = Service {
-    name: "archive",
-    port: 7701,
-    migrations: &[],
-    build: |_| Box::pin(async { Ok(Parts::new()) }),
-    references: &[],
-};
 const SERVES: &str = "hearth.job.v1.JobService";
 
 async fn health(bed: &Bed, service: &str) -> ServingStatus {
@@ -26,7 +18,7 @@ async fn health(bed: &Bed, service: &str) -> ServingStatus {
 /// O18, O19: a service starts and is ready with nobody where the others should be.
 #[tokio::test(flavor = "multi_thread")]
 async fn r_o18_o19_a_service_is_ready_without_its_peers() {
-    each(PROBE, async |bed| {
+    each(BARE, async |bed| {
         for name in [SERVES, ""] {
             assert_eq!(health(bed, name).await, ServingStatus::Serving, "{name}");
         }
@@ -38,7 +30,7 @@ async fn r_o18_o19_a_service_is_ready_without_its_peers() {
 /// SQLite is a part of the process and cannot be away.
 #[tokio::test(flavor = "multi_thread")]
 async fn r_o18_readiness_follows_the_own_database() {
-    each_of(PROBE, &[Engine::Postgres], async |bed| {
+    each_of(BARE, &[Engine::Postgres], async |bed| {
         let url = bed.target().url;
         let (server, name) = url.rsplit_once('/').unwrap();
         let (name, options) = name.split_once('?').map_or((name, String::new()), |(n, o)| (n, format!("?{o}")));

@@ -15,6 +15,15 @@ use calendar::Instant;
 use tonic::Status;
 use tonic_types::StatusExt;
 
+/// A service with nothing of its own, for what the frame does.
+pub const BARE: boot::Service = boot::Service {
+    name: "archive",
+    port: 7701,
+    migrations: &[],
+    build: |_| Box::pin(async { Ok(boot::Parts::new()) }),
+    references: &[],
+};
+
 /// An instant from its RFC 3339 text.
 pub fn at(text: &str) -> Instant {
     Instant::parse_rfc3339(text).expect("an RFC 3339 time")

@@ -2,16 +2,10 @@
 
 use std::{collections::BTreeMap, net::TcpListener};
 
-use boot::{Parts, Service, Settings, Start};
+use boot::{Settings, Start};
 use calendar::Clock;
+use testbed::BARE;
 
-const PROBE: Service = Service {
-    name: "archive",
-    port: 7701,
-    migrations: &[],
-    build: |_| Box::pin(async { Ok(Parts::new()) }),
-    references: &[],
-};
 const PLACES: &str = "(flag --database-url, variable HEARTH_DATABASE_URL)";
 const SECRET: &str = "0penSesame";
 
@@ -31,11 +25,11 @@ async fn told(url: &str) -> String {
     flags.insert("issuer".to_owned(), boot::keys::ISSUER.to_owned());
     flags.insert("database_url".to_owned(), url.to_owned());
     let start = Start {
-        settings: Settings::read(PROBE.name, PROBE.port, &flags, |_| None, None).unwrap(),
+        settings: Settings::read(BARE.name, BARE.port, &flags, |_| None, None).unwrap(),
         clock: Clock::real(),
         listener: tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(),
     };
-    match boot::start(PROBE, start).await {
+    match boot::start(BARE, start).await {
         Ok(_) => panic!("{url} can be used"),
         Err(error) => format!("{error:#}"),
     }
@@ -43,7 +37,7 @@ async fn told(url: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_database_url_is_told_with_its_setting_and_without_its_password() {
-    let Some(url) = testbed::postgres::migrated(PROBE).await else { return };
+    let Some(url) = testbed::postgres::migrated(BARE).await else { return };
     let (before, rest) = url.split_once("://").unwrap();
     let (login, place) = rest.rsplit_once('@').unwrap_or(("", rest));
     let (login, at) = (

@@ -4,7 +4,7 @@
 mod positions;
 mod tampering;
 
-use boot::{Parts, Service};
+use boot::Service;
 use contracts::hearth::{
     job::v1::{CancelJobRequest, CancelJobResponse},
     journal::v1::{Cursor, VerifyJournalResponse},
@@ -12,7 +12,7 @@ use contracts::hearth::{
 use database::{Begun, Database, Engine, journal};
 use rpc::{Call, Fault, Kind, Principal};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, TransactionOptions};
-use testbed::{eventually, key};
+use testbed::{BARE, eventually, key};
 
 const NOTES: &str = "-- both\nCREATE TABLE note (id bigint NOT NULL PRIMARY KEY, text text NOT NULL)\n--;\nCREATE TABLE kept (id bigint NOT NULL PRIMARY KEY)
 -- sqlite\nCREATE TRIGGER kept_no_delete BEFORE DELETE ON kept BEGIN SELECT RAISE(ABORT, 'kept_is_append_only'); END
@@ -21,8 +21,7 @@ const NOTED: Service = Service {
     name: "vendor",
     port: 7704,
     migrations: &[NOTES],
-    build: |_| Box::pin(async { Ok(Parts::new()) }),
-    references: &[],
+    ..BARE
 };
 
 /// Writes a note with two events: one of its own, one of all notes.
