@@ -18,7 +18,7 @@ mod kept;
 
 use crate::{
     client::{self, Client, Desk},
-    import::figures::count,
+    import::figures::{count, fen},
     say::say,
     suite::{Folder, SERVICES, Suite, Taken, never_began},
 };
@@ -359,7 +359,7 @@ fn time(time: &prost_types::Timestamp) -> String {
 }
 
 fn verdict(ledger: &LedgerReport) -> Result<String, String> {
-    let fen = ledger.sum.as_ref().map_or(0, |sum| sum.minor_units);
+    let fen = fen(&ledger.sum);
     if fen == 0 && ledger.faults.is_empty() {
         Ok(format!("{} transactions, {} entries, sum 0", count(ledger.transactions), count(ledger.entries)))
     } else {

@@ -9,7 +9,6 @@ use clap::Parser;
 mod backup;
 mod check;
 mod client;
-#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "plays a script that it brings along")]
 mod demo;
 mod export;
 mod formula;

@@ -165,6 +165,6 @@ pub async fn until<T, F: Future<Output = Result<Option<T>>>>(what: &str, mut loo
         }
         anyhow::ensure!(since.elapsed() < std::time::Duration::from_secs(30), "{what} did not happen within 30 seconds");
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(std::time::Duration::from_millis(100));
+        pause = pause.saturating_mul(2).min(std::time::Duration::from_millis(100));
     }
 }

@@ -29,7 +29,7 @@ use super::{
 use crate::{
     import::{
         Refused,
-        figures::{count, yuan},
+        figures::{count, fen, yuan},
     },
     suite::never_began,
 };
@@ -135,7 +135,7 @@ pub async fn look(cast: &Cast, year: &Year) -> Result<Facts> {
     let figures = bills.iter().map(figure).collect::<Result<BTreeSet<_>>>()?;
     let mut accounts = city::postpaid(&cast.city)?;
     accounts.extend([year.home.account()?]);
-    let taken = year.takings.fen - year.takings.reversed_fen + year.season.paid;
+    let taken = year.takings.kept().saturating_add(year.season.paid);
 
     let mut checks = vec![Check {
         name: "ledger",
@@ -175,10 +175,6 @@ pub async fn look(cast: &Cast, year: &Year) -> Result<Facts> {
         ledger,
         checks,
     })
-}
-
-fn fen(money: &Option<contracts::hearth::r#type::v1::Money>) -> i64 {
-    money.as_ref().map_or(0, |m| m.minor_units)
 }
 
 fn litres(value: &Option<contracts::hearth::r#type::v1::Decimal>) -> Option<i64> {
@@ -238,7 +234,7 @@ fn books_balance(ledger: &LedgerReport, bills: &[Bill], heat: &[Bill], taken: i6
 fn oracle(accounts: &BTreeMap<String, Account>, bills: &BTreeSet<Figure>, readings: &[Reading]) -> Result<i64> {
     let prices = Prices::read(city::TARIFF)?;
     let mut accepted: BTreeMap<&str, Vec<Accepted>> = BTreeMap::new();
-    let mut left = 0;
+    let mut left = 0_usize;
     for reading in readings {
         match reading.state() {
             reading::State::Billed => {
@@ -248,7 +244,7 @@ fn oracle(accounts: &BTreeMap<String, Account>, bills: &BTreeSet<Figure>, readin
                     index,
                 });
             }
-            reading::State::Validated | reading::State::Accepted => left += 1,
+            reading::State::Validated | reading::State::Accepted => left = left.saturating_add(1),
             _ => {}
         }
     }
@@ -364,7 +360,10 @@ fn found(
                     wrong.push(tell());
                 }
             }
-            Some(Found::Dropped) => *dropped.entry(month).or_default() += 1,
+            Some(Found::Dropped) => {
+                let count: &mut i64 = dropped.entry(month).or_default();
+                *count = count.saturating_add(1);
+            }
             None => wrong.push(format!("there is no rule for {}", fault.kind)),
         }
     }
@@ -409,7 +408,7 @@ fn found(
         Some(first) => Err(anyhow!(
             "{first}{}",
             if wrong.len() > 1 {
-                format!(", and {} more", wrong.len() - 1)
+                format!(", and {} more", wrong.len().saturating_sub(1))
             } else {
                 String::new()
             }
@@ -422,13 +421,14 @@ fn clean(faults: &[Fault], held: &BTreeMap<String, (String, Instant)>, readings:
     let wrong: BTreeSet<(&str, Instant)> = faults.iter().map(|f| (f.meter_no.as_str(), f.at)).collect();
     let held = held.values().filter(|(meter, at)| !wrong.contains(&(meter.as_str(), *at))).count();
     let clean = readings.saturating_sub(faults.len());
+    let tenths = held.saturating_mul(1000).checked_div(clean).unwrap_or_default();
     let told = format!(
         "{held} of {} held before the release, {}.{} %",
         count(i64::try_from(clean).unwrap_or_default()),
-        held * 100 / clean.max(1),
-        held * 1000 / clean.max(1) % 10
+        tenths / 10,
+        tenths % 10
     );
-    if held * 20 <= clean {
+    if held.saturating_mul(20) <= clean {
         Ok(told)
     } else {
         Err(format!("{told}: more than 5 %"))
@@ -455,12 +455,12 @@ fn events(standing: &Standing) -> Result<String, String> {
     let mut faults: Vec<_> = began
         .map(|(consumer, source)| format!("{consumer} has not begun with the events of {source}"))
         .collect();
-    let (mut taken, mut cursors) = (0, 0);
+    let (mut taken, mut cursors) = (0_i64, 0_usize);
     for (name, journal) in &standing.0 {
         for cursor in &journal.cursors {
             let events = standing.0.get(cursor.source.as_str()).map_or(0, |j| j.events);
-            taken += cursor.position;
-            cursors += 1;
+            taken = taken.saturating_add(cursor.position);
+            cursors = cursors.saturating_add(1);
             // The services are asked one after another: who was asked later may have taken what was told in between.
             if cursor.parked > 0 || cursor.position < events {
                 faults.push(format!(

@@ -19,7 +19,10 @@ use super::{
     stage::Stage,
     year::YEAR,
 };
-use crate::{client::Client, import::figures::yuan};
+use crate::{
+    client::Client,
+    import::figures::{fen, yuan},
+};
 
 /// A line of half a month: one open bill passes it.
 const TERM_DAYS: i32 = 15;
@@ -129,7 +132,7 @@ pub async fn rate(cast: &Cast, stage: &Stage, takings: &mut Takings) -> Result<K
         "credit line",
         said("its approval", credit(cast, SERVICE_MANAGER)?.approve_credit_line(approve)).await?.line,
     )?;
-    let limit = line.limit.as_ref().map_or(0, |m| m.minor_units);
+    let limit = fen(&line.limit);
     ensure!(owed > limit, "{} owes {} within a line of {}", bill.account_no, yuan(owed), yuan(limit));
 
     chapter.doing("on hold");
@@ -149,8 +152,7 @@ pub async fn rate(cast: &Cast, stage: &Stage, takings: &mut Takings) -> Result<K
     };
     let mut cashier = PaymentServiceClient::new(cast.ask("billing", CASHIER)?);
     said("the payment", cashier.take_payment(pay)).await?;
-    takings.payments += 1;
-    takings.fen += owed;
+    takings.took(1, owed);
     until("the hold being lifted", async || {
         Ok((!on_hold(cast, &party_id).await? && !asked_ahead(cast, &bill).await?).then_some(()))
     })

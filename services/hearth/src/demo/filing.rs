@@ -34,9 +34,9 @@ impl<R> Rows<R> for Batch<'_, R> {
 
     fn answered(&mut self, answer: Taken) -> Result<()> {
         self.chapter.step(self.sizes.pop_front().unwrap_or_default());
-        self.taken.accepted += answer.accepted;
-        self.taken.already += answer.already;
-        self.taken.held += answer.held;
+        self.taken.accepted = self.taken.accepted.saturating_add(answer.accepted);
+        self.taken.already = self.taken.already.saturating_add(answer.already);
+        self.taken.held = self.taken.held.saturating_add(answer.held);
         self.taken.refused.extend(answer.refused);
         self.taken.warnings.extend(answer.warnings);
         Ok(())

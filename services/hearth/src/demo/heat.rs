@@ -29,7 +29,11 @@ use super::{
     vendor::BRANCH,
     year::{YEAR, job},
 };
-use crate::import::{HeatSettlement, figures::yuan, heat_tariff_request, tariff_file};
+use crate::import::{
+    HeatSettlement,
+    figures::{fen, yuan},
+    heat_tariff_request, tariff_file,
+};
 
 /// The heat tariff that is in force.
 pub const TARIFF: &str = include_str!("../../data/cn_tianjin_heat.toml");
@@ -60,10 +64,6 @@ pub struct Season {
     pub paid: i64,
     pub charged: i64,
     pub refund: i64,
-}
-
-fn fen(money: &Option<contracts::hearth::r#type::v1::Money>) -> i64 {
-    money.as_ref().map_or(0, |m| m.minor_units)
 }
 
 /// October: agreements for heat, enrolment, and the bills of the season.
@@ -215,7 +215,7 @@ pub async fn settle(cast: &Cast, stage: &Stage, homes: &Homes) -> Result<Season>
         billed: homes.billed,
         paid: homes.billed,
         charged,
-        refund: paid - charged,
+        refund: paid.saturating_sub(charged),
     };
     chapter.done(&format!(
         "season {SEASON} settled: by meter {} instead of {}, {} back",

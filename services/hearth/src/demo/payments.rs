@@ -12,7 +12,7 @@ use super::{
     cast::{ACCOUNTANT, CASHIER, Cast, held, key, said},
     stage::Chapter,
 };
-use crate::client::Client;
+use crate::{client::Client, import::figures::fen};
 
 /// Calls under way at once.
 const AT_ONCE: usize = 24;
@@ -35,6 +35,18 @@ pub struct Takings {
     pub fen: i64,
     pub reversed: i64,
     pub reversed_fen: i64,
+}
+
+impl Takings {
+    pub fn took(&mut self, payments: i64, fen: i64) {
+        self.payments = self.payments.saturating_add(payments);
+        self.fen = self.fen.saturating_add(fen);
+    }
+
+    /// What was not reversed, in fen.
+    pub fn kept(&self) -> i64 {
+        self.fen.saturating_sub(self.reversed_fen)
+    }
 }
 
 /// A number below `sides` that is always the same for an account, a month and a matter.
@@ -76,8 +88,7 @@ pub async fn take(cast: &Cast, month: u32, bills: &[Bill], takings: &mut Takings
         .try_collect()
         .await?;
     for payment in &paid {
-        takings.payments += 1;
-        takings.fen += payment.amount.as_ref().map_or(0, |m| m.minor_units);
+        takings.took(1, fen(&payment.amount));
     }
     if month == BOUNCE {
         paid.sort_by(|a, b| a.account_no.cmp(&b.account_no));
@@ -90,8 +101,7 @@ pub async fn take(cast: &Cast, month: u32, bills: &[Bill], takings: &mut Takings
 
 /// What of a bill is open, in fen.
 pub fn open(bill: &Bill) -> i64 {
-    let fen = |money: &Option<contracts::hearth::r#type::v1::Money>| money.as_ref().map_or(0, |m| m.minor_units);
-    fen(&bill.amount) - fen(&bill.paid)
+    fen(&bill.amount).saturating_sub(fen(&bill.paid))
 }
 
 /// What is paid for a bill.
@@ -128,8 +138,7 @@ async fn file(cast: &Cast, month: u32, bills: &[&Bill], takings: &mut Takings, c
     let mut answers = said("the file of payments", cashier.import_payments(stream::iter(chunks))).await?;
     while let Some(answer) = answers.message().await? {
         ensure!(answer.refused.is_empty(), "payments were refused: {:?}", answer.refused);
-        takings.payments += i64::from(answer.accepted);
-        takings.fen += answer.amount.as_ref().map_or(0, |m| m.minor_units);
+        takings.took(answer.accepted.into(), fen(&answer.amount));
         chapter.step(usize::try_from(answer.accepted)?);
     }
     Ok(())
@@ -175,8 +184,8 @@ async fn reverse(cast: &Cast, bounced: Payment, takings: &mut Takings) -> Result
         "the bounced payment is {}",
         payment.state().as_str_name()
     );
-    takings.reversed += 1;
-    takings.reversed_fen += payment.amount.as_ref().map_or(0, |m| m.minor_units);
+    takings.reversed = takings.reversed.saturating_add(1);
+    takings.reversed_fen = takings.reversed_fen.saturating_add(fen(&payment.amount));
     Ok(())
 }
 

@@ -15,7 +15,10 @@ use super::{
     stage::Stage,
     vendor::Admitted,
 };
-use crate::{client::Client, import::figures::yuan};
+use crate::{
+    client::Client,
+    import::figures::{fen, yuan},
+};
 
 /// What a repair costs by the rate card, in fen.
 const REPAIR: i64 = 18_000;
@@ -93,7 +96,7 @@ pub async fn settle(cast: &Cast, stage: &Stage, vendor: &Admitted, repair: &Repa
         payment_request_id: p.payment_request_id,
         etag: p.etag,
         metric: "rework".to_owned(),
-        misses: repair.rounds - 1,
+        misses: repair.rounds.saturating_sub(1),
         evidence: repair.order_no.clone(),
         reason: "返工一次".to_owned(),
     };
@@ -145,7 +148,6 @@ pub async fn settle(cast: &Cast, stage: &Stage, vendor: &Admitted, repair: &Repa
     };
     let p = payment(said("the payment", settlements(cast, FINANCE)?.pay_payment(pay)).await?.payment_request)?;
     ensure!(p.state() == payment_request::State::Paid, "the payment is {}", p.state().as_str_name());
-    let fen = |money: &Option<contracts::hearth::r#type::v1::Money>| money.as_ref().map_or(0, |m| m.minor_units);
     chapter.done(&format!(
         "{}: June scored {score}, {} paid after the invoice came",
         p.payment_no,

@@ -18,7 +18,7 @@ use super::{
     year::Year,
 };
 use crate::{
-    import::figures::{count, fixed, yuan},
+    import::figures::{count, fen, fixed, yuan},
     say::program,
 };
 
@@ -40,8 +40,7 @@ fn rows(lines: &[(&str, String)]) -> String {
 
 /// The year in figures.
 pub fn told(filed: &Filed, year: &Year, facts: &Facts, deadlines: &[Deadline], elapsed: std::time::Duration) -> String {
-    let money = |of: &Option<contracts::hearth::r#type::v1::Money>| of.as_ref().map_or(0, |m| m.minor_units);
-    let billed: i64 = facts.bills.iter().map(|bill| money(&bill.amount)).sum();
+    let billed: i64 = facts.bills.iter().map(|bill| fen(&bill.amount)).sum();
     let open: i64 = facts.bills.iter().map(payments::open).sum();
     let unpaid = facts.bills.iter().filter(|bill| payments::open(bill) > 0).count();
     let litres: i64 = facts
@@ -97,11 +96,8 @@ pub fn told(filed: &Filed, year: &Year, facts: &Facts, deadlines: &[Deadline], e
             ),
         ),
         ("billed", yuan(billed)),
-        (
-            "paid",
-            format!("{} by {} payments{bounced}", yuan(takings.fen - takings.reversed_fen), count(takings.payments)),
-        ),
-        ("paid ahead", yuan(money(&facts.ledger.prepayment))),
+        ("paid", format!("{} by {} payments{bounced}", yuan(takings.kept()), count(takings.payments))),
+        ("paid ahead", yuan(fen(&facts.ledger.prepayment))),
         ("open", format!("{} on {} bills", yuan(open), size(unpaid))),
         (
             "opening",
@@ -206,7 +202,8 @@ fn exceptions(facts: &Facts) -> String {
         };
         let first = exception.codes().next();
         if let Some(place) = names.iter().position(|(code, _)| Some(*code) == first) {
-            *counts.entry((place, state)).or_default() += 1;
+            let count: &mut usize = counts.entry((place, state)).or_default();
+            *count = count.saturating_add(1);
         }
     }
     let mut table = Table::new();

@@ -15,7 +15,10 @@ use super::{
     stage::Stage,
     vendor::{Admitted, BRANCH},
 };
-use crate::{client::Client, import::figures::yuan};
+use crate::{
+    client::Client,
+    import::figures::{fen, yuan},
+};
 
 /// Trades of the group with the vendor: reference, day, company, amount, of it with a fault of quality; in fen.
 const TRADES: [(&str, &str, &str, i64, i64); 3] = [
@@ -79,7 +82,7 @@ pub async fn list(cast: &Cast, stage: &Stage, vendor: &Admitted) -> Result<Liste
     let tender = bid(cast, vendor).await?;
     let found = held("evaluation", tender.evaluation)?;
     let quote = |id: &str| tender.quotes.iter().find(|q| q.quote_id == id);
-    let price = |quote: Option<&Quote>| quote.and_then(|q| q.final_price.as_ref()).map_or(0, |m| m.minor_units);
+    let price = |quote: Option<&Quote>| quote.map_or(0, |q| fen(&q.final_price));
     let (winner, lowest) = (quote(&found.winner_quote_id), quote(&found.lowest_quote_id));
     ensure!(
         winner.is_some_and(|q| q.vendor_id == vendor.vendor_id) && lowest.is_some_and(|q| q.vendor_id == vendor.rival_id),

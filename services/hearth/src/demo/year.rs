@@ -34,7 +34,10 @@ use super::{
     vendor::Admitted,
     vip::{self, Listed},
 };
-use crate::import::{FileKind, Readings, Refused, Unit, figures::count, figures::yuan};
+use crate::import::{
+    FileKind, Readings, Refused, Unit,
+    figures::{count, fen, yuan},
+};
 
 pub const YEAR: i32 = 2025;
 const MONTHS: [&str; 12] = [
@@ -93,7 +96,7 @@ pub async fn play(cast: &Cast, stage: &Stage, template: &Template) -> Result<Yea
     let (mut policy, mut home, mut repair, mut settled) = (None, None, None, None);
     let (mut key_account, mut heard, mut heated, mut listed) = (None, None, None, None);
     let mut books = Books::default();
-    for (month, name) in (1..).zip(MONTHS) {
+    for (month, name) in (1_u32..).zip(MONTHS) {
         // Before the tenth, on which customers pay.
         match month {
             2 => policy = Some(policy::issue(cast, stage).await?),
@@ -103,7 +106,7 @@ pub async fn play(cast: &Cast, stage: &Stage, template: &Template) -> Result<Yea
         }
         if month > 1 {
             cast.set_clock(&format!("{YEAR}-{month:02}-10T10:00")).await?;
-            books.payments(cast, stage, month - 1).await?;
+            books.payments(cast, stage, month.saturating_sub(1)).await?;
         }
         match (month, &repair, &heated) {
             (6, ..) => repair = Some(repair::give_away(cast, stage, &vendor).await?),
@@ -158,7 +161,7 @@ fn last_day(month: u32) -> Result<NaiveDate> {
     let next = if month == 12 {
         NaiveDate::from_ymd_opt(YEAR + 1, 1, 1)
     } else {
-        NaiveDate::from_ymd_opt(YEAR, month + 1, 1)
+        NaiveDate::from_ymd_opt(YEAR, month.saturating_add(1), 1)
     };
     next.and_then(|day| day.pred_opt()).context("there is no such month")
 }
@@ -210,7 +213,7 @@ impl Books {
                 told.push_str(&format!(", {n} {what}"));
             }
         }
-        let amount = run.amount.as_ref().map_or(0, |m| m.minor_units);
+        let amount = fen(&run.amount);
         chapter.done(&format!("{told}; {} bills, {}", count(run.produced), yuan(amount)));
         Ok(())
     }
@@ -239,11 +242,13 @@ impl Books {
                     grounds: "the index fits neither the months before nor the meter; the next reading bills the longer period".to_owned(),
                 };
                 said("rejecting a reading", manager.reject_exception(reject)).await?;
-                self.rejected += 1;
+                self.rejected = self.rejected.saturating_add(1);
             }
         }
-        self.released += release(&mut manager, month, seasonal, "the change of season, seen at all homes of the kind").await?;
-        self.visited += release(&mut manager, month, visited, "called on: nobody lives there at present").await?;
+        let released = release(&mut manager, month, seasonal, "the change of season, seen at all homes of the kind").await?;
+        self.released = self.released.saturating_add(released);
+        let released = release(&mut manager, month, visited, "called on: nobody lives there at present").await?;
+        self.visited = self.visited.saturating_add(released);
         Ok(held_now)
     }
 
@@ -272,13 +277,13 @@ impl Books {
         let bills = pages::bills(cast, CASHIER, YEAR, month).await?;
         let chapter = stage.chapter("payments", bills.len());
         chapter.doing("customers pay");
-        let (payments, fen) = (self.takings.payments, self.takings.fen);
+        let (payments, before) = (self.takings.payments, self.takings.fen);
         payments::take(cast, month, &bills, &mut self.takings, &chapter).await?;
         let name = MONTHS.get(usize::try_from(month)?.saturating_sub(1)).copied().unwrap_or_default();
         chapter.done(&format!(
             "{} for {name}, {}",
-            count(self.takings.payments - payments),
-            yuan(self.takings.fen - fen)
+            count(self.takings.payments.saturating_sub(payments)),
+            yuan(self.takings.fen.saturating_sub(before))
         ));
         Ok(())
     }
@@ -307,7 +312,7 @@ fn hold(held: &mut BTreeMap<String, (String, Instant)>, readings: Vec<Reading>) 
         let at = rpc::wire::time_of(reading.read_time.as_ref(), "read_time").map_err(|f| anyhow::anyhow!("{f}"))?;
         held.insert(reading.reading_id, (reading.meter_no, at));
     }
-    Ok(i64::try_from(held.len() - before)?)
+    Ok(i64::try_from(held.len().saturating_sub(before))?)
 }
 
 /// What a change of season does to the use of a home.
@@ -320,14 +325,15 @@ pub fn date_of(exception: &ReadingException) -> Result<NaiveDate> {
 }
 
 async fn release(manager: &mut ReadingServiceClient<crate::client::Client>, month: u32, ids: Vec<String>, grounds: &str) -> Result<i64> {
-    let mut released = 0;
+    let mut released = 0_i64;
     for (n, chunk) in ids.chunks(500).enumerate() {
         let request = ReleaseExceptionsRequest {
             request_id: key(&format!("release {month} {n} {grounds}")),
             exception_ids: chunk.to_vec(),
             grounds: grounds.to_owned(),
         };
-        released += i64::from(said("releasing readings", manager.release_exceptions(request)).await?.released);
+        let answer = said("releasing readings", manager.release_exceptions(request)).await?;
+        released = released.saturating_add(answer.released.into());
     }
     Ok(released)
 }

@@ -29,6 +29,11 @@ pub fn fixed(units: impl Into<i128>, places: u32) -> String {
     }
 }
 
+/// Fen of a sum of money; 0 where none was told.
+pub fn fen(money: &Option<contracts::hearth::r#type::v1::Money>) -> i64 {
+    money.as_ref().map_or(0, |m| m.minor_units)
+}
+
 /// Money, from fen: ¥ 1,234.50.
 pub fn yuan(fen: i64) -> String {
     format!("¥ {}", fixed(fen, 2))
