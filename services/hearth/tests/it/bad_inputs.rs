@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use contracts::hearth::options::v1::Role;
-use database::Engine;
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MethodDescriptor, ReflectMessage, Value};
 use rpc::AccessTable;
 use tonic::Code;
@@ -13,7 +12,7 @@ use crate::{
     fill::{Dice, Filler, rules},
     sides::{Caller, Side, bytes},
     tree::{Tests, cells, quoted, root},
-    world::folder,
+    world::{engine, folder},
 };
 
 const PAGE: &str = "docs/bad-inputs.md";
@@ -223,7 +222,7 @@ fn bad_requests(method: &MethodDescriptor, good: &DynamicMessage) -> Vec<Bad> {
 async fn bad_inputs_of_every_field_are_refused_by_name_and_reason() {
     let access = AccessTable::read().unwrap();
     let pool = DescriptorPool::decode(contracts::DESCRIPTORS).unwrap();
-    let mut side = Side::start(Engine::Sqlite, &folder().join("keys")).await.unwrap();
+    let mut side = Side::start(engine(), &folder().join("keys")).await.unwrap();
     let (mut tried, mut faults): (BTreeMap<&str, usize>, Vec<String>) = (BTreeMap::new(), vec![]);
     for method in pool.services().flat_map(|s| s.methods().collect::<Vec<_>>()) {
         let path = format!("{}/{}", method.parent_service().full_name(), method.name());

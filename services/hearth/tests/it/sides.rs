@@ -11,7 +11,7 @@ use boot::{Running, Start};
 use bytes::Bytes;
 use calendar::Clock;
 use contracts::hearth::options::v1::Role;
-use database::{Engine, Target};
+use database::Engine;
 use guard::Whole;
 use prost::Message;
 use prost_reflect::{DynamicMessage, MethodDescriptor};
@@ -97,10 +97,7 @@ impl Side {
         }
         let (mut running, mut channels) = (vec![], HashMap::new());
         for (service, listener) in ALL.into_iter().zip(listeners) {
-            let mut settings = settings(&own, service, &addresses, false);
-            if engine == Engine::Postgres {
-                settings.database = Target::parse(&testbed::postgres::migrated(service).await?).unwrap();
-            }
+            let settings = settings(&own, service, &addresses, false, engine).await?;
             let start = Start {
                 settings,
                 clock: clock.clone(),

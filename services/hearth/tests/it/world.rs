@@ -1,5 +1,5 @@
 //! The four services as production runs them, in a folder of their own: started once for all tests, or one alone. They are on SQLite, and with
-//! `HEARTH_WORLD=postgres` the one of all tests is on PostgreSQL.
+//! `HEARTH_WORLD=postgres` on PostgreSQL.
 
 use std::{
     collections::BTreeMap,
@@ -44,15 +44,22 @@ pub fn world() -> &'static World {
     WORLD.get_or_init(|| {
         std::thread::spawn(|| {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-            let postgres = std::env::var("HEARTH_WORLD").is_ok_and(|engine| engine == "postgres");
-            let engine = if postgres { Engine::Postgres } else { Engine::Sqlite };
-            let world = runtime.block_on(all_in(folder(), engine));
+            let world = runtime.block_on(all_in(folder(), engine()));
             std::mem::forget(runtime);
             world
         })
         .join()
         .unwrap()
     })
+}
+
+/// The engine of tests that are played on one.
+pub fn engine() -> Engine {
+    if std::env::var("HEARTH_WORLD").is_ok_and(|engine| engine == "postgres") {
+        Engine::Postgres
+    } else {
+        Engine::Sqlite
+    }
 }
 
 /// A fresh folder with keys.
@@ -73,11 +80,7 @@ pub async fn all_in(folder: PathBuf, engine: Engine) -> World {
     }
     let mut running = vec![];
     for (service, listener) in ALL.into_iter().zip(listeners) {
-        let mut settings = settings(&folder, service, &addresses, true);
-        if engine == Engine::Postgres {
-            let url = testbed::postgres::migrated(service).await.expect("HEARTH_WORLD asks for PostgreSQL");
-            settings.database = Target::parse(&url).unwrap();
-        }
+        let settings = settings(&folder, service, &addresses, true, engine).await.unwrap();
         running.push(
             boot::start(
                 service,
@@ -105,7 +108,7 @@ pub async fn alone(service: Service) -> World {
 
 /// The same, on a folder that was made ready.
 pub async fn alone_in(folder: PathBuf, service: Service) -> World {
-    alone_on(folder, service, Engine::Sqlite).await.unwrap()
+    alone_on(folder, service, engine()).await.unwrap()
 }
 
 /// The same, on an engine; nothing where the machine has no PostgreSQL.
@@ -118,10 +121,7 @@ pub async fn alone_on(folder: PathBuf, service: Service, engine: Engine) -> Opti
         addresses.insert(other.name, nobody);
     }
     addresses.insert(service.name, listener.local_addr().unwrap());
-    let mut settings = settings(&folder, service, &addresses, false);
-    if engine == Engine::Postgres {
-        settings.database = Target::parse(&testbed::postgres::migrated(service).await?).unwrap();
-    }
+    let settings = settings(&folder, service, &addresses, false, engine).await?;
     let running = boot::start(
         service,
         Start {
@@ -139,10 +139,15 @@ pub async fn alone_on(folder: PathBuf, service: Service, engine: Engine) -> Opti
     })
 }
 
-pub fn settings(folder: &Path, service: Service, addresses: &BTreeMap<&'static str, SocketAddr>, reflection: bool) -> Settings {
+/// Settings of a service on an engine; nothing where the machine has no PostgreSQL.
+pub async fn settings(folder: &Path, service: Service, addresses: &BTreeMap<&'static str, SocketAddr>, reflection: bool, engine: Engine) -> Option<Settings> {
     let keys = folder.join("keys");
-    Settings {
-        database: Target::parse(&format!("sqlite://{}", folder.join(format!("{}.db", service.name)).display())).unwrap(),
+    let database = match engine {
+        Engine::Sqlite => format!("sqlite://{}", folder.join(format!("{}.db", service.name)).display()),
+        Engine::Postgres => testbed::postgres::migrated(service).await?,
+    };
+    Some(Settings {
+        database: Target::parse(&database).unwrap(),
         listen: addresses[service.name],
         issuer: boot::keys::ISSUER.to_owned(),
         jwks: KeySet::File(keys.join("jwks.json")),
@@ -162,7 +167,7 @@ pub fn settings(folder: &Path, service: Service, addresses: &BTreeMap<&'static s
         },
         otlp_endpoint: None,
         log: "warn".to_owned(),
-    }
+    })
 }
 
 impl World {
