@@ -12,6 +12,9 @@ use crate::{Database, Write, entity::cursor, history, point::point};
 mod parked;
 
 const BATCH: usize = 200;
+/// Before a peer is followed again: after a line that brought something, and at most.
+const BRIEF: Duration = Duration::from_millis(100);
+const LONG: Duration = Duration::from_secs(5);
 /// A source is asked for its history at least so often while it is followed, and so many events apart.
 const COMPARED: Duration = Duration::from_secs(5 * 60);
 const COMPARED_EVENTS: usize = 1000;
@@ -31,25 +34,27 @@ pub async fn consume(db: Database, peer: Peer, consumer: impl Consumer) {
 }
 
 async fn follow_forever(db: &Database, peer: &Peer, consumer: &impl Consumer) {
-    let mut pause = Duration::from_millis(100);
+    let mut pause = BRIEF;
     loop {
-        match follow(db, peer, consumer).await {
-            Ok(taken) if taken > 0 => pause = Duration::from_millis(100),
-            Ok(_) => pause = pause.saturating_mul(2).min(Duration::from_secs(5)),
+        let mut taken = false;
+        let followed = follow(db, peer, consumer, &mut taken).await;
+        pause = if taken { BRIEF } else { pause.saturating_mul(2).min(LONG) };
+        match followed {
+            Ok(()) => {}
             Err(fault) if fault.reason() == "HISTORY_DIFFERS" => {
                 tracing::error!(%fault, source = peer.name(), "nothing is taken from a peer whose history differs from what was kept of it");
-                pause = Duration::from_secs(5);
+                pause = LONG;
             }
             Err(fault) => {
                 tracing::debug!(%fault, source = peer.name(), "the events of a peer cannot be followed; it is tried again");
-                pause = pause.saturating_mul(2).min(Duration::from_secs(5));
             }
         }
         tokio::time::sleep(pause).await;
     }
 }
 
-async fn follow(db: &Database, peer: &Peer, consumer: &impl Consumer) -> Result<u64, Fault> {
+/// Ends when the line does, and says whether it brought anything.
+async fn follow(db: &Database, peer: &Peer, consumer: &impl Consumer, taken: &mut bool) -> Result<(), Fault> {
     let position = match cursor::Entity::find_by_id(peer.name()).one(db.reader()).await? {
         Some(cursor) => cursor.position,
         None => {
@@ -70,7 +75,7 @@ async fn follow(db: &Database, peer: &Peer, consumer: &impl Consumer) -> Result<
         .await
         .map_err(|s| peer.fault(s))?;
     let mut batches = answer.into_inner().ready_chunks(BATCH);
-    let (mut taken, mut compared, mut since) = (0_u64, Instant::now(), 0_usize);
+    let (mut compared, mut since) = (Instant::now(), 0_usize);
     loop {
         if since >= COMPARED_EVENTS || compared.elapsed() >= COMPARED {
             history::ask(db, peer).await?;
@@ -88,16 +93,17 @@ async fn follow(db: &Database, peer: &Peer, consumer: &impl Consumer) -> Result<
         if events.is_empty() {
             continue;
         }
-        taken = taken.saturating_add(1);
         since = since.saturating_add(events.len());
         // One transaction for all; where that fails, one by one, so that only the culprit is held.
         if apply(db, peer.name(), consumer, &events).await.is_err() {
             for event in &events {
                 one(db, peer.name(), consumer, event).await?;
+                *taken = true;
             }
         }
+        *taken = true;
     }
-    Ok(taken)
+    Ok(())
 }
 
 async fn one(db: &Database, source: &'static str, consumer: &impl Consumer, event: &Event) -> Result<(), Fault> {
@@ -115,9 +121,20 @@ async fn one(db: &Database, source: &'static str, consumer: &impl Consumer, even
 
 async fn apply(db: &Database, source: &'static str, consumer: &impl Consumer, events: &[Event]) -> Result<(), Fault> {
     let mut write = db.open(&Call::background(db.service(), "take-events")).await?;
-    let at = locked(&write, source).await?;
+    let before = locked(&write, source).await?;
+    let mut at = before;
     let waited_for = parked::subjects(&write, source, events).await?;
-    for event in events.iter().filter(|e| e.position > at) {
+    for event in events {
+        // It was taken, before or just now.
+        if event.position <= at {
+            continue;
+        }
+        // Positions have no gaps: what is missing was lost or overtaken on the way, and the source is asked again from the cursor on.
+        if event.position != at.saturating_add(1) {
+            let gap = format!("after the event at {at} came the one at {}", event.position);
+            return Err(Fault::unavailable("DEPENDENCY_UNAVAILABLE", "the events of a service that is needed are out of their order").because(gap));
+        }
+        at = event.position;
         write.subject(&event.id);
         if waited_for.contains(&event.subject) {
             parked::put(&write, source, event, None).await?;
@@ -126,8 +143,8 @@ async fn apply(db: &Database, source: &'static str, consumer: &impl Consumer, ev
         point("effect.before");
         consumer.take(&mut write, event).await?;
     }
-    match events.last() {
-        Some(last) if last.position > at => {
+    match events.iter().rfind(|event| event.position == at) {
+        Some(last) if at > before => {
             advance(&write, source, last).await?;
             write.close().await
         }

@@ -1,6 +1,6 @@
 //! Work that outlives a call: claimed by a lease, done in chunks that commit by themselves, resumed after a crash.
 
-use std::{sync::Arc, time::Duration};
+use std::{sync::Arc, thread::available_parallelism, time::Duration};
 
 use contracts::hearth::job::v1::{
     CancelJobRequest, CancelJobResponse, GetJobRequest, GetJobResponse, Job as Message, WatchJobRequest, WatchJobResponse, job,
@@ -9,11 +9,12 @@ use contracts::hearth::job::v1::{
 use futures::Stream;
 use rpc::{Call, Fault, Outflow};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use tokio::task::JoinSet;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::{
-    Begun, Database, Write,
+    Begun, Database, Engine, Write,
     entity::{job as row, lease},
     point::point,
 };
@@ -22,6 +23,8 @@ const LEASE: i64 = 10_000_000;
 const POLL: Duration = Duration::from_millis(500);
 /// A step that fails this often in a row ends its job.
 const TRIES: i32 = 5;
+/// Workers of a process at one shared job on PostgreSQL, at most: more than the machine has cores would only wait for each other. SQLite has one writer.
+const HANDS: usize = 4;
 
 /// A job as its worker sees it.
 #[derive(Clone, Debug)]
@@ -39,6 +42,8 @@ pub struct Job {
 pub enum Step {
     /// There is more to do.
     More { done: i64, total: i64 },
+    /// Others are at work on all that is left of a shared job.
+    Taken,
     /// The job has ended; the note is for people.
     Done { done: i64, total: i64, note: String },
 }
@@ -47,6 +52,11 @@ pub enum Step {
 #[tonic::async_trait]
 pub trait Work: Send + Sync + 'static {
     fn kind(&self) -> &'static str;
+    /// Whether many may do steps of one job at once, here and in other replicas: then each step takes a part for itself, by a lock that ends with
+    /// its transaction. Else a job has one worker at a time, by a lease.
+    fn is_shared(&self) -> bool {
+        false
+    }
     /// Does the next chunk and commits it. What is left is found in the database, so that a step may be repeated by anybody.
     async fn step(&self, job: &Job) -> Result<Step, Fault>;
 }
@@ -72,7 +82,7 @@ pub async fn start(write: &Write, kind: &str, request: &[u8]) -> Result<Uuid, Fa
     Ok(id)
 }
 
-/// Works on the jobs of the given kinds, for ever. Several replicas may run it: each job has one worker at a time.
+/// Works on the jobs of the given kinds, for ever. Several replicas may run it: each job has one worker at a time, a shared one as many as it has parts.
 pub async fn work_forever(db: Database, kinds: Vec<Arc<dyn Work>>) {
     let holder = Uuid::now_v7().to_string();
     let mut written = db.written().subscribe();
@@ -89,7 +99,11 @@ pub async fn work_forever(db: Database, kinds: Vec<Arc<dyn Work>>) {
         let mut worked = false;
         for job in waiting {
             let Some(kind) = kinds.iter().find(|k| k.kind() == job.kind) else { continue };
-            match advance(&db, &holder, kind.as_ref(), job).await {
+            let done = match kind.is_shared() {
+                true => share(&db, kind, job.id).await,
+                false => advance(&db, kind.as_ref(), job.id, Some(&holder)).await,
+            };
+            match done {
                 Ok(did) => worked |= did,
                 Err(fault) => tracing::warn!(%fault, "a job could not be moved; it is tried again"),
             }
@@ -103,12 +117,34 @@ pub async fn work_forever(db: Database, kinds: Vec<Arc<dyn Work>>) {
     }
 }
 
-async fn advance(db: &Database, holder: &str, kind: &dyn Work, found: row::Model) -> Result<bool, Fault> {
-    let id = found.id;
-    if !hold(db, &format!("job/{id}"), holder).await? {
-        return Ok(false);
+/// Sets all hands of this process to a shared job, until each found nothing more to take.
+async fn share(db: &Database, kind: &Arc<dyn Work>, id: Uuid) -> Result<bool, Fault> {
+    let hands = match db.engine() {
+        Engine::Sqlite => 1,
+        Engine::Postgres => available_parallelism().map_or(1, usize::from).min(HANDS),
+    };
+    let mut at_work = JoinSet::new();
+    for _ in 0..hands {
+        let (db, kind) = (db.clone(), kind.clone());
+        at_work.spawn(async move { advance(&db, kind.as_ref(), id, None).await });
     }
+    let mut worked = false;
+    while let Some(done) = at_work.join_next().await {
+        worked |= done.map_err(Fault::internal)??;
+    }
+    Ok(worked)
+}
+
+/// Does steps of a job while there are some; says whether any was done. Where a holder is named, as long as it has the lease.
+async fn advance(db: &Database, kind: &dyn Work, id: Uuid, holder: Option<&str>) -> Result<bool, Fault> {
+    let lease = format!("job/{id}");
+    let mut worked = false;
     loop {
+        if let Some(holder) = holder
+            && !hold(db, &lease, holder).await?
+        {
+            return Ok(worked);
+        }
         let Some(now) = row::Entity::find_by_id(id)
             .one(db.reader())
             .await?
@@ -124,39 +160,48 @@ async fn advance(db: &Database, holder: &str, kind: &dyn Work, found: row::Model
             total: now.total,
         };
         point("chunk.before");
-        let (state, done, total, note, failures, over) = match kind.step(&job).await {
-            Ok(Step::More { done, total }) => ("RUNNING", done, total, String::new(), 0, false),
-            Ok(Step::Done { done, total, note }) => ("SUCCEEDED", done, total, note, 0, true),
+        let (state, reached, note, failures) = match kind.step(&job).await {
+            Ok(Step::More { done, total }) => ("RUNNING", Some((done, total)), String::new(), 0),
+            Ok(Step::Taken) => return Ok(worked),
+            Ok(Step::Done { done, total, note }) => ("SUCCEEDED", Some((done, total)), note, 0),
             Err(fault) => {
                 tracing::warn!(%fault, %id, "a step of a job failed");
                 let failures = now.failures.saturating_add(1);
                 let state = if failures >= TRIES && !fault.is_transient() { "FAILED" } else { "RUNNING" };
-                (state, now.done, now.total, format!("{}: {}", fault.reason(), fault.message()), failures, true)
+                (state, None, format!("{}: {}", fault.reason(), fault.message()), failures)
             }
         };
         point("chunk.after");
         let write = db.open(&Call::background(db.service(), "job")).await?;
-        write_progress(&write, id, state, done, total, note, failures).await?;
+        write_progress(&write, id, state, reached, note, failures).await?;
         write.close_quietly().await?;
         point("progress.after");
-        if over || !hold(db, &format!("job/{id}"), holder).await? {
-            return Ok(failures == 0);
+        if failures > 0 {
+            return Ok(false);
+        }
+        worked = true;
+        if state != "RUNNING" {
+            return Ok(true);
         }
     }
 }
 
-async fn write_progress(write: &Write, id: Uuid, state: &str, done: i64, total: i64, note: String, failures: i32) -> Result<(), Fault> {
-    row::Entity::update_many()
+/// What is reached only grows: of two workers the slower one may come later with less.
+async fn write_progress(write: &Write, id: Uuid, state: &str, reached: Option<(i64, i64)>, note: String, failures: i32) -> Result<(), Fault> {
+    let mut update = row::Entity::update_many()
         .col_expr(row::Column::State, state.into())
-        .col_expr(row::Column::Done, done.into())
-        .col_expr(row::Column::Total, total.into())
         .col_expr(row::Column::Note, note.into())
         .col_expr(row::Column::Failures, failures.into())
         .col_expr(row::Column::UpdatedAt, write.now().micros().into())
         .filter(row::Column::Id.eq(id))
-        .filter(row::Column::State.is_in(["QUEUED", "RUNNING"]))
-        .exec(&**write)
-        .await?;
+        .filter(row::Column::State.is_in(["QUEUED", "RUNNING"]));
+    if let Some((done, total)) = reached {
+        update = update.col_expr(row::Column::Done, done.into()).col_expr(row::Column::Total, total.into());
+        if state == "RUNNING" {
+            update = update.filter(row::Column::Done.lte(done));
+        }
+    }
+    update.exec(&**write).await?;
     Ok(())
 }
 

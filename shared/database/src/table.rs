@@ -1,9 +1,12 @@
 //! The short form of an entity, and how its rows are written.
 
+use std::{borrow::Borrow, fmt::Write};
+
 use sea_orm::{
-    ConnectionTrait, DbErr, EntityTrait, IdenStatic, Iterable, ModelTrait, PrimaryKeyToColumn, RuntimeErr, Value,
-    sea_query::{Alias, DynIden, Expr, ExprTrait, IntoIden, Query, TableRef},
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IdenStatic, Iterable, ModelTrait, PrimaryKeyToColumn, Statement, Value,
+    sea_query::{Alias, ArrayType, Expr, ExprTrait, Query, TableRef, extension::postgres::PgFunc},
 };
+use uuid::Uuid;
 
 use crate::Conn;
 
@@ -29,18 +32,22 @@ macro_rules! table {
     };
 }
 
-/// Values that one statement binds: SQLite takes at most 32,766.
-const BINDS: usize = 30_000;
+/// Values that one statement binds. SQLite takes at most 32,766; a statement of few texts is parsed once and found again.
+const BINDS: usize = 4_000;
+/// From so many rows on PostgreSQL gets them by COPY.
+const COPY_FROM: usize = 500;
+/// Days from 1970 to the first day of 2000, from which PostgreSQL counts.
+const EPOCH: i64 = 10_957;
 
 /// Writes rows in sets, every column of each.
-pub fn insert_all<E: EntityTrait>(conn: &Conn, rows: Vec<E::Model>) -> impl Future<Output = Result<(), DbErr>> {
-    let values = rows.into_iter().map(|row| E::Column::iter().map(|column| row.get(column)).collect());
-    write(conn, E::default().table_ref(), columns::<E>(), values.collect())
+pub fn insert_all<E: EntityTrait>(conn: &Conn, rows: impl IntoIterator<Item = impl Borrow<E::Model>>) -> impl Future<Output = Result<(), DbErr>> {
+    let values = rows.into_iter().map(|row| E::Column::iter().map(|column| row.borrow().get(column)).collect());
+    write(conn, E::default().table_name(), columns::<E>(), values.collect())
 }
 
 /// Writes one new row, every column of it.
 pub fn insert<E: EntityTrait>(conn: &Conn, row: E::Model) -> impl Future<Output = Result<(), DbErr>> {
-    insert_all::<E>(conn, vec![row])
+    insert_all::<E>(conn, [row])
 }
 
 /// Writes every column of a row that is there.
@@ -51,25 +58,105 @@ pub fn update<E: EntityTrait>(conn: &Conn, row: E::Model) -> impl Future<Output 
     change(conn, E::default().table_ref(), key, values)
 }
 
-fn columns<E: EntityTrait>() -> Vec<DynIden> {
-    E::Column::iter().map(IntoIden::into_iden).collect()
+/// That a column is one of many keys: on PostgreSQL one value, however many they are.
+pub fn among<C: ColumnTrait>(conn: &Conn, column: C, keys: impl IntoIterator<Item = Uuid>) -> Expr {
+    match conn.get_database_backend() {
+        DbBackend::Postgres => Expr::col(column.as_column_ref()).eq(PgFunc::any(array(keys))),
+        _ => column.is_in(keys),
+    }
+}
+
+/// The same for a text of SQL: what follows the column, and the values; the first of them is number `first`.
+pub fn among_sql(conn: &Conn, first: usize, keys: &[Uuid]) -> (String, Vec<Value>) {
+    if conn.get_database_backend() == DbBackend::Postgres {
+        return (format!("= ANY(${first})"), vec![array(keys.iter().copied())]);
+    }
+    // Numbered, not named: SQLite looks a name up among all before it.
+    let places: Vec<String> = (first..).take(keys.len()).map(|n| format!("?{n}")).collect();
+    (format!("IN ({})", places.join(", ")), keys.iter().map(|key| (*key).into()).collect())
+}
+
+fn array(keys: impl IntoIterator<Item = Uuid>) -> Value {
+    Value::Array(ArrayType::Uuid, Some(Box::new(keys.into_iter().map(Value::from).collect())))
+}
+
+fn columns<E: EntityTrait>() -> Vec<&'static str> {
+    E::Column::iter().map(|column| column.as_str()).collect()
 }
 
 // What follows knows no entity: it is compiled once.
 
-async fn write(conn: &Conn, table: TableRef, columns: Vec<DynIden>, rows: Vec<Vec<Value>>) -> Result<(), DbErr> {
-    let most = BINDS.checked_div(columns.len()).unwrap_or(BINDS);
+async fn write(conn: &Conn, table: &'static str, columns: Vec<&'static str>, rows: Vec<Vec<Value>>) -> Result<(), DbErr> {
+    let names = format!("\"{table}\" (\"{}\")", columns.join("\", \""));
+    if rows.len() >= COPY_FROM
+        && conn.copies()
+        && let Some(data) = binary(&rows)
+    {
+        return conn.copy(&format!("COPY {names} FROM STDIN (FORMAT binary)"), &data).await;
+    }
+    let backend = conn.get_database_backend();
+    let most = BINDS.checked_div(columns.len()).unwrap_or(BINDS).max(1);
     let mut rows = rows.into_iter().peekable();
     while rows.peek().is_some() {
-        let mut insert = Query::insert();
-        insert.into_table(table.clone()).columns(columns.clone());
-        for row in rows.by_ref().take(most) {
-            let row = row.into_iter().map(Expr::val);
-            insert.values(row).map_err(|error| DbErr::Query(RuntimeErr::Internal(error.to_string())))?;
+        let values: Vec<Value> = rows.by_ref().take(most).flatten().collect();
+        let mut sql = format!("INSERT INTO {names} VALUES ");
+        for n in 0..values.len() {
+            let column = n.checked_rem(columns.len()).unwrap_or(0);
+            sql.push_str(match (n, column) {
+                (0, _) => "(",
+                (_, 0) => "), (",
+                _ => ", ",
+            });
+            match backend {
+                DbBackend::Postgres => {
+                    let _ = write!(sql, "${}", n.saturating_add(1));
+                }
+                _ => sql.push('?'),
+            }
         }
-        conn.execute(&insert).await?;
+        sql.push(')');
+        conn.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
     }
     Ok(())
+}
+
+/// Rows in the binary form of COPY (<https://www.postgresql.org/docs/current/sql-copy.html>); `None` where a value is of another kind than our
+/// tables have.
+fn binary(rows: &[Vec<Value>]) -> Option<Vec<u8>> {
+    let mut data = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0".to_vec();
+    for row in rows {
+        data.extend(i16::try_from(row.len()).ok()?.to_be_bytes());
+        for value in row {
+            field(&mut data, value)?;
+        }
+    }
+    data.extend((-1_i16).to_be_bytes());
+    Some(data)
+}
+
+fn field(data: &mut Vec<u8>, value: &Value) -> Option<()> {
+    let mut put = |bytes: &[u8]| {
+        data.extend(i32::try_from(bytes.len()).ok()?.to_be_bytes());
+        data.extend(bytes);
+        Some(())
+    };
+    match value {
+        Value::Bool(Some(it)) => put(&[u8::from(*it)]),
+        Value::Int(Some(it)) => put(&it.to_be_bytes()),
+        Value::BigInt(Some(it)) => put(&it.to_be_bytes()),
+        Value::String(Some(it)) => put(it.as_bytes()),
+        Value::Bytes(Some(it)) => put(it),
+        Value::Uuid(Some(it)) => put(it.as_bytes()),
+        Value::ChronoDate(Some(it)) => {
+            let days = i64::from(it.to_epoch_days()).checked_sub(EPOCH)?;
+            put(&i32::try_from(days).ok()?.to_be_bytes())
+        }
+        Value::Bool(None) | Value::Int(None) | Value::BigInt(None) | Value::String(None) | Value::Bytes(None) | Value::Uuid(None) | Value::ChronoDate(None) => {
+            data.extend((-1_i32).to_be_bytes());
+            Some(())
+        }
+        _ => None,
+    }
 }
 
 async fn change(conn: &Conn, table: TableRef, key: Vec<(&'static str, Value)>, values: Vec<(&'static str, Value)>) -> Result<(), DbErr> {
@@ -83,5 +170,41 @@ async fn change(conn: &Conn, table: TableRef, key: Vec<(&'static str, Value)>, v
     match conn.execute(&update).await?.rows_affected() {
         0 => Err(DbErr::RecordNotUpdated),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use calendar::NaiveDate;
+
+    use super::*;
+
+    #[test]
+    fn rows_have_the_binary_form_of_copy() {
+        let day = NaiveDate::from_ymd_opt(2000, 1, 2).unwrap();
+        let row = vec![
+            Value::from(1_i32),
+            Value::String(None),
+            Value::from(true),
+            Value::from(Uuid::nil()),
+            Value::from(day),
+            Value::from(-1_i64),
+            Value::from("气"),
+        ];
+        let head = "5047434f50590aff0d0a00" /* PGCOPY */
+            .to_owned()
+            + "0000000000000000";
+        let fields = [
+            "0007",
+            "0000000400000001",
+            "ffffffff",
+            "0000000101",
+            "0000001000000000000000000000000000000000",
+            "0000000400000001",
+            "00000008ffffffffffffffff",
+            "00000003e6b094",
+        ];
+        assert_eq!(hex::encode(binary(&[row]).unwrap()), head + &fields.concat() + "ffff");
+        assert_eq!(binary(&[vec![Value::from(1.5_f64)]]), None, "no table of ours has such a column");
     }
 }

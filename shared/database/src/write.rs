@@ -13,6 +13,7 @@ use crate::{
     conn::Conn,
     entity::{event, journal, replay},
     point::point,
+    table,
 };
 
 /// What comes of the start of a write.
@@ -217,21 +218,19 @@ impl Write {
         point("journal.after");
         let rows: Vec<_> = (0..)
             .zip(self.events)
-            .map(|(ordinal, pending)| event::ActiveModel {
-                id: Set(Uuid::now_v7()),
-                journal_id: Set(id),
-                ordinal: Set(ordinal),
-                kind: Set(pending.kind),
-                subject: Set(pending.subject),
-                occurred_at: Set(self.now.micros()),
-                data: Set(pending.data),
-                position: Set(None),
-                sequence: Set(None),
+            .map(|(ordinal, pending)| event::Model {
+                id: Uuid::now_v7(),
+                journal_id: id,
+                ordinal,
+                kind: pending.kind,
+                subject: pending.subject,
+                occurred_at: self.now.micros(),
+                data: pending.data,
+                position: None,
+                sequence: None,
             })
             .collect();
-        for chunk in rows.chunks(1000) {
-            event::Entity::insert_many(chunk.to_vec()).exec_without_returning(&self.tx).await?;
-        }
+        table::insert_all::<event::Entity>(&self.tx, rows).await?;
         point("commit.before");
         self.tx.commit().await?;
         point("commit.after");

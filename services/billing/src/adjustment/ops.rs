@@ -213,7 +213,7 @@ pub async fn file(write: &mut Write, supply: &supply::Model, limits: &Limits, dr
         to_date: p.to,
         volume: p.volume,
     });
-    table::insert_all::<part::Entity>(write, parts.collect()).await?;
+    table::insert_all::<part::Entity>(write, parts).await?;
     write.subject(row.id);
     Ok(row)
 }

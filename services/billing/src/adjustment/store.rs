@@ -196,7 +196,7 @@ pub async fn approvals(conn: &Conn, adjustment: Uuid) -> Result<Vec<approval::Mo
 /// What bills of agreements have to count besides their readings: the parts of what is posted. A theft is a bill of its own.
 pub async fn posted(conn: &Conn, agreements: &[Uuid]) -> Result<HashMap<Uuid, Vec<Part>>, Fault> {
     let rows: HashMap<Uuid, Uuid> = adjustment::Entity::find()
-        .filter(adjustment::Column::AgreementId.is_in(agreements.iter().copied()))
+        .filter(table::among(conn, adjustment::Column::AgreementId, agreements.iter().copied()))
         .filter(adjustment::Column::State.eq(AdjustmentState::Posted.code()))
         .filter(adjustment::Column::Grounds.ne(Grounds::Theft.code()))
         .all(conn)

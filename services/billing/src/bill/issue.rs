@@ -1,6 +1,6 @@
 //! Bills going out: numbered, paid from what was paid ahead, posted, told.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::Datelike;
 use contracts::hearth::billing::v1::BillIssued;
@@ -43,10 +43,9 @@ pub async fn issue(
     lines: Vec<line::Model>,
     explanations: Vec<explanation::Model>,
 ) -> Result<Vec<bill::Model>, Fault> {
-    number(write, &mut bills).await?;
     let accounts: HashSet<Uuid> = bills.iter().map(|b| b.account_id).collect();
     let accounts: Vec<Uuid> = accounts.into_iter().collect();
-    let (used, shares) = use_prepayment(write, &accounts, &mut bills, Lates::new()).await?;
+    let (used, mut shares) = use_prepayment(write, &accounts, &mut bills, Lates::new()).await?;
     for row in &mut bills {
         row.state = issued(row.amount, row.paid)?.code().to_owned();
     }
@@ -60,11 +59,19 @@ pub async fn issue(
         })
         .collect();
     postings.extend(used);
-    table::insert_all::<bill::Entity>(write, bills.clone()).await?;
     table::insert_all::<line::Entity>(write, lines).await?;
     table::insert_all::<explanation::Entity>(write, explanations).await?;
-    table::insert_all::<allocation::Entity>(write, shares).await?;
     post(write, postings).await?;
+    // As late as can be: the next one who numbers bills of the branch waits from here to the commit.
+    number(write, &mut bills).await?;
+    let numbers: HashMap<Uuid, &str> = bills.iter().map(|b| (b.id, b.bill_no.as_str())).collect();
+    for share in &mut shares {
+        if let Some(number) = numbers.get(&share.bill_id) {
+            (*number).clone_into(&mut share.bill_no);
+        }
+    }
+    table::insert_all::<bill::Entity>(write, &bills).await?;
+    table::insert_all::<allocation::Entity>(write, shares).await?;
     for row in &bills {
         told(write, row)?;
     }

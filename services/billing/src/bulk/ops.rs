@@ -64,7 +64,7 @@ pub async fn put(desk: Desk, call: Call, request: PutBehindBulkMeterRequest) -> 
         from_date: from,
         end_date: None,
     });
-    table::insert_all::<sub::Entity>(&write, new.collect()).await?;
+    table::insert_all::<sub::Entity>(&write, new).await?;
     let rows = store::behind(&write, bulk.id).await?;
     write.subject(bulk.id);
     let sub_meters = rows.iter().filter(|s| covers(s, from, from)).map(store::message).collect();

@@ -82,7 +82,7 @@ pub async fn follow(conn: &Conn, gone: Uuid, end: NaiveDate, instead: Option<Uui
         from_date: end,
         ..row
     });
-    Ok(table::insert_all::<sub::Entity>(conn, rows.collect()).await?)
+    Ok(table::insert_all::<sub::Entity>(conn, rows).await?)
 }
 
 /// The message of a sub-meter.

@@ -7,7 +7,7 @@ use database::{
     jobs::{Job, Step, Work},
 };
 use rpc::{Call, Fault};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
 use super::{
@@ -87,10 +87,10 @@ impl HeatRun {
     async fn chunk(&self, id: Uuid, count: u64) -> Result<Step, Fault> {
         let write = self.open().await?;
         let run = locked(&write, id).await?.ok_or_else(|| Fault::not_found("bill run", id))?;
-        if run.state == RunState::Done.code() {
-            return finish(write, run).await;
-        }
         let season = season_of(&write, &run).await?;
+        if run.state != RunState::Running.code() {
+            return end(write, run, &season).await;
+        }
         if run.purpose()? == Purpose::HeatSettlement {
             self.settle(write, run, season, count).await
         } else {
@@ -102,7 +102,7 @@ impl HeatRun {
     async fn assess(&self, mut write: Write, mut run: run::Model, season: season::Model, count: u64) -> Result<Step, Fault> {
         let chunk = next_supplies(&write, &run, count).await?;
         let Some(last) = chunk.last().map(|s| s.id) else {
-            return finish(write, run).await;
+            return end(write, run, &season).await;
         };
         let ids: Vec<Uuid> = chunk.iter().map(|s| s.id).collect();
         lock(&write, chunk.iter().map(|s| s.account_id)).await?;
@@ -188,7 +188,7 @@ impl HeatRun {
     async fn settle(&self, mut write: Write, mut run: run::Model, season: season::Model, count: u64) -> Result<Step, Fault> {
         let chunk = next_accounts(&write, &run, season.id, count).await?;
         let Some(last) = chunk.last().map(|a| a.id) else {
-            return finish(write, run).await;
+            return end(write, run, &season).await;
         };
         lock(&write, chunk.iter().map(|a| a.account_id)).await?;
         let loaded = Loaded::of(&write, &season, &chunk).await?;
@@ -304,7 +304,7 @@ impl HeatRun {
             None => None,
         };
         let Some(supply) = supply else {
-            return finish(write, run).await;
+            return end(write, run, &season).await;
         };
         let mut made = Made::default();
         made.without(&mut run, &supply, Outcome::Parked, reason);
@@ -316,6 +316,16 @@ impl HeatRun {
 /// Whether an agreement is in force in a season.
 fn is_heated(supply: &supply::Model, season: &season::Model) -> bool {
     supply.state == SupplyState::InForce.code() && supply.from_date.is_some_and(|from| from <= season.end_date)
+}
+
+/// Ends a run, against what it went through.
+async fn end(write: Write, run: run::Model, season: &season::Model) -> Result<Step, Fault> {
+    let there = if run.purpose()? == Purpose::HeatSettlement {
+        account::Entity::find().filter(account::Column::SeasonId.eq(season.id)).count(&*write).await?
+    } else {
+        agreements(&run.branch).count(&*write).await?
+    };
+    finish(write, run, there).await
 }
 
 async fn season_of(write: &Write, run: &run::Model) -> Result<season::Model, Fault> {

@@ -155,7 +155,7 @@ impl Gate {
         // A year and the days by which a bill may end earlier, of a period that may be long itself.
         let since = first.checked_sub_months(Months::new(14)).unwrap_or(first);
         let open = held_bill::Entity::find()
-            .filter(held_bill::Column::AgreementId.is_in(agreements.iter().copied()))
+            .filter(table::among(conn, held_bill::Column::AgreementId, agreements.iter().copied()))
             .filter(held_bill::Column::State.eq(HeldState::Held.code()))
             .all(conn)
             .await?;
@@ -183,13 +183,12 @@ async fn past(conn: &Conn, agreements: &[Uuid], since: NaiveDate) -> Result<Hash
     if agreements.is_empty() {
         return Ok(HashMap::new());
     }
-    let places: Vec<String> = (3..).take(agreements.len()).map(|n| format!("${n}")).collect();
+    let (among, keys) = table::among_sql(conn, 3, agreements);
     let sql = format!(
         "SELECT b.agreement_id, b.from_date, b.to_date, b.volume, b.amount, coalesce(r.source, '') = $2 FROM bill b LEFT JOIN reading r ON r.id = b.reading_id
-         WHERE b.agreement_id IN ({}) AND b.kind = 'REGULAR' AND b.state <> 'REVERSED' AND b.to_date > $1 ORDER BY b.to_date DESC",
-        places.join(", ")
+         WHERE b.agreement_id {among} AND b.kind = 'REGULAR' AND b.state <> 'REVERSED' AND b.to_date > $1 ORDER BY b.to_date DESC"
     );
-    let values = [since.into(), ESTIMATE.into()].into_iter().chain(agreements.iter().map(|id| (*id).into()));
+    let values = [since.into(), ESTIMATE.into()].into_iter().chain(keys);
     let mut past: HashMap<Uuid, Vec<Past>> = HashMap::new();
     for row in conn
         .query_all_raw(Statement::from_sql_and_values(conn.get_database_backend(), sql, values))

@@ -109,6 +109,12 @@ pub async fn lock(conn: &Conn, scope: &Scope, meter_nos: &[&str]) -> Result<Vec<
     Ok(select.order_by_asc(meter::Column::Id).lock_exclusive().all(conn).await?)
 }
 
+/// Meters by their keys, locked in that order as by [`lock`].
+pub async fn lock_ids(conn: &Conn, ids: impl Iterator<Item = Uuid>) -> Result<Vec<meter::Model>, Fault> {
+    let select = meter::Entity::find().filter(table::among(conn, meter::Column::Id, ids));
+    Ok(select.order_by_asc(meter::Column::Id).lock_exclusive().all(conn).await?)
+}
+
 /// Installations of meters, oldest first.
 pub async fn of_meters(conn: &Conn, meters: &[Uuid]) -> Result<Vec<installation::Model>, Fault> {
     let select = installation::Entity::find().filter(installation::Column::MeterId.is_in(meters.iter().copied()));
@@ -122,7 +128,7 @@ pub async fn of_meters(conn: &Conn, meters: &[Uuid]) -> Result<Vec<installation:
 /// Installations of agreements, oldest first, of what is supplied by them: a water meter that hangs there is no matter of the agreement.
 pub async fn of_agreements(conn: &Conn, agreements: &[Uuid]) -> Result<Vec<installation::Model>, Fault> {
     let select = installation::Entity::find()
-        .filter(installation::Column::AgreementId.is_in(agreements.iter().copied()))
+        .filter(table::among(conn, installation::Column::AgreementId, agreements.iter().copied()))
         .filter(installation::Column::Commodity.ne(Commodity::Water.code()));
     Ok(select
         .order_by_asc(installation::Column::FromDate)

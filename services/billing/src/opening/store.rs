@@ -4,7 +4,7 @@ use database::Conn;
 use std::collections::HashMap;
 
 use rpc::Fault;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use crate::table;
@@ -28,7 +28,7 @@ table!(opening, "opening", {
 /// What was taken over of agreements.
 pub async fn of_agreements(conn: &Conn, agreements: &[Uuid]) -> Result<HashMap<Uuid, opening::Model>, Fault> {
     let rows = opening::Entity::find()
-        .filter(opening::Column::AgreementId.is_in(agreements.iter().copied()))
+        .filter(table::among(conn, opening::Column::AgreementId, agreements.iter().copied()))
         .all(conn)
         .await?;
     Ok(rows.into_iter().map(|o| (o.agreement_id, o)).collect())

@@ -99,7 +99,7 @@ pub async fn shares(conn: &Conn, payment: Uuid) -> Result<Vec<allocation::Model>
 /// Payments of accounts that still hold prepayment, the oldest first.
 pub async fn with_rest(conn: &Conn, accounts: &[Uuid]) -> Result<Vec<payment::Model>, Fault> {
     let select = payment::Entity::find()
-        .filter(payment::Column::AccountId.is_in(accounts.iter().copied()))
+        .filter(table::among(conn, payment::Column::AccountId, accounts.iter().copied()))
         .filter(payment::Column::State.eq(PaymentState::Taken.code()))
         .filter(payment::Column::Unallocated.gt(0));
     Ok(select.order_by_asc(payment::Column::Id).all(conn).await?)

@@ -24,9 +24,10 @@ rpc::service! {
 }
 
 async fn get(desk: Desk, call: Call, request: GetBillRunRequest) -> Result<GetBillRunResponse, Fault> {
-    let row = store::one(desk.db.reader(), &Scope::of(&call), wire::id_of("run_id", &request.run_id)?).await?;
+    let conn = desk.db.reader();
+    let row = store::one(conn, &Scope::of(&call), wire::id_of("run_id", &request.run_id)?).await?;
     Ok(GetBillRunResponse {
-        run: Some(store::message(&row)?),
+        run: Some(store::message(conn, row).await?),
     })
 }
 

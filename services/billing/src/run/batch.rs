@@ -1,30 +1,29 @@
-//! The work of a run: agreements in chunks, loaded in sets, decided by the pure rules, written in sets, one transaction a chunk.
+//! The work of a run: its parts each by one worker at a time; of a part the agreements in chunks, loaded in sets, decided by the pure rules, written
+//! in sets, one transaction a chunk.
 
 use std::collections::HashSet;
 
 use database::{
-    Write,
+    Engine, Write,
     jobs::{Job, Step, Work},
 };
 use rpc::{Call, Fault};
-use sea_orm::{EntityTrait, QuerySelect};
+use sea_orm::{EntityTrait, PaginatorTrait, QuerySelect};
 use uuid::Uuid;
 
 use super::{
     chunk::{Loaded, Made, Meters},
-    model::{Outcome, RunState},
-    store::{self, item, run},
+    model::{Outcome, RunState, gap},
+    store::{self, item, part, run},
 };
 use crate::{
-    Desk,
+    Desk, Refusal,
     supply::store::{self as supplies, supply},
     table,
 };
 
 /// Kind of the job.
 pub const KIND: &str = "bill-run";
-/// Agreements of a chunk.
-const CHUNK: u64 = 300;
 
 /// Bill runs.
 pub struct BillRun(pub Desk);
@@ -35,25 +34,33 @@ impl Work for BillRun {
         KIND
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     async fn step(&self, job: &Job) -> Result<Step, Fault> {
         let id = Uuid::from_slice(&job.request).map_err(Fault::internal)?;
         let write = self.open().await?;
-        let Some(run) = locked(&write, id).await? else {
-            return Err(Fault::not_found("bill run", id));
+        let Some(mut part) = store::take(&write, id).await? else {
+            return self.without_part(write, id).await;
         };
-        let chunk = store::next(&write, &run, CHUNK).await?;
-        if run.state == RunState::Done.code() || chunk.is_empty() {
-            return finish(write, run).await;
-        }
+        let run = run::Entity::find_by_id(id)
+            .one(&*write)
+            .await?
+            .ok_or_else(|| Fault::not_found("bill run", id))?;
+        let size = self.chunk_size();
+        let chunk = store::next(&write, &part, size).await?;
+        part.done = u64::try_from(chunk.len()).is_ok_and(|len| len < size);
         let ids: Vec<Uuid> = chunk.iter().map(|s| s.id).collect();
-        match self.chunk(write, run, chunk).await {
-            Ok(run) => Ok(more(&run)),
-            Err(fault) if fault.is_transient() => Err(fault),
-            Err(fault) => {
+        let ordinal = part.ordinal;
+        match self.chunk(write, &run, part, chunk).await {
+            Err(fault) if !fault.is_transient() && !ids.is_empty() => {
                 tracing::warn!(%fault, "a chunk of a bill run failed as a whole; its agreements are tried one by one");
-                self.one_by_one(id, ids).await
+                self.one_by_one(&run, ordinal, ids).await?;
             }
+            done => done?,
         }
+        self.so_far(&run).await
     }
 }
 
@@ -70,15 +77,20 @@ pub async fn locked(write: &Write, id: Uuid) -> Result<Option<run::Model>, Fault
     Ok(run::Entity::find_by_id(id).lock_exclusive().one(&**write).await?)
 }
 
-/// Ends a run.
-pub async fn finish(mut write: Write, mut run: run::Model) -> Result<Step, Fault> {
-    if run.state != RunState::Done.code() {
-        run.state = RunState::Done.code().to_owned();
+/// Ends a run, of which so many agreements are there now. One that lost some is no success: its job fails.
+pub async fn finish(mut write: Write, mut run: run::Model, there: u64) -> Result<Step, Fault> {
+    if run.state == RunState::Running.code() {
+        let lost = gap(run.expected, i64::try_from(there).unwrap_or(i64::MAX), run.done());
+        let state = if lost > 0 { RunState::Incomplete } else { RunState::Done };
+        state.code().clone_into(&mut run.state);
+        run.gap = Some(lost);
         run.finished_at = Some(write.now().micros());
-        run.expected = run.done();
         table::update::<run::Entity>(&write, run.clone()).await?;
         write.subject(run.id);
         write.close().await?;
+    }
+    if run.state == RunState::Incomplete.code() {
+        return Err(Fault::from(Refusal::RunIncomplete).meta("gap", run.gap.unwrap_or(0)));
     }
     let checked = run.bills_held.unwrap_or(0);
     let note = format!(
@@ -87,7 +99,7 @@ pub async fn finish(mut write: Write, mut run: run::Model) -> Result<Step, Fault
     );
     Ok(Step::Done {
         done: run.done(),
-        total: run.expected,
+        total: run.expected.max(run.done()),
         note,
     })
 }
@@ -97,43 +109,72 @@ impl BillRun {
         self.0.db.open(&Call::background("billing", KIND)).await
     }
 
+    /// Agreements of a chunk: as many as make the statements of it cheap, and as few as callers can wait for whose accounts are in it.
+    fn chunk_size(&self) -> u64 {
+        match self.0.db.engine() {
+            Engine::Postgres => 2_000,
+            Engine::Sqlite => 1_000,
+        }
+    }
+
+    /// Splits a run that has no parts yet, leaves one to the workers that have all of them, ends one whose parts are done.
+    async fn without_part(&self, write: Write, id: Uuid) -> Result<Step, Fault> {
+        let mut run = locked(&write, id).await?.ok_or_else(|| Fault::not_found("bill run", id))?;
+        let parts = store::parts(&write, id).await?;
+        if parts.iter().any(|part| !part.done) {
+            return Ok(Step::Taken);
+        }
+        if parts.is_empty() && run.state == RunState::Running.code() && store::split(&write, &run).await? > 0 {
+            let step = more(&run);
+            write.close().await?;
+            return Ok(step);
+        }
+        run.sum(&parts);
+        let there = store::agreements(&run.branch).count(&*write).await?;
+        finish(write, run, there).await
+    }
+
+    async fn so_far(&self, run: &run::Model) -> Result<Step, Fault> {
+        let mut run = run.clone();
+        run.sum(&store::parts(self.0.db.reader(), run.id).await?);
+        Ok(more(&run))
+    }
+
     /// One bad agreement must not stop the others: it is parked with the reason of its failure.
-    async fn one_by_one(&self, id: Uuid, agreements: Vec<Uuid>) -> Result<Step, Fault> {
-        let mut step = None;
+    async fn one_by_one(&self, run: &run::Model, ordinal: i32, agreements: Vec<Uuid>) -> Result<(), Fault> {
         for agreement in agreements {
             let write = self.open().await?;
-            let Some(run) = locked(&write, id).await? else { continue };
-            if run.reached.is_some_and(|reached| reached >= agreement) {
-                continue;
-            }
-            let Some(row) = supply::Entity::find_by_id(agreement).one(&*write).await? else {
+            let Some((part, row)) = still(&write, run, ordinal, agreement).await? else {
                 continue;
             };
-            let run = match self.chunk(write, run, vec![row.clone()]).await {
-                Ok(run) => run,
-                Err(fault) if fault.is_transient() => return Err(fault),
-                Err(fault) => {
+            match self.chunk(write, run, part, vec![row]).await {
+                Err(fault) if !fault.is_transient() => {
                     let mut write = self.open().await?;
-                    let Some(mut run) = locked(&write, id).await? else { continue };
-                    let mut made = Made::default();
-                    made.item(&run, &row, Outcome::Parked, fault.reason());
-                    run.parked = run.parked.saturating_add(1);
-                    run.reached = Some(agreement);
-                    table::insert_all::<item::Entity>(&write, made.items).await?;
-                    table::update::<run::Entity>(&write, run.clone()).await?;
-                    write.subject(id);
+                    let Some((mut part, row)) = still(&write, run, ordinal, agreement).await? else {
+                        continue;
+                    };
+                    part.parked = part.parked.saturating_add(1);
+                    (part.reached_account, part.reached) = (Some(row.account_id), Some(row.id));
+                    table::insert::<item::Entity>(&write, item::Model::of(run, &row, Outcome::Parked, fault.reason())).await?;
+                    table::update::<part::Entity>(&write, part).await?;
+                    write.subject(run.id);
                     write.close().await?;
-                    run
                 }
-            };
-            step = Some(more(&run));
+                done => done?,
+            }
         }
-        step.ok_or_else(|| Fault::aborted("CONTENTION", "another worker took the chunk"))
+        Ok(())
     }
 
     /// Bills a chunk of agreements and commits.
-    async fn chunk(&self, mut write: Write, mut run: run::Model, chunk: Vec<supply::Model>) -> Result<run::Model, Fault> {
+    async fn chunk(&self, mut write: Write, run: &run::Model, mut part: part::Model, chunk: Vec<supply::Model>) -> Result<(), Fault> {
         let period = run.period()?;
+        let Some(last) = chunk.last() else {
+            table::update::<part::Entity>(&write, part).await?;
+            write.subject(run.id);
+            return write.close().await;
+        };
+        (part.reached_account, part.reached) = (Some(last.account_id), Some(last.id));
         let accounts: Vec<Uuid> = chunk.iter().map(|s| s.account_id).collect::<HashSet<_>>().into_iter().collect();
         supplies::lock_accounts(&write, &accounts).await?;
         let mut loaded = Loaded::of(&write, &chunk, period, Meters::Locked).await?;
@@ -141,13 +182,22 @@ impl BillRun {
         for supply in &chunk {
             let decision = loaded.decide(supply, period)?;
             loaded.keep(supply.id, &decision);
-            made.take(&mut run, supply, decision, write.now(), &loaded)?;
+            made.take(run, &mut part, supply, decision, write.now(), &loaded)?;
         }
-        run.reached = chunk.last().map(|s| s.id).or(run.reached);
+        table::update::<part::Entity>(&write, part).await?;
         made.store(&mut write, period).await?;
-        table::update::<run::Entity>(&write, run.clone()).await?;
         write.subject(run.id);
-        write.close().await?;
-        Ok(run)
+        write.close().await
     }
+}
+
+/// A part, locked, and an agreement of it that no worker has come to yet.
+async fn still(write: &Write, run: &run::Model, ordinal: i32, agreement: Uuid) -> Result<Option<(part::Model, supply::Model)>, Fault> {
+    let part = part::Entity::find_by_id((run.id, ordinal)).lock_exclusive().one(&**write).await?;
+    let row = supply::Entity::find_by_id(agreement).one(&**write).await?;
+    let both = part.zip(row);
+    Ok(both.filter(|(part, row)| {
+        let reached = part.reached_account.zip(part.reached);
+        !part.done && reached.is_none_or(|reached| reached < (row.account_id, row.id))
+    }))
 }

@@ -8,7 +8,7 @@ use std::{
 use calendar::{Instant, NaiveDate};
 use chrono::Days;
 use contracts::hearth::billing::v1::MeterReadAccepted;
-use database::{Conn, Scope, Write};
+use database::{Conn, Write};
 use rating::DegreeDays;
 use rpc::{Fault, wire};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{
     household,
     model::{Billed, Decision, Draft, Facts, Install, Outcome, Period, Read, alone, decide},
-    store::{item, run},
+    store::{item, part, run},
 };
 use crate::{
     adjustment::{model::Part, store as adjustments},
@@ -97,10 +97,7 @@ impl Loaded {
         let terms = supplies::terms(conn, &ids).await?;
         let installs = meters::of_agreements(conn, &ids).await?;
         let meters = match lock {
-            Meters::Locked => {
-                let numbers: Vec<&str> = installs.iter().map(|i| i.meter_no.as_str()).collect();
-                meters::lock(conn, &Scope::everything(), &numbers).await?
-            }
+            Meters::Locked => meters::lock_ids(conn, installs.iter().map(|i| i.meter_id)).await?,
             Meters::Free => {
                 let found = meter::Entity::find().filter(meter::Column::Id.is_in(installs.iter().map(|i| i.meter_id)));
                 found.all(conn).await?
@@ -110,7 +107,7 @@ impl Loaded {
         let since = |i: &installation::Model| billed.get(&i.agreement_id).filter(|b| b.install == i.id).map_or(i.from_date, |b| b.to);
         let first: NaiveDate = installs.iter().map(since).min().unwrap_or(period.first);
         let found = reading::Entity::find()
-            .filter(reading::Column::InstallationId.is_in(installs.iter().map(|i| i.id)))
+            .filter(table::among(conn, reading::Column::InstallationId, installs.iter().map(|i| i.id)))
             .filter(reading::Column::ReadDate.gt(first))
             .filter(reading::Column::ReadDate.lte(period.last))
             .filter(reading::Column::State.is_not_in([ReadingState::Rejected.code(), ReadingState::Corrected.code()]))
@@ -304,16 +301,24 @@ impl Origin {
 
 impl Made {
     /// Files what becomes of an agreement, and counts it.
-    pub fn take(&mut self, run: &mut run::Model, supply: &supply::Model, decision: Decision, now: Instant, loaded: &Loaded) -> Result<(), Fault> {
+    pub fn take(
+        &mut self,
+        run: &run::Model,
+        counts: &mut part::Model,
+        supply: &supply::Model,
+        decision: Decision,
+        now: Instant,
+        loaded: &Loaded,
+    ) -> Result<(), Fault> {
         let count = match decision {
             Decision::Bill(draft) => {
                 let findings = loaded.findings(supply, &draft, now.date());
                 let open = loaded.gate.open(supply.id);
                 if findings.is_empty() {
-                    run.amount = run.amount.saturating_add(draft.amount.fen());
+                    counts.amount = counts.amount.saturating_add(draft.amount.fen());
                     self.superseded.extend(open.map(|o| o.id));
                     self.bill(Origin::run(run), supply, *draft, now, loaded);
-                    &mut run.produced
+                    &mut counts.produced
                 } else {
                     let row = held_bill::Model::of(run, supply, &draft, &findings, now)?;
                     self.item(run, supply, Outcome::BillHeld, &row.codes);
@@ -321,15 +326,15 @@ impl Made {
                         self.superseded.extend(open.map(|o| o.id));
                         self.held.push(row);
                     }
-                    run.bills_held.get_or_insert(0)
+                    &mut counts.bills_held
                 }
             }
-            Decision::Already => &mut run.already,
-            Decision::Skipped => &mut run.skipped,
-            Decision::NotDue => &mut run.not_due,
+            Decision::Already => &mut counts.already,
+            Decision::Skipped => &mut counts.skipped,
+            Decision::NotDue => &mut counts.not_due,
             Decision::Held => {
                 self.item(run, supply, Outcome::Held, "");
-                &mut run.held
+                &mut counts.held
             }
             Decision::Missing(install) => {
                 self.item(run, supply, Outcome::Missing, "");
@@ -338,11 +343,11 @@ impl Made {
                     self.exceptions
                         .extend(install.map(|i| exception::Model::found(i, &[Code::Missing], period.last, now)));
                 }
-                &mut run.missing
+                &mut counts.missing
             }
             Decision::Parked(reason) => {
                 self.item(run, supply, Outcome::Parked, reason);
-                &mut run.parked
+                &mut counts.parked
             }
         };
         *count = count.saturating_add(1);
@@ -435,6 +440,7 @@ impl Made {
             season: None,
             unit: None,
             replaces_bill_id: origin.replaces,
+            credited: 0,
         });
     }
 
@@ -452,21 +458,21 @@ impl Made {
 
     /// Writes all of it and gives the bills as issued.
     pub async fn store(self, write: &mut Write, period: Period) -> Result<Vec<bill::Model>, Fault> {
-        let bills = issue(write, self.bills, self.lines, self.explanations).await?;
         table::insert_all::<tier_use::Entity>(write, self.uses).await?;
         if !self.ends.is_empty() {
             reading::Entity::update_many()
                 .col_expr(reading::Column::State, ReadingState::Billed.code().into())
-                .filter(reading::Column::Id.is_in(self.ends.iter().map(|r| r.id)))
+                .filter(table::among(write, reading::Column::Id, self.ends.iter().map(|r| r.id)))
                 .exec(&**write)
                 .await?;
         }
         table::insert_all::<item::Entity>(write, self.items).await?;
         let fresh = unknown(write, self.exceptions, period.last).await?;
-        table::insert_all::<exception::Entity>(write, fresh.clone()).await?;
+        table::insert_all::<exception::Entity>(write, &fresh).await?;
         announce(write, &fresh).await?;
         held::supersede(write, &self.superseded).await?;
         table::insert_all::<held_bill::Entity>(write, self.held).await?;
+        let bills = issue(write, self.bills, self.lines, self.explanations).await?;
         tell(write, &bills, &self.ends);
         Ok(bills)
     }
@@ -479,7 +485,7 @@ async fn unknown(write: &Write, found: Vec<exception::Model>, month_end: NaiveDa
     }
     let agreements: HashSet<Uuid> = found.iter().map(|e| e.agreement_id).collect();
     let known = exception::Entity::find()
-        .filter(exception::Column::AgreementId.is_in(agreements))
+        .filter(table::among(write, exception::Column::AgreementId, agreements))
         .filter(exception::Column::Codes.is_in([Code::Missing.code(), Code::ContractMissing.code()]))
         .all(&**write)
         .await?;

@@ -13,6 +13,7 @@ use crate::{
         model::Service,
         store::{self as supplies, supply},
     },
+    table,
     tariff::model::Book,
 };
 
@@ -27,15 +28,18 @@ pub async fn sharing(conn: &Conn, book: &Book, chunk: &[supply::Model], day: Nai
     }
     let accounts: HashSet<Uuid> = chunk.iter().map(|s| s.account_id).collect();
     let members = supply::Entity::find()
-        .filter(supply::Column::AccountId.is_in(accounts))
+        .filter(table::among(conn, supply::Column::AccountId, accounts))
         .filter(supply::Column::Service.eq(Service::Gas.code()))
         .order_by_asc(supply::Column::Id)
         .all(conn)
         .await?;
-    let terms = supplies::terms(conn, &members.iter().map(|s| s.id).collect::<Vec<_>>()).await?;
+    let mut terms: HashMap<Uuid, Vec<supplies::term::Model>> = HashMap::new();
+    for term in supplies::terms(conn, &members.iter().map(|s| s.id).collect::<Vec<_>>()).await? {
+        terms.entry(term.agreement_id).or_default().push(term);
+    }
     let mut groups: HashMap<(Uuid, String), Vec<Uuid>> = HashMap::new();
     for member in members {
-        let own = supplies::terms_of(&member, terms.iter().filter(|t| t.agreement_id == member.id));
+        let own = supplies::terms_of(&member, terms.get(&member.id).into_iter().flatten());
         if let Some(class) = own.class(day).filter(|class| shares(class)) {
             groups.entry((member.account_id, class.to_owned())).or_default().push(member.id);
         }

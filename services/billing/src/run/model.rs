@@ -54,7 +54,15 @@ words! {
         Running "RUNNING",
         /// Done.
         Done "DONE",
+        /// Gone through, with agreements left that have no outcome.
+        Incomplete "INCOMPLETE",
     }
+}
+
+/// Agreements that a run lost: of those that were there when it began and when it ended, the ones without an outcome. Who came or went
+/// meanwhile may have been met or not.
+pub fn gap(began: i64, ended: i64, outcomes: i64) -> i64 {
+    began.min(ended).saturating_sub(outcomes).max(0)
 }
 
 /// A month.
@@ -466,6 +474,13 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_gap_is_what_neither_begin_nor_end_explains() {
+        for (began, ended, outcomes, lost) in [(3, 3, 3, 0), (3, 3, 2, 1), (3, 5, 3, 0), (3, 5, 5, 0), (5, 3, 4, 0), (5, 3, 2, 1), (0, 0, 0, 0)] {
+            assert_eq!(gap(began, ended, outcomes), lost, "{began} {ended} {outcomes}");
+        }
+    }
+
+    #[test]
     fn edge_11_month_without_use_is_billed_0() {
         let draft = draft(1, &january(0), &book(&tianjin()));
         assert!(draft.amount.is_zero() && draft.lines.is_empty() && draft.uses == [(2025, 0)]);
@@ -597,6 +612,35 @@ pub(crate) mod tests {
             install: Uuid::from_u128(1),
         });
         assert_eq!(decide(month(1), &facts, &book), Decision::Already);
+    }
+
+    /// The last days of the months of 2023 and of the leap year 2024.
+    #[test]
+    fn thread_16_a_meter_of_the_last_day_of_a_month_is_billed_with_the_next_one() {
+        let months = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+        let end = |at: usize| NaiveDate::from_ymd_opt(2023 + at as i32 / 12, at as u32 % 12 + 1, months[at]).unwrap();
+        let book = book(&tianjin());
+        for at in 0..months.len() - 1 {
+            let (fitted, next) = (end(at), end(at + 1));
+            let period = |at: usize| Period::new(2023 + at as i32 / 12, at as u32 % 12 + 1).unwrap();
+            assert_eq!((period(at).last, period(at + 1).first), (fitted, fitted.succ_opt().unwrap()));
+            let mut facts = january(0);
+            facts.installs = vec![install(1, fitted, 0)];
+            facts.reads = vec![];
+            facts.terms.from = Some(fitted);
+            facts.terms.classes[0].from = fitted;
+            assert_eq!(decide(period(at), &facts, &book), Decision::NotDue, "{fitted}");
+            facts.reads = vec![read(11, 1, next, 10_000)];
+            assert_eq!(
+                decide(period(at), &facts, &book),
+                Decision::NotDue,
+                "{fitted}: the reading is of the month after"
+            );
+            let Decision::Bill(bill) = decide(period(at + 1), &facts, &book) else {
+                panic!("{fitted}")
+            };
+            assert_eq!((bill.from, bill.to, bill.volume), (fitted, next, 10_000));
+        }
     }
 
     #[test]

@@ -1,10 +1,15 @@
 //! Tables of runs.
 
+use std::collections::HashMap;
+
 use contracts::hearth::billing::v1 as proto;
 use database::{Conn, Scope, Scoped, Write, find};
 use money::Money;
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+    sea_query::{Expr, LockBehavior, LockType, Order, Query},
+};
 use uuid::Uuid;
 
 use super::model::{Outcome, Period, Purpose, RunState};
@@ -39,6 +44,29 @@ table!(run, "bill_run", {
     season: Option<String>,
     started_by: Option<String>,
     bills_held: Option<i64>,
+    gap: Option<i64>,
+});
+table!(part, "bill_run_part", {
+    #[sea_orm(primary_key, auto_increment = false)] run_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)] ordinal: i32,
+    branch: String,
+    /// Its accounts come after this one.
+    after_account: Option<Uuid>,
+    /// The last one of its accounts.
+    last_account: Option<Uuid>,
+    /// Account and agreement up to which all have an outcome.
+    reached_account: Option<Uuid>,
+    reached: Option<Uuid>,
+    done: bool,
+    produced: i64,
+    already: i64,
+    held: i64,
+    missing: i64,
+    parked: i64,
+    skipped: i64,
+    not_due: i64,
+    bills_held: i64,
+    amount: i64,
 });
 table!(item, "bill_run_item", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
@@ -100,6 +128,7 @@ impl run::Model {
             season: None,
             started_by: Some(write.call().subject().to_owned()),
             bills_held: Some(0),
+            gap: None,
         }
     }
 
@@ -123,6 +152,25 @@ impl run::Model {
     }
 }
 
+/// Agreements of a part, about: some chunks, so that a city makes parts for every worker, and few of them are idle at the end.
+const PART: i64 = 10_000;
+
+impl run::Model {
+    /// Takes its counts from its parts.
+    pub fn sum(&mut self, parts: &[part::Model]) {
+        let sum = |count: fn(&part::Model) -> i64| parts.iter().map(count).fold(0, i64::saturating_add);
+        self.produced = sum(|p| p.produced);
+        self.already = sum(|p| p.already);
+        self.held = sum(|p| p.held);
+        self.missing = sum(|p| p.missing);
+        self.parked = sum(|p| p.parked);
+        self.skipped = sum(|p| p.skipped);
+        self.not_due = sum(|p| p.not_due);
+        self.bills_held = Some(sum(|p| p.bills_held));
+        self.amount = sum(|p| p.amount);
+    }
+}
+
 /// The agreements of a run: all for gas that were not voided, of its branch.
 pub fn agreements(branch: &str) -> Select<supply::Entity> {
     let select = supply::Entity::find()
@@ -135,11 +183,110 @@ pub fn agreements(branch: &str) -> Select<supply::Entity> {
     }
 }
 
-/// The next agreements after the one reached.
-pub async fn next(conn: &Conn, run: &run::Model, count: u64) -> Result<Vec<supply::Model>, Fault> {
-    let mut select = agreements(&run.branch).order_by_asc(supply::Column::Id).limit(count);
-    if let Some(reached) = run.reached {
-        select = select.filter(supply::Column::Id.gt(reached));
+/// Splits a run into parts that workers take on their own: ranges of the accounts of a branch, so that a household stays whole. Gives their number.
+pub async fn split(write: &Write, run: &run::Model) -> Result<u64, Fault> {
+    // What came of a run that began before runs had parts is made anew; its bills stand and are found.
+    item::Entity::delete_many().filter(item::Column::RunId.eq(run.id)).exec(&**write).await?;
+    let numbered = agreements(&run.branch)
+        .select_only()
+        .columns([supply::Column::Branch, supply::Column::AccountId])
+        .expr_as(Expr::cust("row_number() OVER (PARTITION BY supply.branch ORDER BY supply.account_id)"), "n")
+        .expr_as(Expr::cust("count(*) OVER (PARTITION BY supply.branch)"), "total")
+        .into_query();
+    let ends = Query::select()
+        .columns(["branch", "account_id"])
+        .from_subquery(numbered, "numbered")
+        .and_where(Expr::cust(format!("n % {PART} = 0 OR n = total")))
+        .order_by("branch", Order::Asc)
+        .order_by("account_id", Order::Asc)
+        .to_owned();
+    let mut parts: Vec<part::Model> = vec![];
+    for row in write.query_all(&ends).await? {
+        let (branch, last): (String, Uuid) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        let before = parts.last().filter(|part| part.branch == branch).and_then(|part| part.last_account);
+        if before == Some(last) {
+            continue;
+        }
+        parts.push(part::Model {
+            run_id: run.id,
+            ordinal: 0,
+            branch,
+            after_account: before,
+            last_account: Some(last),
+            reached_account: None,
+            reached: None,
+            done: false,
+            produced: 0,
+            already: 0,
+            held: 0,
+            missing: 0,
+            parked: 0,
+            skipped: 0,
+            not_due: 0,
+            bills_held: 0,
+            amount: 0,
+        });
+    }
+    // The last part of a branch takes who is signed behind it meanwhile.
+    let open: Vec<bool> = (1..=parts.len())
+        .map(|next| parts.get(next).is_none_or(|n| n.after_account.is_none()))
+        .collect();
+    for (part, open) in parts.iter_mut().zip(open) {
+        if open {
+            part.last_account = None;
+        }
+    }
+    // Branches take turns, since parts of one branch wait for each other's numbers.
+    let mut turns: HashMap<String, usize> = HashMap::new();
+    parts.sort_by_cached_key(|part| {
+        let turn = turns.entry(part.branch.clone()).or_default();
+        *turn = turn.saturating_add(1);
+        *turn
+    });
+    for (ordinal, part) in (1..).zip(&mut parts) {
+        part.ordinal = ordinal;
+    }
+    let count = u64::try_from(parts.len()).unwrap_or(u64::MAX);
+    table::insert_all::<part::Entity>(write, parts).await?;
+    Ok(count)
+}
+
+/// Takes the first part of a run that is not done and that nobody has. The lock of its row is the lease: it ends with the transaction, whatever
+/// ends that, and without it nothing is written.
+pub async fn take(write: &Write, run: Uuid) -> Result<Option<part::Model>, Fault> {
+    Ok(part::Entity::find()
+        .filter(part::Column::RunId.eq(run))
+        .filter(part::Column::Done.eq(false))
+        .order_by_asc(part::Column::Ordinal)
+        .limit(1)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .one(&**write)
+        .await?)
+}
+
+/// Parts of a run and how many of them are done, once it is split.
+pub async fn parts(conn: &Conn, run: Uuid) -> Result<Vec<part::Model>, Fault> {
+    Ok(part::Entity::find().filter(part::Column::RunId.eq(run)).all(conn).await?)
+}
+
+/// The next agreements of a part, in the order of accounts and agreements.
+pub async fn next(conn: &Conn, part: &part::Model, count: u64) -> Result<Vec<supply::Model>, Fault> {
+    let mut select = agreements("")
+        .filter(supply::Column::Branch.eq(&part.branch))
+        .order_by_asc(supply::Column::AccountId)
+        .order_by_asc(supply::Column::Id)
+        .limit(count);
+    if let Some(after) = part.after_account {
+        select = select.filter(supply::Column::AccountId.gt(after));
+    }
+    if let Some(last) = part.last_account {
+        select = select.filter(supply::Column::AccountId.lte(last));
+    }
+    if let Some((account, agreement)) = part.reached_account.zip(part.reached) {
+        let behind = Condition::any()
+            .add(supply::Column::AccountId.gt(account))
+            .add(supply::Column::Id.gt(agreement));
+        select = select.filter(supply::Column::AccountId.gte(account)).filter(behind);
     }
     Ok(select.all(conn).await?)
 }
@@ -160,7 +307,11 @@ pub async fn list(conn: &Conn, scope: &Scope, page: &Page) -> Result<(Vec<proto:
         select = select.filter(run::Column::Id.gt(after));
     }
     let (rows, next) = page.cut(select.all(conn).await?, |r| r.id);
-    Ok((rows.iter().map(message).collect::<Result<_, _>>()?, next))
+    let mut messages = vec![];
+    for row in rows {
+        messages.push(message(conn, row).await?);
+    }
+    Ok((messages, next))
 }
 
 /// A page of agreements without a bill.
@@ -188,8 +339,13 @@ pub async fn items(conn: &Conn, scope: &Scope, page: &Page, run: Uuid, outcome: 
     Ok((messages.collect::<Result<_, _>>()?, next))
 }
 
-/// The message of a run.
-pub fn message(row: &run::Model) -> Result<proto::BillRun, Fault> {
+/// The message of a run, as far as its parts have come.
+pub async fn message(conn: &Conn, mut row: run::Model) -> Result<proto::BillRun, Fault> {
+    let parts = parts(conn, row.id).await?;
+    if !parts.is_empty() {
+        row.sum(&parts);
+    }
+    let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
     Ok(proto::BillRun {
         run_id: row.id.to_string(),
         job_id: row.job_id.to_string(),
@@ -211,5 +367,8 @@ pub fn message(row: &run::Model) -> Result<proto::BillRun, Fault> {
         purpose: row.purpose()?.number(),
         season: row.season.clone().unwrap_or_default(),
         bills_held: row.bills_held.unwrap_or(0),
+        gap: row.gap.unwrap_or(0),
+        parts: count(parts.len()),
+        parts_done: count(parts.iter().filter(|part| part.done).count()),
     })
 }

@@ -9,7 +9,7 @@ use rpc::{Fault, page::Page, wire};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict};
 use uuid::Uuid;
 
-use super::model::{Change, Service, Span, SupplyState, TermKind, replaced};
+use super::model::{Change, DESTITUTE, Service, Span, SupplyState, TermKind, replaced};
 use crate::{
     run::model::{Term, Terms},
     table,
@@ -79,7 +79,7 @@ pub async fn account(conn: &Conn, scope: &Scope, id: Uuid) -> Result<account::Mo
 /// Locks accounts in the order of their keys: bills, payments and reversals of an account queue here.
 pub async fn lock_accounts(write: &Write, ids: &[Uuid]) -> Result<(), Fault> {
     account::Entity::find()
-        .filter(account::Column::Id.is_in(ids.iter().copied()))
+        .filter(table::among(write, account::Column::Id, ids.iter().copied()))
         .order_by_asc(account::Column::Id)
         .lock_exclusive()
         .all(&**write)
@@ -173,7 +173,7 @@ pub async fn put_term(conn: &Conn, agreement: Uuid, kind: TermKind, value: Optio
 /// Terms of many agreements, oldest first.
 pub async fn terms(conn: &Conn, agreements: &[Uuid]) -> Result<Vec<term::Model>, Fault> {
     Ok(term::Entity::find()
-        .filter(term::Column::AgreementId.is_in(agreements.iter().copied()))
+        .filter(table::among(conn, term::Column::AgreementId, agreements.iter().copied()))
         .order_by_asc(term::Column::FromDate)
         .all(conn)
         .await?)
@@ -201,10 +201,15 @@ pub fn terms_of<'a>(supply: &supply::Model, rows: impl Iterator<Item = &'a term:
                 until,
             }),
             Some(TermKind::LowIncome) => terms.low_income.push(Term {
-                value: rating::LowIncome::Subsistence,
+                value: if row.value == DESTITUTE {
+                    rating::LowIncome::Destitute
+                } else {
+                    rating::LowIncome::Subsistence
+                },
                 from,
                 until,
             }),
+            Some(TermKind::FlatPrice) => terms.flat_price.push(Term { value: (), from, until }),
             None => {}
         }
     }
@@ -256,7 +261,9 @@ pub fn message(row: &supply::Model, terms: &[term::Model]) -> Result<proto::Supp
         let code = match TermKind::of(&t.kind)? {
             TermKind::UseClass => return None,
             TermKind::Persons => format!("HOUSEHOLD_{}", t.value),
+            TermKind::LowIncome if t.value == DESTITUTE => DESTITUTE.to_owned(),
             TermKind::LowIncome => "LOW_INCOME".to_owned(),
+            TermKind::FlatPrice => "FLAT_PRICE".to_owned(),
         };
         Some(proto::Entitlement {
             code,

@@ -3,9 +3,12 @@
 use contracts::hearth::{
     archive::v1 as archive,
     billing::v1::{bill_run_service_client::BillRunServiceClient, bill_service_client::BillServiceClient, *},
+    job::v1::{GetJobRequest, job, job_service_client::JobServiceClient},
     options::v1::Role,
 };
-use testbed::{each, key, reason};
+use database::Engine;
+use sea_orm::{ConnectionTrait, TransactionOptions};
+use testbed::{each, each_of, eventually, key, reason};
 
 use crate::world::{HEPING, HEXI, World, day, metres, text};
 
@@ -123,7 +126,210 @@ async fn two_runners_on_one_period_make_one_bill_each() {
 }
 
 #[tokio::test]
-async fn one_bad_agreement_is_parked_and_stops_nobody() {
+async fn two_hundred_racers_on_one_agreement_make_one_bill() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let home = world.home("T1").await;
+        world.clock("2025-01-31T20:00:00+08:00");
+        world.read(&home, "2025-01-31", "46").await;
+        let runs = world.runs();
+        let starts = (0..200).map(|_| {
+            let (mut runs, request_id) = (runs.clone(), key());
+            async move {
+                let start = StartBillRunRequest {
+                    request_id,
+                    year: 2025,
+                    month: 1,
+                    branch: String::new(),
+                    due_days: 0,
+                };
+                runs.start_bill_run(start).await.unwrap().into_inner().run_id
+            }
+        });
+        let ids = futures::future::join_all(starts).await;
+        let mut counts = (0, 0);
+        for id in ids {
+            let run = world.finished(&id).await;
+            assert_eq!((run.expected, run.gap, run.state()), (1, 0, bill_run::State::Done));
+            counts = (counts.0 + run.produced, counts.1 + run.already);
+        }
+        assert_eq!((counts, world.count("SELECT count(*) FROM bill").await), ((1, 199), 1));
+        world.sound().await;
+    })
+    .await;
+}
+
+/// A second process of billing on the same database, which does nothing but bill runs.
+async fn replica(world: &World<'_>) -> database::Database {
+    let (target, clock) = (world.bed.target(), world.bed.clock().clone());
+    let db = database::Database::connect("billing", &target, clock.clone(), billing::SERVICE.migrations)
+        .await
+        .unwrap();
+    db.key_digests(&[7; 32]).unwrap();
+    let work = billing::bill_runs(db.clone(), clock).unwrap();
+    tokio::spawn(database::jobs::work_forever(db.clone(), vec![work]));
+    db
+}
+
+#[tokio::test]
+async fn two_replicas_share_the_parts_of_a_run_and_make_one_bill_each() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        world.clock("2025-01-31T20:00:00+08:00");
+        for n in 0..18 {
+            let home = world.home_in(&format!("T{n}"), BRANCHES[n % 6]).await;
+            world.read(&home, "2025-01-31", "46").await;
+        }
+        let other = replica(&world).await;
+        let id = world.start_run(2025, 1).await;
+        let run = world.finished(&id).await;
+        assert_eq!((run.expected, run.produced, run.gap, run.parts, run.parts_done), (18, 18, 0, 6, 6));
+        assert_eq!(text(&run.amount), "2368.08", "18 × 46 × 2.86");
+        assert_eq!(world.count("SELECT count(*) FROM bill").await, 18);
+        assert_eq!(world.count("SELECT count(DISTINCT agreement_id) FROM bill").await, 18);
+        let again = world.run(1).await;
+        assert_eq!((again.produced, again.already), (0, 18), "a run that is repeated gives nothing new");
+        world.sound().await;
+        other.close().await;
+    })
+    .await;
+}
+
+const BRANCHES: [&str; 6] = [HEXI, HEPING, "南开区", "河东区", "河北区", "红桥区"];
+
+#[tokio::test]
+async fn a_part_that_another_worker_has_is_waited_for_and_not_done_twice() {
+    // SQLite has one writer: who has a part has the database.
+    each_of(billing::SERVICE, &[Engine::Postgres], async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        world.clock("2025-01-31T20:00:00+08:00");
+        for (n, branch) in [HEXI, HEPING].iter().enumerate() {
+            let home = world.home_in(&format!("T{n}"), branch).await;
+            world.read(&home, "2025-01-31", "46").await;
+        }
+        // Who numbers bills of a branch waits for this row, which is the last that a chunk takes: all else of it is written by then.
+        world
+            .sql("INSERT INTO number (series, branch, year, last) VALUES ('BL', '河西区', 2025, 0)")
+            .await
+            .unwrap();
+        let slow = bed.db().writer().begin(TransactionOptions::default()).await.unwrap();
+        slow.execute_unprepared("SELECT last FROM number WHERE branch = '河西区' FOR UPDATE")
+            .await
+            .unwrap();
+        let id = world.start_run(2025, 1).await;
+        eventually("the other part to be billed", async || {
+            (world.count("SELECT count(*) FROM bill").await == 1).then_some(())
+        })
+        .await;
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%number%'";
+        eventually("a worker that waits for a number", async || (world.count(waits).await == 1).then_some(())).await;
+        let free = world
+            .sql("SELECT 1 FROM bill_run_part WHERE branch = '河西区' FOR UPDATE NOWAIT")
+            .await
+            .unwrap_err();
+        assert!(free.to_string().contains("could not obtain lock"), "{free}");
+        // Its connection breaks, and with it the lock of its part: what it wrote is gone.
+        world.sql(&waits.replace("count(*)", "pg_terminate_backend(pid)")).await.unwrap();
+        eventually("the broken worker's lines to be gone", async || {
+            let lines = world.count("SELECT count(*) FROM bill_line").await;
+            let entries = world.count("SELECT count(*) FROM ledger_entry").await;
+            (lines == 1 && entries == 2).then_some(())
+        })
+        .await;
+        slow.commit().await.unwrap();
+        let run = world.finished(&id).await;
+        assert_eq!((run.produced, run.gap, run.parts_done), (2, 0, 2));
+        assert_eq!(world.count("SELECT count(*) FROM bill").await, 2);
+        world.sound().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_large_branch_is_split_between_accounts_and_each_agreement_is_met_once() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.clock("2025-01-31T20:00:00+08:00");
+        // Three agreements to an account, without a meter: 25,002 agreements make three parts.
+        let (numbers, id) = match bed.engine() {
+            Engine::Postgres => ("SELECT n FROM generate_series(0, 25001) AS g(n)", "CAST(lpad(to_hex({}), 32, '0') AS uuid)"),
+            Engine::Sqlite => (
+                "WITH RECURSIVE g(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM g WHERE n < 25001) SELECT n FROM g",
+                "unhex(printf('%032x', {}))",
+            ),
+        };
+        let id = |n: &str| id.replace("{}", n);
+        let sql = format!(
+            "INSERT INTO supply (id, agreement_no, account_id, account_no, party_id, branch, service, state)
+             SELECT {}, 'HT-' || n, {}, 'A-' || n, {}, '河西区', 'GAS', 'IN_FORCE' FROM ({numbers}) AS numbers",
+            id("n + 100000"),
+            id("n / 3 + 1"),
+            id("n / 3 + 1"),
+        );
+        world.sql(&sql).await.unwrap();
+        let run = world.run(1).await;
+        assert_eq!((run.expected, run.not_due, run.gap, run.parts, run.parts_done), (25_002, 25_002, 0, 3, 3));
+        let split = "SELECT count(*) FROM bill_run_part p JOIN bill_run_part q ON q.ordinal = p.ordinal + 1 AND q.after_account <> p.last_account";
+        assert_eq!(world.count(split).await, 0, "a part begins where the one before it ends");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_gap_fails_the_run_and_another_run_closes_it() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let (one, two) = (world.home("T1").await, world.home("T2").await);
+        world.clock("2025-01-31T20:00:00+08:00");
+        for home in [&one, &two] {
+            world.read(home, "2025-01-31", "46").await;
+        }
+        // A run whose only part says that it is done and has met one of two.
+        let (run, job) = (key(), key());
+        let request = match bed.engine() {
+            Engine::Postgres => format!("decode('{}', 'hex')", run.replace('-', "")),
+            Engine::Sqlite => format!("X'{}'", run.replace('-', "")),
+        };
+        let (run_id, job_id) = (world.uuid(&run), world.uuid(&job));
+        for sql in [
+            format!(
+                "INSERT INTO bill_run (id, job_id, year, month, branch, due_days, state, expected, produced, already, held, missing, parked, skipped, not_due, amount, created_at)
+                 VALUES ({run_id}, {job_id}, 2025, 1, '', 0, 'RUNNING', 2, 0, 0, 0, 0, 0, 0, 0, 0, 0)"
+            ),
+            format!(
+                "INSERT INTO bill_run_part (run_id, ordinal, branch, done, produced, already, held, missing, parked, skipped, not_due, bills_held, amount)
+                 VALUES ({run_id}, 1, '河西区', true, 0, 0, 1, 0, 0, 0, 0, 0, 0)"
+            ),
+            format!(
+                "INSERT INTO job (id, kind, state, request, done, total, note, requested_by, created_at, updated_at, failures)
+                 VALUES ({job_id}, 'bill-run', 'QUEUED', {request}, 0, 0, '', 'zhao', 0, 0, 0)"
+            ),
+        ] {
+            world.sql(&sql).await.unwrap();
+        }
+        let mut jobs = JobServiceClient::new(bed.staff(&[Role::Accountant]));
+        let failed = eventually("the job to fail", async || {
+            let job = jobs.get_job(GetJobRequest { job_id: job.clone() }).await.unwrap().into_inner().job.unwrap();
+            (job.state() == job::State::Failed).then_some(job)
+        })
+        .await;
+        assert!(failed.note.starts_with("RUN_INCOMPLETE"), "{}", failed.note);
+        let get = GetBillRunRequest { run_id: run };
+        let run = world.runs().get_bill_run(get).await.unwrap().into_inner().run.unwrap();
+        assert_eq!((run.state(), run.gap, run.expected, run.held), (bill_run::State::Incomplete, 1, 2, 1));
+        let again = world.run(1).await;
+        assert_eq!((again.state(), again.produced, again.gap), (bill_run::State::Done, 2, 0));
+        world.sound().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn thread_08_one_bad_agreement_is_parked_and_stops_nobody() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
         world.publish_tianjin().await;
@@ -179,7 +385,7 @@ fn bill_row(world: &World<'_>, agreement: &str, from: &str, to: &str, state: &st
 }
 
 #[tokio::test]
-async fn d_14_live_bills_of_an_agreement_never_overlap_in_the_database() {
+async fn thread_07_and_72_d_14_live_bills_of_an_agreement_never_overlap_in_the_database() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
         let agreement = key();

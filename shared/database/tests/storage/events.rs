@@ -126,7 +126,7 @@ async fn r_e4_an_event_that_cannot_be_read_is_parked_and_holds_up_no_other() {
         for n in [1_011, 1_002] {
             feed.tell(n % THINGS, &Cursor { position: n, ..Cursor::default() });
         }
-        passed(1_003).await;
+        passed(1_002).await;
         assert_eq!(standing().await, (3, 122, 877, 877));
 
         // Five tries; the time between them is not waited for here.
