@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, convert::Infallible, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use calendar::Clock;
@@ -46,6 +46,8 @@ pub struct Host {
     pub clock: Clock,
     pub vault: Vault,
     pub files: Files,
+    /// Template of bills as documents, where the deployment has one of its own.
+    pub bill_template: Option<PathBuf>,
     peers: BTreeMap<&'static str, Peer>,
 }
 
@@ -183,6 +185,7 @@ pub async fn start(service: Service, start: Start) -> Result<Running> {
         clock: clock.clone(),
         vault: vault.clone(),
         files,
+        bill_template: settings.bill_template,
         peers,
     };
     let mut parts = (service.build)(host).await.with_context(|| format!("{} cannot be built", service.name))?;

@@ -56,6 +56,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("tls_key", "HEARTH_TLS_KEY", None, "PEM file of this service's private key"),
     setting("vault_keys", "HEARTH_VAULT_KEYS", None, "key ring of the sealed personal data"),
     setting("files", "HEARTH_FILES", Some("{service}-files"), "folder of stored files"),
+    setting(
+        "bill_template",
+        "HEARTH_BILL_TEMPLATE",
+        Some(""),
+        "template of bills as documents, a TOML file (billing only); the one of the service where none is named",
+    ),
     setting("archive", "HEARTH_ARCHIVE", Some("https://127.0.0.1:7701"), "address of the archive service"),
     setting("hall", "HEARTH_HALL", Some("https://127.0.0.1:7702"), "address of the hall service"),
     setting("billing", "HEARTH_BILLING", Some("https://127.0.0.1:7703"), "address of the billing service"),
@@ -116,6 +122,7 @@ pub struct Settings {
     pub tls: TlsFiles,
     pub vault_keys: PathBuf,
     pub files: PathBuf,
+    pub bill_template: Option<PathBuf>,
     /// Addresses by service.
     pub peers: BTreeMap<&'static str, String>,
     pub reflection: bool,
@@ -177,6 +184,11 @@ impl Settings {
         };
         let vault_keys = exists("vault_keys");
         let deny_list = if get("deny_list").is_empty() { None } else { Some(exists("deny_list")) };
+        let bill_template = if get("bill_template").is_empty() {
+            None
+        } else {
+            Some(exists("bill_template"))
+        };
         let jwks = KeySet::parse(&get("jwks"));
         if let (true, Err(mistake)) = (given("jwks"), &jwks) {
             mistakes.push(format!("jwks: {mistake}"));
@@ -223,6 +235,7 @@ impl Settings {
                 tls,
                 vault_keys,
                 files: get("files").into(),
+                bill_template,
                 peers,
                 reflection,
                 origins,

@@ -257,6 +257,18 @@ async fn read(world: &World<'_>, home: &Home, start: &str, end: &str) {
     }
 }
 
+/// A home that was billed for the season by its area at 25.00 a square metre.
+pub async fn season_by_area(world: &World<'_>, account_no: &str, area: &str) -> (Home, Bill) {
+    publish(world).await;
+    open(world, SEASON).await;
+    world.clock("2025-10-20T10:00:00+08:00");
+    let home = heated(world, account_no, "resident", None).await;
+    enrol(world, &home, heat_account::Method::Area, area, None).await;
+    assess(world, SEASON).await;
+    let bill = bill(world, &account(world, &home, SEASON).await.bill_id).await;
+    (home, bill)
+}
+
 #[tokio::test]
 async fn a_11_season_bill_by_area_before_the_season() {
     each(billing::SERVICE, async |bed| {

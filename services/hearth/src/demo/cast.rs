@@ -1,6 +1,10 @@
 //! Who acts in the demo, and how they call.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
 
 use anyhow::{Context, Result, anyhow};
 use calendar::Instant;
@@ -64,19 +68,22 @@ pub const BIDDING_CENTRE: Actor = actor("bidding-fan", &[Role::BiddingCentre]);
 pub struct Cast {
     /// Where they act.
     pub city: City,
+    /// Folder of what is left on paper.
+    pub papers: PathBuf,
     desk: Desk,
     addresses: BTreeMap<&'static str, String>,
     clients: Mutex<BTreeMap<(&'static str, String), Client>>,
 }
 
 impl Cast {
-    pub fn new(city: City, keys: &std::path::Path, suite: &Suite) -> Result<Self> {
+    pub fn new(city: City, keys: &Path, papers: PathBuf, suite: &Suite) -> Result<Self> {
         let mut addresses = BTreeMap::new();
         for (name, _) in boot::PORTS {
             addresses.insert(name, format!("https://{}", suite.address(name)?));
         }
         Ok(Self {
             city,
+            papers,
             desk: Desk::new(keys)?,
             addresses,
             clients: Mutex::default(),

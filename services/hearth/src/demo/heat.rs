@@ -24,7 +24,7 @@ use super::{
     cast::{ACCOUNTANT, AGENT, CASHIER, CONTRACT_OFFICER, Cast, DISTRICT_MANAGER, READER, date, decimal, held, key, said, until},
     checks::Standing,
     oracle::Heated,
-    pages,
+    pages, papers,
     stage::Stage,
     vendor::BRANCH,
     year::{YEAR, job},
@@ -217,8 +217,10 @@ pub async fn settle(cast: &Cast, stage: &Stage, homes: &Homes) -> Result<Season>
         charged,
         refund: paid.saturating_sub(charged),
     };
+    chapter.doing("papers");
+    let documents = papers::of_season(cast).await?;
     chapter.done(&format!(
-        "season {SEASON} settled: by meter {} instead of {}, {} back",
+        "season {SEASON} settled: by meter {} instead of {}, {} back; {documents} documents",
         yuan(charged),
         yuan(paid),
         yuan(season.refund)

@@ -10,6 +10,7 @@ mod heat;
 mod home;
 mod oracle;
 mod pages;
+mod papers;
 mod payments;
 mod policy;
 mod repair;
@@ -83,7 +84,7 @@ impl Demo {
 
     /// Plays, tells, and gives how it ends.
     async fn play(&self, folder: &Folder, suite: &Suite, stage: &Stage) -> Result<ExitCode> {
-        let cast = Cast::new(City::of(usize::try_from(self.customers)?), &folder.keys(), suite)?;
+        let cast = Cast::new(City::of(usize::try_from(self.customers)?), &folder.keys(), folder.path().join("papers"), suite)?;
         let filed = filing::file_the_city(&cast, stage).await?;
         let year = year::play(&cast, stage, &filed.template).await?;
         let chapter = stage.chapter("checks", 0);

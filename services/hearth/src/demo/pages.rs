@@ -11,7 +11,8 @@ use contracts::hearth::{
 
 use super::cast::{Actor, Cast, OPERATOR, said};
 
-const PAGE: i32 = 500;
+/// Rows of a page, as the contracts allow.
+pub const PAGE: i32 = 500;
 
 async fn all<T, F: Future<Output = Result<(Vec<T>, String)>>>(mut page: impl FnMut(String) -> F) -> Result<Vec<T>> {
     let (mut rows, mut token) = (vec![], String::new());

@@ -23,7 +23,7 @@ use super::{
     heat::{self, Season},
     home,
     home::Home,
-    pages,
+    pages, papers,
     payments::{self, Takings},
     policy::{self, Policy},
     repair,
@@ -213,8 +213,10 @@ impl Books {
                 told.push_str(&format!(", {n} {what}"));
             }
         }
+        chapter.doing("papers");
+        let papers = papers::of_month(cast, month, &run).await?;
         let amount = fen(&run.amount);
-        chapter.done(&format!("{told}; {} bills, {}", count(run.produced), yuan(amount)));
+        chapter.done(&format!("{told}; {} bills, {}; {papers}", count(run.produced), yuan(amount)));
         Ok(())
     }
 

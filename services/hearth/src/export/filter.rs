@@ -48,7 +48,7 @@ impl Filter {
         let not_by: &[&str] = match what {
             What::Customers => &["--from", "--to"],
             What::Audit => &["--branch", "--account"],
-            What::Readings | What::Bills | What::Payments | What::Ledger => &[],
+            What::Readings | What::Bills | What::Documents | What::Payments | What::Ledger => &[],
         };
         if let Some((name, _)) = given.iter().find(|(name, given)| *given && not_by.contains(name)) {
             bail!("{} cannot be narrowed by {name}; leave it out", what.name());

@@ -1,5 +1,6 @@
-//! `hearth export`: what the services hold, as a file for a spreadsheet, through the RPCs that any client may use.
+//! `hearth export`: what the services hold, as a file for a spreadsheet, and bills as documents, through the RPCs that any client may use.
 
+mod documents;
 mod filter;
 mod page;
 mod place;
@@ -30,6 +31,7 @@ Examples:
   hearth export bills -o bills.xlsx
   hearth export customers > customers.csv
   hearth export payments --from 2025-01-01 --to 2025-01-31 --branch 河西区 -o january.csv
+  hearth export documents --branch 河西区 --from 2025-01-31 --to 2025-01-31 -o january
   hearth export audit --from 2025-01-01 --address hall=https://127.0.0.1:8702 -o audit.csv
 
 customers: one row for each contract, or account without one; names, numbers, phones and addresses are masked
@@ -38,12 +40,14 @@ ledger: one row for each side of a transaction; debit is positive, credit negati
 audit: one row for each write and each reveal of the four services, in the order of their journals: who called which method, on whose behalf, why, about
 what, and the digest of it; the column audit says what an auditor looks for in the method (money, personal data, authority); a journal whose chain is
 broken is not written
+documents: a PDF for each bill in the folder FILE, by the number of the bill; one that is there already is left as it is, so that the same command goes on
+where it was stopped, and a folder that is removed is made anew
 
 A text that begins with = + - @ or a tab gets an apostrophe before it, so that no spreadsheet takes it for a formula; figures stay figures.
 Days and times are ISO 8601. CSV is UTF-8 with a byte order mark, which spreadsheets need to read Chinese.
 A file is written under FILE.part and takes its name when it is whole; one that is there already is replaced then.";
 
-/// Writes what a service holds as CSV or as a workbook.
+/// Writes what a service holds as CSV or as a workbook, or bills as documents.
 ///
 /// Reads as an auditor: everything, and personal data masked.
 #[derive(clap::Args)]
@@ -55,7 +59,7 @@ pub struct Export {
     /// Form of the file; by its name where it is not given, else csv.
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// File to write; standard output where it is not given (csv only).
+    /// File to write; standard output where it is not given (csv only). For documents the folder.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Data folder of `hearth up` or `hearth demo`, or a folder made by `hearth keys`.
@@ -81,6 +85,8 @@ enum What {
     Readings,
     /// Bills without their lines, of billing.
     Bills,
+    /// Bills as documents, of billing.
+    Documents,
     /// Payments, of billing.
     Payments,
     /// Transactions of the ledger, of billing.
@@ -93,7 +99,7 @@ impl What {
     fn service(self) -> Option<&'static str> {
         match self {
             Self::Customers => Some("archive"),
-            Self::Readings | Self::Bills | Self::Payments | Self::Ledger => Some("billing"),
+            Self::Readings | Self::Bills | Self::Documents | Self::Payments | Self::Ledger => Some("billing"),
             Self::Audit => None,
         }
     }
@@ -103,6 +109,7 @@ impl What {
             Self::Customers => "customers",
             Self::Readings => "readings",
             Self::Bills => "bills",
+            Self::Documents => "documents",
             Self::Payments => "payments",
             Self::Ledger => "ledger",
             Self::Audit => "audit",
@@ -114,6 +121,8 @@ impl What {
             Self::Customers => tables::customers::COLUMNS,
             Self::Readings => tables::readings::COLUMNS,
             Self::Bills => tables::bills::COLUMNS,
+            // A folder of files has none.
+            Self::Documents => &[],
             Self::Payments => tables::payments::COLUMNS,
             Self::Ledger => tables::ledger::COLUMNS,
             Self::Audit => tables::audit::COLUMNS,
@@ -164,6 +173,10 @@ impl std::str::FromStr for Address {
 impl Export {
     pub async fn run(self) -> Result<ExitCode> {
         self.filter.check(self.what)?;
+        if self.what == What::Documents {
+            ensure!(self.output.is_some(), "documents need a folder: name it with -o DIR");
+            ensure!(self.format.is_none(), "documents are PDF files; leave --format out");
+        }
         let format = self.format.or(self.output.as_deref().map(Format::by_name)).unwrap_or(Format::Csv);
         ensure!(
             format == Format::Csv || self.output.is_some(),
@@ -180,6 +193,9 @@ impl Export {
             let client = desk.client(&url, client::person(&self.subject, &[Role::Auditor]));
             clients.push((service, client.with_context(|| anyhow!("{service} at {url}"))?));
             urls.push(url);
+        }
+        if self.what == What::Documents {
+            return self.documents(&clients, &urls).await;
         }
         let place = Place::open(self.output.as_deref())?;
         let mut sheet = Sheet::new(format == Format::Xlsx, self.what.name(), self.what.columns(), place)?;
@@ -199,6 +215,20 @@ impl Export {
         }
     }
 
+    async fn documents(&self, clients: &[(&'static str, Client)], urls: &[String]) -> Result<ExitCode> {
+        let folder = self.output.as_deref().context("no folder is named")?;
+        let (_, client) = clients.first().context("no service is asked")?;
+        let written = documents::write(client.clone(), &self.filter, folder).await;
+        eprintln!(
+            "{}",
+            written.with_context(|| format!(
+                "the export of documents from {} stopped; what is written stays, and the same command goes on from there",
+                urls.join(", ")
+            ))?
+        );
+        Ok(ExitCode::SUCCESS)
+    }
+
     async fn fill(&self, clients: &[(&'static str, Client)], sheet: &mut Sheet, bar: &ProgressBar) -> Result<()> {
         let one = || clients.first().map(|(_, client)| client.clone()).context("no service is asked");
         let filter = &self.filter;
@@ -206,6 +236,7 @@ impl Export {
             What::Customers => tables::customers::fill(&one()?, filter, sheet, bar).await,
             What::Readings => tables::readings::fill(one()?, filter, sheet, bar).await,
             What::Bills => tables::bills::fill(one()?, filter, sheet, bar).await,
+            What::Documents => bail!("documents are no rows"),
             What::Payments => tables::payments::fill(one()?, filter, sheet, bar).await,
             What::Ledger => tables::ledger::fill(one()?, filter, sheet, bar).await,
             What::Audit => tables::audit::fill(clients, filter, sheet, bar).await,

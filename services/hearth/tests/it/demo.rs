@@ -91,6 +91,29 @@ fn decision_25_a_demo_that_runs_keeps_another_one_out() {
     assert_eq!(fs::read_to_string(folder.path().join("archive.db")).unwrap(), "in use");
 }
 
+/// Each month ends with documents, the open exceptions and a report of its run; the season of heat with its bills: three by area, of which the settlement reversed one, and that
+/// by meter.
+fn papers(data: &Path) {
+    let names = |folder: &Path| -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    let documents = |folder: &Path| {
+        let names: Vec<_> = names(folder).into_iter().filter(|name| name.ends_with(".pdf")).collect();
+        assert!(names.iter().all(|name| fs::read(folder.join(name)).unwrap().starts_with(b"%PDF-")));
+        names.len()
+    };
+    for month in 1..=12 {
+        let folder = data.join(format!("papers/2025-{month:02}"));
+        assert_eq!(documents(&folder), 3, "{month}");
+        let report = fs::read_to_string(folder.join("run.txt")).unwrap();
+        assert!(report.contains(&format!("Bill run of 2025-{month:02}, STATE_DONE")), "{report}");
+        let open = fs::read_to_string(folder.join("exceptions.csv")).unwrap();
+        assert!(open.starts_with("meter_no,account_no,date,codes\n"), "{open}");
+    }
+    assert_eq!(documents(&data.join("papers/season 2025-2026")), 4);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_year_is_played_for_the_first_customers_and_played_anew() {
     // Decision 25: where the default ports are taken, by this test or by somebody else, the demo takes free ones.
@@ -115,6 +138,7 @@ async fn the_year_is_played_for_the_first_customers_and_played_anew() {
             ],
         );
         assert_told(&hearth(HEARTH, &data, &["check"]), 0, &["no fault"]);
+        papers(&data);
         for (service, event, times) in CHAPTERS {
             let sql = format!("SELECT count(*) FROM event WHERE kind = 'hearth.{service}.v1.{event}'");
             assert!(count(&data, service, &sql).await >= times, "{event}");

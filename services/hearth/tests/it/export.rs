@@ -162,6 +162,25 @@ fn what_the_services_hold_comes_out_as_text_and_as_a_workbook() {
     }
     assert!(!path("none.csv").exists());
 
+    // Bills as documents: one that is whole is left as it is, one that was broken off or is gone is made.
+    let folder = path("documents");
+    let documents = |told: &str| assert_told(&suite.export("documents", &folder), 0, &[told]);
+    documents("1 documents written, 0 already there");
+    let document = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    // Its number holds the sign of a formula too.
+    let named = format!("{}-{}.pdf", bills[0]["bill_no"].replace('=', "_"), bills[0]["bill_id"]);
+    assert_eq!(document, folder.join(named));
+    let first = fs::read(&document).unwrap();
+    assert!(first.starts_with(b"%PDF-") && first.ends_with(b"%%EOF"));
+    fs::write(&document, "kept").unwrap();
+    documents("0 documents written, 1 already there");
+    assert_eq!(fs::read(&document).unwrap(), b"kept");
+    fs::rename(&document, document.with_extension("pdf.part")).unwrap();
+    documents("1 documents written, 0 already there");
+    assert_eq!(fs::read(&document).unwrap(), first, "the same bill, the same bytes");
+    let none = suite.export_with("documents", &path("none"), &["--branch", "和平区"]);
+    assert_told(&none, 0, &["0 documents written, 0 already there"]);
+
     // The same as a workbook: figures are numbers, and the workbook can be imported where a text could.
     let workbook = path("payments.xlsx");
     assert_told(&suite.export("payments", &workbook), 0, &["2 rows of payments"]);
@@ -176,6 +195,7 @@ fn what_the_services_hold_comes_out_as_text_and_as_a_workbook() {
 fn a_workbook_needs_a_file_and_an_address_its_service() {
     let folder = tempfile::tempdir().unwrap();
     assert_told(&hearth(folder.path(), &["export", "bills", "--format", "xlsx"]), 1, &["-o FILE.xlsx"]);
+    assert_told(&hearth(folder.path(), &["export", "documents"]), 1, &["-o DIR"]);
     assert_told(
         &hearth(folder.path(), &["export", "bills", "--address", "http://127.0.0.1:1"]),
         2,

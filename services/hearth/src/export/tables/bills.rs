@@ -46,6 +46,7 @@ pub const COLUMNS: &[Column] = &[
     text("party_id"),
     text("tariff_id"),
     text("run_id"),
+    figure("credited", 2),
 ];
 
 pub async fn fill(client: Client, filter: &Filter, sheet: &mut Sheet, bar: &ProgressBar) -> Result<()> {
@@ -99,5 +100,6 @@ fn row(bill: Bill) -> Vec<String> {
         bill.party_id,
         bill.tariff_id,
         bill.run_id,
+        yuan(bill.credited.as_ref()),
     ]
 }
