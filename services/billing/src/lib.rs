@@ -35,8 +35,9 @@ use contracts::hearth::billing::v1::{
     reading_service_server::ReadingServiceServer, route_service_server::RouteServiceServer, supply_service_server::SupplyServiceServer,
     tariff_service_server::TariffServiceServer,
 };
-use database::Database;
 pub(crate) use database::table;
+use database::{Database, jobs::Work};
+use rpc::Fault;
 
 pub use refusal::Refusal;
 
@@ -52,6 +53,8 @@ pub const SERVICE: boot::Service = boot::Service {
         include_str!("../migrations/0005_readings.sql"),
         include_str!("../migrations/0006_tariff.sql"),
         include_str!("../migrations/0007_adjustments.sql"),
+        include_str!("../migrations/0008_credit_notes.sql"),
+        include_str!("../migrations/0009_bill_run_parts.sql"),
     ],
     build,
     references: &[
@@ -79,6 +82,7 @@ pub const SERVICE: boot::Service = boot::Service {
         ("tariff_price.tariff_id", "tariff.id"),
         ("tariff.replaced_by", "tariff.id"),
         ("bill_run.job_id", "job.id"),
+        ("bill_run_part.run_id", "bill_run.id"),
         ("bill_run_item.run_id", "bill_run.id"),
         ("bill_run_item.agreement_id", "supply.id"),
         ("bill.agreement_id", "supply.id"),
@@ -92,6 +96,8 @@ pub const SERVICE: boot::Service = boot::Service {
         ("tier_use.bill_id", "bill.id"),
         ("tier_use.agreement_id", "supply.id"),
         ("credit_note.bill_id", "bill.id"),
+        ("credit_note_line.credit_note_id", "credit_note.id"),
+        ("credit_note_line.bill_id", "bill.id"),
         ("payment.account_id", "account.id"),
         ("allocation.payment_id", "payment.id"),
         ("allocation.bill_id", "bill.id"),
@@ -149,15 +155,35 @@ pub struct Desk {
     pub clock: Clock,
     /// Rules and thresholds of the validation of readings.
     pub thresholds: Arc<reading::rules::Rules>,
+    /// How a bill looks as a document.
+    pub template: Arc<document::Template>,
+}
+
+impl Desk {
+    fn new(db: Database, clock: Clock, template: document::Template) -> Result<Self, Fault> {
+        let thresholds = Arc::new(reading::rules::Rules::shipped().map_err(Fault::internal)?);
+        Ok(Self {
+            db,
+            clock,
+            thresholds,
+            template: Arc::new(template),
+        })
+    }
+}
+
+/// The work of bill runs alone: of a process that helps with them, or that measures them.
+pub fn bill_runs(db: Database, clock: Clock) -> Result<Arc<dyn Work>, Fault> {
+    let template = document::Template::shipped().map_err(Fault::internal)?;
+    Ok(Arc::new(run::batch::BillRun(Desk::new(db, clock, template)?)))
 }
 
 fn build(host: boot::Host) -> boot::Built {
     Box::pin(async move {
-        let desk = Desk {
-            db: host.db.clone(),
-            clock: host.clock.clone(),
-            thresholds: Arc::new(reading::rules::Rules::shipped()?),
+        let template = match &host.bill_template {
+            Some(path) => document::Template::read(path)?,
+            None => document::Template::shipped()?,
         };
+        let desk = Desk::new(host.db.clone(), host.clock.clone(), template)?;
         let archive = database::consume(host.db.clone(), host.peer("archive")?, supply::events::FromArchive);
         let hall = database::consume(host.db.clone(), host.peer("hall")?, supply::events::FromHall);
         Ok(boot::Parts::new()

@@ -67,12 +67,16 @@ rpc::refusals! {
         DayTwice = InvalidArgument "DAY_TWICE" "a day stands twice",
         /// The month is not over.
         PeriodNotOver = FailedPrecondition "PERIOD_NOT_OVER" "the month is not over",
+        /// A bill run went through all parts, and agreements are left without an outcome.
+        RunIncomplete = FailedPrecondition "RUN_INCOMPLETE" "agreements of the run have no outcome; another run of the month looks at each of them again",
         /// The bill is reversed.
         BillReversed = FailedPrecondition "BILL_REVERSED" "the bill is reversed",
         /// Only an open bill is paid.
         BillState = FailedPrecondition "BILL_STATE" "the bill is paid or reversed",
         /// A later bill stands.
         BillNotLatest = FailedPrecondition "BILL_NOT_LATEST" "a later bill of the agreement stands; reverse that one first",
+        /// B23: a credit note takes a part.
+        CreditAmount = FailedPrecondition "CREDIT_NOT_BELOW_BILL" "a credit note takes less than what stands of the bill; reverse it to take all of it",
         /// A payment is more than nothing.
         AmountNotPositive = InvalidArgument "AMOUNT_RANGE" "the amount must be more than 0",
         /// Edge 22: the reference stands for another payment.

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use contracts::hearth::{
-    billing::v1::{BillDisputeAnswered, BillDisputed, BillIssued, BillReversed, LateFeePaid, PaymentReceived, PaymentReversed},
+    billing::v1::{BillCredited, BillDisputeAnswered, BillDisputed, BillIssued, BillReversed, LateFeePaid, PaymentReceived, PaymentReversed},
     journal::v1::{WatchEventsRequest, journal_service_client::JournalServiceClient},
 };
 use database::{Consumer, Event, Write};
@@ -60,6 +60,12 @@ async fn enter(write: &Write, event: &Event, only: Option<&[Uuid]>) -> Result<Op
         let Some(party_id) = wanted(&told.party_id)? else { return Ok(None) };
         let fen = wire::money_of(told.amount.as_ref(), "amount")?.fen();
         books::credited(write, wire::id_of("bill_id", &told.bill_id)?, fen).await?;
+        Ok(Some(party_id))
+    } else if let Some(told) = read::<BillCredited>(event)? {
+        let Some(party_id) = wanted(&told.party_id)? else { return Ok(None) };
+        let fen = wire::money_of(told.credited.as_ref(), "credited")?.fen();
+        let day = wire::date_of(told.date.as_ref(), "date")?;
+        books::lowered(write, wire::id_of("bill_id", &told.bill_id)?, fen, told.settled.then_some(day)).await?;
         Ok(Some(party_id))
     } else if let Some(told) = read::<PaymentReceived>(event)? {
         let Some(party_id) = wanted(&told.party_id)? else { return Ok(None) };
@@ -140,6 +146,7 @@ pub(crate) async fn told(desk: &Desk, position: i64) -> Result<Vec<Event>, Fault
         let kinds = [
             BillIssued::full_name(),
             BillReversed::full_name(),
+            BillCredited::full_name(),
             PaymentReceived::full_name(),
             LateFeePaid::full_name(),
             PaymentReversed::full_name(),

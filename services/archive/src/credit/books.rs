@@ -53,7 +53,7 @@ const NO_DELIVERY: [&str; 2] = ["FEE", "OPENING"];
 impl bill::Model {
     /// What the rules see of it. The use of a bill that was taken back is not billed.
     fn rule(self) -> Bill {
-        let billed = self.kind == REGULAR && self.credited == 0;
+        let billed = self.kind == REGULAR && (self.credited == 0 || self.credited < self.amount);
         let days = self.used_from.zip(self.used_to).filter(|_| billed);
         Bill {
             id: self.id,
@@ -77,7 +77,17 @@ pub(crate) async fn issued(conn: &Conn, row: bill::Model) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Enters what a credit note takes back of a bill: it lowers what is owed, and is no payment.
+/// Enters what credit notes took off a bill that stands; nothing is owed of it from the day on that they settle it.
+pub(crate) async fn lowered(conn: &Conn, bill: Uuid, fen: i64, settled: Option<NaiveDate>) -> Result<(), Fault> {
+    let mut update = bill::Entity::update_many().col_expr(bill::Column::Credited, fen.into());
+    if settled.is_some() {
+        update = update.col_expr(bill::Column::PaidDate, settled.into());
+    }
+    update.filter(bill::Column::Id.eq(bill)).exec(conn).await?;
+    Ok(())
+}
+
+/// Enters that a credit note takes a bill back: it lowers what is owed, and is no payment.
 pub(crate) async fn credited(conn: &Conn, bill: Uuid, fen: i64) -> Result<(), Fault> {
     bill::Entity::update_many()
         .col_expr(bill::Column::Credited, fen.into())

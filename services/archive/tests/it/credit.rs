@@ -10,7 +10,7 @@ use contracts::hearth::{
         credit_file_service_client::CreditFileServiceClient, credit_hold, credit_line, credit_model, credit_rating, credit_service_client::CreditServiceClient,
         guarantee, key_account, standing_service_client::StandingServiceClient,
     },
-    billing::v1::{BillIssued, BillReversed, LateFeePaid, PaymentReceived, PaymentReversed, bill},
+    billing::v1::{BillCredited, BillIssued, BillReversed, LateFeePaid, PaymentReceived, PaymentReversed, bill},
     options::v1::Role,
     r#type::v1::{Date, Money},
 };
@@ -203,6 +203,22 @@ impl<'a> World<'a> {
             branch: bill.branch.clone(),
             amount: bill.amount.clone(),
             ..BillReversed::default()
+        };
+        self.billing.tell(&bill.account_id, &told);
+    }
+
+    /// A credit note over a part of a bill.
+    pub fn credit_part(&self, bill: &BillIssued, fen: i64, day: &str, settled: bool) {
+        let told = BillCredited {
+            bill_id: bill.bill_id.clone(),
+            account_id: bill.account_id.clone(),
+            party_id: bill.party_id.clone(),
+            branch: bill.branch.clone(),
+            amount: yuan(fen),
+            credited: yuan(fen),
+            settled,
+            date: date(day),
+            ..BillCredited::default()
         };
         self.billing.tell(&bill.account_id, &told);
     }
@@ -1554,6 +1570,32 @@ async fn b_05_what_paid_a_late_fee_is_not_paid_ahead() {
         world.bounce(&paid);
         let bounced = world.until(&party, |e| fen(&e.paid) == 0).await;
         assert_eq!(fen(&bounced.exposure), 3000);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b_05_b23_a_credit_note_over_a_part_lowers_what_is_owed_and_settles_on_its_day() {
+    each(archive::SERVICE, async |bed| {
+        let mut world = World::new(bed).await;
+        let (party, account) = world.customer(1).await;
+        let (_, bill) = world.bill(&party, &account, 10_000, "2025-01-02");
+        world.pay(&party, &account, 9000, "2025-01-10", &[]);
+        let before = world.until(&party, |e| fen(&e.paid) == 9000).await;
+        assert_eq!((fen(&before.billed), fen(&before.exposure)), (10_000, 1000));
+        world.credit_part(&bill, 400, "2025-01-12", false);
+        world.until(&party, |e| (fen(&e.billed), fen(&e.exposure)) == (9600, 600)).await;
+        world.credit_part(&bill, 1000, "2025-01-15", true);
+        world.until(&party, |e| (fen(&e.billed), fen(&e.exposure)) == (9000, 0)).await;
+        world.clock("2025-02-01T09:00:00+08:00");
+        let after = world.exposure(&party).await;
+        assert_eq!((fen(&after.due), fen(&after.paid_on_time)), (9000, 9000));
+        let rebuild = RebuildExposureRequest {
+            request_id: key(),
+            party_id: party.party_id.clone(),
+        };
+        let anew = world.rater.rebuild_exposure(rebuild).await.unwrap().into_inner().exposure.unwrap();
+        assert_eq!((fen(&anew.billed), fen(&anew.paid), fen(&anew.exposure)), (9000, 9000, 0));
     })
     .await;
 }

@@ -1,13 +1,14 @@
 //! Bills over gRPC.
 
 use contracts::hearth::billing::v1::{
-    CancelAndRebillRequest, CancelAndRebillResponse, ExplainBillRequest, ExplainBillResponse, GetBillRequest, GetBillResponse, ListBillsRequest,
-    ListBillsResponse, ReportNumbersRequest, ReportNumbersResponse, ReverseBillRequest, ReverseBillResponse, bill_service_server::BillService,
+    CancelAndRebillRequest, CancelAndRebillResponse, CreditBillRequest, CreditBillResponse, ExplainBillRequest, ExplainBillResponse, GetBillDocumentRequest,
+    GetBillDocumentResponse, GetBillRequest, GetBillResponse, ListBillsRequest, ListBillsResponse, ReportNumbersRequest, ReportNumbersResponse,
+    ReverseBillRequest, ReverseBillResponse, bill_service_server::BillService,
 };
 use database::Scope;
 use rpc::{Call, Fault, page::Page, wire};
 
-use super::{explain::explain, numbers, ops, rebill::rebill, store};
+use super::{credit::credit, document::document, explain::explain, numbers, ops, rebill::rebill, store};
 use crate::Desk;
 
 /// BillService.
@@ -18,8 +19,10 @@ rpc::service! {
         read get_bill(GetBillRequest) -> GetBillResponse = get;
         read list_bills(ListBillsRequest) -> ListBillsResponse = list;
         read report_numbers(ReportNumbersRequest) -> ReportNumbersResponse = numbers::report;
+        read get_bill_document(GetBillDocumentRequest) -> GetBillDocumentResponse = document;
         read explain_bill(ExplainBillRequest) -> ExplainBillResponse = explain;
         write cancel_and_rebill(CancelAndRebillRequest) -> CancelAndRebillResponse = rebill;
+        write credit_bill(CreditBillRequest) -> CreditBillResponse = credit;
         write reverse_bill(ReverseBillRequest) -> ReverseBillResponse = ops::reverse;
     }
 }
@@ -30,7 +33,12 @@ async fn get(desk: Desk, call: Call, request: GetBillRequest) -> Result<GetBillR
     let replacement = store::replacement(desk.db.reader(), row.id).await?;
     let mut bill = store::message(&row, &lines)?;
     bill.replaced_by_bill_id = replacement.map_or_else(String::new, |b| b.id.to_string());
-    Ok(GetBillResponse { bill: Some(bill) })
+    let notes = store::notes(desk.db.reader(), &[row.id]).await?;
+    let taken = store::note_lines(desk.db.reader(), row.id).await?;
+    Ok(GetBillResponse {
+        bill: Some(bill),
+        credit_notes: notes.iter().map(|note| store::note_message(note, &taken)).collect(),
+    })
 }
 
 async fn list(desk: Desk, call: Call, request: ListBillsRequest) -> Result<ListBillsResponse, Fault> {

@@ -1,6 +1,8 @@
 //! Bills: made by runs, never edited, reversed by credit notes, explained step by step.
 
 pub mod api;
+pub mod credit;
+pub mod document;
 pub mod explain;
 pub mod issue;
 pub mod model;

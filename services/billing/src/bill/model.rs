@@ -1,5 +1,7 @@
 //! States of a bill, pure.
 
+use money::{ShareError, allocate};
+
 use crate::{refusal::Refusal, words::words};
 
 words! {
@@ -81,6 +83,19 @@ pub fn step(state: BillState, action: Action) -> Result<BillState, Refusal> {
         .ok_or(Refusal::BillReversed)
 }
 
+/// What a credit note takes off each line of a bill, in proportion to what stands of it (B23): of no line more than stands, and the notes over all of a
+/// bill sum up to it line by line, whatever their number.
+///
+/// # Errors
+/// Where nothing stands.
+pub fn credited(standing: &[i64], amount: i64) -> Result<Vec<i64>, ShareError> {
+    if standing.iter().copied().fold(0, i64::saturating_add) == amount {
+        return Ok(standing.to_vec());
+    }
+    let weights: Vec<u64> = standing.iter().map(|fen| u64::try_from(*fen).unwrap_or(0)).collect();
+    allocate(amount, &weights)
+}
+
 /// What the paid share of an amount means. A bill of 0.00 is paid from the start (edge 11).
 pub const fn payment(amount: i64, paid: i64) -> Action {
     if paid >= amount {
@@ -96,6 +111,7 @@ pub const fn payment(amount: i64, paid: i64) -> Action {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use contracts::hearth::billing::v1 as proto;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -123,6 +139,43 @@ mod tests {
             for (action, to) in [Issue, Open, PayPart, PayAll, Reverse].into_iter().zip(row) {
                 assert_eq!(step(state, action).ok(), to, "{state:?} {action:?}");
             }
+        }
+    }
+
+    #[test]
+    fn b23_a_fen_goes_to_the_largest_remainder_and_the_last_note_takes_the_rest() {
+        // 1.00 over 1.00, 1.00 and 1.00: 34, 33 and 33 fen; then 66, 67 and 67 stand.
+        assert_eq!(credited(&[100, 100, 100], 100), Ok(vec![34, 33, 33]));
+        // 0.99 of 66, 67 and 67: 32.67, 33.165 and 33.165, cut 32, 33 and 33; the fen left goes to the first.
+        assert_eq!(credited(&[66, 67, 67], 99), Ok(vec![33, 33, 33]));
+        assert_eq!(credited(&[33, 34, 34], 101), Ok(vec![33, 34, 34]));
+        // A line below nothing takes no share until the end.
+        assert_eq!(credited(&[300, -100], 100), Ok(vec![100, 0]));
+        assert_eq!(credited(&[200, -100], 100), Ok(vec![200, -100]));
+    }
+
+    proptest! {
+        #[test]
+        fn b23_credit_notes_sum_up_to_the_bill_line_by_line(
+            lines in prop::collection::vec(0_i64..=1_000_000, 1..9), cuts in prop::collection::vec(1_u32..=100, 0..12)
+        ) {
+            let mut standing = lines.clone();
+            let mut taken = vec![0_i64; lines.len()];
+            let rest = |standing: &[i64]| standing.iter().sum::<i64>();
+            for percent in cuts.into_iter().chain([100]) {
+                let amount = rest(&standing) * i64::from(percent) / 100;
+                if amount == 0 {
+                    continue;
+                }
+                let note = credited(&standing, amount).unwrap();
+                prop_assert_eq!(note.iter().sum::<i64>(), amount);
+                for (line, share) in note.into_iter().enumerate() {
+                    prop_assert!((0..=standing[line]).contains(&share));
+                    standing[line] -= share;
+                    taken[line] += share;
+                }
+            }
+            prop_assert_eq!(taken, lines);
         }
     }
 

@@ -1,16 +1,16 @@
 //! Reversal of bills.
 
-use chrono::Datelike;
 use contracts::hearth::billing::v1::{BillReversed, ReverseBillRequest, ReverseBillResponse};
-use database::{Begun, Scope, Write, numbers};
+use database::{Begun, Scope, Write};
 use money::Money;
 use rpc::{Call, Fault, wire};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 use super::{
+    credit::note,
     model::{Action, BillKind, BillState, step},
-    store::{self, bill, credit_note},
+    store::{self, bill},
 };
 use crate::{
     Desk, Refusal,
@@ -71,34 +71,23 @@ pub async fn locked(write: &Write, scope: &Scope, bill_id: &str, etag: &str) -> 
     Ok(row)
 }
 
-/// Takes a bill back by a credit note and counter-entries, with its late fee; what was paid becomes prepayment. The caller has locked the
+/// Takes a bill back by a credit note over what stands of it and counter-entries, with its late fee; what was paid becomes prepayment. The caller has locked the
 /// account, and settles its other bills.
 pub async fn take_back(write: &mut Write, mut row: bill::Model, reason: &str) -> Result<bill::Model, Fault> {
     let state = step(row.state()?, Action::Reverse)?;
-    let (principal, late) = free(write, &row).await?;
-    let year = write.now().date().year();
-    let number = numbers::next(write, "CN", &row.branch, year, 1).await?;
-    let note = credit_note::Model {
-        id: Uuid::now_v7(),
-        credit_note_no: format!("CN-{}-{year}-{number:07}", row.branch),
-        bill_id: row.id,
-        branch: row.branch.clone(),
-        amount: row.amount,
-        reason: reason.to_owned(),
-        issued_by: write.call().subject().to_owned(),
-        created_at: write.now().micros(),
-    };
+    let shares = standing(write, row.id).await?;
+    let (principal, late) = free(write, &row, shares).await?;
+    let (note, _) = note(write, &row, row.stands(), reason).await?;
     let counter = row.counter();
     let posting = Posting::new("BILL_REVERSAL", row.id, &row.branch)
-        .line(Book::Receivable, "", Some(row.account_id), principal.saturating_sub(row.amount))
+        .line(Book::Receivable, "", Some(row.account_id), principal.saturating_sub(row.stands()))
         .line(Book::Prepayment, "", Some(row.account_id), principal.saturating_add(late).saturating_neg())
         .line(Book::Revenue, LATE_FEE, None, late)
-        .line(counter.0, counter.1, None, row.amount);
+        .line(counter.0, counter.1, None, row.stands());
     row.state = state.code().to_owned();
     row.paid = 0;
     row.credit_note_no.clone_from(&note.credit_note_no);
     row.version = row.version.saturating_add(1);
-    table::insert::<credit_note::Entity>(write, note).await?;
     bill::Entity::update_many()
         .col_expr(bill::Column::State, row.state.as_str().into())
         .col_expr(bill::Column::Paid, 0_i64.into())
@@ -125,14 +114,17 @@ pub async fn take_back(write: &mut Write, mut row: bill::Model, reason: &str) ->
     Ok(row)
 }
 
-/// Takes back what was paid on a bill and its late fee: it becomes prepayment of the same payments. Gives both sums.
-async fn free(write: &mut Write, row: &bill::Model) -> Result<(i64, i64), Fault> {
+/// What a payment pays of a bill or of its late fee, fen.
+pub type Paid = ((Uuid, Part), i64);
+
+/// What payments pay of a bill and of its late fee, the first payment first.
+pub async fn standing(write: &Write, bill: Uuid) -> Result<Vec<Paid>, Fault> {
     let shares = allocation::Entity::find()
-        .filter(allocation::Column::BillId.eq(row.id))
+        .filter(allocation::Column::BillId.eq(bill))
         .order_by_asc(allocation::Column::Id)
         .all(&**write)
         .await?;
-    let mut standing: Vec<((Uuid, Part), i64)> = vec![];
+    let mut standing: Vec<Paid> = vec![];
     for share in shares {
         let key = (share.payment_id, share.part()?);
         match standing.iter_mut().find(|(k, _)| *k == key) {
@@ -140,9 +132,15 @@ async fn free(write: &mut Write, row: &bill::Model) -> Result<(i64, i64), Fault>
             None => standing.push((key, share.amount)),
         }
     }
+    standing.retain(|(_, amount)| *amount > 0);
+    Ok(standing)
+}
+
+/// Takes back what was paid of a bill and its late fee: it becomes prepayment of the same payments. Gives both sums.
+pub async fn free(write: &mut Write, row: &bill::Model, shares: Vec<Paid>) -> Result<(i64, i64), Fault> {
     let (mut principal, mut late) = (0_i64, 0_i64);
     let mut rows = vec![];
-    for ((payment_id, part), amount) in standing.into_iter().filter(|(_, amount)| *amount > 0) {
+    for ((payment_id, part), amount) in shares {
         let sum = if part == Part::Principal { &mut principal } else { &mut late };
         *sum = sum.saturating_add(amount);
         rows.push(allocation::Model {

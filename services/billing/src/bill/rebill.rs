@@ -38,7 +38,7 @@ pub struct Anew {
 impl Anew {
     /// What is owed more than before.
     pub fn difference(&self) -> Result<Money, Fault> {
-        let sum = |bills: &[bill::Model]| Money::sum(bills.iter().map(|b| Money::from_fen(b.amount)));
+        let sum = |bills: &[bill::Model]| Money::sum(bills.iter().map(|b| Money::from_fen(b.stands())));
         sum(&self.bills).and_then(|new| new.checked_sub(sum(&self.reversed)?)).map_err(Fault::internal)
     }
 }

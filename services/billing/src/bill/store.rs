@@ -59,6 +59,8 @@ table!(bill, "bill", {
     season: Option<String>,
     unit: Option<String>,
     replaces_bill_id: Option<Uuid>,
+    /// Fen that credit notes took off it while it stands.
+    credited: i64,
 });
 table!(explanation, "bill_explanation", {
     #[sea_orm(primary_key, auto_increment = false)] bill_id: Uuid,
@@ -93,6 +95,12 @@ table!(credit_note, "credit_note", {
     reason: String,
     issued_by: String,
     created_at: i64,
+});
+table!(credit_note_line, "credit_note_line", {
+    #[sea_orm(primary_key, auto_increment = false)] credit_note_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)] ordinal: i32,
+    bill_id: Uuid,
+    amount: i64,
 });
 
 /// Detail of revenue from fees, and the reason of their lines.
@@ -142,9 +150,14 @@ impl bill::Model {
         }
     }
 
+    /// What of it stands after credit notes, fen.
+    pub fn stands(&self) -> i64 {
+        self.amount.saturating_sub(self.credited)
+    }
+
     /// What of it is not paid, fen.
     pub fn rest(&self) -> i64 {
-        self.amount.saturating_sub(self.paid)
+        self.stands().saturating_sub(self.paid)
     }
 }
 
@@ -169,7 +182,7 @@ pub async fn by_ids(conn: &Conn, ids: &[Uuid]) -> Result<Vec<bill::Model>, Fault
 /// The last live bill of each agreement.
 pub async fn last(conn: &Conn, agreements: &[Uuid]) -> Result<HashMap<Uuid, bill::Model>, Fault> {
     let rows = bill::Entity::find()
-        .filter(bill::Column::AgreementId.is_in(agreements.iter().copied()))
+        .filter(table::among(conn, bill::Column::AgreementId, agreements.iter().copied()))
         .filter(bill::Column::State.ne(BillState::Reversed.code()))
         .filter(bill::Column::Kind.eq(BillKind::Regular.code()))
         .filter(sea_orm::sea_query::Expr::cust(
@@ -196,17 +209,16 @@ pub async fn used(conn: &Conn, agreements: &[Uuid], since: i32) -> Result<HashMa
     if agreements.is_empty() {
         return Ok(HashMap::new());
     }
-    let places: Vec<String> = (2..).take(agreements.len()).map(|n| format!("${n}")).collect();
-    let places = places.join(", ");
+    let (among, keys) = table::among_sql(conn, 2, agreements);
     let sql = format!(
         "SELECT agreement_id, tier_year, CAST(sum(volume) AS bigint) AS volume FROM (
             SELECT u.agreement_id, u.tier_year, u.volume FROM tier_use u JOIN bill b ON b.id = u.bill_id
-            WHERE u.tier_year >= $1 AND b.state <> 'REVERSED' AND u.agreement_id IN ({places})
+            WHERE u.tier_year >= $1 AND b.state <> 'REVERSED' AND u.agreement_id {among}
             UNION ALL SELECT o.agreement_id, o.tier_year, o.volume FROM opening o
-            WHERE o.tier_year >= $1 AND o.volume > 0 AND o.agreement_id IN ({places})) used
+            WHERE o.tier_year >= $1 AND o.volume > 0 AND o.agreement_id {among}) used
          GROUP BY agreement_id, tier_year"
     );
-    let values = std::iter::once(since.into()).chain(agreements.iter().map(|id| (*id).into()));
+    let values = std::iter::once(since.into()).chain(keys);
     let mut used: HashMap<Uuid, Vec<(i32, i64)>> = HashMap::new();
     for row in conn
         .query_all_raw(Statement::from_sql_and_values(conn.get_database_backend(), sql, values))
@@ -218,18 +230,36 @@ pub async fn used(conn: &Conn, agreements: &[Uuid], since: i32) -> Result<HashMa
     Ok(used)
 }
 
-/// Brings state and version of a bill in line with what is paid of it, and writes them.
+/// Brings state and version of a bill in line with what is paid and credited of it, and writes them.
 pub async fn set_paid(write: &Write, row: &mut bill::Model) -> Result<(), Fault> {
-    row.state = step(row.state()?, payment(row.amount, row.paid))?.code().to_owned();
+    row.state = step(row.state()?, payment(row.stands(), row.paid))?.code().to_owned();
     row.version = row.version.saturating_add(1);
     bill::Entity::update_many()
         .col_expr(bill::Column::Paid, row.paid.into())
+        .col_expr(bill::Column::Credited, row.credited.into())
         .col_expr(bill::Column::State, row.state.as_str().into())
         .col_expr(bill::Column::Version, row.version.into())
         .filter(bill::Column::Id.eq(row.id))
         .exec(&**write)
         .await?;
     Ok(())
+}
+
+/// What live regular bills of an agreement billed by year and month, in their unit, from a year on.
+pub async fn months(conn: &Conn, agreement: Uuid, unit: &str, since: i32) -> Result<HashMap<(i32, i32), i64>, Fault> {
+    let rows = bill::Entity::find()
+        .filter(bill::Column::AgreementId.eq(agreement))
+        .filter(bill::Column::Kind.eq(BillKind::Regular.code()))
+        .filter(bill::Column::State.ne(BillState::Reversed.code()))
+        .filter(bill::Column::Year.gte(since))
+        .all(conn)
+        .await?;
+    let mut months = HashMap::new();
+    for row in rows.iter().filter(|row| row.unit() == unit) {
+        let volume: &mut i64 = months.entry((row.year, row.month)).or_default();
+        *volume = volume.saturating_add(row.volume);
+    }
+    Ok(months)
 }
 
 /// The bill that took the place of one.
@@ -254,6 +284,25 @@ pub async fn lines(conn: &Conn, bill: Uuid) -> Result<Vec<line::Model>, Fault> {
     Ok(line::Entity::find()
         .filter(line::Column::BillId.eq(bill))
         .order_by_asc(line::Column::Ordinal)
+        .all(conn)
+        .await?)
+}
+
+/// Credit notes of bills, the oldest first.
+pub async fn notes(conn: &Conn, bills: &[Uuid]) -> Result<Vec<credit_note::Model>, Fault> {
+    Ok(credit_note::Entity::find()
+        .filter(credit_note::Column::BillId.is_in(bills.iter().copied()))
+        .order_by_asc(credit_note::Column::Id)
+        .all(conn)
+        .await?)
+}
+
+/// What credit notes took off the lines of a bill, in the order of notes and lines.
+pub async fn note_lines(conn: &Conn, bill: Uuid) -> Result<Vec<credit_note_line::Model>, Fault> {
+    Ok(credit_note_line::Entity::find()
+        .filter(credit_note_line::Column::BillId.eq(bill))
+        .order_by_asc(credit_note_line::Column::CreditNoteId)
+        .order_by_asc(credit_note_line::Column::Ordinal)
         .all(conn)
         .await?)
 }
@@ -366,5 +415,25 @@ pub fn message(row: &bill::Model, lines: &[line::Model]) -> Result<proto::Bill, 
         unit: row.unit().to_owned(),
         replaces_bill_id: id(row.replaces_bill_id),
         replaced_by_bill_id: String::new(),
+        credited: fen(row.credited),
     })
+}
+
+/// The message of a credit note, with those of the lines that are its own.
+pub fn note_message(note: &credit_note::Model, lines: &[credit_note_line::Model]) -> proto::CreditNote {
+    let own = lines.iter().filter(|l| l.credit_note_id == note.id);
+    proto::CreditNote {
+        credit_note_id: note.id.to_string(),
+        credit_note_no: note.credit_note_no.clone(),
+        bill_id: note.bill_id.to_string(),
+        amount: Some(wire::money(Money::from_fen(note.amount))),
+        reason: note.reason.clone(),
+        create_time: Some(instant(note.created_at)),
+        lines: own
+            .map(|l| proto::CreditNoteLine {
+                line: l.ordinal.saturating_add(1),
+                amount: Some(wire::money(Money::from_fen(l.amount))),
+            })
+            .collect(),
+    }
 }

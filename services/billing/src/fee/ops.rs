@@ -321,5 +321,6 @@ fn fee_bill(agreement: &supply::Model, item: &fee_item::Model, class: String, sp
         season: None,
         unit: None,
         replaces_bill_id: None,
+        credited: 0,
     }
 }

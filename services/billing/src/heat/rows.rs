@@ -119,6 +119,7 @@ impl Bill<'_> {
             season: Some(self.season.season.clone()),
             unit: Some(self.energy.map_or("", |u| u.unit.text()).to_owned()),
             replaces_bill_id: None,
+            credited: 0,
         };
         let lines = (0..).zip(&self.draft.lines).map(|(ordinal, l)| line::Model {
             bill_id: id,

@@ -15,7 +15,10 @@ use uuid::Uuid;
 
 use super::model::{Accrued, Debt, Rate, WaiverState, accrue};
 use crate::{
-    bill::{model::BillState, store::bill},
+    bill::{
+        model::BillState,
+        store::{bill, notes},
+    },
     dispute::{model::stands_still, store::pauses},
     ledger::store::instant,
     payment::{
@@ -122,6 +125,11 @@ pub async fn reckon(conn: &Conn, bills: &[bill::Model], today: NaiveDate) -> Res
         return Ok(all);
     }
     let mut paid = principal_paid(conn, &ids).await?;
+    // What was credited bears no fee from that day on; a waiver takes off what accrued before.
+    for note in notes(conn, &ids).await? {
+        let day = Instant::from_micros(note.created_at).date();
+        paid.entry(note.bill_id).or_default().push((day, note.amount));
+    }
     let mut pauses = pauses(conn, &ids).await?;
     let mut heads: HashMap<Uuid, late_fee::Model> = late_fee::Entity::find()
         .filter(late_fee::Column::BillId.is_in(ids.iter().copied()))

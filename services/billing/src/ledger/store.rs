@@ -143,7 +143,7 @@ pub async fn post(write: &Write, postings: Vec<Posting>) -> Result<(), Fault> {
     table::insert_all::<entry::Entity>(write, entries).await?;
     transaction::Entity::update_many()
         .col_expr(transaction::Column::Sealed, true.into())
-        .filter(transaction::Column::Id.is_in(ids))
+        .filter(table::among(write, transaction::Column::Id, ids))
         .exec(&**write)
         .await?;
     Ok(())
@@ -243,7 +243,7 @@ const TOTALS: &str = "SELECT count(DISTINCT t.id), count(*), CAST(coalesce(sum(e
     FROM ledger_entry e JOIN ledger_transaction t ON t.id = e.transaction_id WHERE t.sealed";
 
 /// Faults that a check counts, with the text that names them.
-const CHECKS: [(&str, &str); 10] = [
+const CHECKS: [(&str, &str); 12] = [
     ("transactions that do not sum up to 0", "SELECT count(*) FROM (SELECT transaction_id FROM ledger_entry GROUP BY transaction_id HAVING sum(amount) <> 0) x"),
     ("transactions that were never sealed", "SELECT count(*) FROM ledger_transaction WHERE NOT sealed"),
     ("entries without a transaction", "SELECT count(*) FROM ledger_entry e LEFT JOIN ledger_transaction t ON t.id = e.transaction_id WHERE t.id IS NULL"),
@@ -251,7 +251,7 @@ const CHECKS: [(&str, &str); 10] = [
         "accounts whose open bills differ from the ledger",
         "SELECT count(*) FROM (
             SELECT account_id FROM (
-                SELECT account_id, amount - paid AS fen FROM bill WHERE state <> 'REVERSED'
+                SELECT account_id, amount - credited - paid AS fen FROM bill WHERE state <> 'REVERSED'
                 UNION ALL SELECT e.account_id, -e.amount FROM ledger_entry e WHERE e.book = 'RECEIVABLE') s
             GROUP BY account_id HAVING sum(fen) <> 0) x",
     ),
@@ -293,6 +293,16 @@ const CHECKS: [(&str, &str); 10] = [
         "bills whose lines do not sum up to them",
         "SELECT count(*) FROM bill b LEFT JOIN (SELECT bill_id, sum(amount) AS fen FROM bill_line GROUP BY bill_id) l ON l.bill_id = b.id
          WHERE b.amount <> coalesce(l.fen, 0)",
+    ),
+    (
+        "bills whose credit notes differ from what was taken off them",
+        "SELECT count(*) FROM bill b LEFT JOIN (SELECT bill_id, sum(amount) AS fen FROM credit_note GROUP BY bill_id) n ON n.bill_id = b.id
+         WHERE coalesce(n.fen, 0) <> CASE WHEN b.state = 'REVERSED' THEN b.amount ELSE b.credited END",
+    ),
+    (
+        "credit notes whose lines do not sum up to them",
+        "SELECT count(*) FROM credit_note n JOIN (SELECT credit_note_id, sum(amount) AS fen FROM credit_note_line GROUP BY credit_note_id) l
+         ON l.credit_note_id = n.id WHERE n.amount <> l.fen",
     ),
 ];
 

@@ -267,6 +267,7 @@ impl Batch {
             season: None,
             unit: Some(String::new()),
             replaces_bill_id: None,
+            credited: 0,
         });
         self.lines.push(line::Model {
             bill_id: id,

@@ -174,7 +174,7 @@ pub async fn enter(write: &mut Write, entry: Entry<'_>, open: &mut [bill::Model]
             date: Some(wire::date(at.date())),
             settled_bill_ids: open
                 .iter()
-                .filter(|b| shares.iter().any(|s| s.bill == b.id && s.part == Part::Principal) && b.paid == b.amount)
+                .filter(|b| shares.iter().any(|s| s.bill == b.id && s.part == Part::Principal) && b.rest() == 0)
                 .map(|b| b.id.to_string())
                 .collect(),
             late_fee: (late_fee > 0).then(|| wire::money(Money::from_fen(late_fee))),
@@ -313,7 +313,7 @@ pub async fn reverse(desk: Desk, call: Call, request: ReversePaymentRequest) -> 
             party_id: reversed.party_id.to_string(),
             branch: reversed.branch.clone(),
             amount: Some(wire::money(Money::from_fen(reversed.amount))),
-            reopened_bill_ids: touched.iter().filter(|b| b.paid < b.amount).map(|b| b.id.to_string()).collect(),
+            reopened_bill_ids: touched.iter().filter(|b| b.rest() > 0).map(|b| b.id.to_string()).collect(),
         },
     );
     let shares = store::shares(&write, id).await?;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     hold,
-    model::{SupplyState, TermKind},
+    model::{DESTITUTE, SupplyState, TermKind},
     store,
 };
 use crate::meter;
@@ -55,7 +55,13 @@ impl Consumer for FromArchive {
             let id = wire::id_of("agreement_id", &told.agreement_id)?;
             let from = wire::date_of(told.from_date.as_ref(), "from_date")?;
             let until = wire::date_if(told.until_date.as_ref(), "until_date")?;
-            store::put_term(write, id, TermKind::LowIncome, told.low_income.then(|| "1".to_owned()), from, until).await
+            let value = if told.destitute { DESTITUTE } else { "1" };
+            store::put_term(write, id, TermKind::LowIncome, told.low_income.then(|| value.to_owned()), from, until).await
+        } else if let Some(told) = read::<archive::FlatPriceChosen>(event)? {
+            let id = wire::id_of("agreement_id", &told.agreement_id)?;
+            let from = wire::date_of(told.from_date.as_ref(), "from_date")?;
+            let until = wire::date_if(told.until_date.as_ref(), "until_date")?;
+            store::put_term(write, id, TermKind::FlatPrice, told.chosen.then(|| "1".to_owned()), from, until).await
         } else if let Some(told) = read::<archive::CreditHoldRaised>(event)? {
             let party = wire::id_of("party_id", &told.party_id)?;
             let day = wire::date_of(told.raised_date.as_ref(), "raised_date")?;

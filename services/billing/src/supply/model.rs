@@ -40,10 +40,15 @@ words! {
         UseClass "USE_CLASS",
         /// Registered persons.
         Persons "PERSONS",
-        /// Low income: 1.
+        /// Low income: 1, or DESTITUTE.
         LowIncome "LOW_INCOME",
+        /// The flat price was chosen: 1.
+        FlatPrice "FLAT_PRICE",
     }
 }
+
+/// The value of a low income of destitute persons.
+pub const DESTITUTE: &str = "DESTITUTE";
 
 /// A dated span: from a day on, until the first day on which it does not hold any more.
 #[derive(Clone, Debug, PartialEq, Eq)]

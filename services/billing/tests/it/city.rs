@@ -57,6 +57,7 @@ async fn file_city(world: &World<'_>, register: &[Vec<String>]) {
                 low_income: true,
                 from_date: day("2024-12-31"),
                 until_date: None,
+                destitute: false,
             };
             world.archive.tell(&home.agreement, &told);
         }

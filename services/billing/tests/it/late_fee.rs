@@ -26,7 +26,7 @@ fn s(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn decision_9_profiles_are_dated_and_bound_to_a_branch() {
+async fn thread_73_decision_9_profiles_are_dated_and_bound_to_a_branch() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
         world.clock("2025-03-10T09:00:00+08:00");

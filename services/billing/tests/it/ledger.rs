@@ -34,7 +34,7 @@ async fn together(world: &World<'_>, statements: &[String]) -> Result<(), String
 }
 
 #[tokio::test]
-async fn d_06_transactions_sum_up_to_0_and_stay_as_they_are() {
+async fn thread_74_d_06_transactions_sum_up_to_0_and_stay_as_they_are() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
         paid(&world).await;

@@ -573,7 +573,7 @@ async fn e9_01_one_case_of_an_agreement_is_open_and_further_codes_join_it() {
 }
 
 #[tokio::test]
-async fn b_09_what_was_read_stays_as_it_was_read() {
+async fn thread_27_b_09_what_was_read_stays_as_it_was_read() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
         let home = world.home("T1").await;
@@ -629,7 +629,7 @@ impl Dice {
 }
 
 #[tokio::test]
-async fn b_05_a_shuffled_file_gives_the_same_readings_and_the_same_bills() {
+async fn thread_21_b_05_a_shuffled_file_gives_the_same_readings_and_the_same_bills() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
         world.publish_tianjin().await;

@@ -50,7 +50,7 @@ async fn live(world: &World<'_>, home: &Home) -> Vec<Bill> {
 }
 
 #[tokio::test]
-async fn b22_misread_month_is_billed_anew_as_true_readings_would_have_been() {
+async fn thread_20_and_26_b22_misread_month_is_billed_anew_as_true_readings_would_have_been() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
         world.publish_tianjin().await;

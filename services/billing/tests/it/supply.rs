@@ -24,6 +24,7 @@ async fn events_of_archive_keep_the_copy_current_each_once() {
             low_income: true,
             from_date: day("2025-02-01"),
             until_date: None,
+            destitute: false,
         };
         world.archive.tell(&home.agreement, &low);
         world.archive.tell(

@@ -7,7 +7,7 @@ use contracts::hearth::{
 };
 use testbed::{each, fields, key, reason};
 
-use crate::world::{World, class, day, metres, tianjin};
+use crate::world::{HEXI, World, class, day, metres, tianjin};
 
 #[tokio::test]
 async fn a_04_tariff_needs_a_published_notice() {
@@ -388,7 +388,7 @@ async fn b_14_a_change_by_degree_days_waits_for_them() {
         };
         let record = |days: Vec<DegreeDay>| RecordDegreeDaysRequest {
             request_id: key(),
-            branch: crate::world::HEXI.to_owned(),
+            branch: HEXI.to_owned(),
             days,
         };
         let january: Vec<_> = (1..=31).map(|d| degree(d, if d <= 20 { "1.1" } else { "4" })).collect();
@@ -405,7 +405,7 @@ async fn b_14_a_change_by_degree_days_waits_for_them() {
             assert_eq!(reason(&world.tariffs().record_degree_days(record(days)).await.unwrap_err()), wanted);
         }
         let list = ListDegreeDaysRequest {
-            branch: crate::world::HEXI.to_owned(),
+            branch: HEXI.to_owned(),
             from_date: day("2025-01-20"),
             to_date: day("2025-01-21"),
         };
@@ -578,6 +578,95 @@ async fn g_sh_two_meters_of_one_household_share_the_tiers() {
         }
         world.run(2).await;
         assert_eq!(world.count(&fen).await, 139_200 + 7 * 3300 + 30 * 420);
+    })
+    .await;
+}
+
+/// 600 m³ from 1 September on, by a household of seven that chose the flat price of Shanghai, one that did not, and one of six that did (G-SH); and 400 m³ of
+/// Tai'an by a destitute household (G-TA24).
+#[tokio::test]
+async fn g_sh_a_flat_price_is_chosen_and_g_ta24_destitute_households_have_a_free_volume() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let choice = FlatPriceChoice {
+            from_persons: 7,
+            unit_price: metres("3.05"),
+        };
+        let living = TariffClass {
+            household: Some(HouseholdUplift {
+                from_persons: 5,
+                plus: metres("150"),
+                ..Default::default()
+            }),
+            flat_price_choice: Some(choice),
+            ..class(
+                "living",
+                &[(Some("310"), "3.00"), (Some("520"), "3.30"), (None, "4.20")],
+                tariff_class::LowIncome::Unspecified,
+            )
+        };
+        let taian = TariffClass {
+            free_volume: Some(FreeVolume {
+                per_month: metres("6"),
+                ..Default::default()
+            }),
+            ..class(
+                "taian living",
+                &[(Some("240"), "2.97"), (Some("360"), "3.52"), (None, "4.35")],
+                tariff_class::LowIncome::NoTier3,
+            )
+        };
+        let tariff = PublishTariffRequest {
+            classes: vec![living, taian],
+            ..tianjin()
+        };
+        world.tariffs().publish_tariff(tariff).await.unwrap();
+        let homes = [
+            (world.home("G1").await, 7, true),
+            (world.home("G2").await, 7, false),
+            (world.home("G3").await, 6, true),
+        ];
+        for (home, persons, chosen) in &homes {
+            let size = archive::HouseholdSizeChanged {
+                agreement_id: home.agreement.clone(),
+                persons: *persons,
+                from_date: day("2024-01-01"),
+                until_date: None,
+            };
+            world.archive.tell(&home.agreement, &size);
+            let flat = archive::FlatPriceChosen {
+                agreement_id: home.agreement.clone(),
+                chosen: *chosen,
+                from_date: day("2024-01-01"),
+                until_date: None,
+            };
+            world.archive.tell(&home.agreement, &flat);
+        }
+        let poor = world.tell("G4", HEXI, "taian living", "2024-12-31");
+        world.supply(&poor, |s| s.state() == supply::State::InForce).await;
+        world.install(&poor, "2024-12-31", "0").await;
+        let destitute = archive::LowIncomeFlagChanged {
+            agreement_id: poor.agreement.clone(),
+            low_income: true,
+            from_date: day("2024-01-01"),
+            until_date: None,
+            destitute: true,
+        };
+        world.archive.tell(&poor.agreement, &destitute);
+        let told = world.supply(&poor, |s| !s.entitlements.is_empty()).await;
+        assert_eq!(told.entitlements[0].code, "DESTITUTE");
+        world.clock("2025-12-31T20:00:00+08:00");
+        for (home, ..) in &homes {
+            world.read(home, "2025-12-31", "600").await;
+        }
+        world.read(&poor, "2025-12-31", "400").await;
+        assert_eq!(world.run(12).await.produced, 4);
+        let mut amounts = vec![];
+        for home in homes.iter().map(|(home, ..)| home).chain([&poor]) {
+            amounts.push(crate::world::text(&world.bills_of(home).await[0].amount));
+        }
+        // 1309.20 less 12 × 6 × 2.97.
+        assert_eq!(amounts, ["1830.00", "1842.00", "1842.00", "1095.36"]);
     })
     .await;
 }

@@ -54,7 +54,7 @@ fn components_of_all_kinds_stand_in_one_class() {
 }
 
 #[test]
-fn t_17_a_standing_charge_is_prorated_by_the_days_of_its_month() {
+fn thread_17_a_standing_charge_is_prorated_by_the_days_of_its_month() {
     let tariff = file("unit", "", "price = \"1\"\ncharges = [{ per = \"month\", price = \"31.00\" }]");
     // 17 days of January, all of February, 1 of the 31 days of March.
     assert_eq!(bill(&tariff, ("2025-01-14", "2025-03-01"), 0).total, yuan("49.00"));
@@ -228,7 +228,7 @@ fn edge_31_season_days_are_those_of_the_season() {
 proptest! {
     /// Thread 17: however a time is cut into bills, the standing charge sums to its full price, and no part is negative.
     #[test]
-    fn t_17_proration_sums_to_the_price(fen in 1_i64..100_000, lengths in prop::collection::vec(1_u64..70, 1..14), yearly: bool) {
+    fn thread_17_proration_sums_to_the_price(fen in 1_i64..100_000, lengths in prop::collection::vec(1_u64..70, 1..14), yearly: bool) {
         let price = Money::from_fen(fen);
         let per = if yearly { "year" } else { "month" };
         let tariff = file("unit", "", &format!("price = \"1\"\ncharges = [{{ per = \"{per}\", price = \"{price}\" }}]"));

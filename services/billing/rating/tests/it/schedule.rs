@@ -545,7 +545,7 @@ proptest! {
 
     /// Threads 13 and 14, B13: every day has exactly one price, or none where no version covers it, whatever order the versions come in.
     #[test]
-    fn b_13_every_day_has_exactly_one_price(spans in spans(), open: bool, turn in 0_usize..8, days in prop::collection::vec(0_u64..2000, 20)) {
+    fn thread_13_and_14_b_13_every_day_has_exactly_one_price(spans in spans(), open: bool, turn in 0_usize..8, days in prop::collection::vec(0_u64..2000, 20)) {
         let mut versions = versions(&spans, open, Change::DaySplit, &["01-01"]);
         let oracle = versions.clone();
         if !versions.is_empty() {
@@ -654,9 +654,9 @@ proptest! {
         prop_assert_eq!((one.total, one.exact, one.ledger), (other.total, other.exact, other.ledger));
     }
 
-    /// Each part has one version, which is in force on all its days.
+    /// Each part has one version, which is in force on all its days, and begins where the one before ends.
     #[test]
-    fn each_part_lies_within_its_version(spans in prop::collection::vec(1_u64..60, 2..6), length in 1_u64..300, litres in 0_i64..900_000) {
+    fn thread_15_each_part_lies_within_its_version_and_no_day_in_two(spans in prop::collection::vec(1_u64..60, 2..6), length in 1_u64..300, litres in 0_i64..900_000) {
         let spans: Vec<_> = spans.into_iter().map(|length| (length, false)).collect();
         let book = Book::new(versions(&spans, true, Change::DaySplit, &["01-01"])).unwrap();
         let (terms, ledger) = (in_class("living"), Ledger::default());

@@ -1,0 +1,128 @@
+//! Credit notes (红字) over a part of a bill.
+
+use chrono::Datelike;
+use contracts::hearth::billing::v1::{BillCredited, CreditBillRequest, CreditBillResponse};
+use database::{Begun, Scope, Write, numbers};
+use money::Money;
+use rpc::{Call, Fault, wire};
+use uuid::Uuid;
+
+use super::{
+    model::{BillKind, BillState, credited},
+    ops::{free, locked, settle_others, standing},
+    store::{self, bill, credit_note, credit_note_line},
+};
+use crate::{
+    Desk, Refusal,
+    ledger::store::{Book, Posting, post},
+    payment::model::Part,
+    table,
+};
+
+/// CreditBill: takes a part of what stands of a bill off it. What is not owed any more was paid ahead.
+pub async fn credit(desk: Desk, call: Call, request: CreditBillRequest) -> Result<CreditBillResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let mut row = locked(&write, &Scope::of(&call), &request.bill_id, &request.etag).await?;
+    match row.kind()? {
+        BillKind::Regular | BillKind::Fee | BillKind::Opening => {}
+        BillKind::HeatSeason | BillKind::HeatSettlement => return Err(Refusal::BillOfSeason.into()),
+        BillKind::Theft => return Err(Refusal::BillOfAdjustment.into()),
+    }
+    let amount = wire::money_of(request.amount.as_ref(), "amount")?.fen();
+    if amount <= 0 {
+        return Err(Refusal::AmountNotPositive.into());
+    }
+    if amount >= row.stands() {
+        return Err(Refusal::CreditAmount.into());
+    }
+    let paid_ahead = free_of(&mut write, &row, amount.saturating_sub(row.rest())).await?;
+    row.paid = row.paid.saturating_sub(paid_ahead);
+    row.credited = row.credited.saturating_add(amount);
+    store::set_paid(&write, &mut row).await?;
+    let (note, lines) = note(&write, &row, amount, &request.reason).await?;
+    let (book, detail) = row.counter();
+    let posting = Posting::new("BILL_CREDIT", note.id, &row.branch)
+        .line(Book::Receivable, "", Some(row.account_id), paid_ahead.saturating_sub(amount))
+        .line(Book::Prepayment, "", Some(row.account_id), paid_ahead.saturating_neg())
+        .line(book, detail, None, amount);
+    post(&write, vec![posting]).await?;
+    write.event(
+        row.account_id,
+        &BillCredited {
+            bill_id: row.id.to_string(),
+            bill_no: row.bill_no.clone(),
+            credit_note_no: note.credit_note_no.clone(),
+            account_id: row.account_id.to_string(),
+            party_id: row.party_id.to_string(),
+            branch: row.branch.clone(),
+            amount: Some(wire::money(Money::from_fen(amount))),
+            credited: Some(wire::money(Money::from_fen(row.credited))),
+            settled: row.state()? == BillState::Paid,
+            date: Some(wire::date(write.now().date())),
+        },
+    );
+    if paid_ahead > 0 {
+        settle_others(&mut write, row.account_id).await?;
+    }
+    write.subject(row.id);
+    let lines = store::note_message(&note, &lines);
+    let bill = store::message(&row, &store::lines(&write, row.id).await?)?;
+    write
+        .commit(CreditBillResponse {
+            credit_note: Some(lines),
+            bill: Some(bill),
+        })
+        .await
+}
+
+/// Takes back so much of what was paid on a bill, the last payment first. Gives the sum.
+async fn free_of(write: &mut Write, row: &bill::Model, most: i64) -> Result<i64, Fault> {
+    let mut left = most;
+    let mut back = vec![];
+    for ((payment, part), paid) in standing(write, row.id).await?.into_iter().rev() {
+        let share = paid.min(left);
+        if part == Part::Principal && share > 0 {
+            left = left.saturating_sub(share);
+            back.push(((payment, part), share));
+        }
+    }
+    Ok(free(write, row, back).await?.0)
+}
+
+/// Writes a credit note over so much of a bill, shared over what stands of its lines.
+pub async fn note(write: &Write, row: &bill::Model, amount: i64, reason: &str) -> Result<(credit_note::Model, Vec<credit_note_line::Model>), Fault> {
+    let mut standing: Vec<i64> = store::lines(write, row.id).await?.iter().map(|l| l.amount).collect();
+    for taken in store::note_lines(write, row.id).await? {
+        if let Some(line) = usize::try_from(taken.ordinal).ok().and_then(|at| standing.get_mut(at)) {
+            *line = line.saturating_sub(taken.amount);
+        }
+    }
+    let year = write.now().date().year();
+    let number = numbers::next(write, "CN", &row.branch, year, 1).await?;
+    let note = credit_note::Model {
+        id: Uuid::now_v7(),
+        credit_note_no: format!("CN-{}-{year}-{number:07}", row.branch),
+        bill_id: row.id,
+        branch: row.branch.clone(),
+        amount,
+        reason: reason.to_owned(),
+        issued_by: write.call().subject().to_owned(),
+        created_at: write.now().micros(),
+    };
+    let shares = (0..).zip(credited(&standing, amount).map_err(Fault::internal)?);
+    let lines: Vec<_> = shares
+        .filter(|(_, amount)| *amount != 0)
+        .map(|(ordinal, amount)| credit_note_line::Model {
+            credit_note_id: note.id,
+            ordinal,
+            bill_id: row.id,
+            amount,
+        })
+        .collect();
+    table::insert::<credit_note::Entity>(write, note.clone()).await?;
+    table::insert_all::<credit_note_line::Entity>(write, lines.clone()).await?;
+    Ok((note, lines))
+}
