@@ -46,6 +46,7 @@ pub const SERVICE: boot::Service = boot::Service {
         include_str!("../migrations/0004_late_fee.sql"),
         include_str!("../migrations/0005_exposure.sql"),
         include_str!("../migrations/0006_credit_file.sql"),
+        include_str!("../migrations/0007_entitlements.sql"),
     ],
     build,
     references: &[

@@ -11,6 +11,8 @@ pub enum Kind {
     HouseholdSize,
     /// Low income (低保、特困).
     LowIncome,
+    /// The flat price that the tariff offers to a household of its size.
+    FlatPrice,
 }
 
 impl Kind {
@@ -19,12 +21,40 @@ impl Kind {
         match self {
             Self::HouseholdSize => "HOUSEHOLD_SIZE",
             Self::LowIncome => "LOW_INCOME",
+            Self::FlatPrice => "FLAT_PRICE",
         }
     }
 
     /// The kind of a code.
     pub fn of(code: &str) -> Option<Self> {
-        [Self::HouseholdSize, Self::LowIncome].into_iter().find(|kind| kind.code() == code)
+        [Self::HouseholdSize, Self::LowIncome, Self::FlatPrice]
+            .into_iter()
+            .find(|kind| kind.code() == code)
+    }
+}
+
+/// What an entitlement says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// So many registered persons.
+    Persons(i32),
+    /// Low income: of destitute persons who are supported by the state (特困), or of others (低保).
+    LowIncome {
+        /// Whether it is the former.
+        destitute: bool,
+    },
+    /// The flat price was chosen.
+    FlatPrice,
+}
+
+impl Right {
+    /// Its kind.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Persons(_) => Kind::HouseholdSize,
+            Self::LowIncome { .. } => Kind::LowIncome,
+            Self::FlatPrice => Kind::FlatPrice,
+        }
     }
 }
 
@@ -170,7 +200,9 @@ mod tests {
         assert_eq!(persons(1), Ok(1));
         assert_eq!(persons(0), Err(Refusal::PersonsRange));
         assert_eq!(persons(100), Err(Refusal::PersonsRange));
-        assert_eq!(Kind::of(Kind::LowIncome.code()), Some(Kind::LowIncome));
+        for kind in [Kind::HouseholdSize, Kind::LowIncome, Kind::FlatPrice] {
+            assert_eq!(Kind::of(kind.code()), Some(kind));
+        }
         assert_eq!(State::of(State::Withdrawn.code()), Some(State::Withdrawn));
     }
 }

@@ -1,7 +1,8 @@
 use chrono::NaiveDate;
 use contracts::hearth::archive::v1::{
-    Entitlement, GrantHouseholdSizeRequest, GrantHouseholdSizeResponse, GrantLowIncomeRequest, GrantLowIncomeResponse, HouseholdSizeChanged,
-    ListEntitlementsRequest, ListEntitlementsResponse, LowIncomeFlagChanged, WithdrawEntitlementRequest, WithdrawEntitlementResponse,
+    Entitlement, FlatPriceChosen, GrantFlatPriceRequest, GrantFlatPriceResponse, GrantHouseholdSizeRequest, GrantHouseholdSizeResponse, GrantLowIncomeRequest,
+    GrantLowIncomeResponse, HouseholdSizeChanged, ListEntitlementsRequest, ListEntitlementsResponse, LowIncomeFlagChanged, WithdrawEntitlementRequest,
+    WithdrawEntitlementResponse,
 };
 use database::{Begun, Scope, Write};
 use ids::{AgreementId, EntitlementId};
@@ -9,7 +10,7 @@ use rpc::{Call, Fault, page::Page, wire};
 use uuid::Uuid;
 
 use super::{
-    model::{self, Days, Kind, State},
+    model::{self, Days, Kind, Right, State},
     store,
 };
 use crate::{Desk, agreement::store as agreements, party::model::text, refusal::at, unsealed};
@@ -25,8 +26,7 @@ pub(crate) async fn grant_household_size(desk: Desk, call: Call, request: GrantH
     let days = Days::new(from, until).map_err(at("until_date"))?;
     let grant = Grant {
         agreement: &request.agreement_id,
-        kind: Kind::HouseholdSize,
-        persons,
+        right: Right::Persons(persons),
         days,
         proof: &request.proof,
     };
@@ -44,8 +44,7 @@ pub(crate) async fn grant_low_income(desk: Desk, call: Call, request: GrantLowIn
     let days = Days::new(from, until).map_err(at("until_date"))?;
     let grant = Grant {
         agreement: &request.agreement_id,
-        kind: Kind::LowIncome,
-        persons: 0,
+        right: Right::LowIncome { destitute: request.destitute },
         days,
         proof: &request.proof,
     };
@@ -53,10 +52,27 @@ pub(crate) async fn grant_low_income(desk: Desk, call: Call, request: GrantLowIn
     write.commit(GrantLowIncomeResponse { entitlement }).await
 }
 
+pub(crate) async fn grant_flat_price(desk: Desk, call: Call, request: GrantFlatPriceRequest) -> Result<GrantFlatPriceResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let from = wire::date_of(request.from_date.as_ref(), "from_date")?;
+    let until = wire::date_if(request.until_date.as_ref(), "until_date")?;
+    let days = Days::new(from, until).map_err(at("until_date"))?;
+    let grant = Grant {
+        agreement: &request.agreement_id,
+        right: Right::FlatPrice,
+        days,
+        proof: &request.proof,
+    };
+    let entitlement = grant.make(&desk, &mut write, &call).await?;
+    write.commit(GrantFlatPriceResponse { entitlement }).await
+}
+
 struct Grant<'a> {
     agreement: &'a str,
-    kind: Kind,
-    persons: i32,
+    right: Right,
     days: Days,
     proof: &'a str,
 }
@@ -69,7 +85,7 @@ impl Grant<'_> {
         // The lock makes grants on one agreement follow each other.
         let agreement = agreements::lock(write, &Scope::of(call), id.uuid()).await?;
         agreement.stands()?.may_entitle()?;
-        let mut registered = store::granted(write, agreement.id, self.kind).await?;
+        let mut registered = store::granted(write, agreement.id, self.right.kind()).await?;
         let days: Vec<_> = registered.iter().map(store::row::Model::days).collect();
         if let Some(ended) = model::cut(&days, self.days)?.and_then(|index| registered.get_mut(index)) {
             let days = Days {
@@ -83,8 +99,8 @@ impl Grant<'_> {
             agreement_id: agreement.id,
             party_id: agreement.party_id,
             branch: agreement.branch,
-            kind: self.kind.code().to_owned(),
-            persons: self.persons,
+            kind: self.right.kind().code().to_owned(),
+            persons: if let Right::Persons(persons) = self.right { persons } else { 0 },
             from_date: self.days.from,
             until_date: self.days.until,
             proof_sealed: desk.vault.seal(&**write, agreement.party_id, store::PROOF, &proof).await.map_err(unsealed)?,
@@ -92,10 +108,11 @@ impl Grant<'_> {
             version: 1,
             created_at: now,
             updated_at: now,
+            destitute: self.right == Right::LowIncome { destitute: true },
         };
         store::insert(write, std::slice::from_ref(&entitlement)).await?;
         write.subject(entitlement.id);
-        tell_from(write, self.kind, agreement.id, self.days.from).await?;
+        tell_from(write, self.right.kind(), agreement.id, self.days.from).await?;
         Ok(store::show(write, &desk.vault, vec![entitlement]).await?.pop())
     }
 }
@@ -104,7 +121,7 @@ impl Grant<'_> {
 /// and for one who keeps what was told of later days.
 async fn tell_from(write: &mut Write, kind: Kind, agreement: Uuid, from: NaiveDate) -> Result<(), Fault> {
     for entitlement in store::granted(write, agreement, kind).await?.into_iter().filter(|e| e.from_date >= from) {
-        tell(write, kind, agreement, entitlement.persons, entitlement.days());
+        tell(write, entitlement.right()?, agreement, entitlement.days());
         if let Some(until) = entitlement.until_date {
             tell_none(write, kind, agreement, until);
         }
@@ -113,11 +130,11 @@ async fn tell_from(write: &mut Write, kind: Kind, agreement: Uuid, from: NaiveDa
 }
 
 /// Tells codes and days; proof and reason stay here.
-pub(crate) fn tell(write: &mut Write, kind: Kind, agreement: Uuid, persons: i32, days: Days) {
+pub(crate) fn tell(write: &mut Write, right: Right, agreement: Uuid, days: Days) {
     let agreement_id = agreement.to_string();
     let (from_date, until_date) = (Some(wire::date(days.from)), days.until.map(wire::date));
-    match kind {
-        Kind::HouseholdSize => write.event(
+    match right {
+        Right::Persons(persons) => write.event(
             agreement,
             &HouseholdSizeChanged {
                 agreement_id,
@@ -126,11 +143,21 @@ pub(crate) fn tell(write: &mut Write, kind: Kind, agreement: Uuid, persons: i32,
                 until_date,
             },
         ),
-        Kind::LowIncome => write.event(
+        Right::LowIncome { destitute } => write.event(
             agreement,
             &LowIncomeFlagChanged {
                 agreement_id,
                 low_income: true,
+                from_date,
+                until_date,
+                destitute,
+            },
+        ),
+        Right::FlatPrice => write.event(
+            agreement,
+            &FlatPriceChosen {
+                agreement_id,
+                chosen: true,
                 from_date,
                 until_date,
             },
@@ -156,6 +183,16 @@ fn tell_none(write: &mut Write, kind: Kind, agreement: Uuid, from: NaiveDate) {
             &LowIncomeFlagChanged {
                 agreement_id,
                 low_income: false,
+                from_date,
+                until_date: None,
+                destitute: false,
+            },
+        ),
+        Kind::FlatPrice => write.event(
+            agreement,
+            &FlatPriceChosen {
+                agreement_id,
+                chosen: false,
                 from_date,
                 until_date: None,
             },

@@ -5,7 +5,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrde
 use uuid::Uuid;
 use vault::Vault;
 
-use super::model::{Days, Kind, State};
+use super::model::{Days, Kind, Right, State};
 use crate::{table, unknown_code, unsealed};
 
 /// Column name as the vault knows it.
@@ -26,6 +26,7 @@ table!(row, "entitlement", {
     version: i64,
     created_at: i64,
     updated_at: i64,
+    destitute: bool,
 });
 
 impl Scoped for row::Entity {
@@ -36,6 +37,13 @@ impl Scoped for row::Entity {
 impl row::Model {
     pub(crate) fn is(&self) -> Result<Kind, Fault> {
         Kind::of(&self.kind).ok_or_else(|| unknown_code("entitlement.kind"))
+    }
+    pub(crate) fn right(&self) -> Result<Right, Fault> {
+        Ok(match self.is()? {
+            Kind::HouseholdSize => Right::Persons(self.persons),
+            Kind::LowIncome => Right::LowIncome { destitute: self.destitute },
+            Kind::FlatPrice => Right::FlatPrice,
+        })
     }
     pub(crate) fn stands(&self) -> Result<State, Fault> {
         State::of(&self.state).ok_or_else(|| unknown_code("entitlement.state"))
@@ -93,6 +101,7 @@ pub(crate) async fn insert(conn: &Conn, entitlements: &[row::Model]) -> Result<(
         version: Set(e.version),
         created_at: Set(e.created_at),
         updated_at: Set(e.updated_at),
+        destitute: Set(e.destitute),
     });
     row::Entity::insert_many(rows).exec_without_returning(conn).await?;
     Ok(())
@@ -124,6 +133,7 @@ pub(crate) async fn show(conn: &Conn, vault: &Vault, rows: Vec<row::Model>) -> R
         let kind = match entitlement.is()? {
             Kind::HouseholdSize => entitlement::Kind::HouseholdSize,
             Kind::LowIncome => entitlement::Kind::LowIncome,
+            Kind::FlatPrice => entitlement::Kind::FlatPrice,
         };
         let state = match entitlement.stands()? {
             State::Granted => entitlement::State::Granted,
@@ -140,6 +150,7 @@ pub(crate) async fn show(conn: &Conn, vault: &Vault, rows: Vec<row::Model>) -> R
             state: state.into(),
             create_time: Some(wire::time(calendar::Instant::from_micros(entitlement.created_at))),
             etag: rpc::etag(entitlement.id, entitlement.version),
+            destitute: entitlement.destitute,
         });
     }
     Ok(shown)

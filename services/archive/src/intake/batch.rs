@@ -257,7 +257,7 @@ impl Batch {
             taken.tell(write, account, agreement)?;
         }
         for entitlement in entitlements {
-            tell(write, entitlement.is()?, entitlement.agreement_id, entitlement.persons, entitlement.days());
+            tell(write, entitlement.right()?, entitlement.agreement_id, entitlement.days());
         }
         for party in self.known_before(write, &fresh, parties).await? {
             reach::registered(write, &desk.vault, &party).await?;
@@ -311,6 +311,7 @@ impl Batch {
                     version: 1,
                     created_at: self.now,
                     updated_at: self.now,
+                    destitute: false,
                 });
             }
         }

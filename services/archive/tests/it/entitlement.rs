@@ -1,6 +1,6 @@
 use contracts::hearth::archive::v1::{
-    Agreement, Entitlement, GrantHouseholdSizeRequest, GrantLowIncomeRequest, HouseholdSizeChanged, ListEntitlementsRequest, VoidAgreementRequest,
-    WithdrawEntitlementRequest, entitlement,
+    Agreement, Entitlement, GrantFlatPriceRequest, GrantHouseholdSizeRequest, GrantLowIncomeRequest, HouseholdSizeChanged, ListEntitlementsRequest,
+    VoidAgreementRequest, WithdrawEntitlementRequest, entitlement,
 };
 use prost::Message;
 use testbed::{Bed, each, key, reason};
@@ -109,6 +109,7 @@ async fn an_entitlement_is_withdrawn_with_its_tag() {
             from_date: date("2025-01-01"),
             until_date: None,
             proof: "低保证".to_owned(),
+            destitute: false,
         };
         let low = desk
             .entitlements
@@ -155,6 +156,22 @@ async fn an_entitlement_is_withdrawn_with_its_tag() {
             events(bed, &agreement.agreement_id).await,
             ["ContractSigned", "LowIncomeFlagChanged", "LowIncomeFlagChanged", "LowIncomeFlagChanged"]
         );
+        // A choice of price stands beside the others.
+        let choose = GrantFlatPriceRequest {
+            request_id: key(),
+            agreement_id: agreement.agreement_id.clone(),
+            from_date: date("2025-01-01"),
+            until_date: None,
+            proof: "申请书".to_owned(),
+        };
+        let chosen = desk.entitlements.grant_flat_price(choose).await.unwrap().into_inner().entitlement.unwrap();
+        assert_eq!((chosen.kind(), chosen.persons, chosen.destitute), (entitlement::Kind::FlatPrice, 0, false));
+        let back = WithdrawEntitlementRequest {
+            entitlement_id: chosen.entitlement_id.clone(),
+            ..withdraw(&chosen.etag, "2025-03-01")
+        };
+        desk.entitlements.withdraw_entitlement(back).await.unwrap();
+        assert_eq!(events(bed, &agreement.agreement_id).await[4..], ["FlatPriceChosen", "FlatPriceChosen"]);
 
         let void = VoidAgreementRequest {
             request_id: key(),

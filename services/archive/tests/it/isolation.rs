@@ -240,7 +240,8 @@ async fn every_call(desk: &Desk, standing: &StandingServiceClient<testbed::Clien
             agreement_id: agreement_id.clone(),
             from_date: date("2025-01-02"),
             until_date: None,
-            proof: "低保证".to_owned()
+            proof: "低保证".to_owned(),
+            destitute: false,
         }
     );
     call!(

@@ -62,6 +62,7 @@ async fn p1_the_database_holds_no_clear_identity_number_phone_or_proof() {
             from_date: date("2025-01-01"),
             until_date: None,
             proof: PROOF.to_owned(),
+            destitute: true,
         };
         let granted = desk.entitlements.grant_low_income(grant).await.unwrap().into_inner().entitlement.unwrap();
         assert!(!granted.proof.contains("20240077"));
