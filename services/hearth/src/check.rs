@@ -1,6 +1,12 @@
-//! Checks of a data folder: everything that was begun is let finish, then each service is asked for its own verification.
+//! Checks of what the services hold: everything that was begun is let finish, then each service is asked for its own verification.
 
-use std::{collections::BTreeMap, fmt::Display, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt::Display,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, anyhow};
 use calendar::{Clock, Instant};
@@ -10,6 +16,7 @@ use contracts::hearth::{
     journal::v1::{VerifyJournalRequest, VerifyJournalResponse, journal_service_client::JournalServiceClient},
     options::v1::Role,
 };
+use database::{Engine, Target};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use tonic::Request;
 
@@ -17,10 +24,11 @@ mod history;
 mod kept;
 
 use crate::{
+    backup::Place,
     client::{self, Client, Desk},
     import::figures::{count, fen},
     say::say,
-    suite::{Folder, SERVICES, Suite, Taken, never_began},
+    suite::{Folder, SERVICES, Stores, Suite, Taken, never_began},
 };
 
 /// The line of what the databases are set to.
@@ -33,9 +41,9 @@ const VERIFICATION: Duration = Duration::from_secs(60);
 /// What a line says; `Err` tells a fault.
 type Outcome = Result<String, String>;
 
-/// Checks ledger, journals, event cursors, references, jobs and database settings of a data folder.
+/// Checks ledger, journals, event cursors, references, jobs and database settings of a data folder, or of databases that --database names.
 ///
-/// Starts the four services on free ports on the folder's data, whether or not others run on it, lets them finish what was begun,
+/// Starts the four services on free ports on that data, whether or not others run on it, in whose work they take part; lets them finish what was begun,
 /// and prints one line for each check. Ends with an exit code other than 0 when there is a fault.
 ///
 /// References are looked for within each database, and in that of another service where a service took the id over itself: copies of accounts,
@@ -43,9 +51,11 @@ type Outcome = Result<String, String>;
 /// an order, an acceptance or a member of staff is not looked for in the other service. A parked step is named and is no fault: it waits for a person.
 #[derive(clap::Args)]
 pub struct Check {
-    /// Data folder of `hearth up` or `hearth demo`.
-    #[arg(long, value_name = "DIR", default_value = "hearth-data")]
-    data: PathBuf,
+    #[command(flatten)]
+    place: Place,
+    /// Folder of the services' key rings (SERVICE.vault) where --database names their databases.
+    #[arg(long, value_name = "DIR", requires = "database")]
+    keys: Option<PathBuf>,
     /// File that keeps where each journal stood; it is compared with them and then added to. Keep it away from the databases: it shows a journal that was
     /// cut off or made anew.
     #[arg(long, value_name = "FILE")]
@@ -57,34 +67,58 @@ pub struct Check {
 
 impl Check {
     pub async fn run(self) -> Result<ExitCode> {
-        let folder = Folder::existing(&self.data)?;
-        folder.is_usable()?;
-        let clock = match folder.kind()?.as_str() {
-            // The rules of a demo go on where its clock stood.
-            "demo" => Clock::simulated(last_write(&folder).await?.unwrap_or_else(|| Clock::real().now())),
-            _ => Clock::real(),
-        };
         let free = boot::PORTS.iter().map(|(name, _)| (*name, 0)).collect();
         let mut report = Report::default();
-        let suite = match settings(Suite::start(&folder, clock, &free, Taken::Move, &[]).await)? {
+        // Keys that this run signs tokens and shows certificates with, where there is no folder that has them.
+        let own = tempfile::tempdir()?;
+        let (keys, started) = match self.place.folder() {
+            Some(folder) => {
+                let folder = Folder::existing(folder)?;
+                folder.is_usable()?;
+                let clock = match folder.kind()?.as_str() {
+                    // The rules of a demo go on where its clock stood.
+                    "demo" => Clock::simulated(last_write(&folder).await?.unwrap_or_else(|| Clock::real().now())),
+                    _ => Clock::real(),
+                };
+                (folder.keys(), Suite::start(&folder, clock, &free, Taken::Move, &[]).await)
+            }
+            None => {
+                let rings = self.keys.as_deref().context("name the folder of the key rings with --keys")?;
+                let keys = own.path().join("keys");
+                boot::keys::make(&keys, &[])?;
+                let stores = |service: &str| {
+                    let (database, files) = self.place.of(service)?;
+                    let database = Target {
+                        url: database.existing(),
+                        ..database
+                    };
+                    let ring = rings.join(format!("{service}.vault"));
+                    Ok(Stores { database, files, ring })
+                };
+                let started = Suite::begin(stores, &keys, Clock::real(), &free, Taken::Move, &[]).await;
+                (keys, started)
+            }
+        };
+        let suite = match settings(started)? {
             Ok(suite) => suite,
             Err(told) => {
                 report.line(SETTINGS, Err::<&str, _>(told))?;
                 return report.end();
             }
         };
-        report.line(
-            SETTINGS,
-            Ok::<_, &str>("WAL, synchronous FULL, foreign keys on: a service refuses to start with others"),
-        )?;
-        let inspected = self.inspect(&folder, &suite, &mut report).await;
+        let safe = match self.place.of("archive")?.0.engine {
+            Engine::Sqlite => "WAL, synchronous FULL, foreign keys on",
+            Engine::Postgres => "fsync, full_page_writes, synchronous_commit on",
+        };
+        report.line(SETTINGS, Ok::<_, &str>(format!("{safe}: a service refuses to start with others")))?;
+        let inspected = self.inspect(&keys, &suite, &mut report).await;
         suite.stop().await?;
         inspected?;
         report.end()
     }
 
-    async fn inspect(&self, folder: &Folder, suite: &Suite, report: &mut Report) -> Result<()> {
-        let desk = Desk::new(&folder.keys())?;
+    async fn inspect(&self, keys: &Path, suite: &Suite, report: &mut Report) -> Result<()> {
+        let desk = Desk::new(keys)?;
         let mut clients = BTreeMap::new();
         for (name, _) in boot::PORTS {
             let address = format!("https://{}", suite.address(name)?);
@@ -152,7 +186,7 @@ impl Check {
             };
             report.line(&format!("references {name}"), outcome)?;
         }
-        report.line("references between", kept::between(folder.path()).await?)?;
+        report.line("references between", kept::between(&self.place).await?)?;
         report.line("jobs", jobs(&standing.journals))?;
         report.line("sagas", sagas(&standing.waiting_steps, &standing.parked_steps))?;
         let billing = clients.get("billing").ok_or_else(|| anyhow!("there is no service billing"))?;

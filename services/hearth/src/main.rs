@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 mod backup;
+mod bench;
 mod check;
 mod client;
 mod demo;
@@ -42,12 +43,15 @@ enum Tool {
     Keys(keys::Keys),
     /// Change the key under which a service seals personal data, while it serves.
     Rotate(rotate::Rotate),
-    /// Check ledger, journals, event cursors, references, jobs and database settings of a data folder.
+    /// Check ledger, journals, event cursors, references, jobs and database settings of a data folder or of PostgreSQL databases.
     Check(check::Check),
     /// Copy databases and files of the services, which may run meanwhile; without the keys.
     Backup(backup::Backup),
     /// Put a backup back where nothing is, and verify it.
     Restore(backup::Restore),
+    /// Measure what the suite costs, beside the best that the same engine does.
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 fn main() -> ExitCode {
@@ -72,6 +76,7 @@ fn main() -> ExitCode {
             Tool::Check(check) => check.run().await,
             Tool::Backup(backup) => backup.run().await,
             Tool::Restore(restore) => restore.run().await,
+            Tool::Bench(bench) => bench.run().await,
         }
     });
     // Services that still hold a connection must not keep a finished command alive.

@@ -1,4 +1,4 @@
-//! The four services in one process, on SQLite files in one folder: what `up`, `demo` and `check` run.
+//! The four services in one process, on SQLite files in one folder or wherever they keep what they hold: what `up`, `demo` and `check` run.
 
 use std::{
     collections::BTreeMap,
@@ -154,31 +154,21 @@ impl Folder {
         self.path.join(format!("{service}.db"))
     }
 
-    fn settings(&self, service: &str, listen: SocketAddr, addresses: &BTreeMap<&'static str, SocketAddr>, origins: &[String]) -> Result<Settings> {
-        let keys = self.keys();
-        Ok(Settings {
+    /// Where a service keeps what it holds.
+    fn stores(&self, service: &str) -> Result<Stores> {
+        Ok(Stores {
             database: Target::parse(&format!("sqlite://{}", self.database(service).display())).map_err(|e| anyhow!(e))?,
-            listen,
-            issuer: boot::keys::ISSUER.to_owned(),
-            jwks: KeySet::File(keys.join("jwks.json")),
-            deny_list: None,
-            tls: TlsFiles::in_folder(&keys, service),
-            vault_keys: keys.join(format!("{service}.vault")),
             files: self.path.join(format!("{service}-files")),
-            peers: addresses.iter().map(|(name, address)| (*name, format!("https://{address}"))).collect(),
-            reflection: true,
-            origins: origins.to_vec(),
-            connections_per_address: 2_048,
-            // One person plays all parts.
-            load: Load {
-                quota: 100_000,
-                of_one: 128,
-                in_hand: 512,
-            },
-            otlp_endpoint: None,
-            log: String::new(),
+            ring: self.keys().join(format!("{service}.vault")),
         })
     }
+}
+
+/// Where a service keeps what it holds: its database, its files, and the keys that open both.
+pub struct Stores {
+    pub database: Target,
+    pub files: PathBuf,
+    pub ring: PathBuf,
 }
 
 /// An error of a folder with the way on.
@@ -242,8 +232,27 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// Starts all four. `ports` overrides the defaults; pages of `origins` may call.
+    /// Starts all four on a folder. `ports` overrides the defaults; pages of `origins` may call.
     pub async fn start(folder: &Folder, clock: Clock, ports: &BTreeMap<&'static str, u16>, taken: Taken, origins: &[String]) -> Result<Self> {
+        let stores = |service: &str| folder.stores(service);
+        // Here a folder was named, and no URL.
+        let of_folder = |error: anyhow::Error| match error.downcast::<boot::Unusable>() {
+            Ok(unusable) => anyhow!("{}; name another folder with --data", unusable.cause),
+            Err(error) => error,
+        };
+        let started = Self::begin(stores, &folder.keys(), clock, ports, taken, origins).await;
+        started.map_err(|error| told_of_disk(of_folder(error), folder.path()))
+    }
+
+    /// Starts all four wherever they keep what they hold. `keys` has the certificates and the key that signs tokens.
+    pub async fn begin(
+        stores: impl Fn(&str) -> Result<Stores>,
+        keys: &Path,
+        clock: Clock,
+        ports: &BTreeMap<&'static str, u16>,
+        taken: Taken,
+        origins: &[String],
+    ) -> Result<Self> {
         let mut listeners = vec![];
         let mut addresses = BTreeMap::new();
         for (name, default) in PORTS {
@@ -263,17 +272,11 @@ impl Suite {
                 .find(|s| s.name == name)
                 .ok_or_else(|| anyhow!("there is no service {name}"))?;
             let start = Start {
-                settings: folder.settings(name, listener.local_addr()?, &addresses, origins)?,
+                settings: settings(stores(name)?, keys, name, listener.local_addr()?, &addresses, origins),
                 clock: clock.clone(),
                 listener,
             };
-            // Here a folder was named, and no URL.
-            let of_folder = |error: anyhow::Error| match error.downcast::<boot::Unusable>() {
-                Ok(unusable) => anyhow!("{}; name another folder with --data", unusable.cause),
-                Err(error) => error,
-            };
-            let started = boot::start(service, start).await.map_err(of_folder);
-            running.push(started.map_err(|error| told_of_disk(error, folder.path()))?);
+            running.push(boot::start(service, start).await?);
         }
         Ok(Self { running })
     }
@@ -294,6 +297,32 @@ impl Suite {
         }
         rpc::unfinished_writes().await;
         Ok(())
+    }
+}
+
+fn settings(stores: Stores, keys: &Path, service: &str, listen: SocketAddr, addresses: &BTreeMap<&'static str, SocketAddr>, origins: &[String]) -> Settings {
+    Settings {
+        database: stores.database,
+        listen,
+        issuer: boot::keys::ISSUER.to_owned(),
+        jwks: KeySet::File(keys.join("jwks.json")),
+        deny_list: None,
+        tls: TlsFiles::in_folder(keys, service),
+        vault_keys: stores.ring,
+        files: stores.files,
+        bill_template: None,
+        peers: addresses.iter().map(|(name, address)| (*name, format!("https://{address}"))).collect(),
+        reflection: true,
+        origins: origins.to_vec(),
+        connections_per_address: 2_048,
+        // One person plays all parts.
+        load: Load {
+            quota: 100_000,
+            of_one: 128,
+            in_hand: 512,
+        },
+        otlp_endpoint: None,
+        log: String::new(),
     }
 }
 

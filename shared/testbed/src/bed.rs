@@ -155,6 +155,7 @@ impl Bed {
             tls: TlsFiles::in_folder(keys, self.service.name),
             vault_keys: keys.join(format!("{}.vault", self.service.name)),
             files: self.folder.path().join("files"),
+            bill_template: None,
             peers: self
                 .peers
                 .lock()

@@ -12,6 +12,9 @@ use prost::{Message, Name};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
+/// Place of a reader whose line breaks.
+const BROKEN: usize = usize::MAX;
+
 /// The events of a faked service.
 #[derive(Clone)]
 pub struct Feed(Arc<Inner>);
@@ -20,6 +23,8 @@ struct Inner {
     source: String,
     told: Mutex<Vec<Event>>,
     bell: watch::Sender<usize>,
+    /// What the next reader gets before its line breaks.
+    garbled: Mutex<Option<Vec<Event>>>,
 }
 
 impl Feed {
@@ -28,15 +33,23 @@ impl Feed {
             source: source.to_owned(),
             told: Mutex::default(),
             bell: watch::Sender::new(0),
+            garbled: Mutex::default(),
         }))
     }
 
     /// Tells a fact; returns its position.
     pub fn tell<M: Message + Name>(&self, subject: impl std::fmt::Display, payload: &M) -> i64 {
+        let position = self.put(subject, payload);
+        self.0.bell.send_modify(|n| *n += 1);
+        position
+    }
+
+    fn put<M: Message + Name>(&self, subject: impl std::fmt::Display, payload: &M) -> i64 {
         let mut told = self.0.told.lock().unwrap();
         let mut counts = HashMap::<String, i64>::new();
         told.iter().for_each(|e| *counts.entry(e.subject.clone()).or_default() += 1);
-        let (position, subject) = (told.len() as i64 + 1, subject.to_string());
+        let before = told.iter().map(|e| e.position).max().unwrap_or_default();
+        let (position, subject) = (before + 1, subject.to_string());
         let sequence = counts.get(&subject).copied().unwrap_or(0) + 1;
         told.push(Event {
             id: uuid::Uuid::now_v7().to_string(),
@@ -49,8 +62,6 @@ impl Feed {
             data: payload.encode_to_vec(),
             traceparent: String::new(),
         });
-        drop(told);
-        self.0.bell.send_modify(|n| *n += 1);
         position
     }
 
@@ -61,6 +72,20 @@ impl Feed {
         told.push(again);
         drop(told);
         self.0.bell.send_modify(|n| *n += 1);
+    }
+
+    /// Tells facts about one subject over a line that brings them in this order, by their places from 0 on, and then breaks. The next line is a good one.
+    /// Returns the position of the last.
+    pub fn tell_garbled<M: Message + Name>(&self, subject: impl std::fmt::Display, payloads: &[M], order: &[usize]) -> i64 {
+        let mut garbled = self.0.garbled.lock().unwrap();
+        // Readers of good lines do not see them yet.
+        let known = self.0.told.lock().unwrap().len();
+        let positions: Vec<_> = payloads.iter().map(|payload| self.put(&subject, payload)).collect();
+        let told = self.0.told.lock().unwrap();
+        *garbled = Some(order.iter().map(|place| told[known + place].clone()).collect());
+        drop((told, garbled));
+        self.0.bell.send_modify(|n| *n += 1);
+        positions.last().copied().unwrap_or_default()
     }
 }
 
@@ -74,17 +99,27 @@ impl JournalService for Feed {
         let events = futures::stream::unfold(start, move |(feed, mut bell, mut next)| async move {
             loop {
                 bell.mark_unchanged();
-                let found = feed.0.told.lock().unwrap().get(next).cloned();
+                let (garbled, found) = {
+                    let mut garbled = feed.0.garbled.lock().unwrap();
+                    (garbled.take(), feed.0.told.lock().unwrap().get(next).cloned())
+                };
+                if let Some(garbled) = garbled {
+                    return Some((garbled, (feed, bell, BROKEN)));
+                }
+                if next == BROKEN {
+                    return None;
+                }
                 match found {
                     Some(event) => {
                         next += 1;
-                        return Some((event, (feed, bell, next)));
+                        return Some((vec![event], (feed, bell, next)));
                     }
                     None => bell.changed().await.ok()?,
                 }
             }
         });
         let events = events
+            .flat_map(futures::stream::iter)
             .filter(move |e| std::future::ready(e.position > after))
             .map(|event| Ok(WatchEventsResponse { event: Some(event) }));
         Ok(Response::new(Box::pin(events)))

@@ -233,7 +233,7 @@ pub async fn sign_contract(desk: Desk, call: Call, request: SignContractRequest)
 /// A parked step is given up for a new one; one that is under way is waited for.
 async fn replace_parked(write: &Write, opening: &Opening) -> Result<(), Fault> {
     match steps::store::open(write, opening.id).await? {
-        Some(step) if step.state == steps::model::State::Pending => Err(Fault::from(Refusal::StepUnderWay).meta("step_id", step.id)),
+        Some(step) if step.is_open_ended() => Err(Fault::from(Refusal::StepUnderWay).meta("step_id", step.id)),
         Some(_) => steps::store::drop_open(write, opening.id).await,
         None => Ok(()),
     }
@@ -408,7 +408,7 @@ pub async fn cancel(desk: Desk, call: Call, request: CancelOpeningRequest) -> Re
     let mut opening = load(&write, &call, &request.opening_id, &request.etag).await?;
     check_step(&opening, Action::Cancel)?;
     let open = steps::store::open(&write, opening.id).await?;
-    let under_way = open.as_ref().is_some_and(|step| step.state == steps::model::State::Pending);
+    let under_way = open.as_ref().is_some_and(steps::store::Step::is_open_ended);
     if opening.state == State::Signed && (open.is_none() || under_way) {
         return Err(Refusal::StepUnderWay.into());
     }

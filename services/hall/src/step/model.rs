@@ -52,8 +52,12 @@ pub fn moved(from: State, action: Action) -> Option<State> {
     MOVES.iter().find(|(state, step, _)| *state == from && *step == action).map(|(_, _, to)| *to)
 }
 
-/// Tries after which an unknown id counts as a refusal: until then the other service may not have heard of it yet.
+/// Failed tries after which a step waits for a person, where the service answers: until then it may not have heard of an id yet, or may come to itself.
+/// With the waits between them that is within five minutes.
 pub const PATIENCE: i32 = 10;
+
+/// Reason of a step that was parked although it may have had its effect.
+pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
 
 /// How long to wait after a failed try; `attempts` counts that one.
 pub fn wait(attempts: i32) -> Duration {
@@ -100,5 +104,13 @@ mod tests {
     fn waits_double_up_to_about_a_minute() {
         let waits: Vec<_> = [1, 2, 3, 8, 9, 10, 1000].map(|n| wait(n).as_millis()).to_vec();
         assert_eq!(waits, [200, 400, 800, 25_600, 51_200, 51_200, 51_200]);
+    }
+
+    #[test]
+    fn r_e8_patience_ends_within_five_minutes() {
+        // A try is waited for three seconds at most.
+        let tries = Duration::from_secs(3) * (PATIENCE.unsigned_abs() + 1);
+        let all = (1..=PATIENCE).map(wait).sum::<Duration>() + tries;
+        assert!(all < Duration::from_secs(5 * 60), "{all:?}");
     }
 }

@@ -7,7 +7,7 @@ use rpc::{Call, Code, Fault};
 use tokio::task::JoinSet;
 
 use super::{
-    model::{Kind, PATIENCE},
+    model::{Kind, OUTCOME_UNKNOWN, PATIENCE},
     store::{self, Step},
 };
 use crate::{Desk, opening, order};
@@ -66,21 +66,38 @@ async fn take(desk: &Desk, step: Step) -> Result<(), Fault> {
         _ => opening::saga::take(desk, &call, &step).await,
     };
     let Err(fault) = taken else { return Ok(()) };
-    let park = is_refusal(&fault, &step);
+    let (park, reason) = match verdict(&fault, &step) {
+        Verdict::Again => (false, fault.reason()),
+        Verdict::Refused => (true, fault.reason()),
+        Verdict::Unknown => (true, OUTCOME_UNKNOWN),
+    };
     if park {
         tracing::warn!(step = %step.id, kind = ?step.kind, %fault, "a step was refused and waits for a person");
+    }
+    if step.attempts == PATIENCE && !park {
+        tracing::warn!(step = %step.id, kind = ?step.kind, %fault, "a step waits for a service that is away");
     }
     let mut write = desk.db.open(&call).await?;
     let Some(step) = store::lock_pending(&write, step.id).await? else {
         return Ok(());
     };
     write.subject(step.id);
-    store::failed(&write, step, fault.reason(), park).await?;
+    store::failed(&write, step, reason, park).await?;
     write.close().await
 }
 
-/// Whether the other service has said no. Anything else leaves it open whether the step had its effect, so it is tried again.
-fn is_refusal(fault: &Fault, step: &Step) -> bool {
+/// What a failed try means.
+enum Verdict {
+    /// It is left open whether the step had its effect, so it is tried again.
+    Again,
+    /// The other service has said no.
+    Refused,
+    /// It answers, and does not come to say what came of it.
+    Unknown,
+}
+
+fn verdict(fault: &Fault, step: &Step) -> Verdict {
+    let patience = step.attempts < PATIENCE;
     match fault.code() {
         Code::InvalidArgument
         | Code::FailedPrecondition
@@ -88,9 +105,12 @@ fn is_refusal(fault: &Fault, step: &Step) -> bool {
         | Code::PermissionDenied
         | Code::OutOfRange
         | Code::Unimplemented
-        | Code::Unauthenticated => true,
+        | Code::Unauthenticated => Verdict::Refused,
+        // It is away, or our own database is.
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => Verdict::Again,
+        _ if patience => Verdict::Again,
         // The other service may hear of an agreement a little later than we do.
-        Code::NotFound => step.attempts >= PATIENCE,
-        _ => false,
+        Code::NotFound => Verdict::Refused,
+        _ => Verdict::Unknown,
     }
 }

@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, se
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use super::model::{Action, Kind, State, moved, wait};
+use super::model::{Action, Kind, OUTCOME_UNKNOWN, State, moved, wait};
 use crate::{
     codes::Code,
     fields,
@@ -172,6 +172,12 @@ impl Step {
         let refused = || Fault::from(Refusal::StepState).meta("state", self.state.code());
         self.state = moved(self.state, action).ok_or_else(refused)?;
         Ok(())
+    }
+
+    /// Whether it may have an effect that nobody knows of: it is under way, or was parked without a word from the other service. Such a step runs to its
+    /// end before its story goes another way.
+    pub fn is_open_ended(&self) -> bool {
+        self.state == State::Pending || self.state == State::Parked && self.last_reason == OUTCOME_UNKNOWN
     }
 
     /// What it needs to know.

@@ -10,6 +10,7 @@ mod interaction;
 mod matter;
 mod opening;
 mod order;
+mod orders;
 mod peers;
 mod saga;
 mod sealed;

@@ -60,7 +60,7 @@ pub struct Place {
 
 impl Place {
     /// Database and files of a service.
-    fn of(&self, service: &str) -> Result<(Target, PathBuf)> {
+    pub fn of(&self, service: &str) -> Result<(Target, PathBuf)> {
         let fill = |template: &str| template.replace("{service}", service);
         let (url, files) = match (&self.database, &self.files) {
             (Some(database), Some(files)) => {
@@ -76,6 +76,11 @@ impl Place {
             }
         };
         Ok((Target::parse(&url).map_err(|e| anyhow!(e))?, files))
+    }
+
+    /// The data folder, unless the services are programs of their own.
+    pub fn folder(&self) -> Option<&Path> {
+        self.is_folder().then_some(&self.data)
     }
 
     fn is_folder(&self) -> bool {

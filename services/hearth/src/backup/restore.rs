@@ -82,7 +82,7 @@ impl Restore {
             }
         }
         say(format!(
-            "\nall of {} is back, made {}; `hearth check` verifies a data folder as a whole",
+            "\nall of {} is back, made {}; `hearth check` verifies it as a whole",
             self.from.display(),
             manifest.made
         ))?;

@@ -291,4 +291,33 @@ async fn r_d10_a_backup_of_postgres_comes_back_to_the_row() {
     }
     assert_eq!(fs::read_to_string(folder.path().join("target/billing-files/open/ab/abcd")).unwrap(), "a paper");
     say(&format!("figure: D10 Postgres {rows} rows restored and verified in {took:?}"));
+
+    // As a whole, too: by the keys that are kept apart.
+    let rings = city().join("keys").display().to_string();
+    let check = || run(&["check", "--database", &target, "--files", &files("target"), "--keys", &rings]);
+    let from = Instant::now();
+    assert_told(
+        &check(),
+        0,
+        &[
+            "fsync, full_page_writes, synchronous_commit on",
+            "ok references between 19 references",
+            "no fault",
+        ],
+    );
+    say(&format!("figure: D10 Postgres the restored databases checked in {:?}", from.elapsed()));
+    let unnamed = run(&["check", "--database", &target, "--files", &files("target")]);
+    assert_told(&unnamed, 1, &["name the folder of the key rings with --keys"]);
+    if runs(false, true) {
+        let hall = open(&target.replace("{service}", "hall")).await;
+        hall.execute_unprepared("SET session_replication_role = replica").await.unwrap();
+        let astray = "UPDATE customer_account SET id = gen_random_uuid() WHERE id IN (SELECT id FROM customer_account LIMIT 3)";
+        assert_eq!(hall.execute_unprepared(astray).await.unwrap().rows_affected(), 3);
+        hall.close().await.unwrap();
+        assert_told(
+            &check(),
+            1,
+            &["FAULT references between 3 rows of hall.customer_account.id -> archive.account.id"],
+        );
+    }
 }

@@ -17,6 +17,7 @@ use contracts::hearth::{
 use rpc::{Principal, token::Issuer};
 use testbed::{id_number, key, means::Disk, reason, suite::Up};
 use tonic::{Code, Request, Status, transport::Channel};
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 use crate::suite::{HEARTH, Suite, assert_told, hearth, runs, say};
 
@@ -25,6 +26,7 @@ use crate::suite::{HEARTH, Suite, assert_told, hearth, runs, say};
 pub struct Agent {
     parties: PartyServiceClient<Channel>,
     premises: PremisesServiceClient<Channel>,
+    health: HealthClient<Channel>,
     token: String,
 }
 
@@ -39,7 +41,8 @@ impl Agent {
         let channel = rpc::user_channel(suite.address("archive"), &keys.join("ca.pem")).unwrap();
         Self {
             parties: PartyServiceClient::new(channel.clone()),
-            premises: PremisesServiceClient::new(channel),
+            premises: PremisesServiceClient::new(channel.clone()),
+            health: HealthClient::new(channel),
             token: Issuer::from_folder(&keys).unwrap().sign(&principal).unwrap(),
         }
     }
@@ -77,6 +80,12 @@ impl Agent {
             branch: "河西区".to_owned(),
         };
         self.parties.clone().register_person(self.request(request)).await.map(drop)
+    }
+
+    /// What the archive says of itself, or of one of its services.
+    async fn health(&self, service: &str) -> ServingStatus {
+        let request = HealthCheckRequest { service: service.to_owned() };
+        self.health.clone().check(request).await.unwrap().into_inner().status()
     }
 
     /// How many premises a page shows.
@@ -118,6 +127,10 @@ async fn r_d4_a_full_disk_stops_writes_cleanly_and_heals_by_itself() {
             }
             assert!(from.elapsed() < Duration::from_secs(60), "the disk does not get full");
             assert_eq!(agent.list().await.unwrap(), kept.len().min(50), "reads go on");
+        }
+        // O18: whoever chooses between servers by their health would take the reads away with the writes.
+        for name in ["", "hearth.archive.v1.PremisesService"] {
+            assert_eq!(agent.health(name).await, ServingStatus::Serving, "{name}");
         }
         fs::remove_file(ballast).unwrap();
         let freed = Instant::now();

@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use opentelemetry_proto::tonic::{
@@ -28,6 +29,7 @@ use tonic::{Request, Response, Status, transport::server::TcpIncoming};
 pub struct Collector {
     told: Arc<Mutex<Told>>,
     deaf: bool,
+    pause: Duration,
 }
 
 /// What it was told.
@@ -46,6 +48,11 @@ impl Collector {
         Self { deaf: true, ..Self::default() }
     }
 
+    /// One that keeps nothing and lets everybody wait so long.
+    pub fn slow(pause: Duration) -> Self {
+        Self { pause, ..Self::deaf() }
+    }
+
     /// Listens until the test ends.
     pub async fn serve(&self) -> SocketAddr {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -62,7 +69,8 @@ impl Collector {
         self.told.lock().unwrap()
     }
 
-    fn take<R: Default>(&self, keep: impl FnOnce(&mut Told)) -> Result<Response<R>, Status> {
+    async fn take<R: Default>(&self, keep: impl FnOnce(&mut Told) + Send) -> Result<Response<R>, Status> {
+        tokio::time::sleep(self.pause).await;
         if !self.deaf {
             keep(&mut self.told());
         }
@@ -88,6 +96,7 @@ impl TraceService for Collector {
                 told.spans.extend(spans.map(|span| (span.name, hex::encode(span.trace_id))));
             }
         })
+        .await
     }
 }
 
@@ -98,6 +107,7 @@ impl MetricsService for Collector {
             let scopes = request.into_inner().resource_metrics.into_iter().flat_map(|r| r.scope_metrics);
             told.metrics.extend(scopes.flat_map(|s| s.metrics).map(|m| m.name));
         })
+        .await
     }
 }
 
@@ -108,5 +118,6 @@ impl LogsService for Collector {
             let scopes = request.into_inner().resource_logs.into_iter().flat_map(|r| r.scope_logs);
             told.logs.extend(scopes.flat_map(|s| s.log_records).map(|r| format!("{:?}", r.body)));
         })
+        .await
     }
 }

@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -21,6 +22,8 @@ fn the_child_serves() {
     let Ok(folder) = std::env::var(FOLDER) else { return };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
+        // Its log goes where the parent reads.
+        let _log = boot::telemetry::Telemetry::start("archive", "warn", boot::telemetry::Look::Short, None).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         println!("\nserves at {}", listener.local_addr().unwrap());
         let limits = Limits {
@@ -46,6 +49,7 @@ fn the_child_serves() {
 /// A process that serves; killed when dropped.
 pub struct Process {
     child: Child,
+    log: Arc<Mutex<Vec<String>>>,
     pub address: SocketAddr,
 }
 
@@ -63,7 +67,7 @@ impl Process {
             .env_remove(TLS)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null());
+            .stderr(Stdio::piped());
         if let Some(connections) = connections {
             command.env(CONNECTIONS, connections.to_string());
         }
@@ -76,10 +80,22 @@ impl Process {
             .map_while(Result::ok)
             .find_map(|line| line.strip_prefix("serves at ").map(str::to_owned))
             .expect("an address");
+        let log = Arc::new(Mutex::new(vec![]));
+        let told = BufReader::new(child.stderr.take().unwrap()).lines();
+        std::thread::spawn({
+            let log = log.clone();
+            move || told.map_while(Result::ok).for_each(|line| log.lock().unwrap().push(line))
+        });
         Self {
             child,
+            log,
             address: address.parse().unwrap(),
         }
+    }
+
+    /// Lines of its log so far.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
     }
 
     fn proc(&self, name: &str) -> PathBuf {
@@ -96,8 +112,29 @@ impl Process {
 
     /// Bytes in memory.
     pub fn memory(&self) -> usize {
+        self.pages(1)
+    }
+
+    /// Bytes that it has reserved, whether it has written to them or not.
+    pub fn reserved(&self) -> usize {
+        self.pages(0)
+    }
+
+    fn pages(&self, at: usize) -> usize {
         let statm = std::fs::read_to_string(self.proc("statm")).unwrap();
-        statm.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 4096
+        statm.split_whitespace().nth(at).unwrap().parse::<usize>().unwrap() * 4096
+    }
+
+    /// Most bytes in memory since [`forget`](Self::forget).
+    pub fn peak(&self) -> usize {
+        let status = std::fs::read_to_string(self.proc("status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.split_whitespace().next().unwrap().parse::<usize>().unwrap() * 1024
+    }
+
+    /// Begins the peak anew.
+    pub fn forget(&self) {
+        std::fs::write(self.proc("clear_refs"), "5").unwrap();
     }
 
     /// Open descriptors.

@@ -14,7 +14,7 @@ use crate::{
     child::Process,
     rows::{ask, connect, request},
     web::tls,
-    world::{Does, GET, eventually, get, plain},
+    world::{Does, GET, eventually, get, plain, runs},
 };
 
 async fn answers(client: &h2::client::SendRequest<bytes::Bytes>) -> bool {
@@ -92,9 +92,13 @@ async fn r_t5_o14_no_descriptors_is_no_work() {
         let process = Process::start(descriptors, connections, false);
         let client = connect(process.address).await;
         assert!(answers(&client).await);
+        let came = Instant::now();
         let cpu = crowd(&process, number).await;
-        assert!(cpu <= 0.2, "{cpu} processor seconds in a second, of {descriptors} descriptors");
+        // 5 % is the figure; a machine that does other things counts some of them here.
+        assert!(cpu <= runs(0.2, 0.05), "{cpu} processor seconds in a second, of {descriptors} descriptors");
         assert!(answers(&client).await, "those who are there are served");
+        let (lines, seconds) = (process.log().len(), came.elapsed().as_secs_f64());
+        assert!(lines > 0 && lines as f64 <= seconds + 1.0, "{lines} lines of log in {seconds} s");
         let began = Instant::now();
         eventually("somebody new", async || {
             let Ok(socket) = TcpStream::connect(process.address).await else {
@@ -107,7 +111,11 @@ async fn r_t5_o14_no_descriptors_is_no_work() {
             answers(&client).await
         })
         .await;
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        let back = began.elapsed();
+        assert!(back < Duration::from_secs(1), "{back:?}");
+        println!(
+            "figure: O14 {descriptors} descriptors, {number} connections: {cpu:.3} CPU s a second, {lines} lines in {seconds:.1} s, serves again after {back:?}"
+        );
     }
 }
 

@@ -24,7 +24,7 @@ async fn r_t9_many_small_answers_at_once_are_taken() {
     let stopped = async {
         let _ = stopped.await;
     };
-    tokio::spawn(bare(listener, stopped, Some(tls)));
+    tokio::spawn(bare(listener, stopped, Some(tls), Limits::default()));
     macro_rules! lost {
         ($channel:expr) => {{
             let calls = (0..2_000).map(|_| {
@@ -49,12 +49,15 @@ async fn r_t14_a_peer_that_sends_nonsense_fails_the_call_alone() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
-        let (socket, _) = listener.accept().await.unwrap();
-        let mut connection = h2::server::handshake(socket).await.unwrap();
-        while let Some(Ok((_, mut respond))) = connection.accept().await {
-            let answer = http::Response::builder().header("content-type", "application/grpc").header("grpc-status", "5");
-            let answer = answer.header("grpc-status-details-bin", "!!!").body(()).unwrap();
-            respond.send_response(answer, true).unwrap();
+        while let Ok((socket, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(socket).await.unwrap();
+                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                    let answer = http::Response::builder().header("content-type", "application/grpc").header("grpc-status", "5");
+                    let answer = answer.header("grpc-status-details-bin", "!!!").body(()).unwrap();
+                    respond.send_response(answer, true).unwrap();
+                }
+            });
         }
     });
     let world = plain(Limits::default()).await;
@@ -63,6 +66,13 @@ async fn r_t14_a_peer_that_sends_nonsense_fails_the_call_alone() {
         let answer: Result<_, Status> = client.get_job(GetJobRequest { job_id: job(does) }).await;
         answer.map(|_| ())
     };
+    // The library alone: its caller is gone with it.
+    let url = format!("http://127.0.0.1:{port}");
+    let unwrapped = tokio::spawn(async move {
+        let channel = Channel::from_shared(url).unwrap().connect_lazy();
+        JobServiceClient::new(channel).get_job(GetJobRequest { job_id: job(Does::After(0)) }).await
+    });
+    assert!(unwrapped.await.is_err_and(|lost| lost.is_panic()), "the trap is gone: then this test is, too");
     let failed = tokio::time::timeout(Duration::from_secs(5), ask(&mut client, Does::Asks(port)))
         .await
         .unwrap()

@@ -194,7 +194,7 @@ fn rows() -> Vec<Row> {
 }
 
 /// A mebibyte of nothing, compressed by gzip to a thousand bytes and a few.
-static BOMB: &[u8] = include_bytes!("bomb.gz");
+pub static BOMB: &[u8] = include_bytes!("bomb.gz");
 
 fn cancel(after: u32) -> contracts::hearth::job::v1::CancelJobRequest {
     cancel_of(job(Does::After(after)))

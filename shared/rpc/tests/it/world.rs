@@ -39,6 +39,9 @@ pub const WATCH: &str = "/hearth.job.v1.JobService/WatchJob";
 pub const CANCEL: &str = "/hearth.job.v1.JobService/CancelJob";
 pub const IMPORT: &str = "/hearth.archive.v1.IntakeService/ImportCustomers";
 
+/// Set, it has the library's own server serve the handlers.
+pub const BARE: &str = "HEARTH_BARE";
+
 /// What a handler does with a job.
 #[derive(Clone, Copy)]
 pub enum Does {
@@ -240,19 +243,20 @@ pub fn start(listener: TcpListener, limits: Limits, tls: Option<Tls>) -> World {
             ..limits
         },
     };
-    let served = if std::env::var_os("HEARTH_BARE").is_some() {
+    let served = if std::env::var_os(BARE).is_some() {
         let stopped = async {
             stopped.await;
         };
-        tokio::spawn(bare(listener, stopped, None))
+        tokio::spawn(bare(listener, stopped, None, server.limits))
     } else {
         tokio::spawn(async { server.serve(listener, stopped).await.unwrap() })
     };
     World { address, stop, served }
 }
 
-/// The library's own server with nothing around the handlers but what the codec asks for.
-pub async fn bare(listener: TcpListener, stop: impl Future<Output = ()>, tls: Option<ServerTlsConfig>) {
+/// The library's own server with nothing around the handlers but what the codec asks for, and with what it offers for the age of connections and for
+/// silent ones.
+pub async fn bare(listener: TcpListener, stop: impl Future<Output = ()>, tls: Option<ServerTlsConfig>, limits: Limits) {
     let unguarded = tower::layer::layer_fn(|inner: tonic::service::Routes| {
         tower::service_fn(move |mut request: http::Request<tonic::body::Body>| {
             let call = Call::background("archive", "test");
@@ -261,7 +265,12 @@ pub async fn bare(listener: TcpListener, stop: impl Future<Output = ()>, tls: Op
             CALL.scope(call, async move { inner.call(request).await })
         })
     });
-    let mut server = tonic::transport::Server::builder().accept_http1(true);
+    let mut server = tonic::transport::Server::builder()
+        .accept_http1(true)
+        .max_connection_age(limits.age)
+        .max_connection_age_grace(limits.grace)
+        .http2_keepalive_interval(Some(limits.first_request))
+        .http2_keepalive_timeout(Some(limits.handshake));
     if let Some(tls) = tls {
         server = server.tls_config(tls).unwrap();
     }
@@ -292,6 +301,15 @@ impl World {
     pub async fn stop(self, pause: Duration) {
         let _ = self.stop.send(pause);
         self.served.await.unwrap();
+    }
+}
+
+/// The long figure where profile `full` is asked for.
+pub fn runs<T>(ci: T, full: T) -> T {
+    if std::env::var("HEARTH_PROFILE").is_ok_and(|profile| profile == "full") {
+        full
+    } else {
+        ci
     }
 }
 
