@@ -81,6 +81,16 @@ impl Clock {
         Ok(())
     }
 
+    /// Sets a simulated clock to any time, as a person may set that of a machine, backwards too: for tests of what must hold whatever the clock says.
+    ///
+    /// # Errors
+    /// [`SetRefused::RealClock`] for the real clock.
+    pub fn jump(&self, to: Instant) -> Result<(), SetRefused> {
+        let time = self.0.as_ref().ok_or(SetRefused::RealClock)?;
+        time.micros.store(to.micros(), Ordering::SeqCst);
+        Ok(())
+    }
+
     /// Keeps sweeps of the calendar from looking while a simulated clock is held: a script that is to go the same way twice says itself when
     /// the calendar takes effect. The real clock cannot be held.
     pub fn hold(&self, held: bool) {
@@ -121,6 +131,8 @@ mod tests {
         assert_eq!(clock.set(later), Ok(()));
         assert_eq!(clock.set(start), Err(SetRefused::Backwards { now: later, asked: start }));
         assert_eq!(clock.now(), later);
+        clock.jump(start).unwrap();
+        assert_eq!(other.now(), start, "a jump goes anywhere");
         other.hold(true);
         assert!(clock.is_held());
         clock.hold(false);
@@ -135,5 +147,6 @@ mod tests {
         assert!(!clock.is_held());
         assert!(clock.now() > Instant::parse_rfc3339("2025-01-01T00:00:00Z").unwrap());
         assert_eq!(clock.set(Instant::LAST), Err(SetRefused::RealClock));
+        assert_eq!(clock.jump(Instant::LAST), Err(SetRefused::RealClock));
     }
 }

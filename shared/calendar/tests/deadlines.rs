@@ -378,3 +378,36 @@ proptest! {
         let _ = due(Calendar::china(), &rule, Instant::from_micros(micros));
     }
 }
+
+/// Thread 12: a machine in another zone than its database made other days of the same instants.
+#[test]
+fn thread_12_days_and_deadlines_are_the_same_wherever_the_machine_stands() {
+    const NAME: &str = "thread_12_days_and_deadlines_are_the_same_wherever_the_machine_stands";
+    let told = || {
+        let midnight = at("2026-05-01T00:00:00");
+        let days: Vec<_> = (-3..3)
+            .map(|hours| Instant::from_micros(midnight.micros() + hours * 3_600_000_000).date())
+            .collect();
+        format!("{days:?} {:?}", china_due(Rule::working_days(3), "2026-04-30T23:30:00"))
+    };
+    if std::env::var_os("HEARTH_ZONE_CHILD").is_some() {
+        println!("told: {}", told());
+        return;
+    }
+    for zone in ["Asia/Shanghai", "UTC", "America/New_York"] {
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", NAME, "--nocapture"])
+            .env("HEARTH_ZONE_CHILD", "1")
+            .env("TZ", zone)
+            .output()
+            .unwrap();
+        let output = String::from_utf8(child.stdout).unwrap();
+        let line = output.lines().find_map(|line| line.split_once("told: ")).map(|(_, told)| told.to_owned());
+        assert_eq!(line, Some(told()), "{zone}: {output}");
+    }
+    assert!(
+        told().starts_with("[2026-04-30, 2026-04-30, 2026-04-30, 2026-05-01, 2026-05-01, 2026-05-01]"),
+        "{}",
+        told()
+    );
+}

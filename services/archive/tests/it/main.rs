@@ -14,5 +14,6 @@ mod party;
 mod policy;
 mod premises;
 mod privacy;
+mod start;
 mod template;
 mod world;

@@ -19,7 +19,7 @@ mod sql;
 pub use client::{Client, Who};
 pub use history::{Done, History, Meaning, Op};
 pub use load::Load;
-pub use proxy::{Mode, Proxy};
+pub use proxy::{Mode, Proxy, fault};
 pub use seed::Seed;
 pub use site::{Site, program};
 

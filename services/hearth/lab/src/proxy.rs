@@ -10,11 +10,13 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
+use crate::seed::Seed;
+
 /// From the first piece that is lost until the connection is reset.
 const LOSS: Duration = Duration::from_millis(60);
 
-/// What happens between a client and a service. Bytes are not repeated, reordered or changed: TLS would end the connection, as it does for
-/// [`Mode::CutAfter`]; calls are doubled by the client, which is what a retry is.
+/// What happens between a client and a service. Within a connection TLS keeps bytes in order and once, so that of pieces that come twice the second ends
+/// it; a call that comes twice is one that its client repeats because it was not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     Pass,
@@ -22,6 +24,8 @@ pub enum Mode {
     Delay(Duration),
     /// Nothing passes until the mode changes.
     Hold,
+    /// Every piece of a request comes twice.
+    Duplicate,
     /// Requests pass; the first piece of an answer is lost and the connection is reset.
     LoseReplies,
     /// So many more bytes of answers pass, then the connection is reset.
@@ -91,8 +95,11 @@ async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mode: wat
     let mut piece = vec![0; 16 * 1024];
     while let Ok(n @ 1..) = from.read(&mut piece).await {
         wait(&mut mode).await;
-        if to.write_all(&piece[..n]).await.is_err() {
-            return;
+        let times = if *mode.borrow() == Mode::Duplicate { 2 } else { 1 };
+        for _ in 0..times {
+            if to.write_all(&piece[..n]).await.is_err() {
+                return;
+            }
         }
     }
     // The service has gone, too, where that fails.
@@ -105,7 +112,7 @@ async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mode: watc
         wait(&mut mode).await;
         let now = *mode.borrow();
         let pass = match now {
-            Mode::Pass | Mode::Delay(_) | Mode::Hold => {
+            Mode::Pass | Mode::Delay(_) | Mode::Hold | Mode::Duplicate => {
                 passed = 0;
                 n
             }
@@ -150,6 +157,18 @@ async fn wait(mode: &mut watch::Receiver<Mode>) {
             let _ = mode.wait_for(|mode| *mode != Mode::Hold).await;
         }
         _ => {}
+    }
+}
+
+/// Some fault, as the seed has it.
+pub fn fault(seed: &mut Seed) -> Mode {
+    match seed.within(0, 6) {
+        0 => Mode::LoseReplies,
+        1 => Mode::CutAfter(seed.within(0, 300) as usize),
+        2 => Mode::HalfClose,
+        3 => Mode::Duplicate,
+        4 => Mode::Hold,
+        _ => Mode::Delay(Duration::from_millis(seed.within(1, 50))),
     }
 }
 
@@ -205,6 +224,10 @@ mod tests {
         assert!(tokio::time::timeout(Duration::from_millis(100), said(&mut socket, 2)).await.is_err(), "held");
         proxy.set(Mode::Pass);
         assert_eq!(said(&mut socket, 2).await.unwrap(), b"dd");
+
+        proxy.set(Mode::Duplicate);
+        socket.write_all(b"x").await.unwrap();
+        assert_eq!(said(&mut socket, 4).await.unwrap(), b"xxxx");
 
         proxy.set(Mode::CutAfter(3));
         socket.write_all(b"ef").await.unwrap();

@@ -56,7 +56,7 @@ impl Seed {
 
 /// The seed of this run: `HEARTH_LAB_SEED`, else one of the clock. It is told once.
 #[allow(clippy::disallowed_methods, reason = "only a number that differs from run to run")]
-fn run() -> u64 {
+pub(crate) fn run() -> u64 {
     static RUN: OnceLock<u64> = OnceLock::new();
     *RUN.get_or_init(|| {
         let given = std::env::var("HEARTH_LAB_SEED")

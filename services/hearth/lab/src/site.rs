@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeMap,
     fs::{self, OpenOptions},
     net::TcpListener,
     os::unix::process::{CommandExt, ExitStatusExt},
@@ -18,6 +19,7 @@ use crate::{
     SERVICES,
     client::Client,
     history::History,
+    proxy::Proxy,
     seed::{fresh, say},
 };
 
@@ -38,6 +40,8 @@ pub struct Site {
     pub engine: Engine,
     pub client: Client,
     pub history: History,
+    /// What the services reach each other through, by whom they reach; empty where they do so straight.
+    pub links: BTreeMap<&'static str, Proxy>,
     folder: tempfile::TempDir,
     slots: Vec<Slot>,
 }
@@ -50,8 +54,8 @@ struct Slot {
 }
 
 impl Site {
-    /// Starts all four; none on a machine without the engine.
-    pub async fn start(engine: Engine) -> Option<Self> {
+    /// Starts all four, with a relay before each where `linked`; none on a machine without the engine.
+    pub async fn start(engine: Engine, linked: bool) -> Option<Self> {
         let folder = tempfile::Builder::new().prefix("hearth-lab-").tempdir().unwrap();
         boot::keys::make(&folder.path().join("keys"), &[]).unwrap();
         let mut slots = vec![];
@@ -67,8 +71,13 @@ impl Site {
                 child: Mutex::default(),
             });
         }
+        let mut links = BTreeMap::new();
+        for slot in slots.iter().filter(|_| linked) {
+            links.insert(slot.name, Proxy::to(&format!("127.0.0.1:{}", slot.port)).await);
+        }
         let site = Self {
             engine,
+            links,
             client: Client::new(&folder.path().join("keys")),
             history: History::new(&folder.path().join("history")),
             folder,
@@ -117,7 +126,8 @@ impl Site {
             .env("HEARTH_LOG", "warn")
             .envs(failpoint.map(|point| ("HEARTH_FAILPOINT", point)));
         for other in &self.slots {
-            command.env(format!("HEARTH_{}", other.name.to_uppercase()), self.address(other.name));
+            let address = self.links.get(other.name).map_or_else(|| self.address(other.name), Proxy::address);
+            command.env(format!("HEARTH_{}", other.name.to_uppercase()), address);
         }
         let child = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         let before = slot.child.lock().unwrap().replace(child);

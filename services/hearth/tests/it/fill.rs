@@ -50,7 +50,15 @@ pub struct Known {
     etags: BTreeMap<String, String>,
     count: u64,
     counts: BTreeMap<String, u64>,
+    /// What the last request counts, if it succeeds.
+    counting: Vec<String>,
     made: BTreeMap<String, String>,
+    /// Texts that would do harm if anybody ran them, put in turn into every field that takes any text; empty where plain texts will do.
+    pub harm: Vec<String>,
+    /// How often each of these fields was filled.
+    filled: BTreeMap<String, usize>,
+    /// Field and text of those of the last request.
+    pub texts: Vec<(String, String)>,
 }
 
 /// Names that mean one thing here and another there: a case of the archive is no case of the hall.
@@ -87,6 +95,13 @@ impl Known {
                 Value::List(items) => items.iter().filter_map(Value::as_message).for_each(|m| self.learn(m)),
                 _ => {}
             }
+        }
+    }
+
+    /// Says what came of the last request.
+    pub fn counted(&mut self, succeeded: bool) {
+        for name in std::mem::take(&mut self.counting).into_iter().filter(|_| succeeded) {
+            *self.counts.entry(name).or_default() += 1;
         }
     }
 
@@ -151,7 +166,11 @@ impl<'a> Filler<'a> {
     /// A request: what the script gives for its method stands, the rest is made.
     pub fn request(&mut self, of: &MessageDescriptor, given: &serde_json::Value) -> DynamicMessage {
         of.package_name().clone_into(&mut self.package);
+        self.known.texts.clear();
+        self.known.counting.clear();
         let mut message = self.message(of, 0);
+        // The field whose tag is asked for, as in "$of:offer_id"; else it is that of the last one that has a tag.
+        let about = given["etag"].as_str().and_then(|text| text.strip_prefix("$of:"));
         let given = self.resolve(given);
         if let Some(fields) = given.as_object() {
             for (name, value) in fields {
@@ -165,18 +184,22 @@ impl<'a> Filler<'a> {
                 message.set_field(&field, part.get_field(&field).into_owned());
             }
         }
-        self.tag(&mut message);
+        self.tag(&mut message, about);
+        // Not those that the script or a tag took the place of.
+        let mut kept = vec![];
+        strings(&message, &mut kept);
+        self.known.texts.retain(|text| kept.contains(text));
         message
     }
 
     /// Gives the version tag of what the request is about: of the last of its ids that has one.
-    fn tag(&mut self, message: &mut DynamicMessage) {
+    fn tag(&mut self, message: &mut DynamicMessage, about: Option<&str>) {
         let Some(field) = message.descriptor().get_field_by_name("etag") else {
             return;
         };
         let ids: Vec<_> = message
             .fields()
-            .filter(|(f, _)| is_known(f.name()) && f.number() < field.number() + 1)
+            .filter(|(f, _)| about.map_or_else(|| is_known(f.name()) && f.number() < field.number() + 1, |name| f.name() == name))
             .filter_map(|(_, v)| v.as_str().map(str::to_owned))
             .collect();
         let ids = if ids.is_empty() {
@@ -227,6 +250,8 @@ impl<'a> Filler<'a> {
             "oldest" => self.nth(argument, 0).into(),
             "older" => self.nth(argument, usize::MAX).into(),
             "uuid" => self.dice.uuid().into(),
+            // Set by the tag.
+            "of" => "".into(),
             "day" => date(moved(today)),
             "month" => date(moved(today.with_day(1).unwrap())),
             // First of the month before.
@@ -245,10 +270,9 @@ impl<'a> Filler<'a> {
                 made.into()
             }
             "count" => {
-                let n = self.known.counts.entry(argument.to_owned()).or_default();
-                *n += 1;
+                self.known.counting.push(argument.to_owned());
                 // The first stands in the tables from the beginning.
-                (*n + 1).into()
+                (self.known.counts.get(argument).copied().unwrap_or_default() + 2).into()
             }
             _ => panic!("the script has no word ${word}"),
         }
@@ -333,12 +357,13 @@ impl<'a> Filler<'a> {
             }
             Kind::Message(of) => Value::Message(self.message(&of, depth + 1)),
             Kind::Bytes => Value::Bytes(self.dice.bytes(8).into()),
-            Kind::String => Value::String(self.text(field.name(), rules)),
+            Kind::String => Value::String(self.text(field, rules)),
             Kind::Double | Kind::Float => return None,
         })
     }
 
-    fn text(&mut self, name: &str, rules: &Rules) -> String {
+    fn text(&mut self, field: &FieldDescriptor, rules: &Rules) -> String {
+        let name = field.name();
         let known = is_known(name).then(|| self.known.pick(&self.package, name, self.dice)).flatten();
         match name {
             "request_id" => return self.dice.uuid(),
@@ -359,19 +384,109 @@ impl<'a> Filler<'a> {
             return self.dice.uuid();
         }
         if let Some(pattern) = &rules.pattern {
-            return self.matching(pattern);
+            return self.matching(pattern, rules.length.1);
         }
-        let text = format!("说明{}", self.known.next());
-        text.chars().cycle().take(text.chars().count().clamp(rules.length.0, rules.length.1)).collect()
+        let text = self.free(field);
+        let text: String = text.chars().cycle().take(text.chars().count().clamp(rules.length.0, rules.length.1)).collect();
+        self.known.texts.push((field.full_name().to_owned(), text.clone()));
+        text
     }
 
-    fn matching(&mut self, pattern: &str) -> String {
+    /// A text that no other request has.
+    fn free(&mut self, field: &FieldDescriptor) -> String {
+        let n = self.known.next();
+        let filled = self.known.filled.entry(field.full_name().to_owned()).or_default();
+        *filled += 1;
+        // Fields begin at different texts, so that a short run meets many.
+        let at = *filled + field.full_name().len();
+        match self.known.harm.get(at % self.known.harm.len().max(1)) {
+            None => format!("说明{n}"),
+            Some(harm) if at.is_multiple_of(2) => format!("{harm}{n}"),
+            Some(harm) => format!("{n}{harm}"),
+        }
+    }
+
+    /// Values that the type and the rules of a field allow as well as the present one: of a list or a message one for each part that is changed.
+    pub fn others(&mut self, field: &FieldDescriptor, present: &Value) -> Vec<Value> {
+        self.others_than(field, &Rules::of(field), present)
+    }
+
+    /// A value for a field that has none.
+    pub fn some(&mut self, field: &FieldDescriptor) -> Option<Value> {
+        let rules = Rules::of(field);
+        if field.is_list() {
+            return Some(Value::List(vec![self.value(field, &rules.of_item(), 0)?]));
+        }
+        match field.kind() {
+            Kind::Message(_) => self.value(field, &rules, 0),
+            // What a field has that is not set would not be sent.
+            _ => self.others_than(field, &rules, &field.default_value()).pop(),
+        }
+    }
+
+    fn others_than(&mut self, field: &FieldDescriptor, rules: &Rules, present: &Value) -> Vec<Value> {
+        const TRIES: usize = 40;
+        match present {
+            Value::Map(_) => vec![],
+            Value::List(items) => {
+                let Some(first) = items.first() else { return vec![] };
+                let changed = self.others_than(field, &rules.of_item(), first);
+                let with = |item| Value::List([vec![item], items[1..].to_vec()].concat());
+                changed.into_iter().map(with).collect()
+            }
+            Value::Message(message) if !["hearth.type.v1", "google.protobuf"].contains(&message.descriptor().package_name()) => {
+                let parts: Vec<_> = message.descriptor().fields().filter(|part| message.has_field(part)).collect();
+                let changed = parts.into_iter().flat_map(|part| {
+                    let values = self.others(&part, &message.get_field(&part));
+                    values.into_iter().map(move |value| {
+                        let mut message = message.clone();
+                        message.set_field(&part, value);
+                        Value::Message(message)
+                    })
+                });
+                changed.collect()
+            }
+            // All that is made is made in one branch.
+            Value::String(_) if field.name() == "branch" => vec![Value::String("和平区".to_owned())],
+            _ => (0..TRIES)
+                .find_map(|_| self.value(field, rules, 0).filter(|made| made != present))
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    fn matching(&mut self, pattern: &str, most: usize) -> String {
         let pattern = pattern.trim_start_matches("^$|").trim_start_matches('^').trim_end_matches('$');
         let mut seed = [0; 32];
         seed.iter_mut().for_each(|b| *b = self.dice.roll() as u8);
         let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
-        let made = proptest::string::string_regex(pattern).unwrap().new_tree(&mut runner).unwrap().current();
+        let strategy = proptest::string::string_regex(pattern).unwrap();
+        // A pattern without an end makes texts that are too long for their field.
+        let mut next = || strategy.new_tree(&mut runner).unwrap().current();
+        let mut made = next();
+        for _ in 0..20 {
+            if made.chars().count() > most {
+                made = next();
+            }
+        }
         made.chars().take(20.max(if pattern.contains("{64}") { 64 } else { 36 })).collect()
+    }
+}
+
+/// Every text of a message, with its field.
+fn strings(message: &DynamicMessage, found: &mut Vec<(String, String)>) {
+    for (field, value) in message.fields() {
+        let items = match value {
+            Value::List(items) => items.as_slice(),
+            single => std::slice::from_ref(single),
+        };
+        for item in items {
+            match item {
+                Value::String(text) => found.push((field.full_name().to_owned(), text.clone())),
+                Value::Message(inner) => strings(inner, found),
+                _ => {}
+            }
+        }
     }
 }
 

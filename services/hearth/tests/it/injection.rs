@@ -18,7 +18,7 @@ use tonic::{Code, Status};
 use crate::fill::{BRANCH, credit_code, identity};
 
 /// Texts that are data like any other.
-const DATA: [&str; 27] = [
+pub const DATA: [&str; 27] = [
     "'; DROP TABLE party;--",
     "\" OR 1=1",
     "' OR '1'='1",

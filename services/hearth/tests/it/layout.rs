@@ -132,8 +132,12 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
             "payment.party_id",
             "adjustment.party_id",
             "theft_case.party_id",
-            // where a run stands, not a row of its own
+            // where a run and its parts stand, not rows of their own
             "bill_run.reached",
+            "bill_run_part.after_account",
+            "bill_run_part.last_account",
+            "bill_run_part.reached_account",
+            "bill_run_part.reached",
             // a bill, a payment or a credit note
             "ledger_transaction.reference",
         ],

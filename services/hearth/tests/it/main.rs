@@ -23,6 +23,7 @@ mod principals;
 mod rate;
 mod readme;
 mod reliability;
+mod repeat;
 mod rpcs;
 mod sentences;
 mod sides;

@@ -143,7 +143,7 @@ fn methods() -> Vec<MethodDescriptor> {
 #[tokio::test(flavor = "multi_thread")]
 async fn r_w8_ten_thousand_calls_of_nonsense_end_with_a_status_that_tells_nothing_from_inside() {
     let setting = |name: &str, usual: u64| std::env::var(name).map_or(usual, |text| text.parse().unwrap());
-    let (calls, seed) = (setting(CALLS, 5_000), setting(SEED, 8));
+    let (calls, seed) = (setting(CALLS, testbed::means::runs(5_000, 50_000)), setting(SEED, 8));
     let keys = folder().join("keys");
     let methods = methods();
     for engine in [Engine::Sqlite, Engine::Postgres] {

@@ -132,6 +132,15 @@ impl Side {
 
     /// Calls a method; of a stream every answer is read.
     pub async fn call(&self, method: &MethodDescriptor, caller: &Caller, message: &[u8]) -> Outcome {
+        let answers = self.send(method, caller, message).await?;
+        Ok(answers
+            .into_iter()
+            .map(|bytes| DynamicMessage::decode(method.output(), bytes).unwrap())
+            .collect())
+    }
+
+    /// The same, with the answers as they came.
+    pub async fn send(&self, method: &MethodDescriptor, caller: &Caller, message: &[u8]) -> Result<Vec<Bytes>, Status> {
         let token = self.token(caller);
         let package = method.parent_service().package_name().split('.').nth(1).unwrap().to_owned();
         // What every service has is asked of billing.
@@ -145,15 +154,14 @@ impl Side {
         let path = format!("/{}/{}", method.parent_service().full_name(), method.name()).parse().unwrap();
         let mut request = Request::new(Bytes::copy_from_slice(message));
         request.metadata_mut().insert("authorization", token.parse().unwrap());
-        let decode = |bytes: Bytes| DynamicMessage::decode(method.output(), bytes).unwrap();
         if !method.is_client_streaming() && !method.is_server_streaming() {
-            return Ok(vec![decode(client.unary(request, path, Whole).await?.into_inner())]);
+            return Ok(vec![client.unary(request, path, Whole).await?.into_inner()]);
         }
         let request = request.map(|message| tokio_stream::iter([message]));
         let mut answers = client.streaming(request, path, Whole).await?.into_inner();
         let mut read = vec![];
         while let Some(answer) = answers.message().await? {
-            read.push(decode(answer));
+            read.push(answer);
         }
         Ok(read)
     }

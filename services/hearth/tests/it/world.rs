@@ -155,6 +155,7 @@ pub async fn settings(folder: &Path, service: Service, addresses: &BTreeMap<&'st
         tls: TlsFiles::in_folder(&keys, service.name),
         vault_keys: keys.join(format!("{}.vault", service.name)),
         files: folder.join(format!("{}-files", service.name)),
+        bill_template: None,
         peers: addresses.iter().map(|(name, address)| (*name, format!("https://{address}"))).collect(),
         reflection,
         origins: vec![ORIGIN.to_owned()],

@@ -200,9 +200,19 @@ async fn r_p1_personal_data_stands_nowhere_but_in_its_columns() {
             look(&format!("export of {what}"), &bytes, &|_| false);
             look(&format!("output of the export of {what}"), &[output.stdout, output.stderr].concat(), &|_| false);
         }
+        for (service, place, bytes) in copies(processes, engine) {
+            let clear = |marker: &Marker| CLEAR.iter().any(|(s, _, class)| (*s, *class) == (service, marker.class));
+            look(&place, &bytes, &clear);
+        }
         // The look does see: what may stand in clear text was found where it stands.
         for place in ["archive party.name", "archive party.address", "hall staff.name", "vendor person.name"] {
             assert!(seen.contains(place), "{engine:?}: {place} was not found although it is there");
+        }
+        for service in CALLED {
+            assert!(
+                seen.contains(&format!("copy of {service}")),
+                "{engine:?}: nothing was found in the copy of {service}"
+            );
         }
         println!(
             "{engine:?}: {} values in {} fields, {} calls",
@@ -217,6 +227,43 @@ async fn r_p1_personal_data_stands_nowhere_but_in_its_columns() {
             hits.into_iter().collect::<Vec<_>>().join("\n")
         );
     }
+}
+
+/// Copies that operators make: of SQLite by `hearth backup`, of PostgreSQL by pg_dump, as that packs its copy within a backup.
+fn copies(processes: &Processes, engine: Engine) -> Vec<(&'static str, String, Vec<u8>)> {
+    let folder = processes.folder();
+    if engine == Engine::Postgres {
+        return SERVICES
+            .map(|service| {
+                let output = Command::new("pg_dump")
+                    .args(["--format=plain", "--dbname", processes.url(service)])
+                    .output()
+                    .unwrap();
+                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+                assert!(output.stdout.windows(12).any(|w| w == b"COPY public."), "the dump is plain SQL");
+                (service, format!("copy of {service}"), output.stdout)
+            })
+            .to_vec();
+    }
+    let to = folder.join("backup");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
+    command.arg("backup").arg("--to").arg(&to);
+    command.arg("--database").arg(format!("sqlite://{}/{{service}}.db", folder.display()));
+    command.arg("--files").arg(format!("{}/{{service}}-files", folder.display()));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut all = vec![("", "output of the backup".to_owned(), [output.stdout, output.stderr].concat())];
+    all.push(("", "manifest of the backup".to_owned(), std::fs::read(to.join("manifest.json")).unwrap()));
+    for service in SERVICES {
+        for file in std::fs::read_dir(to.join(service))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
+        {
+            all.push((service, format!("copy of {service}"), std::fs::read(file).unwrap()));
+        }
+    }
+    all
 }
 
 /// Fields of answers with personal data that no answer here held, and why.

@@ -7,6 +7,7 @@ mod contract;
 mod field;
 mod isolation;
 mod offer;
+mod orders;
 mod person;
 mod proceeding;
 mod register;

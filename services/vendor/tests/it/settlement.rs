@@ -8,6 +8,7 @@ use contracts::hearth::{
         SubmitPaymentRequest, TerminateContractRequest, payment_hold::Cause, payment_request::State,
     },
 };
+use futures::future::join_all;
 use testbed::{Bed, each, key, reason};
 use tonic::{Code, Status};
 
@@ -232,6 +233,40 @@ async fn f_09_a_deduction_larger_than_the_fee_stops_at_30_percent_and_carries_to
         assert_eq!(got, [2_400, 7_200, 280, 5_320]);
         paid(bed, p).await;
         assert_eq!(retention(bed, &field).await, (280, 7_200, 0), "never negative");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r_m3_of_sixty_four_who_prepare_or_pay_one_month_one_does() {
+    each(vendor::SERVICE, async |bed| {
+        let field = Field::new(bed).await;
+        field.repairs(bed, 1).await;
+        set_day(bed, "2025-02-06");
+        field.assess(bed, date(2025, 1, 1), GOOD).await;
+        let mut prepared = vec![];
+        for outcome in join_all((0..64).map(|_| try_prepare(bed, &field, date(2025, 1, 1)))).await {
+            match outcome {
+                Ok(p) => prepared.push(p),
+                Err(status) => assert_eq!(reason(&status), "PAYMENT_REQUEST_PERIOD_UNIQUE"),
+            }
+        }
+        assert_eq!(prepared.len(), 1);
+        let p = invoice(bed, prepared.remove(0)).await;
+        let p = submit(bed, &p).await.unwrap();
+        let p = approve(bed, "finance", &p).await.unwrap();
+        let mut paid = 0;
+        for outcome in join_all((0..64).map(|_| pay(bed, "finance", &p))).await {
+            match outcome {
+                Ok(p) => {
+                    // 80.00 less 5 %.
+                    assert_eq!((as_fen(&p.payable), p.state()), (7_600, State::Paid));
+                    paid += 1;
+                }
+                Err(status) => assert!(["ETAG_MISMATCH", "PAYMENT_STATE"].contains(&reason(&status).as_str()), "{status:?}"),
+            }
+        }
+        assert_eq!((paid, retention(bed, &field).await), (1, (400, 0, 400)));
     })
     .await;
 }

@@ -3,6 +3,7 @@
 pub mod frozen;
 pub mod full;
 pub mod kills;
+pub mod links;
 pub mod orders;
 pub mod points;
 pub mod retries;
@@ -36,9 +37,18 @@ pub struct Scene {
 
 impl Scene {
     pub async fn set(name: &str, engine: Engine, homes: usize) -> Option<Self> {
+        Self::on(name, engine, homes, false).await
+    }
+
+    /// The same, with relays between the services.
+    pub async fn linked(name: &str, engine: Engine, homes: usize) -> Option<Self> {
+        Self::on(name, engine, homes, true).await
+    }
+
+    async fn on(name: &str, engine: Engine, homes: usize, linked: bool) -> Option<Self> {
         let room = ROOM.acquire().await.unwrap();
         let mut seed = Seed::of(name);
-        let site = Arc::new(Site::start(engine).await?);
+        let site = Arc::new(Site::start(engine, linked).await?);
         let city = City::file(&site, &mut seed, homes).await;
         Some(Self {
             site,

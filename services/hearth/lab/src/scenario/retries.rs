@@ -11,7 +11,7 @@ use crate::{
     client::{Client, is_open},
     history::{Op, told},
     load::{Load, Writer},
-    proxy::{Mode, Proxy},
+    proxy::{Mode, Proxy, fault},
     seed::Seed,
     site::Site,
     sql::Sql,
@@ -68,12 +68,12 @@ async fn retried(site: &Site, seed: &mut Seed, writer: &mut Writer, op: Op, retr
         if n % KILL_EVERY == KILL_EVERY - 1 {
             site.kill_and_restart(op.service).await;
         }
-        proxy.set(match seed.within(0, 5) {
-            0 => Mode::LoseReplies,
-            1 => Mode::CutAfter(seed.within(0, 300) as usize),
-            2 => Mode::HalfClose,
-            _ => Mode::Pass,
-        });
+        let mode = match seed.within(0, 2) {
+            0 => Mode::Pass,
+            _ => fault(seed),
+        };
+        // Nobody waits for an answer that cannot come.
+        proxy.set(if mode == Mode::Hold { Mode::Duplicate } else { mode });
         match send().await {
             Ok(again) => {
                 let first = answer.get_or_insert_with(|| again.clone());

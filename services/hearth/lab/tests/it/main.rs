@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use database::Engine::{Postgres, Sqlite};
-use lab::scenario::{frozen, kills, orders, points, retries, runs};
+use lab::scenario::{frozen, kills, links, orders, points, retries, runs};
 
 /// The services are the lab's own program under their names.
 fn ready() {
@@ -21,6 +21,13 @@ async fn r_d1b_e1_each_service_ends_at_every_failpoint_and_nothing_is_lost_or_do
     ready();
     points::run(Sqlite).await;
     points::run(Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r_e1_e2_what_services_tell_each_other_has_one_effect_over_connections_of_any_kind() {
+    ready();
+    links::run(Sqlite, 8).await;
+    links::run(Postgres, 8).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -127,6 +127,10 @@ async fn archive(s: &Sower<'_>, played: &mut Played) -> String {
             json!({"agreement_id": agreement, "from_date": day("2025-01-01")}),
         ),
         (
+            archive!("EntitlementService/GrantFlatPrice"),
+            json!({"agreement_id": agreement, "from_date": day("2025-01-01")}),
+        ),
+        (
             archive!("EntitlementService/GrantHouseholdSize"),
             json!({"agreement_id": agreement, "persons": 6, "from_date": day("2025-01-01")}),
         ),
