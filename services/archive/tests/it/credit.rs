@@ -1579,23 +1579,26 @@ async fn b_05_b23_a_credit_note_over_a_part_lowers_what_is_owed_and_settles_on_i
     each(archive::SERVICE, async |bed| {
         let mut world = World::new(bed).await;
         let (party, account) = world.customer(1).await;
+        // An older bill of 200.00 stays unpaid; the payment names the newer one.
+        world.bill(&party, &account, 20_000, "2024-12-01");
         let (_, bill) = world.bill(&party, &account, 10_000, "2025-01-02");
         world.pay(&party, &account, 9000, "2025-01-10", &[]);
         let before = world.until(&party, |e| fen(&e.paid) == 9000).await;
-        assert_eq!((fen(&before.billed), fen(&before.exposure)), (10_000, 1000));
+        assert_eq!((fen(&before.billed), fen(&before.exposure)), (30_000, 21_000));
         world.credit_part(&bill, 400, "2025-01-12", false);
-        world.until(&party, |e| (fen(&e.billed), fen(&e.exposure)) == (9600, 600)).await;
+        world.until(&party, |e| (fen(&e.billed), fen(&e.exposure)) == (29_600, 20_600)).await;
         world.credit_part(&bill, 1000, "2025-01-15", true);
-        world.until(&party, |e| (fen(&e.billed), fen(&e.exposure)) == (9000, 0)).await;
+        world.until(&party, |e| (fen(&e.billed), fen(&e.exposure)) == (29_000, 20_000)).await;
         world.clock("2025-02-01T09:00:00+08:00");
-        let after = world.exposure(&party).await;
-        assert_eq!((fen(&after.due), fen(&after.paid_on_time)), (9000, 9000));
+        let ageing = world.exposure(&party).await.ageing.unwrap();
+        // All of the older one is 42 days past its day, and nothing of the newer one is owed.
+        assert_eq!((fen(&ageing.to_30), fen(&ageing.to_60)), (0, 20_000));
         let rebuild = RebuildExposureRequest {
             request_id: key(),
             party_id: party.party_id.clone(),
         };
         let anew = world.rater.rebuild_exposure(rebuild).await.unwrap().into_inner().exposure.unwrap();
-        assert_eq!((fen(&anew.billed), fen(&anew.paid), fen(&anew.exposure)), (9000, 9000, 0));
+        assert_eq!((fen(&anew.billed), fen(&anew.paid), fen(&anew.exposure)), (29_000, 9000, 20_000));
     })
     .await;
 }

@@ -126,6 +126,30 @@ async fn thread_75_b23_credit_notes_over_any_split_sum_up_to_the_bill() {
 }
 
 #[tokio::test]
+async fn b23_small_notes_are_shared_by_what_stands_and_not_by_what_was_billed() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let home = world.home("N3").await;
+        world.clock("2025-01-31T20:00:00+08:00");
+        world.read(&home, "2025-01-31", "480").await;
+        world.run(1).await;
+        let mut bill = world.bills_of(&home).await.remove(0);
+        let mut notes = vec![];
+        for amount in ["1462.70", "0.01", "0.01", "0.01", "0.01"] {
+            let answer = world.bills().credit_bill(credit(&bill, amount)).await.unwrap().into_inner();
+            notes.push(shares(&answer.credit_note.unwrap()));
+            bill = answer.bill.unwrap();
+        }
+        // 6 and 4 fen stand, then 5 and 4, 4 and 4, 3 and 4: a tie goes to the first line.
+        assert_eq!(notes[0], [(1, "857.94".to_owned()), (2, "604.76".to_owned())]);
+        assert_eq!(notes[1..].iter().map(|n| n[0].0).collect::<Vec<_>>(), [1, 1, 1, 2]);
+        world.sound().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn b23_what_is_credited_bears_no_late_fee_from_the_next_day_and_is_not_asked_for() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
