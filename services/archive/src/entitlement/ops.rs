@@ -1,8 +1,11 @@
 use chrono::NaiveDate;
-use contracts::hearth::archive::v1::{
-    Entitlement, FlatPriceChosen, GrantFlatPriceRequest, GrantFlatPriceResponse, GrantHouseholdSizeRequest, GrantHouseholdSizeResponse, GrantLowIncomeRequest,
-    GrantLowIncomeResponse, HouseholdSizeChanged, ListEntitlementsRequest, ListEntitlementsResponse, LowIncomeFlagChanged, WithdrawEntitlementRequest,
-    WithdrawEntitlementResponse,
+use contracts::hearth::{
+    archive::v1::{
+        Entitlement, FlatPriceChosen, GrantFlatPriceRequest, GrantFlatPriceResponse, GrantHouseholdSizeRequest, GrantHouseholdSizeResponse,
+        GrantLowIncomeRequest, GrantLowIncomeResponse, HouseholdSizeChanged, ListEntitlementsRequest, ListEntitlementsResponse, LowIncomeFlagChanged,
+        WithdrawEntitlementRequest, WithdrawEntitlementResponse,
+    },
+    r#type::v1::Date,
 };
 use database::{Begun, Scope, Write};
 use ids::{AgreementId, EntitlementId};
@@ -21,13 +24,11 @@ pub(crate) async fn grant_household_size(desk: Desk, call: Call, request: GrantH
         Begun::Replay(answer) => return Ok(answer),
     };
     let persons = model::persons(request.persons).map_err(at("persons"))?;
-    let from = wire::date_of(request.from_date.as_ref(), "from_date")?;
-    let until = wire::date_if(request.until_date.as_ref(), "until_date")?;
-    let days = Days::new(from, until).map_err(at("until_date"))?;
     let grant = Grant {
         agreement: &request.agreement_id,
         right: Right::Persons(persons),
-        days,
+        from: request.from_date,
+        until: request.until_date,
         proof: &request.proof,
     };
     let entitlement = grant.make(&desk, &mut write, &call).await?;
@@ -39,13 +40,11 @@ pub(crate) async fn grant_low_income(desk: Desk, call: Call, request: GrantLowIn
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let from = wire::date_of(request.from_date.as_ref(), "from_date")?;
-    let until = wire::date_if(request.until_date.as_ref(), "until_date")?;
-    let days = Days::new(from, until).map_err(at("until_date"))?;
     let grant = Grant {
         agreement: &request.agreement_id,
         right: Right::LowIncome { destitute: request.destitute },
-        days,
+        from: request.from_date,
+        until: request.until_date,
         proof: &request.proof,
     };
     let entitlement = grant.make(&desk, &mut write, &call).await?;
@@ -57,13 +56,11 @@ pub(crate) async fn grant_flat_price(desk: Desk, call: Call, request: GrantFlatP
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let from = wire::date_of(request.from_date.as_ref(), "from_date")?;
-    let until = wire::date_if(request.until_date.as_ref(), "until_date")?;
-    let days = Days::new(from, until).map_err(at("until_date"))?;
     let grant = Grant {
         agreement: &request.agreement_id,
         right: Right::FlatPrice,
-        days,
+        from: request.from_date,
+        until: request.until_date,
         proof: &request.proof,
     };
     let entitlement = grant.make(&desk, &mut write, &call).await?;
@@ -73,13 +70,17 @@ pub(crate) async fn grant_flat_price(desk: Desk, call: Call, request: GrantFlatP
 struct Grant<'a> {
     agreement: &'a str,
     right: Right,
-    days: Days,
+    from: Option<Date>,
+    until: Option<Date>,
     proof: &'a str,
 }
 
 impl Grant<'_> {
     async fn make(self, desk: &Desk, write: &mut Write, call: &Call) -> Result<Option<Entitlement>, Fault> {
         let now = write.now().micros();
+        let from = wire::date_of(self.from.as_ref(), "from_date")?;
+        let until = wire::date_if(self.until.as_ref(), "until_date")?;
+        let new = Days::new(from, until).map_err(at("until_date"))?;
         let proof = text(self.proof, 200).map_err(at("proof"))?;
         let id: AgreementId = wire::id_of("agreement_id", self.agreement)?;
         // The lock makes grants on one agreement follow each other.
@@ -87,9 +88,9 @@ impl Grant<'_> {
         agreement.stands()?.may_entitle()?;
         let mut registered = store::granted(write, agreement.id, self.right.kind()).await?;
         let days: Vec<_> = registered.iter().map(store::row::Model::days).collect();
-        if let Some(ended) = model::cut(&days, self.days)?.and_then(|index| registered.get_mut(index)) {
+        if let Some(ended) = model::cut(&days, new)?.and_then(|index| registered.get_mut(index)) {
             let days = Days {
-                until: Some(self.days.from),
+                until: Some(new.from),
                 ..ended.days()
             };
             store::save(write, ended, State::Granted, days, now).await?;
@@ -101,8 +102,8 @@ impl Grant<'_> {
             branch: agreement.branch,
             kind: self.right.kind().code().to_owned(),
             persons: if let Right::Persons(persons) = self.right { persons } else { 0 },
-            from_date: self.days.from,
-            until_date: self.days.until,
+            from_date: new.from,
+            until_date: new.until,
             proof_sealed: desk.vault.seal(&**write, agreement.party_id, store::PROOF, &proof).await.map_err(unsealed)?,
             state: State::Granted.code().to_owned(),
             version: 1,
@@ -112,7 +113,7 @@ impl Grant<'_> {
         };
         store::insert(write, std::slice::from_ref(&entitlement)).await?;
         write.subject(entitlement.id);
-        tell_from(write, self.right.kind(), agreement.id, self.days.from).await?;
+        tell_from(write, self.right.kind(), agreement.id, new.from).await?;
         Ok(store::show(write, &desk.vault, vec![entitlement]).await?.pop())
     }
 }
