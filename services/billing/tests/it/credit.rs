@@ -17,6 +17,19 @@ async fn pays_ahead(world: &World<'_>, home: &Home) -> bool {
     answer.balance.unwrap().prepayment_required
 }
 
+/// Archive stops the credit of a party.
+pub async fn hold(world: &World<'_>, home: &Home) {
+    let raised = archive::CreditHoldRaised {
+        party_id: home.party.clone(),
+        branch: HEXI.to_owned(),
+        cause: "OVER_LIMIT".to_owned(),
+        raised_date: day("2025-03-01"),
+        account_ids: vec![home.account.clone()],
+    };
+    world.archive.tell(&home.party, &raised);
+    eventually("the hold", async || pays_ahead(world, home).await.then_some(())).await;
+}
+
 fn listed(home: &Home, from: &str, until: &str) -> archive::PartyListedDishonest {
     archive::PartyListedDishonest {
         party_id: home.party.clone(),
@@ -119,15 +132,7 @@ async fn b_05_nothing_is_bought_on_credit_while_the_party_is_held() {
         let home = world.home("B1").await;
         world.clock("2025-03-10T09:00:00+08:00");
         publish(&world, item("PIPE_MOVE", "80.50")).await;
-        let raised = archive::CreditHoldRaised {
-            party_id: home.party.clone(),
-            branch: HEXI.to_owned(),
-            cause: "OVER_LIMIT".to_owned(),
-            raised_date: day("2025-03-01"),
-            account_ids: vec![home.account.clone()],
-        };
-        world.archive.tell(&home.party, &raised);
-        eventually("the hold", async || pays_ahead(&world, &home).await.then_some(())).await;
+        hold(&world, &home).await;
         let charge = charge_of(&home, "PIPE_MOVE", "1");
         let refused = fees(&world).charge_fee(charge.clone()).await.unwrap_err();
         assert_eq!(reason(&refused), "PREPAYMENT_REQUIRED");

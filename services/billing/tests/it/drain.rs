@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use contracts::hearth::{archive::v1 as archive, billing::v1::*, options::v1::Role};
+use contracts::hearth::{billing::v1::*, options::v1::Role};
 use futures::future::join_all;
-use testbed::{each, eventually, key, reason};
+use testbed::{each, key, reason};
 use tonic::Status;
 
 use crate::{
+    credit::hold,
     dues::{charge_of, due_on, fees, item, late_fee, late_fees, owing, pay, publish, take, two_per_mille},
-    world::{HEXI, Home, World, day, yuan},
+    world::{HEXI, Home, World, yuan},
 };
 
 const RACERS: usize = 64;
@@ -28,27 +29,6 @@ fn told<T>(outcomes: impl IntoIterator<Item = Result<T, Status>>) -> (usize, BTr
 
 fn refused(why: &str, n: usize) -> BTreeMap<String, usize> {
     BTreeMap::from([(why.to_owned(), n)])
-}
-
-/// Archive stops credit of a party.
-async fn hold(world: &World<'_>, home: &Home) {
-    let raised = archive::CreditHoldRaised {
-        party_id: home.party.clone(),
-        branch: HEXI.to_owned(),
-        cause: "OVER_LIMIT".to_owned(),
-        raised_date: day("2025-03-01"),
-        account_ids: vec![home.account.clone()],
-    };
-    world.archive.tell(&home.party, &raised);
-    eventually("the hold", async || {
-        let request = GetBalanceRequest {
-            account_id: home.account.clone(),
-            party_id: None,
-        };
-        let answer = world.ledger().get_balance(request).await.unwrap().into_inner();
-        answer.balance.unwrap().prepayment_required.then_some(())
-    })
-    .await;
 }
 
 /// So many charges of 10.00 to homes in turn, all at once.
