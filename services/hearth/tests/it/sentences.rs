@@ -66,12 +66,13 @@ fn is_administrator() -> bool {
 }
 
 /// A command as somebody who owns nothing: as another user where the tests may become one. That user may not reach the folder of the build, so
-/// the tool is copied to where everybody does.
+/// the tool is copied to where everybody does: by another process, since a file that this one had open for writing, and with it every child of
+/// a test beside this one, cannot be run (ETXTBSY).
 fn as_stranger(words: &[&str], data: &Path) -> Output {
     let place = tempfile::tempdir().unwrap();
     fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let tool = place.path().join("hearth");
-    fs::copy(HEARTH, &tool).unwrap();
+    assert!(Command::new("cp").arg(HEARTH).arg(&tool).status().unwrap().success());
     let mut command = Command::new(tool);
     command.args(words).arg("--data").arg(data).current_dir("/").stdin(Stdio::null());
     if is_administrator() {
