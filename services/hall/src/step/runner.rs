@@ -66,7 +66,7 @@ async fn take(desk: &Desk, step: Step) -> Result<(), Fault> {
         _ => opening::saga::take(desk, &call, &step).await,
     };
     let Err(fault) = taken else { return Ok(()) };
-    let (park, reason) = match verdict(&fault, &step) {
+    let (park, reason) = match verdict(fault.code(), step.kind, step.attempts) {
         Verdict::Again => (false, fault.reason()),
         Verdict::Refused => (true, fault.reason()),
         Verdict::Unknown => (true, OUTCOME_UNKNOWN),
@@ -87,6 +87,7 @@ async fn take(desk: &Desk, step: Step) -> Result<(), Fault> {
 }
 
 /// What a failed try means.
+#[derive(Debug, PartialEq, Eq)]
 enum Verdict {
     /// It is left open whether the step had its effect, so it is tried again.
     Again,
@@ -96,9 +97,9 @@ enum Verdict {
     Unknown,
 }
 
-fn verdict(fault: &Fault, step: &Step) -> Verdict {
-    let patience = step.attempts < PATIENCE;
-    match fault.code() {
+fn verdict(code: Code, of: Kind, attempts: i32) -> Verdict {
+    let patience = attempts < PATIENCE;
+    match code {
         Code::InvalidArgument
         | Code::FailedPrecondition
         | Code::AlreadyExists
@@ -108,9 +109,28 @@ fn verdict(fault: &Fault, step: &Step) -> Verdict {
         | Code::Unauthenticated => Verdict::Refused,
         // It is away, or our own database is.
         Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => Verdict::Again,
+        // Billing may hear of an agreement a little later than we do; the others keep what they are asked for themselves.
+        Code::NotFound if !patience || !matches!(of, Kind::InstallMeter | Kind::RemoveInstallation) => Verdict::Refused,
         _ if patience => Verdict::Again,
-        // The other service may hear of an agreement a little later than we do.
-        Code::NotFound => Verdict::Refused,
         _ => Verdict::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r_e8_what_is_not_there_is_waited_for_where_it_may_only_be_late() {
+        for kind in [Kind::InstallMeter, Kind::RemoveInstallation] {
+            assert_eq!(verdict(Code::NotFound, kind, 0), Verdict::Again, "billing hears of agreements by events");
+            assert_eq!(verdict(Code::NotFound, kind, PATIENCE), Verdict::Refused);
+        }
+        for kind in [Kind::SignAgreement, Kind::ActivateAgreement, Kind::VoidAgreement, Kind::CheckVendorPerson] {
+            assert_eq!(verdict(Code::NotFound, kind, 0), Verdict::Refused, "they keep it themselves");
+        }
+        let unsaid = [0, PATIENCE].map(|attempts| verdict(Code::Internal, Kind::SignAgreement, attempts));
+        assert_eq!(unsaid, [Verdict::Again, Verdict::Unknown]);
+        assert_eq!(verdict(Code::Unavailable, Kind::SignAgreement, PATIENCE), Verdict::Again, "it is away");
     }
 }
