@@ -12,10 +12,10 @@ use contracts::hearth::{
     journal::v1::{Cursor, ListRecordsRequest, Record, WatchEventsRequest, journal_service_client::JournalServiceClient},
     options::v1::Role,
 };
-use database::{Begun, Database, Target, jobs, journal, numbers};
+use database::{Begun, Database, Scope, Target, jobs, journal, numbers};
 use prost::Message;
 use rpc::{Call, Fault, Kind, Principal};
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement};
 use sha2::{Digest, Sha256};
 use testbed::{Bed, eventually, key};
 
@@ -316,6 +316,10 @@ async fn events_are_for_services_and_auditors_only() {
             (status.code(), testbed::reason(&status).as_str()),
             (tonic::Code::PermissionDenied, "METHOD_NOT_ALLOWED")
         );
+        // Nor for one branch: the journal belongs to all of them.
+        let mut of_branch = JournalServiceClient::new(bed.staff_of("河西区", &[Role::Auditor]));
+        let status = of_branch.watch_events(WatchEventsRequest { after_position: 0 }).await.unwrap_err();
+        assert_eq!(testbed::reason(&status), "METHOD_NOT_ALLOWED");
         note(&bed.db(), &call("li"), &request("x"), "seen").await.unwrap();
         let mut auditor = JournalServiceClient::new(bed.staff(&[Role::Auditor]));
         let mut stream = auditor.watch_events(WatchEventsRequest { after_position: 0 }).await.unwrap().into_inner();
@@ -387,6 +391,10 @@ async fn a_job_runs_to_its_end_and_is_watched() {
             .await
             .unwrap_err();
         assert_eq!(testbed::reason(&status), "JOB_ENDED");
+        // Who is bound to a branch does not find what somebody else asked for.
+        let mut of_branch = JobServiceClient::new(bed.staff_of("河西区", &[Role::ServiceManager]));
+        let status = of_branch.get_job(GetJobRequest { job_id: id.clone() }).await.unwrap_err();
+        assert_eq!((status.code(), testbed::reason(&status).as_str()), (tonic::Code::NotFound, "NOT_FOUND"));
         assert_eq!(manager.get_job(GetJobRequest { job_id: id }).await.unwrap().into_inner().job.unwrap().done, 5);
         let status = manager.get_job(GetJobRequest { job_id: key() }).await.unwrap_err();
         assert_eq!((status.code(), testbed::reason(&status).as_str()), (tonic::Code::NotFound, "NOT_FOUND"));
@@ -544,4 +552,48 @@ async fn an_auditor_reads_who_called_what_for_whom_and_why() {
         assert_eq!(positions(about("ring-A")).await, [0_i64; 0]);
     })
     .await;
+}
+
+/// Notes as rows that belong to a branch, and to no vendor and no customer.
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "note")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i64,
+        pub text: String,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+
+    impl database::Scoped for Entity {
+        const BRANCH: Option<Column> = Some(Column::Text);
+    }
+}
+
+#[test]
+fn r_s2_who_is_bound_to_what_a_table_does_not_know_sees_nothing_of_it() {
+    let sql = |bound: [Option<&str>; 3]| {
+        let [branch, vendor, customer] = bound.map(|text| text.map(str::to_owned));
+        let principal = Principal {
+            branch,
+            vendor,
+            customer,
+            ..Principal::default()
+        };
+        let scope = Scope::of(&Call::new("hearth.job.v1.JobService/GetJob", Kind::Read, principal));
+        database::find::<row::Entity>(&scope).build(DbBackend::Sqlite).to_string()
+    };
+    assert!(!sql([None, None, None]).contains("WHERE"));
+    let own = sql([Some("河西区"), None, None]);
+    assert!(own.ends_with(r#""text" = '河西区'"#), "{own}");
+    for bound in [[None, Some("v"), None], [None, None, Some("c")], [Some("河西区"), Some("v"), None]] {
+        let nothing = sql(bound);
+        assert!(nothing.ends_with("1 = 0"), "{nothing}");
+    }
 }

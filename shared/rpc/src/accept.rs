@@ -72,6 +72,8 @@ impl Default for Limits {
 
 /// What a client that has asked for nothing yet gets to hear the GOAWAY.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// Calls at once on one connection.
+const STREAMS: u32 = 100;
 /// Pause after an accept that failed for want of descriptors or memory.
 const BACK_OFF: Duration = Duration::from_millis(50);
 /// How many of those who wait are turned away between two pauses.
@@ -295,9 +297,10 @@ fn builder(limits: &Limits) -> auto::Builder<Streams> {
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(100)
+        .max_concurrent_streams(STREAMS)
         .max_local_error_reset_streams(64)
-        .max_pending_accept_reset_streams(20)
+        // Whose deadline passes while this process gets no processor gives up all its calls at once.
+        .max_pending_accept_reset_streams(STREAMS as usize)
         .max_header_list_size(16 * 1024)
         .initial_stream_window_size(256 * 1024)
         .initial_connection_window_size(1024 * 1024)

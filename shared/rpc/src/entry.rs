@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures::FutureExt;
 use guard::status::{self, Details};
 use http::{Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -210,9 +211,14 @@ where
             return;
         };
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let mut reading = Box::pin(read_away(rest));
+            // As a rule it is all there, and a refusal should cost little.
+            if reading.as_mut().now_or_never().is_some() {
+                return;
+            }
             runtime.spawn(async move {
                 // Who sends for longer is cut off.
-                let _ = tokio::time::timeout(UNREAD_TIME, read_away(rest)).await;
+                let _ = tokio::time::timeout(UNREAD_TIME, reading).await;
             });
         }
     }

@@ -167,14 +167,14 @@ impl Gate {
         } else {
             principal
         };
-        let ceiling = if method.streaming {
-            asked
-        } else {
-            Some(asked.unwrap_or(if method.kind == Kind::Read { READ } else { WRITE }).min(LONGEST))
-        };
         let purpose = headers.get(PURPOSE).and_then(|v| v.to_str().ok()).map(str::to_owned);
         let call = Call::new(path, method.kind, principal);
-        Ok(call.with(purpose, traceparent(span, headers), token, ceiling.and_then(|c| Instant::now().checked_add(c))))
+        Ok(call.with(
+            purpose,
+            traceparent(span, headers),
+            token,
+            allowed(method, asked).and_then(|time| Instant::now().checked_add(time)),
+        ))
     }
 
     /// A service is known by its certificate; a token beside it names the user on whose behalf it calls.
@@ -319,6 +319,15 @@ pub(crate) fn code(headers: &HeaderMap) -> Code {
     headers.get(Status::GRPC_STATUS).map_or(Code::Ok, |v| Code::from_bytes(v.as_bytes()))
 }
 
+/// How long a call may take: as long as it asks for or is usual, but not for ever; a stream as long as it asks for.
+fn allowed(method: &Method, asked: Option<Duration>) -> Option<Duration> {
+    if method.streaming {
+        return asked;
+    }
+    let usual = if method.kind == Kind::Read { READ } else { WRITE };
+    Some(asked.unwrap_or(usual).min(LONGEST))
+}
+
 /// At most eight digits and a unit; anything else is an error, since ignoring it would mean no deadline at all.
 pub(crate) fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, ()> {
     let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
@@ -389,5 +398,43 @@ fn code_name(code: Code) -> &'static str {
         Code::Unavailable => "UNAVAILABLE",
         Code::DataLoss => "DATA_LOSS",
         Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Also where the service behind it is served by mistake.
+    #[test]
+    fn r_s7_methods_of_a_demo_are_none_elsewhere() {
+        let told = |development| {
+            let gate = Gate {
+                service: "hall",
+                table: AccessTable::read().unwrap(),
+                verifier: Verifier::new("https://issuer.test", &crate::token::key_set("k", &[7; 32])).unwrap(),
+                development,
+                duration: opentelemetry::global::meter("test").f64_histogram("test").build(),
+                draining: CancellationToken::new(),
+            };
+            let request = http::Request::new(Body::default());
+            let refused = gate.decide("hearth.clock.v1.ClockService/SetClock", &request, &Span::none()).unwrap_err();
+            tonic_types::StatusExt::get_details_error_info(&refused).unwrap().reason
+        };
+        assert_eq!([false, true].map(told), ["METHOD_UNKNOWN", "TOKEN_MISSING"]);
+    }
+
+    /// Decision 21: no call is without an end but a stream.
+    #[test]
+    fn r_t3_decision_21_a_call_that_asks_for_no_time_or_for_too_much_gets_its_kinds() {
+        let table = AccessTable::read().unwrap();
+        let allowed = |method: &str, asked: Option<u64>| {
+            let method = table.get(&format!("hearth.job.v1.JobService/{method}")).unwrap();
+            allowed(method, asked.map(Duration::from_secs)).map(|time| time.as_secs())
+        };
+        let day = Some(86_400);
+        assert_eq!([None, Some(1), day].map(|asked| allowed("GetJob", asked)), [Some(5), Some(1), Some(60)]);
+        assert_eq!([None, Some(1), day].map(|asked| allowed("CancelJob", asked)), [Some(10), Some(1), Some(60)]);
+        assert_eq!([None, Some(1), day].map(|asked| allowed("WatchJob", asked)), [None, Some(1), day]);
     }
 }

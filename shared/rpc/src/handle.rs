@@ -1,4 +1,12 @@
-use std::{any::Any, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::LazyLock, time::Duration};
+use std::{
+    any::Any,
+    collections::VecDeque,
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use futures::{FutureExt, Stream, StreamExt, future::BoxFuture};
 use guard::Call;
@@ -192,25 +200,118 @@ fn while_welcome<R: Send + 'static>(answers: impl Stream<Item = Result<R, Status
 pub async fn exchange<D, Q, R, F, Fut>(desk: &D, request: Request<Streaming<Q>>, op: F) -> Result<Response<Outflow<R>>, Status>
 where
     D: Clone + Send + Sync + 'static,
-    Q: Clone + Send + 'static,
+    Q: Clone + Send + Sync + 'static,
     R: Send + 'static,
     F: Fn(D, Call, Q) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<R, Fault>> + Send + 'static,
 {
+    let one = move |desk: D, call: Call, messages: Vec<Arc<Q>>| {
+        let work = messages.first().map(|message| op(desk, call, Q::clone(message)));
+        async move {
+            match work {
+                Some(work) => Ok(vec![work.await?]),
+                None => Ok(vec![]),
+            }
+        }
+    };
+    exchange_some(desk, request, 1, one).await
+}
+
+/// The same for an operation that takes several messages at a time: those that have come already, `most` of them. It answers one or more, from the first on; the
+/// others come to it again, with what came meanwhile.
+pub async fn exchange_some<D, Q, R, F, Fut>(desk: &D, request: Request<Streaming<Q>>, most: usize, op: F) -> Result<Response<Outflow<R>>, Status>
+where
+    D: Clone + Send + Sync + 'static,
+    Q: Send + Sync + 'static,
+    R: Send + 'static,
+    F: Fn(D, Call, Vec<Arc<Q>>) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<Vec<R>, Fault>> + Send + 'static,
+{
     let ending = request.extensions().get::<Ending>().cloned();
     let (call, inflow) = entry(request)?;
     let (desk, refusal, turns) = (desk.clone(), refusal(ending, &call), Held::turns());
-    let answers = futures::stream::try_unfold(inflow, move |mut inflow| {
+    let inbox = Inbox {
+        inflow,
+        came: VecDeque::new(),
+        end: None,
+    };
+    let answers = futures::stream::try_unfold((inbox, VecDeque::new()), move |(mut inbox, mut answers): (Inbox<Q>, VecDeque<R>)| {
         let (desk, call, op, turns) = (desk.clone(), call.clone(), op.clone(), turns.clone());
         async move {
-            let Some(message) = inflow.message().await? else { return Ok(None) };
-            let work = detached(desk, call, message, op);
-            let answer = match turns {
-                Some(turns) => turns.take(work).await?,
-                None => work.await?,
-            };
-            Ok(Some((answer, inflow)))
+            if answers.is_empty() {
+                inbox.fill(most).await?;
+                if inbox.came.is_empty() {
+                    return Ok(None);
+                }
+                let service = call.service().to_owned();
+                let work = detached(desk, call, inbox.came.iter().cloned().collect(), op);
+                answers = match turns {
+                    Some(turns) => turns.take(work).await?,
+                    None => work.await?,
+                }
+                .into();
+                if answers.is_empty() {
+                    return Err(Fault::internal("no message was answered").into_status(&service));
+                }
+                inbox.came.drain(..answers.len().min(inbox.came.len()));
+            }
+            Ok(answers.pop_front().map(|answer| (answer, (inbox, answers))))
         }
     });
     Ok(Response::new(while_welcome(answers, refusal)))
+}
+
+/// What has come of a stream and is not answered.
+struct Inbox<Q> {
+    inflow: Streaming<Q>,
+    came: VecDeque<Arc<Q>>,
+    /// Nothing comes after it.
+    end: Option<Result<(), Status>>,
+}
+
+impl<Q> Inbox<Q> {
+    /// Waits for a message, and takes what else is there. A fault of the stream is told when all that came before it is answered.
+    async fn fill(&mut self, most: usize) -> Result<(), Status> {
+        if self.came.is_empty() && self.end.is_none() {
+            let came = self.inflow.message().await;
+            self.take(came);
+        }
+        while self.came.len() < most
+            && self.end.is_none()
+            && let Some(came) = self.inflow.message().now_or_never()
+        {
+            self.take(came);
+        }
+        match &mut self.end {
+            Some(end) if self.came.is_empty() => std::mem::replace(end, Ok(())),
+            _ => Ok(()),
+        }
+    }
+
+    fn take(&mut self, came: Result<Option<Q>, Status>) {
+        match came {
+            Ok(Some(message)) => self.came.push_back(Arc::new(message)),
+            Ok(None) => self.end = Some(Ok(())),
+            Err(status) => self.end = Some(Err(status)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+
+    use super::*;
+
+    /// Fails closed: whoever serves without the gate serves nobody.
+    #[tokio::test]
+    async fn r_s1_a_request_that_came_through_no_gate_is_refused() {
+        let op = |(), _: Call, ()| async { Ok(()) };
+        let read = read(&(), Request::new(()), op).await.map(|_| ());
+        let written = write(&(), Request::new(()), op).await.map(|_| ());
+        let streamed = stream(&(), Request::new(()), |(), _: Call, ()| Ok(futures::stream::empty::<Result<(), Fault>>())).await;
+        for outcome in [read, written, streamed.map(|_| ())] {
+            assert_eq!(outcome.unwrap_err().code(), Code::PermissionDenied);
+        }
+    }
 }

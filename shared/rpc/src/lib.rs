@@ -39,7 +39,7 @@ pub use admission::Load;
 pub use etag::{check_etag, etag};
 pub use fault::{Fault, name_unique_rule};
 pub use guard::{Call, Kind, Principal, Wire};
-pub use handle::{Answer, Outflow, exchange, read, stream, unfinished_writes, write};
+pub use handle::{Answer, Outflow, exchange, exchange_some, read, stream, unfinished_writes, write};
 pub use keys::{Stamp, Tls, TlsFiles, derived_request_id, stamp};
 pub use outbound::Outbound;
 pub use peer::{Peer, healthy, service_channel, user_channel};

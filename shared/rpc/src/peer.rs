@@ -17,6 +17,11 @@ use crate::{
 /// What is kept back for the way of an answer: so much at least, or a tenth of what is left.
 const MARGIN: Duration = Duration::from_millis(10);
 
+/// Calls that were given up, and for how long each is remembered: what still comes of one that is forgotten counts against the
+/// connection, so that a peer that is slow for a moment would cost all the calls on it.
+const GIVEN_UP: usize = 1_000;
+const REMEMBERED: Duration = Duration::from_secs(5);
+
 /// Another service: a channel that connects when it is first used and whenever it has to.
 #[derive(Clone)]
 pub struct Peer {
@@ -119,6 +124,8 @@ fn endpoint(address: &str) -> Result<Endpoint, String> {
         .http2_keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(10))
         .http2_max_local_error_reset_streams(Some(64))
+        .http2_max_concurrent_reset_streams(GIVEN_UP)
+        .http2_reset_stream_duration(REMEMBERED)
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(8 << 20)
         .tcp_nodelay(true))

@@ -217,7 +217,20 @@ mod tests {
     #[test]
     fn a_service_counts_by_its_certificate_and_may_ten_times_as_much() {
         let callers = callers(10, 1000);
-        assert_eq!(let_in(&callers, &who("a", None, Some("hall")), 200), 200);
+        let hall = who("a", None, Some("hall"));
+        assert_eq!(let_in(&callers, &hall, 200), 200);
+        let refused = (0..10_000).find_map(|_| callers.admit(&hall, None).err());
+        assert!(
+            matches!(
+                refused,
+                Some(Refused::Quota {
+                    whose: "service",
+                    quota: 100,
+                    ..
+                })
+            ),
+            "{refused:?}"
+        );
         assert_eq!(let_in(&callers, &who("a", None, None), 20), 20);
     }
 

@@ -53,6 +53,8 @@ proptest! {
         prop_assert!(Page::of(&mine, &[&other], 10, &good).is_err(), "another filter");
         prop_assert!(Page::of(&call(Some("b")), &[&filter], 10, &good).is_err(), "another vendor");
         prop_assert!(Page::of(&call(None), &[&filter], 10, &good).is_err(), "nobody in particular");
+        let elsewhere = Call::new("hearth.vendor.v1.OfferService/ListOthers", Kind::Read, mine.principal().clone());
+        prop_assert!(Page::of(&elsewhere, &[&filter], 10, &good).is_err(), "another method");
         let mut edited = good.clone().into_bytes();
         let at = at.index(edited.len());
         edited[at] ^= flip;
@@ -67,6 +69,8 @@ proptest! {
         let id = Uuid::from_u128(bits);
         let right = etag(id, version);
         prop_assert!(check_etag(&right, id, version).is_ok());
+        prop_assert_ne!(&etag(id, version.wrapping_add(1)), &right, "another version");
+        prop_assert_ne!(&etag(Uuid::from_u128(!bits), version), &right, "another thing");
         for wrong in [text, etag(id, version.wrapping_add(1)), etag(Uuid::from_u128(!bits), version), right.to_uppercase(), right.replace('"', "")] {
             if wrong != right {
                 let fault = check_etag(&wrong, id, version).unwrap_err();

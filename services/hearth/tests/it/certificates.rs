@@ -229,7 +229,7 @@ async fn r_s5_a_server_that_is_not_the_peer_is_not_talked_to() {
     let (ours, stranger) = (authority("ours"), authority("ours"));
     let keys = with_authority(&ours).join("keys");
     let tls = Tls::new(TlsFiles::in_folder(&keys, "hall")).unwrap();
-    let past = date_time_ymd(2020, 1, 1);
+    let (past, future) = (date_time_ymd(2020, 1, 1), date_time_ymd(2090, 1, 1));
     let archive = "spiffe://hearth/archive";
     let cases = [
         ("in order", params(&[archive]), Some(&ours), true),
@@ -245,6 +245,22 @@ async fn r_s5_a_server_that_is_not_the_peer_is_not_talked_to() {
         (
             "expired",
             spoiled(&[archive], |p| (p.not_before, p.not_after) = (past, date_time_ymd(2021, 1, 1))),
+            Some(&ours),
+            false,
+        ),
+        (
+            "not yet valid",
+            spoiled(&[archive], |p| (p.not_before, p.not_after) = (future, date_time_ymd(2091, 1, 1))),
+            Some(&ours),
+            false,
+        ),
+        (
+            "for another host",
+            spoiled(&[archive], |p| {
+                let elsewhere = SanType::DnsName("elsewhere.test".try_into().unwrap());
+                p.subject_alt_names.retain(|name| matches!(name, SanType::URI(_)));
+                p.subject_alt_names.push(elsewhere);
+            }),
             Some(&ours),
             false,
         ),

@@ -6,6 +6,7 @@ mod cancel;
 mod desk;
 mod events;
 mod full;
+mod notes;
 mod outage;
 mod overload;
 mod process;

@@ -8,7 +8,7 @@ use rpc::Fault;
 use sea_orm::ConnectionTrait;
 
 use crate::{
-    desk::NOTES,
+    notes::NOTES,
     server::{Server, beside, free_port, url, value},
 };
 

@@ -2,7 +2,11 @@
 
 use std::process::{Command, Stdio};
 
-use crate::world::BARE;
+use contracts::hearth::job::v1::{GetJobRequest, job_service_client::JobServiceClient};
+use tonic::{Code, transport::Channel};
+use tonic_types::StatusExt;
+
+use crate::world::{BARE, Does, exposed, job};
 
 /// A test, and what it says of the library alone.
 const TRAPS: [(&str, &str); 9] = [
@@ -38,4 +42,14 @@ fn the_bare_stack_falls_into_every_trap() {
         );
     };
     std::thread::scope(|scope| TRAPS.map(|trap| scope.spawn(move || fall(trap))).map(|fell| fell.join().unwrap()));
+}
+
+/// Fails closed: a request that came through no gate is refused before its handler is asked.
+#[tokio::test]
+async fn r_s1_handlers_without_a_gate_serve_nobody() {
+    let channel = Channel::from_shared(format!("http://{}", exposed())).unwrap().connect_lazy();
+    let request = GetJobRequest { job_id: job(Does::After(0)) };
+    let status = JobServiceClient::new(channel).get_job(request).await.unwrap_err();
+    let reason = status.get_details_error_info().map(|info| info.reason);
+    assert_eq!((status.code(), reason.as_deref()), (Code::PermissionDenied, Some("METHOD_NOT_ALLOWED")));
 }

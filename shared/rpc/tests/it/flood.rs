@@ -243,3 +243,28 @@ async fn r_t2_a_client_that_is_refused_often_keeps_its_connection() {
     }
     assert_eq!(other.await.unwrap().code(), Some(Code::Ok));
 }
+
+/// T2: a client whose deadline passes while nobody looks at its connection gives up all its calls at once. That is no attack.
+#[tokio::test]
+async fn r_t2_a_client_that_gives_up_all_its_calls_keeps_its_connection() {
+    let world = plain(Limits::default()).await;
+    let mut wire = Wire::open(world.address, &[]).await;
+    let (call, cancel) = (call_fields(&[]), 8_u32.to_be_bytes());
+    let ids = || (0..100).map(|n| 2 * n + 1);
+    let begun = ids().flat_map(|id| frame(HEADERS, END_HEADERS, id, &call));
+    let given_up = ids().flat_map(|id| frame(RST_STREAM, 0, id, &cancel));
+    let last = [frame(HEADERS, END_HEADERS, 201, &call), frame(DATA, END_STREAM, 201, &get(Does::After(0)))].concat();
+    // In one piece, so that none is accepted before it is given up.
+    wire.send(&begun.chain(given_up).chain(last).collect::<Vec<_>>()).await;
+    let answered = async {
+        while let Some(found) = wire.next().await {
+            match (found.kind, found.stream) {
+                (GOAWAY, _) => return None,
+                (HEADERS, 201) => return Some(()),
+                _ => {}
+            }
+        }
+        None
+    };
+    assert!(timeout(Duration::from_secs(10), answered).await.unwrap().is_some(), "the connection is closed");
+}

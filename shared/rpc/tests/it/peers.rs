@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use contracts::hearth::job::v1::{GetJobRequest, job_service_client::JobServiceClient};
 use rpc::Limits;
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::{io::AsyncReadExt, net::TcpListener, sync::oneshot};
 use tonic::{
-    Status,
+    Code, Request, Status,
     transport::{Certificate, Channel, ClientTlsConfig, Identity, ServerTlsConfig},
 };
 use tonic_types::StatusExt;
 
-use crate::world::{Does, bare, job, keys, plain};
+use crate::{
+    wire::{END_HEADERS, END_STREAM, HEADERS, PREFACE, RST_STREAM, SETTINGS, Wire, fields, frame},
+    world::{Does, bare, job, keys, plain},
+};
 
 /// T9: h2 closes a connection with many small answers where its window is that of HTTP/2, as it is with an adaptive one. The peer here is one that caps nothing.
 #[tokio::test]
@@ -79,4 +82,59 @@ async fn r_t14_a_peer_that_sends_nonsense_fails_the_call_alone() {
         .unwrap_err();
     assert!(failed.get_details_error_info().is_some(), "{failed:?}");
     ask(&mut client, Does::After(0)).await.unwrap();
+}
+
+/// T2: answers to calls that were given up meanwhile are passed over. Counted, those of one slow moment would cost the connection, and with it
+/// every call that runs on it.
+#[tokio::test]
+async fn r_t2_answers_that_come_too_late_do_not_cost_the_connection() {
+    const GIVEN_UP: usize = 180;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        // One connection, and no other.
+        let (mut socket, _) = listener.accept().await.unwrap();
+        socket.read_exact(&mut [0; PREFACE.len()]).await.unwrap();
+        let mut wire = Wire(socket);
+        wire.send(&frame(SETTINGS, 0, 0, &[])).await;
+        let head = fields(&[(":status", b"200"), ("content-type", b"application/grpc"), ("grpc-status", b"5")]);
+        let answer = |stream| frame(HEADERS, END_HEADERS | END_STREAM, stream, &head);
+        let mut given_up = vec![];
+        while let Some(found) = wire.next().await {
+            match found.kind {
+                RST_STREAM => given_up.push(found.stream),
+                HEADERS if given_up.len() == GIVEN_UP => wire.send(&answer(found.stream)).await,
+                _ => continue,
+            }
+            if found.kind == RST_STREAM && given_up.len() == GIVEN_UP {
+                wire.send(&given_up.iter().copied().flat_map(answer).collect::<Vec<_>>()).await;
+            }
+        }
+    });
+    let channel = rpc::service_channel("archive", &url, None).unwrap();
+    let ask = |time| {
+        let mut client = JobServiceClient::new(channel.clone());
+        let mut request = Request::new(GetJobRequest { job_id: job(Does::After(0)) });
+        request.set_timeout(time);
+        async move { client.get_job(request).await.unwrap_err().code() }
+    };
+    for _ in 0..2 {
+        let given_up = futures::future::join_all((0..GIVEN_UP / 2).map(|_| ask(Duration::from_millis(300)))).await;
+        assert!(given_up.iter().all(|code| *code == Code::Cancelled), "{given_up:?}");
+    }
+    assert_eq!(ask(Duration::from_secs(10)).await, Code::NotFound);
+}
+
+/// S6: what is asked for a user is asked with the user's token, and says why; what a service asks in its own name says neither.
+#[tokio::test]
+async fn r_s6_a_call_for_a_user_goes_on_with_the_users_token() {
+    let peer = rpc::Peer::lazy("archive", "http://127.0.0.1:1", None).unwrap();
+    let call = rpc::Call::new("hearth.hall.v1.OpeningService/ApplyForOpening", rpc::Kind::Write, rpc::Principal::default());
+    let call = call.with(Some("a complaint".to_owned()), None, Some("t".to_owned()), None);
+    let sent = |call: &rpc::Call| {
+        let request = peer.request(call, ());
+        ["authorization", "x-hearth-purpose"].map(|name| request.metadata().get(name).map(|value| value.to_str().unwrap().to_owned()))
+    };
+    assert_eq!(sent(&call), [Some("Bearer t".to_owned()), Some("a complaint".to_owned())]);
+    assert_eq!(sent(&call.in_own_name("opening")), [None, None]);
 }

@@ -283,6 +283,15 @@ pub async fn bare(listener: TcpListener, stop: impl Future<Output = ()>, tls: Op
         .unwrap();
 }
 
+/// The handlers with nothing around them at all.
+pub fn exposed() -> SocketAddr {
+    let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = incoming.local_addr().unwrap();
+    let server = tonic::transport::Server::builder().add_service(JobServiceServer::new(Desk));
+    tokio::spawn(server.serve_with_incoming(incoming));
+    address
+}
+
 impl World {
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
