@@ -3,7 +3,7 @@
 use std::{borrow::Borrow, fmt::Write};
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IdenStatic, Iterable, ModelTrait, PrimaryKeyToColumn, Statement, Value,
+    ColumnTrait, ColumnType, ConnectionTrait, DbBackend, DbErr, EntityTrait, IdenStatic, Iterable, ModelTrait, PrimaryKeyToColumn, Statement, Value,
     sea_query::{Alias, ArrayType, Expr, ExprTrait, Query, TableRef, extension::postgres::PgFunc},
 };
 use uuid::Uuid;
@@ -37,12 +37,20 @@ const BINDS: usize = 4_000;
 /// From so many rows on PostgreSQL gets them by COPY.
 const COPY_FROM: usize = 500;
 /// Days from 1970 to the first day of 2000, from which PostgreSQL counts.
-const EPOCH: i64 = 10_957;
+const EPOCH: i32 = 10_957;
 
 /// Writes rows in sets, every column of each.
 pub fn insert_all<E: EntityTrait>(conn: &Conn, rows: impl IntoIterator<Item = impl Borrow<E::Model>>) -> impl Future<Output = Result<(), DbErr>> {
-    let values = rows.into_iter().map(|row| E::Column::iter().map(|column| row.borrow().get(column)).collect());
-    write(conn, E::default().table_name(), columns::<E>(), values.collect())
+    let rows: Vec<_> = rows.into_iter().collect();
+    let types: Vec<_> = E::Column::iter().map(|column| column.def().get_column_type().clone()).collect();
+    let mut cells = Cells::of(conn, rows.len(), &types);
+    for row in rows {
+        cells.row(types.len());
+        for column in E::Column::iter() {
+            cells.put(row.borrow().get(column));
+        }
+    }
+    write(conn, E::default().table_name(), columns::<E>(), cells)
 }
 
 /// Writes one new row, every column of it.
@@ -86,19 +94,59 @@ fn columns<E: EntityTrait>() -> Vec<&'static str> {
 
 // What follows knows no entity: it is compiled once.
 
-async fn write(conn: &Conn, table: &'static str, columns: Vec<&'static str>, rows: Vec<Vec<Value>>) -> Result<(), DbErr> {
-    let names = format!("\"{table}\" (\"{}\")", columns.join("\", \""));
-    if rows.len() >= COPY_FROM
-        && conn.copies()
-        && let Some(data) = binary(&rows)
-    {
-        return conn.copy(&format!("COPY {names} FROM STDIN (FORMAT binary)"), &data).await;
+/// The cells of rows, one after the other.
+enum Cells {
+    /// As a statement binds them.
+    Bound(Vec<Value>),
+    /// In the binary form of COPY (<https://www.postgresql.org/docs/current/sql-copy.html>).
+    Copied(Vec<u8>),
+}
+
+impl Cells {
+    fn of(conn: &Conn, rows: usize, types: &[ColumnType]) -> Self {
+        if rows >= COPY_FROM && conn.copies() && types.iter().all(is_copied) {
+            Self::Copied(HEAD.to_vec())
+        } else {
+            Self::Bound(Vec::with_capacity(rows.saturating_mul(types.len())))
+        }
     }
+
+    fn row(&mut self, columns: usize) {
+        if let Self::Copied(data) = self {
+            data.extend(i16::try_from(columns).unwrap_or(i16::MAX).to_be_bytes());
+        }
+    }
+
+    fn put(&mut self, value: Value) {
+        match self {
+            Self::Bound(values) => values.push(value),
+            Self::Copied(data) => field(data, &value),
+        }
+    }
+}
+
+const HEAD: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+
+/// Whether [`field`] writes values of a column.
+fn is_copied(of: &ColumnType) -> bool {
+    use ColumnType::{BigInteger, Blob, Boolean, Date, Integer, String, Text, Uuid, VarBinary};
+    matches!(of, BigInteger | Blob | Boolean | Date | Integer | String(_) | Text | Uuid | VarBinary(_))
+}
+
+async fn write(conn: &Conn, table: &'static str, columns: Vec<&'static str>, cells: Cells) -> Result<(), DbErr> {
+    let names = format!("\"{table}\" (\"{}\")", columns.join("\", \""));
+    let values = match cells {
+        Cells::Copied(mut data) => {
+            data.extend((-1_i16).to_be_bytes());
+            return conn.copy(&format!("COPY {names} FROM STDIN (FORMAT binary)"), &data).await;
+        }
+        Cells::Bound(values) => values,
+    };
     let backend = conn.get_database_backend();
-    let most = BINDS.checked_div(columns.len()).unwrap_or(BINDS).max(1);
-    let mut rows = rows.into_iter().peekable();
-    while rows.peek().is_some() {
-        let values: Vec<Value> = rows.by_ref().take(most).flatten().collect();
+    let most = BINDS.checked_div(columns.len()).unwrap_or(BINDS).max(1).saturating_mul(columns.len());
+    let mut values = values.into_iter().peekable();
+    while values.peek().is_some() {
+        let values: Vec<Value> = values.by_ref().take(most).collect();
         let mut sql = format!("INSERT INTO {names} VALUES ");
         for n in 0..values.len() {
             let column = n.checked_rem(columns.len()).unwrap_or(0);
@@ -120,25 +168,10 @@ async fn write(conn: &Conn, table: &'static str, columns: Vec<&'static str>, row
     Ok(())
 }
 
-/// Rows in the binary form of COPY (<https://www.postgresql.org/docs/current/sql-copy.html>); `None` where a value is of another kind than our
-/// tables have.
-fn binary(rows: &[Vec<Value>]) -> Option<Vec<u8>> {
-    let mut data = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0".to_vec();
-    for row in rows {
-        data.extend(i16::try_from(row.len()).ok()?.to_be_bytes());
-        for value in row {
-            field(&mut data, value)?;
-        }
-    }
-    data.extend((-1_i16).to_be_bytes());
-    Some(data)
-}
-
-fn field(data: &mut Vec<u8>, value: &Value) -> Option<()> {
+fn field(data: &mut Vec<u8>, value: &Value) {
     let mut put = |bytes: &[u8]| {
-        data.extend(i32::try_from(bytes.len()).ok()?.to_be_bytes());
+        data.extend(i32::try_from(bytes.len()).unwrap_or(i32::MAX).to_be_bytes());
         data.extend(bytes);
-        Some(())
     };
     match value {
         Value::Bool(Some(it)) => put(&[u8::from(*it)]),
@@ -147,15 +180,8 @@ fn field(data: &mut Vec<u8>, value: &Value) -> Option<()> {
         Value::String(Some(it)) => put(it.as_bytes()),
         Value::Bytes(Some(it)) => put(it),
         Value::Uuid(Some(it)) => put(it.as_bytes()),
-        Value::ChronoDate(Some(it)) => {
-            let days = i64::from(it.to_epoch_days()).checked_sub(EPOCH)?;
-            put(&i32::try_from(days).ok()?.to_be_bytes())
-        }
-        Value::Bool(None) | Value::Int(None) | Value::BigInt(None) | Value::String(None) | Value::Bytes(None) | Value::Uuid(None) | Value::ChronoDate(None) => {
-            data.extend((-1_i32).to_be_bytes());
-            Some(())
-        }
-        _ => None,
+        Value::ChronoDate(Some(it)) => put(&it.to_epoch_days().saturating_sub(EPOCH).to_be_bytes()),
+        _ => data.extend((-1_i32).to_be_bytes()),
     }
 }
 
@@ -182,7 +208,7 @@ mod tests {
     #[test]
     fn rows_have_the_binary_form_of_copy() {
         let day = NaiveDate::from_ymd_opt(2000, 1, 2).unwrap();
-        let row = vec![
+        let row = [
             Value::from(1_i32),
             Value::String(None),
             Value::from(true),
@@ -204,7 +230,15 @@ mod tests {
             "00000008ffffffffffffffff",
             "00000003e6b094",
         ];
-        assert_eq!(hex::encode(binary(&[row]).unwrap()), head + &fields.concat() + "ffff");
-        assert_eq!(binary(&[vec![Value::from(1.5_f64)]]), None, "no table of ours has such a column");
+        let mut cells = Cells::Copied(HEAD.to_vec());
+        cells.row(row.len());
+        for value in row {
+            cells.put(value);
+        }
+        let Cells::Copied(data) = cells else {
+            panic!("they are for COPY");
+        };
+        assert_eq!(hex::encode(data), head + &fields.concat());
+        assert!(!is_copied(&ColumnType::Double), "no table of ours has such a column");
     }
 }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::model::{Commodity, GasKind, MeterKind, MeterState};
 use crate::{
     reading::{
+        fetch,
         model::Register,
         rules::{Class, Metered},
     },
@@ -75,11 +76,7 @@ impl meter::Model {
     }
     /// What it can show and pass.
     pub fn register(&self) -> Register {
-        Register {
-            digits: self.digits.unsigned_abs(),
-            qmax: self.qmax,
-            multiplier: i64::from(self.multiplier),
-        }
+        Register::of(self.digits, self.qmax, self.multiplier)
     }
     /// What it is judged as.
     pub fn metered(&self) -> Result<Metered, Fault> {
@@ -105,24 +102,10 @@ pub fn by_number(scope: &Scope, meter_no: &str) -> Select<meter::Entity> {
 
 /// Meters by number, locked in the order of their keys: readings of a meter queue here.
 pub async fn lock(conn: &Conn, scope: &Scope, meter_nos: &[&str]) -> Result<Vec<meter::Model>, Fault> {
-    let select = find::<meter::Entity>(scope).filter(meter::Column::MeterNo.is_in(meter_nos.iter().copied()));
-    Ok(select.order_by_asc(meter::Column::Id).lock_exclusive().all(conn).await?)
-}
-
-/// Meters by their keys, locked in that order as by [`lock`].
-pub async fn lock_ids(conn: &Conn, ids: impl Iterator<Item = Uuid>) -> Result<Vec<meter::Model>, Fault> {
-    let select = meter::Entity::find().filter(table::among(conn, meter::Column::Id, ids));
-    Ok(select.order_by_asc(meter::Column::Id).lock_exclusive().all(conn).await?)
-}
-
-/// Installations of meters, oldest first.
-pub async fn of_meters(conn: &Conn, meters: &[Uuid]) -> Result<Vec<installation::Model>, Fault> {
-    let select = installation::Entity::find().filter(installation::Column::MeterId.is_in(meters.iter().copied()));
-    Ok(select
-        .order_by_asc(installation::Column::FromDate)
-        .order_by_asc(installation::Column::Id)
-        .all(conn)
-        .await?)
+    let select = find::<meter::Entity>(scope).filter(fetch::among_texts(conn, meter::Column::MeterNo, meter_nos.iter().copied()));
+    let mut found = fetch::all(conn, select.order_by_asc(meter::Column::Id).lock_exclusive()).await?;
+    found.sort_unstable_by_key(|m| m.id);
+    Ok(found)
 }
 
 /// Installations of agreements, oldest first, of what is supplied by them: a water meter that hangs there is no matter of the agreement.

@@ -31,7 +31,7 @@ rpc::service! {
         type ImportReadingsStream = Outflow<ImportReadingsResponse>;
 
         async fn import_readings(&self, request: Request<Streaming<ImportReadingsRequest>>) -> Result<Response<Self::ImportReadingsStream>, Status> {
-            rpc::exchange(&self.0, request, intake::import).await
+            rpc::exchange_some(&self.0, request, intake::TOGETHER, intake::import).await
         }
     }
 }

@@ -76,7 +76,10 @@ pub async fn keep(write: &Write, agreements: HashSet<Uuid>) -> Result<(), Fault>
         open.entry(row.agreement_id).or_default().push(row);
     }
     let due_date = now.date().checked_add_days(Days::new(DAYS)).unwrap_or(NaiveDate::MAX);
-    let fresh = open.values().filter_map(|rows| rows.first().map(|first| begun(first, rows, due_date, now)));
+    // Cases are listed in the order in which they are begun: that of the accounts, whatever the order in which the database gave their exceptions.
+    let mut begin: Vec<_> = open.values().filter_map(|rows| Some((rows.first()?, rows))).collect();
+    begin.sort_by_key(|(first, _)| (&first.account_no, first.agreement_id));
+    let fresh = begin.into_iter().map(|(first, rows)| begun(first, rows, due_date, now));
     let fresh: Vec<_> = fresh.map(|row| row.into_active_model().reset_all()).collect();
     if !fresh.is_empty() {
         case::Entity::insert_many(fresh)

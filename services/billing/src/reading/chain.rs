@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{
     case,
     estimate::model::{Anchor, Estimated, between},
+    fetch,
     model::{Code, Decision, ExceptionState, Method, ReadingState, Source, Standing, codes_of, has_exponent, join, step},
     rules::{Metered, Point, Rules, Start, Verdict, assess},
     scale,
@@ -22,7 +23,7 @@ use crate::{
     Desk, Refusal,
     meter::{
         model::MeterKind,
-        store::{self as meters, installation, meter},
+        store::{installation, meter},
     },
     route::store as routes,
 };
@@ -51,6 +52,8 @@ type Chain = BTreeMap<(i64, Uuid), Link>;
 pub struct Chains {
     meters: HashMap<Uuid, meter::Model>,
     installs: Vec<installation::Model>,
+    /// Where those of a meter are among them.
+    places: HashMap<Uuid, Vec<usize>>,
     links: BTreeMap<Uuid, Chain>,
     /// Installations whose whole chain is loaded: they begin with their initial index.
     whole: HashSet<Uuid>,
@@ -70,15 +73,21 @@ impl Chains {
         let window = rules.window(classes.iter().map(|m| m.class));
         let cutoff = floor.checked_sub_signed(window).unwrap_or(NaiveDate::MIN);
         let ids: Vec<Uuid> = found.iter().map(|m| m.id).collect();
-        let installs = meters::of_meters(conn, &ids).await?;
-        let rows = reading::Entity::find()
-            .filter(reading::Column::MeterId.is_in(ids))
-            .filter(reading::Column::ReadDate.gte(cutoff))
-            .all(conn)
-            .await?;
+        let select = installation::Entity::find().filter(fetch::among(conn, installation::Column::MeterId, ids));
+        let mut installs = fetch::all(conn, select).await?;
+        installs.sort_unstable_by_key(|i| (i.from_date, i.id));
+        let mut places: HashMap<Uuid, Vec<usize>> = HashMap::new();
+        for (place, install) in installs.iter().enumerate() {
+            places.entry(install.meter_id).or_default().push(place);
+        }
+        let select = reading::Entity::find()
+            .filter(fetch::among(conn, reading::Column::InstallationId, installs.iter().map(|i| i.id)))
+            .filter(reading::Column::ReadDate.gte(cutoff));
+        let rows = fetch::all(conn, select).await?;
         let mut chains = Self {
             meters: found.into_iter().map(|m| (m.id, m)).collect(),
             installs,
+            places,
             links: BTreeMap::new(),
             whole: HashSet::new(),
         };
@@ -90,11 +99,10 @@ impl Chains {
         // A long gap: nothing usable in the window, so the base lies before it.
         let baseless: Vec<Uuid> = old.iter().filter(|i| !based(i)).map(|i| i.id).collect();
         if !baseless.is_empty() {
-            let before = reading::Entity::find()
-                .filter(reading::Column::InstallationId.is_in(baseless.clone()))
-                .filter(reading::Column::ReadDate.lt(cutoff))
-                .all(conn)
-                .await?;
+            let select = reading::Entity::find()
+                .filter(fetch::among(conn, reading::Column::InstallationId, baseless.iter().copied()))
+                .filter(reading::Column::ReadDate.lt(cutoff));
+            let before = fetch::all(conn, select).await?;
             chains.keep(before);
             chains.whole.extend(baseless);
         }
@@ -115,7 +123,8 @@ impl Chains {
 
     /// Where a meter was installed on a day; the later one on a day of change.
     pub fn installation(&self, meter: Uuid, day: NaiveDate) -> Option<&installation::Model> {
-        self.installs.iter().rev().find(|i| i.meter_id == meter && i.covers(day))
+        let own = self.places.get(&meter)?.iter().rev();
+        own.filter_map(|place| self.installs.get(*place)).find(|i| i.covers(day))
     }
 
     /// The readings of an installation at one moment.
@@ -190,25 +199,24 @@ impl Chains {
 
     async fn write(self, write: &mut Write, mut open: HashMap<Uuid, exception::Model>, changes: Changes) -> Result<Settled, Fault> {
         let mut settled = Settled::default();
-        let dirty = |fresh: bool| {
-            let links = self.links.values().flat_map(BTreeMap::values);
-            links.filter(move |l| l.dirty && l.fresh == fresh).map(|l| l.row.clone())
-        };
+        let dirty = self.links.into_values().flat_map(BTreeMap::into_values).filter(|l| l.dirty);
+        let (fresh, known): (Vec<_>, Vec<_>) = dirty.map(|l| (l.fresh, l.row)).partition(|(fresh, _)| *fresh);
+        let rows = |some: Vec<(bool, reading::Model)>| some.into_iter().map(|(_, row)| row).collect::<Vec<_>>();
+        let (fresh, known) = (rows(fresh), rows(known));
+        let actual = fresh.iter().filter(|r| !r.is_estimate());
+        let arrived: Vec<(Uuid, NaiveDate)> = actual.clone().map(|r| (r.installation_id, r.read_date)).collect();
+        let agreements: HashSet<Uuid> = actual.map(|r| r.agreement_id).collect();
         // What is there first: it may make room for the new one at its moment.
-        let rows: Vec<reading::Model> = dirty(false).chain(dirty(true)).collect();
-        let arrived: Vec<(Uuid, NaiveDate)> = dirty(true)
-            .filter(|r| r.source != Source::Estimate.code())
-            .map(|r| (r.installation_id, r.read_date))
-            .collect();
-        settled.readings = rows.iter().map(|r| (r.id, r.clone())).collect();
-        store::save(write, rows).await?;
+        store::save(write, known.clone()).await?;
+        store::add(write, &fresh).await?;
+        settled.readings = known.into_iter().chain(fresh).map(|r| (r.id, r)).collect();
         let changed: Vec<exception::Model> = changes.changed.iter().filter_map(|id| open.remove(id)).collect();
         store::save_exceptions(write, changed.clone()).await?;
         let mut opened: Vec<exception::Model> = changes.opened.iter().filter_map(|id| open.remove(id)).collect();
         opened.extend(scale::findings(write, &arrived).await?);
         store::save_exceptions(write, opened.clone()).await?;
         tell(write, &opened).await?;
-        let found = found(write, &arrived).await?;
+        let found = found(write, &arrived, agreements).await?;
         let installs: HashSet<Uuid> = arrived.iter().map(|(id, _)| *id).collect();
         routes::mark_read(write, &installs.into_iter().collect::<Vec<_>>()).await?;
         let touched = changed.iter().chain(&opened).chain(&found).map(|e| e.agreement_id);
@@ -260,16 +268,16 @@ async fn tell(write: &mut Write, opened: &[exception::Model]) -> Result<(), Faul
 }
 
 /// Resolves what only the missing reading caused: the month without one, and the meter that had fallen silent.
-async fn found(write: &Write, arrived: &[(Uuid, NaiveDate)]) -> Result<Vec<exception::Model>, Fault> {
+async fn found(write: &Write, arrived: &[(Uuid, NaiveDate)], agreements: HashSet<Uuid>) -> Result<Vec<exception::Model>, Fault> {
     use chrono::Datelike;
-    let installs: HashSet<Uuid> = arrived.iter().map(|(id, _)| *id).collect();
-    if installs.is_empty() {
+    if agreements.is_empty() {
         return Ok(vec![]);
     }
+    // By agreement, as the open ones are indexed.
     let waiting = exception::Entity::find()
-        .filter(exception::Column::Codes.is_in([Code::Missing.code(), Code::Silent.code()]))
+        .filter(fetch::among(write, exception::Column::AgreementId, agreements))
         .filter(exception::Column::State.eq(ExceptionState::Open.code()))
-        .filter(exception::Column::InstallationId.is_in(installs))
+        .filter(exception::Column::Codes.is_in([Code::Missing.code(), Code::Silent.code()]))
         .order_by_asc(exception::Column::Id)
         .all(&**write)
         .await?;

@@ -1,12 +1,15 @@
 //! Readings as they arrive, one or many.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use calendar::Instant;
 use contracts::hearth::billing::v1::{
     ImportReadingsRequest, ImportReadingsResponse, ReadingRow, RecordReadingRequest, RecordReadingResponse, RefusedReadingRow,
 };
-use database::{Begun, Scope};
+use database::{Begun, Scope, Write};
 use rpc::{Call, Fault, wire};
 use uuid::Uuid;
 
@@ -77,59 +80,104 @@ pub async fn record(desk: Desk, call: Call, request: RecordReadingRequest) -> Re
         .await
 }
 
-/// ImportReadings: one chunk.
-pub async fn import(desk: Desk, call: Call, request: ImportReadingsRequest) -> Result<ImportReadingsResponse, Fault> {
-    let mut write = match desk.db.begin(&call, &request).await? {
+/// Chunks that are taken in one transaction when so many have come.
+pub const TOGETHER: usize = 8;
+
+/// ImportReadings: the chunks that have come, or the first of them. Each has its own answer: where one was taken before or cannot be, it is to change nothing
+/// about the others, so each is taken alone then.
+pub async fn import(desk: Desk, call: Call, requests: Vec<Arc<ImportReadingsRequest>>) -> Result<Vec<ImportReadingsResponse>, Fault> {
+    if requests.len() > 1
+        && requests.iter().all(|request| !request.dry_run)
+        && let Ok(Some(answers)) = together(&desk, &call, &requests).await
+    {
+        return Ok(answers);
+    }
+    let Some(request) = requests.first() else { return Ok(vec![]) };
+    let mut write = match desk.db.begin(&call, &**request).await? {
         Begun::Fresh(write) => write,
-        Begun::Replay(answer) => return Ok(answer),
+        Begun::Replay(answer) => return Ok(vec![answer]),
     };
+    let meters = locked(&write, std::slice::from_ref(request)).await?;
+    let answer = chunk(&desk, &mut write, &meters, request).await?;
+    if request.dry_run {
+        return Ok(vec![answer]);
+    }
+    Ok(vec![write.commit(answer).await?])
+}
+
+/// Chunks in their order, in one transaction; none where one of them was taken before.
+async fn together(desk: &Desk, call: &Call, requests: &[Arc<ImportReadingsRequest>]) -> Result<Option<Vec<ImportReadingsResponse>>, Fault> {
+    let Some(mut write) = desk.db.begin_together(call, requests.iter().map(|request| &**request)).await? else {
+        return Ok(None);
+    };
+    // All at once, since who locks meter after meter waits for others in a circle.
+    let meters = locked(&write, requests).await?;
+    let mut answers = vec![];
+    for request in requests {
+        let answer = chunk(desk, &mut write, &meters, request).await?;
+        write.answer(&answer);
+        answers.push(answer);
+    }
+    write.finish().await?;
+    Ok(Some(answers))
+}
+
+/// The meters of chunks by their numbers.
+async fn locked(write: &Write, requests: &[Arc<ImportReadingsRequest>]) -> Result<HashMap<String, meter::Model>, Fault> {
+    let numbers: HashSet<&str> = requests.iter().flat_map(|request| &request.rows).map(|row| row.meter_no.as_str()).collect();
+    let numbers: Vec<&str> = numbers.into_iter().collect();
+    let found = meters::lock(write, &Scope::of(write.call()), &numbers).await?;
+    Ok(found.into_iter().map(|meter| (meter.meter_no.clone(), meter)).collect())
+}
+
+async fn chunk(
+    desk: &Desk,
+    write: &mut Write,
+    meters: &HashMap<String, meter::Model>,
+    request: &ImportReadingsRequest,
+) -> Result<ImportReadingsResponse, Fault> {
     let rules = &desk.thresholds;
     let mut answer = ImportReadingsResponse {
         request_id: request.request_id.clone(),
         ..Default::default()
     };
-    let numbers: HashSet<&str> = request.rows.iter().map(|r| r.meter_no.as_str()).collect();
-    let numbers: Vec<&str> = numbers.into_iter().collect();
-    let found = meters::lock(&write, &Scope::of(&call), &numbers).await?;
-    let by_number: HashMap<String, meter::Model> = found.iter().map(|m| (m.meter_no.clone(), m.clone())).collect();
     let mut good = vec![];
     for row in &request.rows {
-        match parse(rules, &by_number, row, write.now())? {
+        match parse(rules, meters, row, write.now())? {
             Ok(parsed) => good.push((row, parsed)),
             Err((refusal, field)) => answer.refused.push(refused(row.line, field, refusal)),
         }
     }
     if let Some(floor) = good.iter().map(|(_, parsed)| parsed.at.date()).min() {
-        let mut chains = Chains::load(&write, rules, found, floor).await?;
+        let of_rows: HashMap<Uuid, &meter::Model> = good.iter().map(|(_, parsed)| (parsed.meter.id, parsed.meter)).collect();
+        let mut chains = Chains::load(write, rules, of_rows.into_values().cloned().collect(), floor).await?;
         let mut added = vec![];
         for (row, Parsed { meter, source, at, value }) in good {
-            let Some(install) = chains.installation(meter.id, at.date()).cloned() else {
+            let Some(installation) = chains.installation(meter.id, at.date()).map(|i| i.id) else {
                 answer.refused.push(refused(row.line, "read_at", Refusal::MeterNotInstalled));
                 continue;
             };
-            let met = meet(&mut chains, rules, install.id, at, value, source)?;
+            let met = meet(&mut chains, rules, installation, at, value, source)?;
             if let Meeting::Repeat(_) = met {
                 answer.repeats = answer.repeats.saturating_add(1);
                 continue;
             }
+            let Some(install) = chains.installation(meter.id, at.date()) else { continue };
             let fresh = reading::Model {
                 time_twice: row.time_twice,
-                ..new_reading(&write, meter, &install, at, value, &row.index, source.code(), ReadingState::Validated)
+                ..new_reading(write, meter, install, at, value, &row.index, source.code(), ReadingState::Validated)
             };
             added.push(fresh.id);
             take(&mut chains, met, fresh);
             answer.accepted = answer.accepted.saturating_add(1);
         }
-        let settled = chains.settle(&mut write, rules).await?;
+        let settled = chains.settle(write, rules).await?;
         let held = |id: &&Uuid| settled.readings.get(id).is_some_and(|r| r.state == ReadingState::Held.code());
         answer.held = i32::try_from(added.iter().filter(held).count()).unwrap_or(i32::MAX);
     }
     answer.refused.sort_by_key(|r| r.line);
-    if request.dry_run {
-        return Ok(answer);
-    }
     write.subject(format!("readings:{}", answer.accepted));
-    write.commit(answer).await
+    Ok(answer)
 }
 
 /// A row of a file that can be taken.

@@ -261,6 +261,14 @@ pub struct Register {
 }
 
 impl Register {
+    /// As it stands in a row.
+    pub fn of(digits: i32, qmax: i64, multiplier: i32) -> Self {
+        Self {
+            digits: digits.unsigned_abs(),
+            qmax,
+            multiplier: i64::from(multiplier),
+        }
+    }
     /// The first index, in litres, that the register cannot show.
     pub fn capacity(self) -> i64 {
         let steps = 10_i64.checked_pow(self.digits).and_then(|n| n.checked_mul(1000));

@@ -3,7 +3,7 @@
 use calendar::{Instant, NaiveDate};
 use database::{Conn, Write};
 use rpc::{Call, Fault};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Statement};
 use uuid::Uuid;
 
 use super::{
@@ -58,6 +58,7 @@ async fn findings(write: &Write, silent: Vec<Uuid>, today: NaiveDate) -> Result<
     for some in silent.chunks(10_000) {
         let rows = installation::Entity::find()
             .filter(installation::Column::Id.is_in(some.iter().copied()))
+            .order_by_asc(installation::Column::MeterNo)
             .all(&**write)
             .await?;
         found.extend(rows.iter().map(|i| exception::Model::found(i, &[Code::Silent], today, write.now())));
@@ -70,7 +71,7 @@ async fn reported(conn: &Conn, now: Instant) -> Result<Vec<Reported>, Fault> {
     let sql = "SELECT i.id, count(*) AS readings, min(r.read_at) AS first, max(r.read_at) AS last \
                FROM installation i JOIN reading r ON r.installation_id = i.id AND r.read_at > $1 AND r.source = 'remote' \
                WHERE i.end_date IS NULL AND NOT i.awaits_opening AND NOT EXISTS (SELECT 1 FROM reading_exception e \
-               WHERE e.agreement_id = i.agreement_id AND e.installation_id = i.id AND e.state = 'OPEN' AND e.codes = 'SILENT') GROUP BY i.id";
+               WHERE e.agreement_id = i.agreement_id AND e.installation_id = i.id AND e.state = 'OPEN' AND e.codes = 'SILENT') GROUP BY i.id ORDER BY i.meter_no";
     let year = now.micros().saturating_sub(DAY.saturating_mul(366));
     let rows = conn
         .query_all_raw(Statement::from_sql_and_values(conn.get_database_backend(), sql, [year.into()]))

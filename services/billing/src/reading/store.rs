@@ -143,7 +143,12 @@ where
     Ok(())
 }
 
-/// Writes readings, new ones and what changed about others. What was read stays as it is.
+/// Writes new readings.
+pub async fn add(conn: &Conn, rows: &[reading::Model]) -> Result<(), Fault> {
+    Ok(table::insert_all::<reading::Entity>(conn, rows).await?)
+}
+
+/// Writes what changed about readings, and those that are new. What was read stays as it is.
 pub async fn save(conn: &Conn, rows: Vec<reading::Model>) -> Result<(), Fault> {
     use reading::Column as C;
     let changing = [

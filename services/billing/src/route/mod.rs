@@ -2,6 +2,6 @@
 
 pub mod api;
 mod figures;
-mod model;
+pub mod model;
 mod ops;
 pub mod store;

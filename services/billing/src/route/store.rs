@@ -11,9 +11,10 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::model::{Cycle, TaskState};
+use super::model::{Cycle, TaskState, cycles};
 use crate::{
     meter::store::{self as meters, installation},
+    reading::fetch,
     table,
     words::known,
 };
@@ -97,6 +98,36 @@ pub async fn locked(conn: &Conn, scope: &Scope, id: Uuid) -> Result<book::Model,
     select.one(conn).await?.ok_or_else(|| Fault::not_found("reading book", id))
 }
 
+/// A book of a branch, or of any, that the caller may see.
+pub async fn one(conn: &Conn, scope: &Scope, id: Uuid, branch: &str) -> Result<book::Model, Fault> {
+    let found = find::<book::Entity>(scope).filter(book::Column::Id.eq(id)).one(conn).await?;
+    found
+        .filter(|book| branch.is_empty() || book.branch == branch)
+        .ok_or_else(|| Fault::not_found("reading book", id))
+}
+
+/// The books of a branch, or of all, of which one, or those of a cycle that are read in a month.
+pub async fn read_in(conn: &Conn, branch: &str, one: Option<Uuid>, cycle: Option<&str>, (year, month): (i32, u32)) -> Result<Vec<Uuid>, Fault> {
+    let mut select = book::Entity::find().order_by_asc(book::Column::Id);
+    if !branch.is_empty() {
+        select = select.filter(book::Column::Branch.eq(branch));
+    }
+    if let Some(id) = one {
+        select = select.filter(book::Column::Id.eq(id));
+    }
+    let mut books = vec![];
+    for row in select.all(conn).await? {
+        let own = match cycle {
+            Some(code) => row.cycle == code && !cycles(row.cycle()?, row.read_day.unsigned_abs(), row.from_date, year, month).is_empty(),
+            None => true,
+        };
+        if own {
+            books.push(row.id);
+        }
+    }
+    Ok(books)
+}
+
 /// Meters of books.
 pub async fn entries(conn: &Conn, books: &[Uuid]) -> Result<Vec<(entry::Model, installation::Model)>, Fault> {
     let rows = entry::Entity::find()
@@ -141,18 +172,14 @@ pub async fn plan(conn: &Conn, rows: Vec<task::Model>) -> Result<u64, Fault> {
 
 /// Ends the tasks of meters that somebody has read within the cycle.
 pub async fn mark_read(conn: &Conn, installations: &[Uuid]) -> Result<(), Fault> {
-    for some in installations.chunks(10_000) {
-        let places: Vec<String> = (1..).take(some.len()).map(|n| format!("${n}")).collect();
-        let sql = format!(
-            "UPDATE reading_task SET state = 'READ', version = version + 1 WHERE state IN ('DUE', 'NO_ACCESS', 'METER_FAULT') AND installation_id IN ({}) \
-             AND EXISTS (SELECT 1 FROM reading r WHERE r.installation_id = reading_task.installation_id AND r.read_date >= reading_task.from_date \
-             AND r.read_date <= reading_task.until_date AND r.source NOT IN ('estimate', 'adjusted', 'opening'))",
-            places.join(", ")
-        );
-        let values = some.iter().map(|id| (*id).into());
-        conn.execute_raw(Statement::from_sql_and_values(conn.get_database_backend(), sql, values))
-            .await?;
-    }
+    let (among, keys) = fetch::among_sql(conn, 1, installations);
+    let sql = format!(
+        "UPDATE reading_task SET state = 'READ', version = version + 1 WHERE state IN ('DUE', 'NO_ACCESS', 'METER_FAULT') AND installation_id {among} \
+         AND EXISTS (SELECT 1 FROM reading r WHERE r.installation_id = reading_task.installation_id AND r.read_date >= reading_task.from_date \
+         AND r.read_date <= reading_task.until_date AND r.source NOT IN ('estimate', 'adjusted', 'opening'))"
+    );
+    conn.execute_raw(Statement::from_sql_and_values(conn.get_database_backend(), sql, [keys]))
+        .await?;
     Ok(())
 }
 

@@ -592,13 +592,13 @@ async fn thread_27_b_09_what_was_read_stays_as_it_was_read() {
 async fn b_06_a_meter_that_fell_silent_is_told_once_until_it_speaks() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
+        // The accounts come in another order than that of their numbers.
+        let others = [world.home("T9").await, world.home("T5").await, world.home("T7").await, world.home("T3").await];
         let (silent, speaking) = (world.home("T1").await, world.home("T2").await);
         world.clock("2025-03-31T20:00:00+08:00");
         let months = ["2025-01-31", "2025-02-28", "2025-03-31"];
-        let homes = [&silent, &speaking];
-        let rows = homes
-            .iter()
-            .flat_map(|home| months.iter().zip(["50", "95", "145"]).map(|(on, index)| reading_row(2, home, on, index)));
+        let homes = others.iter().chain([&silent, &speaking]);
+        let rows = homes.flat_map(|home| months.iter().zip(["50", "95", "145"]).map(|(on, index)| reading_row(2, home, on, index)));
         world.import_readings(rows.collect()).await;
         world.clock("2025-06-20T20:00:00+08:00");
         world.import_readings(vec![reading_row(2, &speaking, "2025-06-20", "260")]).await;
@@ -609,10 +609,14 @@ async fn b_06_a_meter_that_fell_silent_is_told_once_until_it_speaks() {
             (!open.is_empty()).then_some(open)
         })
         .await;
-        assert_eq!(told.iter().map(|e| e.meter_no.as_str()).collect::<Vec<_>>(), [silent.meter_no.as_str()]);
+        let found: Vec<_> = told.iter().map(|e| e.account_no.as_str()).collect();
+        assert_eq!(found, ["T1", "T3", "T5", "T7", "T9"], "in the order of their meters");
+        let cases = world.district().list_cases(ListCasesRequest::default()).await.unwrap().into_inner().cases;
+        let cases: Vec<_> = cases.iter().map(|c| c.account_no.as_str()).collect();
+        assert_eq!(cases, found, "in the order of their accounts");
         world.clock("2025-07-02T20:00:00+08:00");
         world.import_readings(vec![reading_row(2, &silent, "2025-07-02", "290")]).await;
-        assert_eq!(world.exceptions(State::Open, Code::Silent).await.len(), 0);
+        assert_eq!(world.exceptions(State::Open, Code::Silent).await.len(), others.len());
         assert_eq!(world.exceptions(State::Resolved, Code::Silent).await.len(), 1);
     })
     .await;
@@ -704,6 +708,77 @@ async fn thread_21_b_05_a_shuffled_file_gives_the_same_readings_and_the_same_bil
         assert!(bills.iter().all(|own| *own == bills[0]), "{bills:#?}");
         assert_eq!(bills[0][0].1, metres("60"));
         assert!(bills[0].len() >= 4, "{bills:#?}");
+    })
+    .await;
+}
+
+/// Chunks that came together are taken in one transaction, and are for their callers what they would be one by one.
+#[tokio::test]
+async fn chunks_that_come_together_are_answered_and_repeated_each_by_itself() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let (home, other) = (world.home("T1").await, world.home("T2").await);
+        year(&world).await;
+        let mut readings = ReadingServiceClient::new(bed.staff_named("li", &[Role::Reader]));
+        let mut send = async |requests: Vec<ImportReadingsRequest>| {
+            let mut answers = readings.import_readings(tokio_stream::iter(requests)).await.unwrap().into_inner();
+            let mut all = vec![];
+            loop {
+                match answers.message().await {
+                    Ok(Some(answer)) => all.push(Ok((answer.request_id, answer.accepted, answer.repeats, answer.held))),
+                    Ok(None) => return all,
+                    Err(status) => all.push(Err(reason(&status))),
+                }
+            }
+        };
+        let chunk = |home: &Home, on: &str, index: &str| ImportReadingsRequest {
+            request_id: key(),
+            dry_run: false,
+            rows: vec![reading_row(1, home, on, index)],
+        };
+        let taken = |request: &ImportReadingsRequest, counts: (i32, i32, i32)| Ok::<_, String>((request.request_id.clone(), counts.0, counts.1, counts.2));
+        // Of one meter after the other, the second value of a moment, the first once more.
+        let requests = vec![
+            chunk(&home, "2025-01-31", "46"),
+            chunk(&home, "2025-02-28", "90"),
+            chunk(&other, "2025-01-31", "30"),
+            chunk(&home, "2025-02-28", "91"),
+            chunk(&home, "2025-01-31", "46"),
+        ];
+        let expected: Vec<_> = requests
+            .iter()
+            .zip([(1, 0, 0), (1, 0, 0), (1, 0, 0), (1, 0, 1), (0, 1, 0)])
+            .map(|(request, counts)| taken(request, counts))
+            .collect();
+        assert_eq!(send(requests.clone()).await, expected);
+        assert_eq!(world.count("SELECT count(*) FROM reading WHERE state = 'HELD'").await, 2, "both of the moment");
+        let rows = "SELECT count(DISTINCT request_id) FROM journal WHERE method LIKE '%ImportReadings'";
+        assert_eq!(world.count(rows).await, 5, "a journal row each");
+
+        // Repeated, with one that is new among them.
+        let mut again = requests.clone();
+        again.insert(2, chunk(&other, "2025-02-28", "60"));
+        let mut answers = expected.clone();
+        answers.insert(2, taken(&again[2], (1, 0, 0)));
+        assert_eq!(send(again).await, answers);
+
+        // A key that was used for something else ends the stream and changes nothing about what came before it.
+        let wrong = ImportReadingsRequest {
+            rows: vec![reading_row(1, &other, "2025-03-31", "95")],
+            ..requests[0].clone()
+        };
+        let (before, after) = (chunk(&home, "2025-03-31", "130"), chunk(&other, "2025-03-31", "90"));
+        let refused = Err("IDEMPOTENCY_KEY_REUSED".to_owned());
+        assert_eq!(send(vec![before.clone(), wrong, after]).await, [taken(&before, (1, 0, 0)), refused]);
+        assert_eq!(world.count("SELECT count(*) FROM reading").await, 6);
+
+        // Twice in one stream.
+        let twice = chunk(&other, "2025-03-31", "92");
+        assert_eq!(
+            send(vec![twice.clone(), twice.clone()]).await,
+            [taken(&twice, (1, 0, 0)), taken(&twice, (1, 0, 0))]
+        );
+        assert_eq!(world.count("SELECT count(*) FROM reading").await, 7);
     })
     .await;
 }

@@ -21,6 +21,8 @@ pub struct Cost {
 /// Measures from its making to its end.
 pub struct Meter {
     server: Option<u32>,
+    /// Name of threads that do not count.
+    without: Option<&'static str>,
     begun: Instant,
     cpu: Duration,
 }
@@ -28,6 +30,11 @@ pub struct Meter {
 impl Meter {
     /// Begins. A server of PostgreSQL has to be on this machine, or its CPU cannot be seen.
     pub async fn begin(db: &Database) -> Result<Self> {
+        Self::begin_without(db, None).await
+    }
+
+    /// The same without the CPU of the threads with a name, which has to be theirs for as long as it is measured.
+    pub async fn begin_without(db: &Database, without: Option<&'static str>) -> Result<Self> {
         let server = match db.engine() {
             Engine::Sqlite => None,
             Engine::Postgres => {
@@ -41,14 +48,15 @@ impl Meter {
         };
         Ok(Self {
             server,
+            without,
             begun: Instant::now(),
-            cpu: used(server)?,
+            cpu: used(server, without)?,
         })
     }
 
     pub fn end(self) -> Result<Cost> {
         let wall = self.begun.elapsed();
-        let cpu = used(self.server)?.saturating_sub(self.cpu);
+        let cpu = used(self.server, self.without)?.saturating_sub(self.cpu);
         Ok(Cost { wall, cpu })
     }
 }
@@ -61,7 +69,10 @@ struct Stat {
 }
 
 fn stat(process: u32) -> Option<Stat> {
-    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    told(&fs::read_to_string(format!("/proc/{process}/stat")).ok()?)
+}
+
+fn told(text: &str) -> Option<Stat> {
     // The name may hold anything, blanks and brackets too.
     let rest = text.rsplit_once(')')?.1;
     let field = |n: usize| rest.split_whitespace().nth(n)?.parse::<u64>().ok();
@@ -72,9 +83,20 @@ fn stat(process: u32) -> Option<Stat> {
     })
 }
 
-/// CPU of this process and of a server with all its children.
-fn used(server: Option<u32>) -> Result<Duration> {
+/// CPU of this process but for some threads, and of a server with all its children.
+fn used(server: Option<u32>, without: Option<&str>) -> Result<Duration> {
     let mut ticks = stat(std::process::id()).context("this process has no account of its CPU")?.own;
+    if let Some(name) = without {
+        for thread in fs::read_dir("/proc/self/task")? {
+            // One that has ended meanwhile has no account any more.
+            let Ok(text) = fs::read_to_string(thread?.path().join("stat")) else {
+                continue;
+            };
+            if text.contains(&format!("({name})")) {
+                ticks = ticks.saturating_sub(told(&text).map_or(0, |stat| stat.own));
+            }
+        }
+    }
     if let Some(server) = server {
         for entry in fs::read_dir("/proc")? {
             let Some(process) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else {

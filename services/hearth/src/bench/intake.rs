@@ -11,7 +11,7 @@ use contracts::hearth::{
 use database::{Database, Engine, Target};
 use sea_orm::{
     ConnectionTrait, Statement, TransactionOptions,
-    sqlx::{self, PgPool},
+    sqlx::{self, PgPool, postgres::PgPoolCopyExt},
 };
 use tokio_stream::StreamExt;
 use uuid::Uuid;
@@ -48,6 +48,8 @@ pub struct Intake {
 const MESSAGE: i64 = 500;
 const READ_AT: &str = "2025-08-31T12:00:00+08:00";
 const READER: &str = "bench";
+/// What is asked against COPY.
+const COPY: (Option<u64>, Option<u64>) = (Some(35), None);
 
 impl Intake {
     pub async fn run(self) -> Result<ExitCode> {
@@ -61,20 +63,37 @@ impl Intake {
             Way::new("client stream", (None, None)),
             Way::new("INSERT … ON CONFLICT DO NOTHING", (Some(90), None)),
         ];
+        if place.engine() == Engine::Postgres {
+            ways.push(Way::new("COPY with the same key", COPY));
+        }
         for round in 1..=self.rounds {
             let db = place.round(&clock).await?;
             let ours = self.ours(&place, &db, &clock, folder.path()).await?;
             let result = self.taken(&db).await?;
+            let pieces = match place.engine() {
+                Engine::Postgres => self.finished(&place).await?,
+                Engine::Sqlite => vec![],
+            };
             db.close().await;
-            let db = place.round(&clock).await?;
-            let meter = Meter::begin(&db).await?;
-            self.inserted(&place, &db).await?;
-            let theirs = meter.end()?;
-            let other = self.taken(&db).await?;
-            ensure!(result == other, "the rows differ: {result:?} and {other:?}");
-            db.close().await;
-            say(format!("round {round}: {} ms, {} ms", ours.wall.as_millis(), theirs.wall.as_millis()))?;
-            for (way, cost) in ways.iter_mut().zip([ours, theirs]) {
+            let mut costs = vec![ours];
+            for way in ways.iter().skip(1) {
+                let db = place.round(&clock).await?;
+                let meter = Meter::begin(&db).await?;
+                match way.goals {
+                    COPY => copied(&place, &pieces).await?,
+                    _ => self.inserted(&place, &db).await?,
+                }
+                costs.push(meter.end()?);
+                let other = self.taken(&db).await?;
+                ensure!(result == other, "the rows differ: {result:?} and {other:?}");
+                db.close().await;
+            }
+            let told: Vec<String> = costs
+                .iter()
+                .map(|c| format!("{} ms ({} ms CPU)", c.wall.as_millis(), c.cpu.as_millis()))
+                .collect();
+            say(format!("round {round}: {}", told.join(", ")))?;
+            for (way, cost) in ways.iter_mut().zip(costs) {
                 way.rounds.push(cost);
             }
         }
@@ -130,6 +149,27 @@ impl Intake {
         ensure!(accepted == self.readings, "{accepted} readings of {}", self.readings);
         suite.stop().await?;
         Ok(cost)
+    }
+
+    /// The rows as the service wrote them, in the binary form of COPY, a piece for each message.
+    async fn finished(&self, place: &Place) -> Result<Vec<Vec<u8>>> {
+        let pool = PgPool::connect(&place.round_url()?).await?;
+        let mut pieces = vec![];
+        for first in (1..=self.readings).step_by(usize::try_from(MESSAGE)?) {
+            let last = first.saturating_add(MESSAGE).saturating_sub(1);
+            let rows = format!(
+                "COPY (SELECT {COLUMNS} FROM reading WHERE read_date > '2025-08-01' AND meter_no >= 'M{first:010}' AND meter_no <= 'M{last:010}' ORDER BY meter_no)
+                 TO STDOUT (FORMAT binary)"
+            );
+            let mut out = pool.copy_out_raw(&rows).await?;
+            let mut piece = vec![];
+            while let Some(part) = out.next().await {
+                piece.extend_from_slice(&part?);
+            }
+            pieces.push(piece);
+        }
+        pool.close().await;
+        Ok(pieces)
     }
 
     /// The same rows without validation.
@@ -200,6 +240,19 @@ fn branch(n: i64) -> &'static str {
         .and_then(|at| BRANCHES.get(at))
         .copied()
         .unwrap_or_default()
+}
+
+/// The same rows by COPY, a message after the other. Each in two parts: after a single small one the server would wait for more.
+async fn copied(place: &Place, pieces: &[Vec<u8>]) -> Result<()> {
+    let pool = PgPool::connect(&place.round_url()?).await?;
+    for piece in pieces {
+        let mut copy = pool.copy_in_raw(&format!("COPY reading ({COLUMNS}) FROM STDIN (FORMAT binary)")).await?;
+        for part in piece.chunks(piece.len().div_ceil(2).max(1)) {
+            copy.send(part).await?;
+        }
+        copy.finish().await?;
+    }
+    Ok(())
 }
 
 async fn unnest(pool: &PgPool, numbers: std::ops::RangeInclusive<i64>, at: i64, now: i64) -> Result<()> {

@@ -4,6 +4,7 @@ mod cost;
 mod figures;
 mod intake;
 mod place;
+mod read;
 mod reference;
 mod rows;
 mod run;
@@ -19,6 +20,8 @@ pub enum Bench {
     BillRun(run::BillRun),
     /// Take readings by one stream, validated and de-duplicated.
     Intake(intake::Intake),
+    /// Read one bill through the whole service.
+    Read(read::Read),
 }
 
 impl Bench {
@@ -26,6 +29,7 @@ impl Bench {
         match self {
             Self::BillRun(run) => run.run().await,
             Self::Intake(intake) => intake.run().await,
+            Self::Read(read) => read.run().await,
         }
     }
 }

@@ -40,7 +40,7 @@ const SPAN: u128 = 1 << 40;
 
 pub const BRANCHES: [&str; 4] = ["河西区", "和平区", "南开区", "河东区"];
 /// Agreements of a journal row of the reference.
-pub const CHUNK: i64 = 2_000;
+pub const CHUNK: i64 = 4_000;
 
 pub fn id(of: Of, n: i64) -> Uuid {
     Uuid::from_u128((of as u128).saturating_mul(SPAN).saturating_add(u128::from(n.unsigned_abs())))

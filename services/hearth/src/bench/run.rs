@@ -64,7 +64,7 @@ impl BillRun {
         let mut own = 0;
         for round in 1..=self.rounds {
             let db = place.round(&clock).await?;
-            let mut costs = vec![self.ours(&place, &db, &clock, self.replicas).await?];
+            let mut costs = vec![once(&place, &db, &clock, self.agreements, self.replicas).await?];
             // Later the comparison of the round before is in it.
             if round == 1 {
                 own = peak()?.saturating_sub(before);
@@ -78,7 +78,7 @@ impl BillRun {
             db.close().await;
             if self.replicas > 1 {
                 let db = place.round(&clock).await?;
-                costs.push(self.ours(&place, &db, &clock, 1).await?);
+                costs.push(once(&place, &db, &clock, self.agreements, 1).await?);
                 self.compare(&db, &result).await?;
                 db.close().await;
             }
@@ -130,34 +130,6 @@ impl BillRun {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Runs the bills as the service does, in so many replicas.
-    async fn ours(&self, place: &Place, db: &Database, clock: &Clock, replicas: usize) -> Result<Cost> {
-        let job = start(db, self.agreements).await?;
-        let mut all = vec![db.clone()];
-        while all.len() < replicas {
-            all.push(place.replica(clock).await?);
-        }
-        let meter = Meter::begin(db).await?;
-        let mut workers = JoinSet::new();
-        for db in &all {
-            let work = billing::bill_runs(db.clone(), clock.clone())?;
-            workers.spawn(jobs::work_forever(db.clone(), vec![Arc::clone(&work)]));
-        }
-        loop {
-            match state(db, &job).await?.as_str() {
-                "QUEUED" | "RUNNING" => tokio::time::sleep(Duration::from_millis(10)).await,
-                "SUCCEEDED" => break,
-                other => bail!("the run is {other}"),
-            }
-        }
-        let cost = meter.end()?;
-        workers.shutdown().await;
-        for other in all.iter().skip(1) {
-            other.close().await;
-        }
-        Ok(cost)
-    }
-
     async fn compare(&self, db: &Database, ours: &[Table]) -> Result<()> {
         let theirs = written(db, self.agreements).await?;
         for (ours, theirs) in ours.iter().zip(&theirs) {
@@ -165,6 +137,34 @@ impl BillRun {
         }
         Ok(())
     }
+}
+
+/// Runs the bills as the service does, in so many replicas.
+pub async fn once(place: &Place, db: &Database, clock: &Clock, agreements: i64, replicas: usize) -> Result<Cost> {
+    let job = start(db, agreements).await?;
+    let mut all = vec![db.clone()];
+    while all.len() < replicas {
+        all.push(place.replica(clock).await?);
+    }
+    let meter = Meter::begin(db).await?;
+    let mut workers = JoinSet::new();
+    for db in &all {
+        let work = billing::bill_runs(db.clone(), clock.clone())?;
+        workers.spawn(jobs::work_forever(db.clone(), vec![Arc::clone(&work)]));
+    }
+    loop {
+        match state(db, &job).await?.as_str() {
+            "QUEUED" | "RUNNING" => tokio::time::sleep(Duration::from_millis(10)).await,
+            "SUCCEEDED" => break,
+            other => bail!("the run is {other}"),
+        }
+    }
+    let cost = meter.end()?;
+    workers.shutdown().await;
+    for other in all.iter().skip(1) {
+        other.close().await;
+    }
+    Ok(cost)
 }
 
 /// Asks for a run, as StartBillRun does. Gives the id of its job.
