@@ -27,13 +27,13 @@ use std::{sync::Arc, time::Duration};
 
 use calendar::Clock;
 use contracts::hearth::billing::v1::{
-    adjustment_service_server::AdjustmentServiceServer, bill_run_service_server::BillRunServiceServer, bill_service_server::BillServiceServer,
-    bulk_meter_service_server::BulkMeterServiceServer, dispute_service_server::DisputeServiceServer, dunning_service_server::DunningServiceServer,
-    fee_item_service_server::FeeItemServiceServer, heat_service_server::HeatServiceServer, held_bill_service_server::HeldBillServiceServer,
-    late_fee_service_server::LateFeeServiceServer, ledger_service_server::LedgerServiceServer, meter_service_server::MeterServiceServer,
-    opening_service_server::OpeningServiceServer, payment_service_server::PaymentServiceServer, profile_service_server::ProfileServiceServer,
-    reading_service_server::ReadingServiceServer, route_service_server::RouteServiceServer, supply_service_server::SupplyServiceServer,
-    tariff_service_server::TariffServiceServer,
+    GetBillRequest, GetBillResponse, adjustment_service_server::AdjustmentServiceServer, bill_run_service_server::BillRunServiceServer,
+    bill_service_server::BillServiceServer, bulk_meter_service_server::BulkMeterServiceServer, dispute_service_server::DisputeServiceServer,
+    dunning_service_server::DunningServiceServer, fee_item_service_server::FeeItemServiceServer, heat_service_server::HeatServiceServer,
+    held_bill_service_server::HeldBillServiceServer, late_fee_service_server::LateFeeServiceServer, ledger_service_server::LedgerServiceServer,
+    meter_service_server::MeterServiceServer, opening_service_server::OpeningServiceServer, payment_service_server::PaymentServiceServer,
+    profile_service_server::ProfileServiceServer, reading_service_server::ReadingServiceServer, route_service_server::RouteServiceServer,
+    supply_service_server::SupplyServiceServer, tariff_service_server::TariffServiceServer,
 };
 pub(crate) use database::table;
 use database::{Database, jobs::Work};
@@ -55,6 +55,7 @@ pub const SERVICE: boot::Service = boot::Service {
         include_str!("../migrations/0007_adjustments.sql"),
         include_str!("../migrations/0008_credit_notes.sql"),
         include_str!("../migrations/0009_bill_run_parts.sql"),
+        include_str!("../migrations/0010_bill_run_routes.sql"),
     ],
     build,
     references: &[
@@ -82,6 +83,9 @@ pub const SERVICE: boot::Service = boot::Service {
         ("tariff_price.tariff_id", "tariff.id"),
         ("tariff.replaced_by", "tariff.id"),
         ("bill_run.job_id", "job.id"),
+        ("bill_run.book_id", "reading_book.id"),
+        ("bill_run_account.run_id", "bill_run.id"),
+        ("bill_run_account.account_id", "account.id"),
         ("bill_run_part.run_id", "bill_run.id"),
         ("bill_run_item.run_id", "bill_run.id"),
         ("bill_run_item.agreement_id", "supply.id"),
@@ -175,6 +179,13 @@ impl Desk {
 pub fn bill_runs(db: Database, clock: Clock) -> Result<Arc<dyn Work>, Fault> {
     let template = document::Template::shipped().map_err(Fault::internal)?;
     Ok(Arc::new(run::batch::BillRun(Desk::new(db, clock, template)?)))
+}
+
+/// What GetBill does, without the way there: for who measures that.
+pub fn bill_of(db: Database, clock: Clock) -> Result<impl Fn(GetBillRequest) -> rpc::Answer<GetBillResponse>, Fault> {
+    let template = document::Template::shipped().map_err(Fault::internal)?;
+    let desk = Desk::new(db, clock, template)?;
+    Ok(move |request| -> rpc::Answer<_> { Box::pin(bill::api::get(desk.clone(), rpc::Call::background("billing", "bench"), request)) })
 }
 
 fn build(host: boot::Host) -> boot::Built {

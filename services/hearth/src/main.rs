@@ -8,6 +8,7 @@ use clap::Parser;
 
 mod backup;
 mod bench;
+mod bill_run;
 mod check;
 mod client;
 mod demo;
@@ -35,6 +36,8 @@ enum Tool {
     Import(import::Import),
     /// Write what a service holds to a file, for a spreadsheet.
     Export(export::Export),
+    /// Bill a month: start a run, follow it, and tell what became of every agreement.
+    BillRun(bill_run::BillRun),
     /// Price volumes by a tariff file, line by line; no service is needed.
     Rate(rate::Rate),
     /// Sign an access token for a trial.
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
             Tool::Demo(demo) => demo.run().await,
             Tool::Import(import) => import.run().await,
             Tool::Export(export) => export.run().await,
+            Tool::BillRun(run) => run.run().await,
             Tool::Rate(rate) => rate.run(),
             Tool::Token(token) => token.run(),
             Tool::Keys(keys) => keys.run(),

@@ -44,6 +44,7 @@ pub const FACTS: &[&str] = &[
     "to_date",
     "from_index",
     "to_index",
+    "estimated",
     "volume",
     "unit",
     "tier_year",

@@ -43,6 +43,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     end,
                     rolled: Volume::ZERO,
                     adjusted: Volume::ZERO,
+                    estimated: false,
                 }),
                 reads: &[],
             }];

@@ -40,6 +40,8 @@ pub struct Index {
     pub rolled: Volume,
     /// What was adjusted besides, more or less (E11).
     pub adjusted: Volume,
+    /// Whether the later one is an estimate.
+    pub estimated: bool,
 }
 
 /// The use of an agreement between two bills.
@@ -311,6 +313,9 @@ fn told(trace: &mut Trace, number: usize, leg: &Leg<'_>) -> Result<(), RatingErr
     };
     trace.given(of("start"), Token::Volume(index.start));
     trace.given(of("end"), Token::Volume(index.end));
+    if index.estimated {
+        trace.fact(of("read"), &[Token::Word("ESTIMATE")]);
+    }
     let besides = [("rolled", index.rolled), ("adjusted", index.adjusted)];
     let besides: Vec<_> = besides.into_iter().filter(|(_, volume)| !volume.is_zero()).collect();
     if besides.is_empty() {

@@ -27,7 +27,8 @@ rpc::service! {
     }
 }
 
-async fn get(desk: Desk, call: Call, request: GetBillRequest) -> Result<GetBillResponse, Fault> {
+/// GetBill.
+pub async fn get(desk: Desk, call: Call, request: GetBillRequest) -> Result<GetBillResponse, Fault> {
     let row = store::one(desk.db.reader(), &Scope::of(&call), wire::id_of("bill_id", &request.bill_id)?).await?;
     let lines = store::lines(desk.db.reader(), row.id).await?;
     let replacement = store::replacement(desk.db.reader(), row.id).await?;

@@ -69,6 +69,9 @@ async fn content(conn: &Conn, row: &bill::Model) -> Result<Document, Fault> {
             .with("to_index", litres(row.to_index))
             .with("volume", litres(row.volume))
             .with("unit", row.unit());
+        if row.estimated {
+            facts = facts.with("estimated", "估算 Estimated");
+        }
         if row.service() == Service::Gas {
             facts = facts.with("tier_year", row.tier_year).with("volume_before", litres(row.volume_before));
         }

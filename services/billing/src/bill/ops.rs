@@ -40,12 +40,7 @@ pub async fn reverse(desk: Desk, call: Call, request: ReverseBillRequest) -> Res
     if row.kind()? == BillKind::Theft {
         return Err(Refusal::BillOfAdjustment.into());
     }
-    if row.kind()? == BillKind::Regular
-        && store::last(&write, &[row.agreement_id])
-            .await?
-            .get(&row.agreement_id)
-            .is_some_and(|last| last.id != row.id)
-    {
+    if row.kind()? == BillKind::Regular && !store::is_last(&write, &row).await? {
         return Err(Refusal::BillNotLatest.into());
     }
     let row = take_back(&mut write, row, &request.reason).await?;

@@ -7,7 +7,7 @@ use contracts::hearth::billing::v1 as proto;
 use database::{Conn, Scope, Scoped, Write, find};
 use money::{Money, UnitPrice};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Statement};
 use uuid::Uuid;
 
 use super::model::{BillKind, BillState, payment, step};
@@ -61,6 +61,7 @@ table!(bill, "bill", {
     replaces_bill_id: Option<Uuid>,
     /// Fen that credit notes took off it while it stands.
     credited: i64,
+    estimated: bool,
 });
 table!(explanation, "bill_explanation", {
     #[sea_orm(primary_key, auto_increment = false)] bill_id: Uuid,
@@ -179,18 +180,35 @@ pub async fn by_ids(conn: &Conn, ids: &[Uuid]) -> Result<Vec<bill::Model>, Fault
         .await?)
 }
 
+/// Where bills of an agreement ended: agreement, installation, day, index in litres.
+pub type End = (Uuid, Option<Uuid>, NaiveDate, Option<i64>);
+
 /// The last live bill of each agreement.
-pub async fn last(conn: &Conn, agreements: &[Uuid]) -> Result<HashMap<Uuid, bill::Model>, Fault> {
-    let rows = bill::Entity::find()
+fn last(conn: &Conn, agreements: &[Uuid]) -> Select<bill::Entity> {
+    bill::Entity::find()
         .filter(table::among(conn, bill::Column::AgreementId, agreements.iter().copied()))
         .filter(bill::Column::State.ne(BillState::Reversed.code()))
         .filter(bill::Column::Kind.eq(BillKind::Regular.code()))
         .filter(sea_orm::sea_query::Expr::cust(
             "NOT EXISTS (SELECT 1 FROM bill later WHERE later.agreement_id = bill.agreement_id AND later.kind = 'REGULAR' AND later.state <> 'REVERSED' AND later.to_date > bill.to_date)",
         ))
-        .all(conn)
-        .await?;
-    Ok(rows.into_iter().map(|b| (b.agreement_id, b)).collect())
+}
+
+/// Where the last live bill of each agreement ended.
+pub async fn ends(conn: &Conn, agreements: &[Uuid]) -> Result<Vec<End>, Fault> {
+    let columns = [
+        bill::Column::AgreementId,
+        bill::Column::InstallationId,
+        bill::Column::ToDate,
+        bill::Column::ToIndex,
+    ];
+    Ok(last(conn, agreements).select_only().columns(columns).into_tuple().all(conn).await?)
+}
+
+/// Whether no live bill follows one of its agreement.
+pub async fn is_last(conn: &Conn, bill: &bill::Model) -> Result<bool, Fault> {
+    let last = last(conn, &[bill.agreement_id]).one(conn).await?;
+    Ok(last.is_none_or(|last| last.id == bill.id))
 }
 
 /// The live regular bills of an agreement, oldest first.
@@ -416,6 +434,7 @@ pub fn message(row: &bill::Model, lines: &[line::Model]) -> Result<proto::Bill, 
         replaces_bill_id: id(row.replaces_bill_id),
         replaced_by_bill_id: String::new(),
         credited: fen(row.credited),
+        estimated: row.estimated,
     })
 }
 

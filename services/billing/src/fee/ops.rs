@@ -322,5 +322,6 @@ fn fee_bill(agreement: &supply::Model, item: &fee_item::Model, class: String, sp
         unit: None,
         replaces_bill_id: None,
         credited: 0,
+        estimated: false,
     }
 }

@@ -7,7 +7,7 @@ use database::{
     jobs::{Job, Step, Work},
 };
 use rpc::{Call, Fault};
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
 use super::{
@@ -71,11 +71,10 @@ impl Work for HeatRun {
     }
 }
 
-/// The agreements that a season may be billed to.
+/// The agreements on file that a season may be billed to, the voided ones among them.
 pub fn agreements(branch: &str) -> Select<supply::Entity> {
     supply::Entity::find()
         .filter(supply::Column::Service.eq(Service::Heat.code()))
-        .filter(supply::Column::State.ne(SupplyState::Voided.code()))
         .filter(supply::Column::Branch.eq(branch))
 }
 
@@ -89,7 +88,7 @@ impl HeatRun {
         let run = locked(&write, id).await?.ok_or_else(|| Fault::not_found("bill run", id))?;
         let season = season_of(&write, &run).await?;
         if run.state != RunState::Running.code() {
-            return end(write, run, &season).await;
+            return finish(write, run).await;
         }
         if run.purpose()? == Purpose::HeatSettlement {
             self.settle(write, run, season, count).await
@@ -102,7 +101,7 @@ impl HeatRun {
     async fn assess(&self, mut write: Write, mut run: run::Model, season: season::Model, count: u64) -> Result<Step, Fault> {
         let chunk = next_supplies(&write, &run, count).await?;
         let Some(last) = chunk.last().map(|s| s.id) else {
-            return end(write, run, &season).await;
+            return finish(write, run).await;
         };
         let ids: Vec<Uuid> = chunk.iter().map(|s| s.id).collect();
         lock(&write, chunk.iter().map(|s| s.account_id)).await?;
@@ -113,6 +112,10 @@ impl HeatRun {
         let (now, due) = (write.now(), season_due(&season, write.now().date()));
         let mut made = Made::default();
         for supply in &chunk {
+            if supply.state == SupplyState::Voided.code() {
+                run.voided = Some(run.voided.unwrap_or(0).saturating_add(1));
+                continue;
+            }
             let known = there.remove(&supply.id);
             let fresh = known.is_none();
             let mut account = match known {
@@ -188,7 +191,7 @@ impl HeatRun {
     async fn settle(&self, mut write: Write, mut run: run::Model, season: season::Model, count: u64) -> Result<Step, Fault> {
         let chunk = next_accounts(&write, &run, season.id, count).await?;
         let Some(last) = chunk.last().map(|a| a.id) else {
-            return end(write, run, &season).await;
+            return finish(write, run).await;
         };
         lock(&write, chunk.iter().map(|a| a.account_id)).await?;
         let loaded = Loaded::of(&write, &season, &chunk).await?;
@@ -304,7 +307,7 @@ impl HeatRun {
             None => None,
         };
         let Some(supply) = supply else {
-            return end(write, run, &season).await;
+            return finish(write, run).await;
         };
         let mut made = Made::default();
         made.without(&mut run, &supply, Outcome::Parked, reason);
@@ -316,16 +319,6 @@ impl HeatRun {
 /// Whether an agreement is in force in a season.
 fn is_heated(supply: &supply::Model, season: &season::Model) -> bool {
     supply.state == SupplyState::InForce.code() && supply.from_date.is_some_and(|from| from <= season.end_date)
-}
-
-/// Ends a run, against what it went through.
-async fn end(write: Write, run: run::Model, season: &season::Model) -> Result<Step, Fault> {
-    let there = if run.purpose()? == Purpose::HeatSettlement {
-        account::Entity::find().filter(account::Column::SeasonId.eq(season.id)).count(&*write).await?
-    } else {
-        agreements(&run.branch).count(&*write).await?
-    };
-    finish(write, run, there).await
 }
 
 async fn season_of(write: &Write, run: &run::Model) -> Result<season::Model, Fault> {

@@ -238,8 +238,13 @@ pub async fn assess(desk: Desk, call: Call, request: AssessHeatRequest) -> Resul
     if write.now().date() > season.end_date {
         return Err(Refusal::SeasonOver.into());
     }
-    let expected = batch::agreements(&season.branch).count(&*write).await?;
-    let (run_id, job_id) = start(&write, &season, Purpose::HeatSeason, 0, expected).await?;
+    let agreements = batch::agreements(&season.branch);
+    let filed = agreements.clone().count(&*write).await?;
+    let expected = agreements
+        .filter(supplies::supply::Column::State.ne(SupplyState::Voided.code()))
+        .count(&*write)
+        .await?;
+    let (run_id, job_id) = start(&write, &season, Purpose::HeatSeason, 0, (filed, expected)).await?;
     write.subject(&run_id);
     write.commit(AssessHeatResponse { run_id, job_id }).await
 }
@@ -256,12 +261,12 @@ pub async fn settle(desk: Desk, call: Call, request: SettleHeatRequest) -> Resul
     }
     let expected = account::Entity::find().filter(account::Column::SeasonId.eq(season.id)).count(&*write).await?;
     let due_days = if request.due_days == 0 { DUE_DAYS } else { request.due_days };
-    let (run_id, job_id) = start(&write, &season, Purpose::HeatSettlement, due_days, expected).await?;
+    let (run_id, job_id) = start(&write, &season, Purpose::HeatSettlement, due_days, (expected, expected)).await?;
     write.subject(&run_id);
     write.commit(SettleHeatResponse { run_id, job_id }).await
 }
 
-async fn start(write: &Write, season: &season::Model, purpose: Purpose, due_days: i32, expected: u64) -> Result<(String, String), Fault> {
+async fn start(write: &Write, season: &season::Model, purpose: Purpose, due_days: i32, (filed, expected): (u64, u64)) -> Result<(String, String), Fault> {
     let id = Uuid::now_v7();
     let job_id = jobs::start(write, KIND, id.as_bytes()).await?;
     let month = |n: u32| i32::try_from(n).unwrap_or(0);
@@ -271,6 +276,7 @@ async fn start(write: &Write, season: &season::Model, purpose: Purpose, due_days
         due_days,
         purpose: Some(purpose.code().to_owned()),
         season: Some(season.season.clone()),
+        filed: i64::try_from(filed).ok(),
         ..run::Model::begun(id, job_id, &season.branch, expected, write)
     };
     table::insert::<run::Entity>(write, row).await?;

@@ -120,6 +120,7 @@ impl Bill<'_> {
             unit: Some(self.energy.map_or("", |u| u.unit.text()).to_owned()),
             replaces_bill_id: None,
             credited: 0,
+            estimated: false,
         };
         let lines = (0..).zip(&self.draft.lines).map(|(ordinal, l)| line::Model {
             bill_id: id,

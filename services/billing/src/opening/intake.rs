@@ -268,6 +268,7 @@ impl Batch {
             unit: Some(String::new()),
             replaces_bill_id: None,
             credited: 0,
+            estimated: false,
         });
         self.lines.push(line::Model {
             bill_id: id,

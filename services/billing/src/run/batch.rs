@@ -8,7 +8,7 @@ use database::{
     jobs::{Job, Step, Work},
 };
 use rpc::{Call, Fault};
-use sea_orm::{EntityTrait, PaginatorTrait, QuerySelect};
+use sea_orm::{EntityTrait, QuerySelect};
 use uuid::Uuid;
 
 use super::{
@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     Desk, Refusal,
-    supply::store::{self as supplies, supply},
+    supply::{
+        model::SupplyState,
+        store::{self as supplies, supply},
+    },
     table,
 };
 
@@ -49,7 +52,7 @@ impl Work for BillRun {
             .await?
             .ok_or_else(|| Fault::not_found("bill run", id))?;
         let size = self.chunk_size();
-        let chunk = store::next(&write, &part, size).await?;
+        let chunk = store::next(&write, &run, &part, size).await?;
         part.done = u64::try_from(chunk.len()).is_ok_and(|len| len < size);
         let ids: Vec<Uuid> = chunk.iter().map(|s| s.id).collect();
         let ordinal = part.ordinal;
@@ -77,10 +80,10 @@ pub async fn locked(write: &Write, id: Uuid) -> Result<Option<run::Model>, Fault
     Ok(run::Entity::find_by_id(id).lock_exclusive().one(&**write).await?)
 }
 
-/// Ends a run, of which so many agreements are there now. One that lost some is no success: its job fails.
-pub async fn finish(mut write: Write, mut run: run::Model, there: u64) -> Result<Step, Fault> {
+/// Ends a run. One that lost agreements is no success: its job fails.
+pub async fn finish(mut write: Write, mut run: run::Model) -> Result<Step, Fault> {
     if run.state == RunState::Running.code() {
-        let lost = gap(run.expected, i64::try_from(there).unwrap_or(i64::MAX), run.done());
+        let lost = gap(run.filed.unwrap_or(run.expected), run.met());
         let state = if lost > 0 { RunState::Incomplete } else { RunState::Done };
         state.code().clone_into(&mut run.state);
         run.gap = Some(lost);
@@ -112,7 +115,7 @@ impl BillRun {
     /// Agreements of a chunk: as many as make the statements of it cheap, and as few as callers can wait for whose accounts are in it.
     fn chunk_size(&self) -> u64 {
         match self.0.db.engine() {
-            Engine::Postgres => 2_000,
+            Engine::Postgres => 4_000,
             Engine::Sqlite => 1_000,
         }
     }
@@ -122,16 +125,18 @@ impl BillRun {
         let mut run = locked(&write, id).await?.ok_or_else(|| Fault::not_found("bill run", id))?;
         let parts = store::parts(&write, id).await?;
         if parts.iter().any(|part| !part.done) {
-            return Ok(Step::Taken);
+            // Another worker may have split the run while this one waited for its lock.
+            let free = store::take(&write, id).await?.is_some();
+            return Ok(if free { more(&run) } else { Step::Taken });
         }
-        if parts.is_empty() && run.state == RunState::Running.code() && store::split(&write, &run).await? > 0 {
+        if parts.is_empty() && run.state == RunState::Running.code() && store::split(&write, &mut run).await? > 0 {
             let step = more(&run);
             write.close().await?;
             return Ok(step);
         }
         run.sum(&parts);
-        let there = store::agreements(&run.branch).count(&*write).await?;
-        finish(write, run, there).await
+        store::forget(&write, &run).await?;
+        finish(write, run).await
     }
 
     async fn so_far(&self, run: &run::Model) -> Result<Step, Fault> {
@@ -169,12 +174,16 @@ impl BillRun {
     /// Bills a chunk of agreements and commits.
     async fn chunk(&self, mut write: Write, run: &run::Model, mut part: part::Model, chunk: Vec<supply::Model>) -> Result<(), Fault> {
         let period = run.period()?;
-        let Some(last) = chunk.last() else {
+        if let Some(last) = chunk.last() {
+            (part.reached_account, part.reached) = (Some(last.account_id), Some(last.id));
+        }
+        let (voided, chunk): (Vec<_>, Vec<_>) = chunk.into_iter().partition(|s| s.state == SupplyState::Voided.code());
+        part.voided = part.voided.saturating_add(i64::try_from(voided.len()).unwrap_or(i64::MAX));
+        if chunk.is_empty() {
             table::update::<part::Entity>(&write, part).await?;
             write.subject(run.id);
             return write.close().await;
-        };
-        (part.reached_account, part.reached) = (Some(last.account_id), Some(last.id));
+        }
         let accounts: Vec<Uuid> = chunk.iter().map(|s| s.account_id).collect::<HashSet<_>>().into_iter().collect();
         supplies::lock_accounts(&write, &accounts).await?;
         let mut loaded = Loaded::of(&write, &chunk, period, Meters::Locked).await?;

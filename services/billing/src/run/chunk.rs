@@ -11,7 +11,7 @@ use contracts::hearth::billing::v1::MeterReadAccepted;
 use database::{Conn, Write};
 use rating::DegreeDays;
 use rpc::{Fault, wire};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::{
@@ -30,12 +30,15 @@ use crate::{
         model::{Finding, Priced},
         store::{self as held, ESTIMATE, Gate, held_bill},
     },
-    meter::store::{self as meters, installation, meter},
+    meter::{
+        model::MeterKind,
+        store::{self as meters, installation, meter},
+    },
     opening::store as openings,
     profile::{model::Book as Profiles, store::book as profiles},
     reading::{
         chain::announce,
-        model::{Code, ReadingState, Validated, codes_of},
+        model::{Code, ReadingState, Register, Validated, codes_of},
         store::{exception, reading},
     },
     supply::store::{self as supplies, supply},
@@ -44,6 +47,7 @@ use crate::{
         model::Book,
         store::{book, degree_days},
     },
+    words::known,
 };
 
 /// Whether the meters of a chunk are locked.
@@ -55,12 +59,41 @@ pub enum Meters {
     Free,
 }
 
+/// What decides of a meter. A chunk has thousands, so no column is read for nothing.
+#[derive(DerivePartialModel)]
+#[sea_orm(entity = "meter::Entity")]
+struct Counter {
+    id: Uuid,
+    kind: String,
+    qmax: i64,
+    digits: i32,
+    multiplier: i32,
+}
+
+/// What decides of a reading, and is told of the one that a bill ends at.
+#[derive(Clone, DerivePartialModel)]
+#[sea_orm(entity = "reading::Entity")]
+struct Reading {
+    id: Uuid,
+    meter_no: String,
+    installation_id: Uuid,
+    agreement_id: Uuid,
+    branch: String,
+    read_at: i64,
+    read_date: NaiveDate,
+    value: i64,
+    source: String,
+    state: String,
+    rollover: bool,
+    codes: String,
+}
+
 /// What a chunk is decided on.
 pub struct Loaded {
     terms: HashMap<Uuid, Vec<supplies::term::Model>>,
     installs: HashMap<Uuid, Vec<installation::Model>>,
-    meters: HashMap<Uuid, meter::Model>,
-    reads: HashMap<Uuid, Vec<reading::Model>>,
+    meters: HashMap<Uuid, Counter>,
+    reads: HashMap<Uuid, Vec<Reading>>,
     billed: HashMap<Uuid, Billed>,
     used: HashMap<Uuid, Vec<(i32, i64)>>,
     households: HashMap<Uuid, Vec<Uuid>>,
@@ -96,13 +129,11 @@ impl Loaded {
         let ids: Vec<Uuid> = chunk.iter().map(|s| s.id).collect();
         let terms = supplies::terms(conn, &ids).await?;
         let installs = meters::of_agreements(conn, &ids).await?;
-        let meters = match lock {
-            Meters::Locked => meters::lock_ids(conn, installs.iter().map(|i| i.meter_id)).await?,
-            Meters::Free => {
-                let found = meter::Entity::find().filter(meter::Column::Id.is_in(installs.iter().map(|i| i.meter_id)));
-                found.all(conn).await?
-            }
-        };
+        let mut meters = meter::Entity::find().filter(table::among(conn, meter::Column::Id, installs.iter().map(|i| i.meter_id)));
+        if lock == Meters::Locked {
+            meters = meters.order_by_asc(meter::Column::Id).lock_exclusive();
+        }
+        let meters = meters.into_partial_model::<Counter>().all(conn).await?;
         let billed = billed(conn, &ids, before).await?;
         let since = |i: &installation::Model| billed.get(&i.agreement_id).filter(|b| b.install == i.id).map_or(i.from_date, |b| b.to);
         let first: NaiveDate = installs.iter().map(since).min().unwrap_or(period.first);
@@ -111,6 +142,7 @@ impl Loaded {
             .filter(reading::Column::ReadDate.gt(first))
             .filter(reading::Column::ReadDate.lte(period.last))
             .filter(reading::Column::State.is_not_in([ReadingState::Rejected.code(), ReadingState::Corrected.code()]))
+            .into_partial_model::<Reading>()
             .all(conn)
             .await?;
         let book = book(conn).await?;
@@ -184,8 +216,8 @@ impl Loaded {
             let meter = self.meters.get(&i.meter_id).ok_or_else(|| Fault::internal("an installation without a meter"))?;
             installs.push(Install {
                 id: i.id,
-                kind: meter.kind()?,
-                register: meter.register(),
+                kind: known(MeterKind::of(&meter.kind), &meter.kind)?,
+                register: Register::of(meter.digits, meter.qmax, meter.multiplier),
                 from: i.from_date,
                 end: i.end_date,
                 initial: i.initial_index,
@@ -194,13 +226,15 @@ impl Loaded {
         }
         let mut reads = vec![];
         for r in self.reads.get(&supply.id).into_iter().flatten() {
+            let state = known(ReadingState::of(&r.state), &r.state)?;
             reads.push(Read {
                 id: r.id,
                 install: r.installation_id,
                 date: r.read_date,
                 at: r.read_at,
-                index: Validated::of(r.state()?, r.value),
-                state: r.state()?,
+                estimated: r.source == ESTIMATE,
+                index: Validated::of(state, r.value),
+                state,
                 codes: codes_of(&r.codes),
                 rollover: r.rollover,
             });
@@ -232,26 +266,18 @@ fn grouped<T>(rows: Vec<T>, agreement: impl Fn(&T) -> Uuid) -> HashMap<Uuid, Vec
 /// Where the last bill of each agreement ended, or the last one up to a day; before the first one, where the system before this one ended (期初).
 async fn billed(conn: &Conn, agreements: &[Uuid], before: Option<NaiveDate>) -> Result<HashMap<Uuid, Billed>, Fault> {
     let mut billed = HashMap::new();
-    for (agreement, opening) in openings::of_agreements(conn, agreements).await? {
-        if let Some((install, index)) = opening.installation_id.zip(opening.value) {
-            let to = opening.as_of;
-            billed.insert(agreement, Billed { to, index, install });
-        }
-    }
-    let last = match before {
-        None => bills::last(conn, agreements).await?,
+    let mut ends = openings::ends(conn, agreements).await?;
+    match before {
+        None => ends.extend(bills::ends(conn, agreements).await?),
         Some(day) => {
-            let mut last = HashMap::new();
             for agreement in agreements {
                 let bill = bills::regular(conn, *agreement).await?.into_iter().rfind(|b| b.to_date <= day);
-                last.extend(bill.map(|bill| (*agreement, bill)));
+                ends.extend(bill.map(|b| (b.agreement_id, b.installation_id, b.to_date, Some(b.to_index))));
             }
-            last
         }
-    };
-    for (agreement, bill) in last {
-        if let Some(install) = bill.installation_id {
-            let (to, index) = (bill.to_date, bill.to_index);
+    }
+    for (agreement, install, to, index) in ends {
+        if let Some((install, index)) = install.zip(index) {
             billed.insert(agreement, Billed { to, index, install });
         }
     }
@@ -268,7 +294,7 @@ pub struct Made {
     pub items: Vec<item::Model>,
     exceptions: Vec<exception::Model>,
     /// Readings that bills end at.
-    ends: Vec<reading::Model>,
+    ends: Vec<Reading>,
     held: Vec<held_bill::Model>,
     /// Held bills whose place something else takes.
     superseded: Vec<Uuid>,
@@ -441,6 +467,7 @@ impl Made {
             unit: None,
             replaces_bill_id: origin.replaces,
             credited: 0,
+            estimated: draft.estimated,
         });
     }
 
@@ -498,7 +525,7 @@ async fn unknown(write: &Write, found: Vec<exception::Model>, month_end: NaiveDa
     Ok(found.into_iter().filter(|e| !listed(e)).collect())
 }
 
-fn tell(write: &mut Write, bills: &[bill::Model], ends: &[reading::Model]) {
+fn tell(write: &mut Write, bills: &[bill::Model], ends: &[Reading]) {
     let mut digest = vec![];
     for row in bills {
         digest.extend_from_slice(row.id.as_bytes());

@@ -59,10 +59,10 @@ words! {
     }
 }
 
-/// Agreements that a run lost: of those that were there when it began and when it ended, the ones without an outcome. Who came or went
-/// meanwhile may have been met or not.
-pub fn gap(began: i64, ended: i64, outcomes: i64) -> i64 {
-    began.min(ended).saturating_sub(outcomes).max(0)
+/// Agreements that a run lost: of those that were on file when it began, the ones that it did not come to. A run comes to the voided ones too, and
+/// nothing leaves the file, so that whoever comes or goes meanwhile makes no gap.
+pub fn gap(filed: i64, met: i64) -> i64 {
+    filed.saturating_sub(met).max(0)
 }
 
 /// A month.
@@ -116,6 +116,8 @@ pub struct Read {
     pub date: NaiveDate,
     /// Moment, for the order within a day.
     pub at: i64,
+    /// Whether nobody and nothing read it.
+    pub estimated: bool,
     /// What it counts with; none while it is not validated.
     pub index: Option<Validated>,
     pub state: ReadingState,
@@ -184,6 +186,8 @@ struct Leg {
     /// What is adjusted besides.
     adjusted: i64,
     volume: i64,
+    /// Whether the reading that ends it is an estimate.
+    estimated: bool,
     /// Accepted readings between the two, with the use up to them.
     reads: Vec<(NaiveDate, Volume)>,
 }
@@ -278,6 +282,7 @@ pub fn alone(facts: &Facts, book: &Book, from: NaiveDate, to: NaiveDate, volume:
         rolled: 0,
         adjusted: 0,
         volume,
+        estimated: false,
         reads: vec![],
     };
     price::price(facts, book, &[leg], to).map(|draft| Draft { volume, ..draft })
@@ -323,6 +328,7 @@ fn leg(install: &Install, (from, from_index): (NaiveDate, i64), end: &Read, fact
         rolled,
         adjusted,
         volume,
+        estimated: end.estimated,
         reads: proved,
     })
 }
@@ -384,6 +390,7 @@ pub(crate) mod tests {
             plus: "150".parse().unwrap(),
             per_person: false,
             first_tier_only: false,
+            full_year: false,
         };
         terms(&[(Some("350"), "2.61"), (Some("500"), "2.83"), (None, "4.23")], None, Some(uplift))
     }
@@ -415,6 +422,7 @@ pub(crate) mod tests {
             install: Uuid::from_u128(install),
             date,
             at,
+            estimated: false,
             index: Validated::of(ReadingState::Validated, value),
             state: ReadingState::Validated,
             codes: vec![],
@@ -474,9 +482,9 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_gap_is_what_neither_begin_nor_end_explains() {
-        for (began, ended, outcomes, lost) in [(3, 3, 3, 0), (3, 3, 2, 1), (3, 5, 3, 0), (3, 5, 5, 0), (5, 3, 4, 0), (5, 3, 2, 1), (0, 0, 0, 0)] {
-            assert_eq!(gap(began, ended, outcomes), lost, "{began} {ended} {outcomes}");
+    fn a_gap_is_what_was_on_file_and_was_not_met() {
+        for (filed, met, lost) in [(3, 3, 0), (3, 2, 1), (3, 5, 0), (5, 2, 3), (0, 0, 0)] {
+            assert_eq!(gap(filed, met), lost, "{filed} {met}");
         }
     }
 

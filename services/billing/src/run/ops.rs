@@ -1,9 +1,8 @@
 //! Starting a run.
 
 use contracts::hearth::billing::v1::{StartBillRunRequest, StartBillRunResponse};
-use database::{Begun, jobs};
-use rpc::{Call, Fault};
-use sea_orm::PaginatorTrait;
+use database::{Begun, Scope, jobs};
+use rpc::{Call, Fault, wire};
 use uuid::Uuid;
 
 use super::{
@@ -11,7 +10,11 @@ use super::{
     model::Period,
     store::{self, run},
 };
-use crate::{Desk, Refusal, table};
+use crate::{
+    Desk, Refusal,
+    route::{model::Cycle, store as routes},
+    table,
+};
 
 /// StartBillRun.
 pub async fn start(desk: Desk, call: Call, request: StartBillRunRequest) -> Result<StartBillRunResponse, Fault> {
@@ -26,15 +29,22 @@ pub async fn start(desk: Desk, call: Call, request: StartBillRunRequest) -> Resu
     if write.now().date() < period.last {
         return Err(Refusal::PeriodNotOver.into());
     }
-    let expected = store::agreements(&request.branch).count(&*write).await?;
+    let book = match &request.book_id {
+        Some(id) => Some(routes::one(&write, &Scope::of(&call), wire::id_of("book_id", id)?, &request.branch).await?),
+        None => None,
+    };
+    let branch = book.as_ref().map_or(request.branch.as_str(), |book| &book.branch);
     let id = Uuid::now_v7();
     let job_id = jobs::start(&write, KIND, id.as_bytes()).await?;
-    let row = run::Model {
+    let mut row = run::Model {
         year: request.year,
         month: request.month,
         due_days: request.due_days,
-        ..run::Model::begun(id, job_id, &request.branch, expected, &write)
+        book_id: book.as_ref().map(|book| book.id),
+        cycle: Cycle::of_number(request.cycle).map(|cycle| cycle.code().to_owned()),
+        ..run::Model::begun(id, job_id, branch, 0, &write)
     };
+    store::expect(&write, &mut row).await?;
     table::insert::<run::Entity>(&write, row).await?;
     write.subject(id);
     write

@@ -7,7 +7,7 @@ use database::{Conn, Scope, Scoped, Write, find};
 use money::Money;
 use rpc::{Fault, page::Page, wire};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Statement,
     sea_query::{Expr, LockBehavior, LockType, Order, Query},
 };
 use uuid::Uuid;
@@ -15,7 +15,11 @@ use uuid::Uuid;
 use super::model::{Outcome, Period, Purpose, RunState};
 use crate::{
     ledger::store::instant,
-    supply::{model::SupplyState, store::supply},
+    route::{model::Cycle, store as routes},
+    supply::{
+        model::{Service, SupplyState},
+        store::supply,
+    },
     table,
     words::known,
 };
@@ -45,6 +49,11 @@ table!(run, "bill_run", {
     started_by: Option<String>,
     bills_held: Option<i64>,
     gap: Option<i64>,
+    /// Agreements on file when it began, the voided ones among them.
+    filed: Option<i64>,
+    voided: Option<i64>,
+    book_id: Option<Uuid>,
+    cycle: Option<String>,
 });
 table!(part, "bill_run_part", {
     #[sea_orm(primary_key, auto_increment = false)] run_id: Uuid,
@@ -67,6 +76,12 @@ table!(part, "bill_run_part", {
     not_due: i64,
     bills_held: i64,
     amount: i64,
+    voided: i64,
+});
+table!(member, "bill_run_account", {
+    /// A run that is narrowed to some accounts.
+    #[sea_orm(primary_key, auto_increment = false)] run_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)] account_id: Uuid,
 });
 table!(item, "bill_run_item", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
@@ -129,6 +144,10 @@ impl run::Model {
             started_by: Some(write.call().subject().to_owned()),
             bills_held: Some(0),
             gap: None,
+            filed: None,
+            voided: Some(0),
+            book_id: None,
+            cycle: None,
         }
     }
 
@@ -136,6 +155,16 @@ impl run::Model {
     pub fn done(&self) -> i64 {
         let counts = [self.produced, self.already, self.held, self.missing, self.parked, self.skipped, self.not_due];
         counts.into_iter().chain(self.bills_held).fold(0, i64::saturating_add)
+    }
+
+    /// Agreements that it came to.
+    pub fn met(&self) -> i64 {
+        self.done().saturating_add(self.voided.unwrap_or(0))
+    }
+
+    /// Whether it bills some accounts only.
+    fn is_narrow(&self) -> bool {
+        self.book_id.is_some() || self.cycle.is_some()
     }
 
     /// What it makes; gas bills where nothing else is said.
@@ -168,26 +197,72 @@ impl run::Model {
         self.not_due = sum(|p| p.not_due);
         self.bills_held = Some(sum(|p| p.bills_held));
         self.amount = sum(|p| p.amount);
+        self.voided = Some(sum(|p| p.voided));
     }
 }
 
-/// The agreements of a run: all for gas that were not voided, of its branch.
-pub fn agreements(branch: &str) -> Select<supply::Entity> {
-    let select = supply::Entity::find()
-        .filter(supply::Column::Service.eq("GAS"))
-        .filter(supply::Column::State.ne(SupplyState::Voided.code()));
-    if branch.is_empty() {
-        select
-    } else {
-        select.filter(supply::Column::Branch.eq(branch))
+/// The agreements on file that a run comes to: all for gas, of its branch and its accounts, the voided ones among them.
+fn agreements(run: &run::Model) -> Select<supply::Entity> {
+    let mut select = supply::Entity::find().filter(supply::Column::Service.eq(Service::Gas.code()));
+    if !run.branch.is_empty() {
+        select = select.filter(supply::Column::Branch.eq(&run.branch));
     }
+    if run.is_narrow() {
+        let members = member::Entity::find()
+            .select_only()
+            .column(member::Column::AccountId)
+            .filter(member::Column::RunId.eq(run.id));
+        select = select.filter(supply::Column::AccountId.in_subquery(members.into_query()));
+    }
+    select
+}
+
+/// Counts the agreements that a run has before it.
+pub async fn expect(write: &Write, run: &mut run::Model) -> Result<(), Fault> {
+    let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let filed = agreements(run);
+    let voided = filed.clone().filter(supply::Column::State.eq(SupplyState::Voided.code()));
+    let (filed, voided) = (count(filed.count(&**write).await?), count(voided.count(&**write).await?));
+    run.filed = Some(filed);
+    run.expected = filed.saturating_sub(voided);
+    Ok(())
+}
+
+/// Files the accounts of a run that is narrowed to the meters of some books, as they hang there now.
+async fn narrow(write: &Write, run: &run::Model) -> Result<(), Fault> {
+    let period = run.period()?;
+    let books = routes::read_in(write, &run.branch, run.book_id, run.cycle.as_deref(), (period.year, period.month)).await?;
+    let (among, keys) = table::among_sql(write, 2, &books);
+    let first = if write.get_database_backend() == DbBackend::Postgres { "$1" } else { "?1" };
+    let sql = format!(
+        "INSERT INTO bill_run_account (run_id, account_id) SELECT DISTINCT {first}, s.account_id FROM book_entry e \
+         JOIN installation i ON i.id = e.installation_id JOIN supply s ON s.id = i.agreement_id WHERE e.book_id {among}"
+    );
+    let values = std::iter::once(run.id.into()).chain(keys);
+    write
+        .execute_raw(Statement::from_sql_and_values(write.get_database_backend(), sql, values))
+        .await?;
+    Ok(())
+}
+
+/// Forgets the accounts of a run that is done.
+pub async fn forget(write: &Write, run: &run::Model) -> Result<(), Fault> {
+    if run.is_narrow() {
+        member::Entity::delete_many().filter(member::Column::RunId.eq(run.id)).exec(&**write).await?;
+    }
+    Ok(())
 }
 
 /// Splits a run into parts that workers take on their own: ranges of the accounts of a branch, so that a household stays whole. Gives their number.
-pub async fn split(write: &Write, run: &run::Model) -> Result<u64, Fault> {
+pub async fn split(write: &Write, run: &mut run::Model) -> Result<u64, Fault> {
     // What came of a run that began before runs had parts is made anew; its bills stand and are found.
     item::Entity::delete_many().filter(item::Column::RunId.eq(run.id)).exec(&**write).await?;
-    let numbered = agreements(&run.branch)
+    if run.is_narrow() {
+        narrow(write, run).await?;
+        expect(write, run).await?;
+        table::update::<run::Entity>(write, run.clone()).await?;
+    }
+    let numbered = agreements(run)
         .select_only()
         .columns([supply::Column::Branch, supply::Column::AccountId])
         .expr_as(Expr::cust("row_number() OVER (PARTITION BY supply.branch ORDER BY supply.account_id)"), "n")
@@ -225,6 +300,7 @@ pub async fn split(write: &Write, run: &run::Model) -> Result<u64, Fault> {
             not_due: 0,
             bills_held: 0,
             amount: 0,
+            voided: 0,
         });
     }
     // The last part of a branch takes who is signed behind it meanwhile.
@@ -270,8 +346,8 @@ pub async fn parts(conn: &Conn, run: Uuid) -> Result<Vec<part::Model>, Fault> {
 }
 
 /// The next agreements of a part, in the order of accounts and agreements.
-pub async fn next(conn: &Conn, part: &part::Model, count: u64) -> Result<Vec<supply::Model>, Fault> {
-    let mut select = agreements("")
+pub async fn next(conn: &Conn, run: &run::Model, part: &part::Model, count: u64) -> Result<Vec<supply::Model>, Fault> {
+    let mut select = agreements(run)
         .filter(supply::Column::Branch.eq(&part.branch))
         .order_by_asc(supply::Column::AccountId)
         .order_by_asc(supply::Column::Id)
@@ -368,6 +444,9 @@ pub async fn message(conn: &Conn, mut row: run::Model) -> Result<proto::BillRun,
         season: row.season.clone().unwrap_or_default(),
         bills_held: row.bills_held.unwrap_or(0),
         gap: row.gap.unwrap_or(0),
+        voided: row.voided.unwrap_or(0),
+        book_id: row.book_id.map(|id| id.to_string()).unwrap_or_default(),
+        cycle: row.cycle.as_deref().map_or(Ok(0), |code| known(Cycle::of(code), code).map(Cycle::number))?,
         parts: count(parts.len()),
         parts_done: count(parts.iter().filter(|part| part.done).count()),
     })

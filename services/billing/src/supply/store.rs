@@ -79,9 +79,12 @@ pub async fn account(conn: &Conn, scope: &Scope, id: Uuid) -> Result<account::Mo
 /// Locks accounts in the order of their keys: bills, payments and reversals of an account queue here.
 pub async fn lock_accounts(write: &Write, ids: &[Uuid]) -> Result<(), Fault> {
     account::Entity::find()
+        .select_only()
+        .column(account::Column::Id)
         .filter(table::among(write, account::Column::Id, ids.iter().copied()))
         .order_by_asc(account::Column::Id)
         .lock_exclusive()
+        .into_tuple::<Uuid>()
         .all(&**write)
         .await?;
     Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use calendar::NaiveDate;
 use money::{Mode, Money, Ratio, UnitPrice, Volume};
 use rating::{
-    Boundary, Change, Class, Commodity, Component, FlatChoice, Household, MonthDay, Per, Price, Relief, ReliefRule, Rounding, Span, Tariff, Tax, Tier,
+    Boundary, Change, Class, Commodity, Component, FlatChoice, Household, Measure, MonthDay, Per, Price, Relief, ReliefRule, Rounding, Span, Tariff, Tax, Tier,
     TierYear, Tiers, Uplift, YearStart,
 };
 use serde::{Deserialize, Serialize};
@@ -111,6 +111,10 @@ pub struct Terms {
     pub free: Option<FreeTerms>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rounding: Option<RoundingTerms>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub units: Vec<UnitTerms>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub months_open: bool,
 }
 
 /// One tier.
@@ -133,6 +137,8 @@ pub struct UpliftTerms {
     pub per_person: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub first_tier_only: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub full_year: bool,
 }
 
 /// A standing charge.
@@ -142,6 +148,15 @@ pub struct StandingTerms {
     pub price: UnitPrice,
     /// Code of a [`PerWord`].
     pub per: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounding: Option<RoundingTerms>,
+}
+
+/// A charge for each cubic metre besides the tiers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnitTerms {
+    pub price: UnitPrice,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rounding: Option<RoundingTerms>,
 }
@@ -204,7 +219,12 @@ impl Terms {
             .collect();
         let tiers = Tiers::new(tiers).filter(Tiers::is_open).ok_or(Refusal::Tiers)?;
         let tiering = self.tiering()?;
-        let mut components = self.standing.iter().map(StandingTerms::component).collect::<Result<Vec<_>, _>>()?;
+        let besides = self
+            .standing
+            .iter()
+            .map(StandingTerms::component)
+            .chain(self.units.iter().map(UnitTerms::component));
+        let mut components = besides.collect::<Result<Vec<_>, _>>()?;
         components.push(Component {
             price: match tiering {
                 TieringWord::Annual => Price::Graduated(tiers, Span::TierYear),
@@ -214,7 +234,7 @@ impl Terms {
             rounding: self.rounding.as_ref().map(RoundingTerms::rounding).transpose()?,
         });
         let (relief, household) = (self.relief()?, self.household()?);
-        let ruled = relief != Relief::default() || household != Household::default() || self.meters_share_tiers;
+        let ruled = relief != Relief::default() || household != Household::default() || self.meters_share_tiers || self.months_open;
         if ruled && tiering != TieringWord::Annual {
             return Err(Refusal::TariffRule);
         }
@@ -222,6 +242,7 @@ impl Terms {
             household,
             relief,
             aggregate_meters: self.meters_share_tiers,
+            months_open: self.months_open,
             ..Class::plain(name, components)
         })
     }
@@ -269,7 +290,7 @@ impl Terms {
             plus: u.plus,
             per_person: u.per_person,
             first_tier_only: u.first_tier_only,
-            full_year: false,
+            full_year: u.full_year,
         });
         let choice = self.choice.map(|c| FlatChoice {
             from_persons: c.from_persons,
@@ -301,6 +322,18 @@ impl StandingTerms {
     }
 }
 
+impl UnitTerms {
+    fn component(&self) -> Result<Component, Refusal> {
+        if self.price.is_negative() {
+            return Err(Refusal::Tiers);
+        }
+        Ok(Component {
+            price: Price::Unit(Measure::Volume, self.price),
+            rounding: self.rounding.as_ref().map(RoundingTerms::rounding).transpose()?,
+        })
+    }
+}
+
 /// What a version says for all of its classes besides its days, as the database keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -309,9 +342,30 @@ pub struct Rules {
     pub closing: Option<ClosingTerms>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rounding: Option<RoundingTerms>,
-    /// Percent on top, as the notice writes it.
+    /// Percent, as the notice writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax_percent: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tax_included: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax_rounding: Option<RoundingTerms>,
+}
+
+impl Rules {
+    /// The tax on a bill.
+    fn tax(&self) -> Result<Option<Tax>, Refusal> {
+        let Some(percent) = &self.tax_percent else {
+            // What says something of a tax says its rate.
+            let silent = !self.tax_included && self.tax_rounding.is_none();
+            return silent.then_some(None).ok_or(Refusal::TariffRule);
+        };
+        let rate = Ratio::parse_percent(percent).ok().filter(|rate| rate.numerator() >= 0);
+        Ok(Some(Tax {
+            rate: rate.ok_or(Refusal::TariffRule)?,
+            included: self.tax_included,
+            rounding: self.tax_rounding.as_ref().map(RoundingTerms::rounding).transpose()?,
+        }))
+    }
 }
 
 /// Months of the last readings of a tier year.
@@ -354,13 +408,6 @@ impl Version {
             BoundaryWord::ReadingCycle => Boundary::ReadingCycle,
             BoundaryWord::DaySplit => Boundary::DaySplit,
         };
-        let tax = match &self.rules.tax_percent {
-            None => None,
-            Some(percent) => {
-                let rate = Ratio::parse_percent(percent).map_err(|_| Refusal::TariffRule)?;
-                (rate.numerator() >= 0).then(|| Tax::on_top(rate)).ok_or(Refusal::TariffRule).map(Some)?
-            }
-        };
         Ok(Tariff {
             name: self.name.clone(),
             commodity: Commodity::NaturalGas,
@@ -378,7 +425,7 @@ impl Version {
             height_surcharge: None,
             settlement: None,
             rounding: self.rules.rounding.as_ref().map_or_else(|| Ok(Rounding::default()), RoundingTerms::rounding)?,
-            tax,
+            tax: self.rules.tax()?,
             classes: vec![terms.class(class)?],
         })
     }

@@ -19,7 +19,7 @@ use super::{
     heat::{EnergyUnit, HeatTerms, MeteredTerms, SettlementRule, SurchargeTerms},
     model::{
         BoundaryWord, ChangeWord, ChoiceTerms, ClosingTerms, FreeTerms, LowIncomeWord, ModeWord, PerWord, RoundingTerms, Rules, StandingTerms, Terms,
-        TierTerms, TieringWord, UpliftTerms, Version, rests_on_notice,
+        TierTerms, TieringWord, UnitTerms, UpliftTerms, Version, rests_on_notice,
     },
     store::{self, degree_day, price, tariff},
 };
@@ -42,6 +42,8 @@ pub async fn publish(desk: Desk, call: Call, request: PublishTariffRequest) -> R
         closing: closing(request.closing_reading.as_ref()),
         rounding: rounding(request.rounding.as_ref(), "rounding")?,
         tax_percent: request.tax_percent.as_ref().map(|percent| percent.value.clone()),
+        tax_included: request.tax_included,
+        tax_rounding: rounding(request.tax_rounding.as_ref(), "tax_rounding")?,
     };
     let row = tariff::Model {
         id: Uuid::now_v7(),
@@ -237,6 +239,13 @@ fn terms(class: &TariffClass, field: &impl Fn(&str) -> String) -> Result<Terms, 
             rounding: rounding(charge.rounding.as_ref(), &field("standing_charges"))?,
         });
     }
+    let mut units = vec![];
+    for charge in &class.unit_charges {
+        units.push(UnitTerms {
+            price: wire::decimal_of(charge.price.as_ref(), &field("unit_charges"))?,
+            rounding: rounding(charge.rounding.as_ref(), &field("unit_charges"))?,
+        });
+    }
     let choice = match &class.flat_price_choice {
         Some(choice) => Some(ChoiceTerms {
             from_persons: persons(choice.from_persons, &field("flat_price_choice"))?,
@@ -266,6 +275,8 @@ fn terms(class: &TariffClass, field: &impl Fn(&str) -> String) -> Result<Terms, 
         meters_share_tiers: class.meters_share_tiers,
         free,
         rounding: rounding(class.rounding.as_ref(), &field("rounding"))?,
+        units,
+        months_open: class.months_open,
     })
 }
 
@@ -283,6 +294,7 @@ fn uplift(message: &HouseholdUplift, field: &str) -> Result<UpliftTerms, Fault> 
         plus: wire::decimal_of(message.plus.as_ref(), field)?,
         per_person: message.per_person,
         first_tier_only: message.first_tier_only,
+        full_year: message.full_year,
     })
 }
 

@@ -210,6 +210,8 @@ pub fn message(row: &tariff::Model, prices: &[price::Model]) -> Result<proto::Ta
         }),
         rounding: rules.rounding.as_ref().map(rounding),
         tax_percent: rules.tax_percent.map(wire::decimal),
+        tax_included: rules.tax_included,
+        tax_rounding: rules.tax_rounding.as_ref().map(rounding),
         replaced_by_tariff_id: row.replaced_by.map(|id| id.to_string()).unwrap_or_default(),
     })
 }
@@ -228,6 +230,10 @@ pub fn class(name: &str, terms: &Terms) -> proto::TariffClass {
         per: PerWord::of(&s.per).map_or(0, PerWord::number),
         rounding: s.rounding.as_ref().map(rounding),
     });
+    let units = terms.units.iter().map(|u| proto::UnitCharge {
+        price: decimal(u.price),
+        rounding: u.rounding.as_ref().map(rounding),
+    });
     proto::TariffClass {
         use_class: name.to_owned(),
         tiers: tiers.collect(),
@@ -237,6 +243,7 @@ pub fn class(name: &str, terms: &Terms) -> proto::TariffClass {
             plus: Some(wire::decimal(u.plus.short())),
             per_person: u.per_person,
             first_tier_only: u.first_tier_only,
+            full_year: u.full_year,
         }),
         tiering: terms.tiering.as_deref().and_then(TieringWord::of).map_or(0, TieringWord::number),
         standing_charges: standing.collect(),
@@ -252,6 +259,8 @@ pub fn class(name: &str, terms: &Terms) -> proto::TariffClass {
         }),
         rounding: terms.rounding.as_ref().map(rounding),
         destitute: low_income(&terms.destitute),
+        unit_charges: units.collect(),
+        months_open: terms.months_open,
     }
 }
 

@@ -71,6 +71,8 @@ fn book(request: &TryTariffRequest) -> Result<Book, Fault> {
             closing: ops::closing(request.closing_reading.as_ref()),
             rounding: ops::rounding(request.rounding.as_ref(), "rounding")?,
             tax_percent: request.tax_percent.as_ref().map(|percent| percent.value.clone()),
+            tax_included: request.tax_included,
+            tax_rounding: ops::rounding(request.tax_rounding.as_ref(), "tax_rounding")?,
         },
     };
     let mut prices = vec![];

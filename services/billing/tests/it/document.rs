@@ -13,7 +13,7 @@ use crate::{
     world::{HEPING, HEXI, World, text, yuan},
 };
 
-async fn printed(world: &World<'_>, bill_id: &str) -> GetBillDocumentResponse {
+pub async fn printed(world: &World<'_>, bill_id: &str) -> GetBillDocumentResponse {
     let request = GetBillDocumentRequest {
         bill_id: bill_id.to_owned(),
         party_id: None,
@@ -22,7 +22,7 @@ async fn printed(world: &World<'_>, bill_id: &str) -> GetBillDocumentResponse {
 }
 
 /// The text of the first page, as it can be searched and copied.
-fn words(document: &GetBillDocumentResponse) -> String {
+pub fn words(document: &GetBillDocumentResponse) -> String {
     lopdf::Document::load_mem(&document.content).unwrap().extract_text(&[1]).unwrap()
 }
 

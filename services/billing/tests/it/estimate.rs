@@ -6,7 +6,10 @@ use contracts::hearth::{
 };
 use testbed::{each, key, reason};
 
-use crate::world::{HEXI, Home, World, day, metres};
+use crate::{
+    document::{printed, words},
+    world::{HEXI, Home, World, day, metres},
+};
 
 async fn estimate(world: &World<'_>, homes: &[&Home], on: &str) -> Vec<EstimateOutcome> {
     let request = EstimateReadingsRequest {
@@ -154,6 +157,39 @@ async fn b_12_an_actual_reading_below_the_estimates_re_estimates_the_chain() {
 }
 
 #[tokio::test]
+async fn a_bill_says_that_it_rests_on_an_estimate_and_the_one_after_it_does_not() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let home = world.home("T1").await;
+        world.clock("2025-12-31T20:00:00+08:00");
+        for (n, end) in ["01-31", "02-28", "03-31"].iter().enumerate() {
+            world.read(&home, &format!("2025-{end}"), &(60 * (n + 1)).to_string()).await;
+        }
+        estimate(&world, &[&home], "2025-04-30").await;
+        world.read(&home, "2025-05-31", "300").await;
+        for month in 1..=5 {
+            assert_eq!(world.run(month).await.produced, 1, "{month}");
+        }
+        let bills = world.bills_of(&home).await;
+        let told: Vec<_> = bills.iter().map(|bill| (bill.month, bill.estimated)).collect();
+        assert_eq!(told, [(1, false), (2, false), (3, false), (4, true), (5, false)]);
+        for bill in &bills {
+            let request = ExplainBillRequest {
+                bill_id: bill.bill_id.clone(),
+                party_id: None,
+            };
+            let explanation = world.bills().explain_bill(request).await.unwrap().into_inner().explanation.unwrap();
+            let step = explanation.steps.iter().find(|step| step.name == "m1.read");
+            assert_eq!(step.map(|step| step.text.as_str()), bill.estimated.then_some("ESTIMATE"), "{}", bill.month);
+            let said = words(&printed(&world, &bill.bill_id).await);
+            assert_eq!(said.contains("估算 Estimated"), bill.estimated, "{said}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn b_12_the_order_of_arrival_of_actual_readings_does_not_matter() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
@@ -257,7 +293,8 @@ async fn edge_07_a_destroyed_meter_is_exchanged_with_an_estimate_that_a_second_p
         li.release_exceptions(release(&held.exception_id)).await.unwrap();
         assert_eq!(world.run(4).await.produced, 1);
         // 31 of the old meter, 25 of the new one, and what was not billed before.
-        assert_eq!(world.bills_of(&home).await.last().unwrap().volume, metres("242"));
+        let bill = world.bills_of(&home).await.pop().unwrap();
+        assert_eq!((bill.volume, bill.estimated), (metres("242"), true), "one of its two meters was estimated");
     })
     .await;
 }

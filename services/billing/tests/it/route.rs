@@ -12,7 +12,8 @@ fn district(world: &World<'_>) -> RouteServiceClient<Client> {
     RouteServiceClient::new(world.bed.staff(&[Role::DistrictManager]))
 }
 
-fn book(code: &str, cycle: reading_book::Cycle, read_day: i32) -> OpenBookRequest {
+/// A book of Hexi to open.
+pub fn book(code: &str, cycle: reading_book::Cycle, read_day: i32) -> OpenBookRequest {
     OpenBookRequest {
         request_id: key(),
         code: code.to_owned(),
@@ -25,11 +26,11 @@ fn book(code: &str, cycle: reading_book::Cycle, read_day: i32) -> OpenBookReques
     }
 }
 
-async fn open(world: &World<'_>, request: OpenBookRequest) -> ReadingBook {
+pub async fn open(world: &World<'_>, request: OpenBookRequest) -> ReadingBook {
     district(world).open_book(request).await.unwrap().into_inner().book.unwrap()
 }
 
-async fn put(world: &World<'_>, book: &ReadingBook, homes: &[&Home]) -> ReadingBook {
+pub async fn put(world: &World<'_>, book: &ReadingBook, homes: &[&Home]) -> ReadingBook {
     let request = PutIntoBookRequest {
         request_id: key(),
         book_id: book.book_id.clone(),

@@ -6,11 +6,17 @@ use contracts::hearth::{
     job::v1::{GetJobRequest, job, job_service_client::JobServiceClient},
     options::v1::Role,
 };
-use database::Engine;
+use database::{
+    Engine,
+    jobs::{Job, Step},
+};
 use sea_orm::{ConnectionTrait, TransactionOptions};
 use testbed::{each, each_of, eventually, key, reason};
 
-use crate::world::{HEPING, HEXI, World, day, metres, text};
+use crate::{
+    route::{book, open, put},
+    world::{HEPING, HEXI, World, class, day, metres, text, tianjin},
+};
 
 #[tokio::test]
 async fn a_month_is_billed_once_and_reported() {
@@ -25,7 +31,7 @@ async fn a_month_is_billed_once_and_reported() {
                 year: 2025,
                 month: 1,
                 branch: String::new(),
-                due_days: 0,
+                ..Default::default()
             })
             .await
             .unwrap_err();
@@ -104,7 +110,7 @@ async fn two_runners_on_one_period_make_one_bill_each() {
                     year: 2025,
                     month: 1,
                     branch,
-                    due_days: 0,
+                    ..Default::default()
                 })
                 .await
                 .unwrap()
@@ -126,7 +132,7 @@ async fn two_runners_on_one_period_make_one_bill_each() {
 }
 
 #[tokio::test]
-async fn two_hundred_racers_on_one_agreement_make_one_bill() {
+async fn thread_02_two_hundred_racers_on_one_agreement_make_one_bill() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
         world.publish_tianjin().await;
@@ -142,7 +148,7 @@ async fn two_hundred_racers_on_one_agreement_make_one_bill() {
                     year: 2025,
                     month: 1,
                     branch: String::new(),
-                    due_days: 0,
+                    ..Default::default()
                 };
                 runs.start_bill_run(start).await.unwrap().into_inner().run_id
             }
@@ -173,7 +179,7 @@ async fn replica(world: &World<'_>) -> database::Database {
 }
 
 #[tokio::test]
-async fn two_replicas_share_the_parts_of_a_run_and_make_one_bill_each() {
+async fn thread_70_two_replicas_share_the_parts_of_a_run_and_make_one_bill_each() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
         world.publish_tianjin().await;
@@ -200,7 +206,7 @@ async fn two_replicas_share_the_parts_of_a_run_and_make_one_bill_each() {
 const BRANCHES: [&str; 6] = [HEXI, HEPING, "南开区", "河东区", "河北区", "红桥区"];
 
 #[tokio::test]
-async fn a_part_that_another_worker_has_is_waited_for_and_not_done_twice() {
+async fn thread_03_numbers_are_taken_last_and_a_part_that_another_worker_has_is_waited_for_and_not_done_twice() {
     // SQLite has one writer: who has a part has the database.
     each_of(billing::SERVICE, &[Engine::Postgres], async |bed| {
         let world = World::new(bed).await;
@@ -278,8 +284,84 @@ async fn a_large_branch_is_split_between_accounts_and_each_agreement_is_met_once
     .await;
 }
 
+/// A run over January, of so many agreements, that nobody has split and no job asks for; its id.
+async fn asked(world: &World<'_>, job: &str, filed: i64) -> String {
+    let run = key();
+    let sql = format!(
+        "INSERT INTO bill_run (id, job_id, year, month, branch, due_days, state, expected, filed, produced, already, held, missing, parked, skipped, not_due, amount, created_at)
+         VALUES ({}, {}, 2025, 1, '', 0, 'RUNNING', {filed}, {filed}, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
+        world.uuid(&run),
+        world.uuid(job)
+    );
+    world.sql(&sql).await.unwrap();
+    run
+}
+
+/// Likewise, with one part as if workers had come so far with it, and with its job; the ids of both.
+async fn begun(world: &World<'_>, filed: i64, part: &[(&str, String)]) -> (String, String) {
+    let job = key();
+    let run = asked(world, &job, filed).await;
+    let request = match world.bed.engine() {
+        Engine::Postgres => format!("decode('{}', 'hex')", run.replace('-', "")),
+        Engine::Sqlite => format!("X'{}'", run.replace('-', "")),
+    };
+    let (run_id, job_id) = (world.uuid(&run), world.uuid(&job));
+    let counts = ["produced", "already", "held", "missing", "parked", "skipped", "not_due", "bills_held", "amount"];
+    let zero = counts.iter().filter(|count| part.iter().all(|(column, _)| column != *count));
+    let (columns, values): (Vec<&str>, Vec<String>) = part.iter().cloned().chain(zero.map(|count| (*count, "0".to_owned()))).unzip();
+    for sql in [
+        format!(
+            "INSERT INTO bill_run_part (run_id, ordinal, branch, {}) VALUES ({run_id}, 1, '河西区', {})",
+            columns.join(", "),
+            values.join(", ")
+        ),
+        format!(
+            "INSERT INTO job (id, kind, state, request, done, total, note, requested_by, created_at, updated_at, failures)
+             VALUES ({job_id}, 'bill-run', 'QUEUED', {request}, 0, 0, '', 'zhao', 0, 0, 0)"
+        ),
+    ] {
+        world.sql(&sql).await.unwrap();
+    }
+    (run, job)
+}
+
 #[tokio::test]
-async fn a_gap_fails_the_run_and_another_run_closes_it() {
+async fn a_worker_that_waited_for_a_run_to_be_split_takes_a_part_of_it() {
+    // SQLite has one writer, and one worker.
+    each_of(billing::SERVICE, &[Engine::Postgres], async |bed| {
+        let world = World::new(bed).await;
+        world.clock("2025-01-31T20:00:00+08:00");
+        for (n, branch) in [HEXI, HEPING].iter().enumerate() {
+            world.home_in(&format!("T{n}"), branch).await;
+        }
+        let run = asked(&world, &key(), 2).await;
+        let starter = bed.db().writer().begin(TransactionOptions::default()).await.unwrap();
+        starter.execute_unprepared("SELECT id FROM bill_run FOR UPDATE").await.unwrap();
+        let job = Job {
+            id: uuid::Uuid::now_v7(),
+            request: uuid::Uuid::parse_str(&run).unwrap().as_bytes().to_vec(),
+            requested_by: "zhao".to_owned(),
+            done: 0,
+            total: 0,
+        };
+        let work = billing::bill_runs(bed.db().clone(), bed.clock().clone()).unwrap();
+        let [one, two] = [(work.clone(), job.clone()), (work, job)].map(|(work, job)| tokio::spawn(async move { work.step(&job).await.unwrap() }));
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%bill_run%'";
+        eventually("both to wait for the run", async || (world.count(waits).await == 2).then_some(())).await;
+        starter.commit().await.unwrap();
+        for step in [one.await.unwrap(), two.await.unwrap()] {
+            assert!(
+                matches!(step, Step::More { .. }),
+                "one splits the run, and there are parts for the other: {step:?}"
+            );
+        }
+        assert_eq!(world.count("SELECT count(*) FROM bill_run_part").await, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn thread_06_a_gap_fails_the_run_and_another_run_closes_it() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
         world.publish_tianjin().await;
@@ -288,29 +370,8 @@ async fn a_gap_fails_the_run_and_another_run_closes_it() {
         for home in [&one, &two] {
             world.read(home, "2025-01-31", "46").await;
         }
-        // A run whose only part says that it is done and has met one of two.
-        let (run, job) = (key(), key());
-        let request = match bed.engine() {
-            Engine::Postgres => format!("decode('{}', 'hex')", run.replace('-', "")),
-            Engine::Sqlite => format!("X'{}'", run.replace('-', "")),
-        };
-        let (run_id, job_id) = (world.uuid(&run), world.uuid(&job));
-        for sql in [
-            format!(
-                "INSERT INTO bill_run (id, job_id, year, month, branch, due_days, state, expected, produced, already, held, missing, parked, skipped, not_due, amount, created_at)
-                 VALUES ({run_id}, {job_id}, 2025, 1, '', 0, 'RUNNING', 2, 0, 0, 0, 0, 0, 0, 0, 0, 0)"
-            ),
-            format!(
-                "INSERT INTO bill_run_part (run_id, ordinal, branch, done, produced, already, held, missing, parked, skipped, not_due, bills_held, amount)
-                 VALUES ({run_id}, 1, '河西区', true, 0, 0, 1, 0, 0, 0, 0, 0, 0)"
-            ),
-            format!(
-                "INSERT INTO job (id, kind, state, request, done, total, note, requested_by, created_at, updated_at, failures)
-                 VALUES ({job_id}, 'bill-run', 'QUEUED', {request}, 0, 0, '', 'zhao', 0, 0, 0)"
-            ),
-        ] {
-            world.sql(&sql).await.unwrap();
-        }
+        // Its only part says that it is done and has met one of two.
+        let (run, job) = begun(&world, 2, &[("done", "true".to_owned()), ("held", "1".to_owned())]).await;
         let mut jobs = JobServiceClient::new(bed.staff(&[Role::Accountant]));
         let failed = eventually("the job to fail", async || {
             let job = jobs.get_job(GetJobRequest { job_id: job.clone() }).await.unwrap().into_inner().job.unwrap();
@@ -329,7 +390,128 @@ async fn a_gap_fails_the_run_and_another_run_closes_it() {
 }
 
 #[tokio::test]
-async fn thread_08_one_bad_agreement_is_parked_and_stops_nobody() {
+async fn who_is_voided_ahead_of_a_run_and_who_is_signed_behind_it_make_no_gap() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let (met, voided, last) = (world.home("T1").await, world.home("T2").await, world.home("T3").await);
+        world.clock("2025-01-31T20:00:00+08:00");
+        world.read(&last, "2025-01-31", "46").await;
+        // One is voided that the run has not come to, and one is signed whose account lies behind the one that it has come to.
+        let behind = world.tell("T0", HEXI, "living", "2024-12-31");
+        world.supply(&behind, |s| s.state() == supply::State::InForce).await;
+        for sql in [
+            format!("UPDATE supply SET state = 'VOIDED' WHERE id = {}", world.uuid(&voided.agreement)),
+            format!(
+                "UPDATE supply SET account_id = {} WHERE id = {}",
+                world.uuid("00000000-0000-7000-8000-000000000001"),
+                world.uuid(&behind.agreement)
+            ),
+        ] {
+            world.sql(&sql).await.unwrap();
+        }
+        let reached = [
+            ("done", "false".to_owned()),
+            ("not_due", "1".to_owned()),
+            ("reached_account", world.uuid(&met.account)),
+            ("reached", world.uuid(&met.agreement)),
+        ];
+        let (run, _) = begun(&world, 3, &reached).await;
+        let run = world.finished(&run).await;
+        assert_eq!((run.expected, run.not_due, run.produced, run.voided, run.gap), (3, 1, 1, 1, 0));
+        // The next run begins with one less, and comes to the voided one as well.
+        let again = world.run(1).await;
+        assert_eq!((again.expected, again.already, again.voided, again.gap), (3, 1, 1, 0));
+        world.sound().await;
+    })
+    .await;
+}
+
+/// Two meters of one household, of which one is in a monthly book; one meter in a book of every second month; one in no book.
+#[tokio::test]
+async fn a_run_bills_the_accounts_of_a_book_or_of_a_cycle_whole_and_a_wider_one_the_rest() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let living = TariffClass {
+            meters_share_tiers: true,
+            ..class(
+                "living",
+                &[(Some("310"), "3.00"), (Some("520"), "3.30"), (None, "4.20")],
+                tariff_class::LowIncome::Unspecified,
+            )
+        };
+        let shanghai = PublishTariffRequest {
+            classes: vec![living],
+            ..tianjin()
+        };
+        world.tariffs().publish_tariff(shanghai).await.unwrap();
+        let (one, two) = (world.home("T1").await, world.home("T2").await);
+        let (second, none) = (world.home("T3").await, world.home("T4").await);
+        let moved = format!(
+            "UPDATE supply SET account_id = {} WHERE id = {}",
+            world.uuid(&one.account),
+            world.uuid(&two.agreement)
+        );
+        world.sql(&moved).await.unwrap();
+        let monthly = open(&world, book("HX-1", reading_book::Cycle::Month, 31)).await;
+        let bimonthly = open(&world, book("HX-2", reading_book::Cycle::Bimonth, 31)).await;
+        put(&world, &monthly, &[&one]).await;
+        put(&world, &bimonthly, &[&second]).await;
+        world.clock("2025-02-28T20:00:00+08:00");
+        for (home, index) in [(&one, "200"), (&two, "250"), (&second, "20"), (&none, "20")] {
+            world.read(home, "2025-01-31", index).await;
+        }
+        let start = |branch: &str, month| StartBillRunRequest {
+            request_id: key(),
+            year: 2025,
+            month,
+            branch: branch.to_owned(),
+            ..Default::default()
+        };
+        let of_book = |branch: &str| StartBillRunRequest {
+            book_id: Some(monthly.book_id.clone()),
+            ..start(branch, 1)
+        };
+        let of_cycle = |cycle: reading_book::Cycle, month| StartBillRunRequest {
+            cycle: cycle.into(),
+            ..start(HEXI, month)
+        };
+        let run = async |request: StartBillRunRequest| {
+            let id = world.runs().start_bill_run(request).await.unwrap().into_inner().run_id;
+            world.finished(&id).await
+        };
+        let counts = |r: &BillRun| (r.expected, r.produced, r.already, r.missing, r.gap);
+        // A book of another branch is none.
+        assert_eq!(reason(&world.runs().start_bill_run(of_book(HEPING)).await.unwrap_err()), "NOT_FOUND");
+        let mut clerk = BillRunServiceClient::new(bed.staff_of(HEPING, &[Role::Accountant]));
+        assert_eq!(reason(&clerk.start_bill_run(of_book(HEPING)).await.unwrap_err()), "NOT_FOUND");
+        // In February no book of every second month is read that began in January.
+        let february = run(of_cycle(reading_book::Cycle::Bimonth, 2)).await;
+        assert_eq!((counts(&february), february.state()), ((0, 0, 0, 0, 0), bill_run::State::Done));
+        let first = run(of_book("")).await;
+        assert_eq!(counts(&first), (2, 2, 0, 0, 0));
+        assert_eq!((first.branch.as_str(), &first.book_id, first.cycle), (HEXI, &monthly.book_id, 0));
+        // 930.00 + 140 × 3.30, though the second meter is in no book.
+        let fen = format!("SELECT CAST(sum(amount) AS bigint) FROM bill WHERE account_id = {}", world.uuid(&one.account));
+        assert_eq!(world.count(&fen).await, 139_200);
+        let cycle = run(of_cycle(reading_book::Cycle::Bimonth, 1)).await;
+        assert_eq!((counts(&cycle), cycle.cycle()), ((1, 1, 0, 0, 0), reading_book::Cycle::Bimonth));
+        assert_eq!(counts(&run(of_cycle(reading_book::Cycle::Month, 1)).await), (2, 0, 2, 0, 0));
+        let whole = run(start(HEXI, 1)).await;
+        assert_eq!(counts(&whole), (4, 1, 3, 0, 0));
+        assert_eq!(world.count("SELECT count(*) FROM bill").await, 4);
+        assert_eq!(
+            world.count("SELECT count(*) FROM bill_run_account").await,
+            0,
+            "what a run needs no more is gone"
+        );
+        world.sound().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn thread_08_and_71_one_bad_agreement_is_parked_stops_nobody_and_burns_no_number() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
         world.publish_tianjin().await;
@@ -366,6 +548,8 @@ async fn thread_08_one_bad_agreement_is_parked_and_stops_nobody() {
             items.iter().map(|i| (i.account_no.as_str(), i.reason.as_str())).collect::<Vec<_>>(),
             [("T2", "TARIFF_MISSING"), ("T3", "BILL_PERIOD_OVERLAP")]
         );
+        // The chunk was numbered with the third home in it before the database refused that one.
+        assert_eq!(world.count("SELECT last FROM number WHERE series = 'BL'").await, 1);
     })
     .await;
 }
@@ -571,7 +755,7 @@ async fn customers_and_branches_see_their_own() {
             year: 2025,
             month: 1,
             branch: branch.to_owned(),
-            due_days: 0,
+            ..Default::default()
         };
         assert_eq!(runs.start_bill_run(start(HEPING)).await.unwrap_err().code(), tonic::Code::PermissionDenied);
         let id = runs.start_bill_run(start(HEXI)).await.unwrap().into_inner().run_id;

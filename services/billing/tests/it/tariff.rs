@@ -177,6 +177,7 @@ async fn tariffs_that_cannot_price_are_refused() {
             plus: metres("150"),
             per_person: false,
             first_tier_only: false,
+            full_year: false,
         });
         let made = world
             .tariffs()
@@ -199,7 +200,16 @@ fn rich() -> PublishTariffRequest {
             plus: metres("150"),
             per_person: false,
             first_tier_only: true,
+            full_year: true,
         }),
+        unit_charges: vec![UnitCharge {
+            price: metres("0.05"),
+            rounding: Some(Rounding {
+                mode: rounding::Mode::Floor.into(),
+                place: metres("0.01"),
+            }),
+        }],
+        months_open: true,
         flat_price_choice: Some(FlatPriceChoice {
             from_persons: 7,
             unit_price: metres("3.05"),
@@ -240,6 +250,11 @@ fn rich() -> PublishTariffRequest {
             place: metres("0.1"),
         }),
         tax_percent: metres("5.8"),
+        tax_included: true,
+        tax_rounding: Some(Rounding {
+            mode: rounding::Mode::HalfUp.into(),
+            place: metres("0.1"),
+        }),
         change: tariff::Change::CutoverRead.into(),
         ..tianjin()
     }
@@ -256,6 +271,7 @@ async fn p_9_1_every_rule_of_a_tariff_is_kept_as_published() {
             (&asked.classes, asked.closing_reading, &asked.rounding)
         );
         assert_eq!((&made.tax_percent, made.change()), (&asked.tax_percent, tariff::Change::CutoverRead));
+        assert_eq!((made.tax_included, &made.tax_rounding), (true, &asked.tax_rounding));
         let got = world
             .tariffs()
             .get_tariff(GetTariffRequest {
@@ -505,6 +521,7 @@ async fn a_household_of_five_reaches_the_dearer_tier_later() {
             plus: metres("15"),
             per_person: false,
             first_tier_only: false,
+            full_year: false,
         });
         let tariff = PublishTariffRequest {
             classes: vec![living],
@@ -578,6 +595,86 @@ async fn g_sh_two_meters_of_one_household_share_the_tiers() {
         }
         world.run(2).await;
         assert_eq!(world.count(&fen).await, 139_200 + 7 * 3300 + 30 * 420);
+    })
+    .await;
+}
+
+/// What is not a tier: a levy by the cubic metre, a tax within the prices, tiers by the months open, an uplift in full within the year.
+#[tokio::test]
+async fn p_9_1_levy_tax_within_months_open_and_an_uplift_in_full_reach_the_bill() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let beijing = |name: &str| {
+            class(
+                name,
+                &[(Some("350"), "2.61"), (Some("500"), "2.83"), (None, "4.23")],
+                tariff_class::LowIncome::Unspecified,
+            )
+        };
+        let levied = TariffClass {
+            unit_charges: vec![UnitCharge {
+                price: metres("0.05"),
+                rounding: None,
+            }],
+            months_open: true,
+            ..beijing("by months")
+        };
+        let raised = TariffClass {
+            household: Some(HouseholdUplift {
+                from_persons: 6,
+                plus: metres("150"),
+                full_year: true,
+                ..Default::default()
+            }),
+            ..beijing("in full")
+        };
+        let tariff = PublishTariffRequest {
+            classes: vec![levied, raised],
+            tax_percent: metres("9"),
+            tax_included: true,
+            ..tianjin()
+        };
+        let rateless = PublishTariffRequest {
+            request_id: key(),
+            tax_percent: None,
+            ..tariff.clone()
+        };
+        assert_eq!(reason(&world.tariffs().publish_tariff(rateless).await.unwrap_err()), "TARIFF_RULE");
+        world.tariffs().publish_tariff(tariff).await.unwrap();
+        world.clock("2025-08-21T20:00:00+08:00");
+        let (opened, grown) = (
+            world.tell("G1", HEXI, "by months", "2025-08-20"),
+            world.tell("G2", HEXI, "in full", "2024-12-31"),
+        );
+        for (home, from) in [(&opened, "2025-08-20"), (&grown, "2024-12-31")] {
+            world.supply(home, |s| s.state() == supply::State::InForce).await;
+            world.install(home, from, "0").await;
+        }
+        let size = archive::HouseholdSizeChanged {
+            agreement_id: grown.agreement.clone(),
+            persons: 6,
+            from_date: day("2025-07-01"),
+            until_date: None,
+        };
+        world.archive.tell(&grown.agreement, &size);
+        world.supply(&grown, |s| s.entitlements.len() == 1).await;
+        world.clock("2025-12-31T20:00:00+08:00");
+        world.read(&opened, "2025-12-31", "200").await;
+        world.read(&grown, "2025-12-31", "620").await;
+        assert_eq!(world.run(12).await.produced, 2);
+        // 350 × 5/12 is 146: 146 × 2.61 + 54 × 2.83 = 533.88, and 200 × 0.05.
+        // 500 × 2.61 + 120 × 2.83, as for six persons all year (G-BJ); by the months that remain it would be 425 × 2.61 + 150 × 2.83 + 45 × 4.23.
+        for (home, amount, tax) in [(&opened, "543.88", "44.91"), (&grown, "1644.6", "135.79")] {
+            let bill = world.bills_of(home).await.remove(0);
+            let request = ExplainBillRequest {
+                bill_id: bill.bill_id,
+                party_id: None,
+            };
+            let explained = world.bills().explain_bill(request).await.unwrap().into_inner().explanation.unwrap();
+            let told = |name: &str| explained.steps.iter().find(|s| s.name == name).map(|s| s.values.join(" "));
+            // What is held of 9 percent: the ninth of 109 parts.
+            assert_eq!((told("total"), told("tax_within")), (Some(amount.to_owned()), Some(tax.to_owned())));
+        }
     })
     .await;
 }

@@ -227,7 +227,7 @@ impl<'a> World<'a> {
             year,
             month,
             branch: String::new(),
-            due_days: 0,
+            ..Default::default()
         };
         self.runs().start_bill_run(request).await.unwrap().into_inner().run_id
     }

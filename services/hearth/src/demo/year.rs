@@ -261,7 +261,7 @@ impl Books {
             year: YEAR,
             month: i32::try_from(month)?,
             branch: String::new(),
-            due_days: 0,
+            ..StartBillRunRequest::default()
         };
         let started = said("the bill run", runs.start_bill_run(start)).await?;
         job(cast, started.job_id, |told| chapter.doing(&format!("bills {told}")))

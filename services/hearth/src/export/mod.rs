@@ -2,7 +2,7 @@
 
 mod documents;
 mod filter;
-mod page;
+pub mod page;
 mod place;
 mod sheet;
 mod tables;

@@ -14,7 +14,7 @@ macro_rules! list {
         $crate::export::page::pages(ask, $take).await
     }};
 }
-pub(super) use list;
+pub(crate) use list;
 
 use anyhow::{Result, anyhow};
 use tonic::Status;

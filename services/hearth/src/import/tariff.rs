@@ -4,14 +4,14 @@ use anyhow::{Result, bail, ensure};
 use calendar::NaiveDate;
 use contracts::hearth::{
     billing::v1::{
-        ClosingReading, FlatPriceChoice, FreeVolume, HouseholdUplift, PublishTariffRequest, Rounding, StandingCharge, TariffClass, Tier, rounding,
+        ClosingReading, FlatPriceChoice, FreeVolume, HouseholdUplift, PublishTariffRequest, Rounding, StandingCharge, TariffClass, Tier, UnitCharge, rounding,
         standing_charge, tariff,
         tariff_class::{LowIncome, Tiering},
     },
     r#type::v1::Decimal,
 };
 use money::{Mode, Ratio, UnitPrice};
-use rating::{Boundary, Change, Class, Commodity, Component, Per, Price, ReliefRule, Span, Tariff, YearStart};
+use rating::{Boundary, Change, Class, Commodity, Component, Measure, Per, Price, ReliefRule, Span, Tariff, YearStart};
 use rpc::wire;
 
 /// Reads a file.
@@ -29,16 +29,10 @@ pub fn parse(text: &str) -> Result<Tariff> {
 /// where it is not known.
 ///
 /// # Errors
-/// What the contract of publication has no word for, by the class: prices without tiers, charges for each unit besides tiers, a tax that the
-/// prices hold or that is rounded by itself, an uplift in full within a year, an allowance by months.
+/// What the contract of publication has no word for, by the class: prices that count something else than cubic metres, a free volume for low income
+/// that differs for destitute persons.
 pub fn request(text: &str, read: Tariff, published: Option<NaiveDate>) -> Result<PublishTariffRequest> {
     ensure!(read.commodity == Commodity::NaturalGas, "only tariffs of piped gas are taken here");
-    if let Some(tax) = read.tax {
-        ensure!(
-            !tax.included && tax.rounding.is_none(),
-            "only a tax on top, rounded together with the bill, is taken"
-        );
-    }
     let mut classes = vec![];
     for class in &read.classes {
         classes.push(class_of(class)?);
@@ -82,6 +76,8 @@ pub fn request(text: &str, read: Tariff, published: Option<NaiveDate>) -> Result
         closing_reading: closing,
         rounding: (read.rounding != rating::Rounding::default()).then(|| rounding_of(read.rounding)),
         tax_percent: read.tax.map(|tax| percent(tax.rate)).transpose()?,
+        tax_included: read.tax.is_some_and(|tax| tax.included),
+        tax_rounding: read.tax.and_then(|tax| tax.rounding).map(rounding_of),
         name: read.name,
         legal_basis: read.legal_basis,
         approved_by: read.approved_by,
@@ -113,8 +109,12 @@ pub fn same(one: &[TariffClass], other: &[TariffClass]) -> bool {
         let numbers = class
             .tiers
             .iter_mut()
-            .flat_map(|t| [t.up_to.as_mut(), t.unit_price.as_mut()])
-            .chain([class.household.as_mut().and_then(|h| h.plus.as_mut())]);
+            .flat_map(|t| [t.up_to.as_mut(), t.unit_price.as_mut(), t.flat_price.as_mut()])
+            .chain([
+                class.household.as_mut().and_then(|h| h.plus.as_mut()),
+                class.flat_price_choice.as_mut().and_then(|c| c.unit_price.as_mut()),
+                class.free_volume.as_mut().and_then(|f| f.per_month.as_mut()),
+            ]);
         for number in numbers.flatten().filter(|n| n.value.contains('.')) {
             number.value = number.value.trim_end_matches('0').trim_end_matches('.').to_owned();
         }
@@ -130,40 +130,51 @@ pub fn same(one: &[TariffClass], other: &[TariffClass]) -> bool {
 
 fn class_of(class: &Class) -> Result<TariffClass> {
     let name = &class.name;
-    let Some((Component { price, rounding }, standing)) = class.components.split_last() else {
+    let Some((Component { price, rounding }, besides)) = class.components.split_last() else {
         bail!("class {name} has no price");
     };
+    // One price for every unit is a single tier without an end.
+    let all = |price| {
+        vec![rating::Tier {
+            up_to: None,
+            price,
+            flat: UnitPrice::default(),
+        }]
+    };
     let (tiers, tiering) = match price {
-        Price::Graduated(tiers, Span::TierYear) => (tiers, Tiering::Unspecified),
-        Price::Graduated(tiers, Span::Bill) => (tiers, Tiering::Bill),
-        Price::Whole(tiers) => (tiers, Tiering::Whole),
-        Price::Standing(..) | Price::Unit(..) => bail!("class {name}: only prices by tiers are taken; one price for all is a single tier"),
+        Price::Graduated(tiers, Span::TierYear) => (tiers.as_slice().to_vec(), Tiering::Unspecified),
+        Price::Graduated(tiers, Span::Bill) => (tiers.as_slice().to_vec(), Tiering::Bill),
+        Price::Whole(tiers) => (tiers.as_slice().to_vec(), Tiering::Whole),
+        Price::Unit(Measure::Volume, price) => (all(*price), Tiering::Bill),
+        Price::Standing(..) | Price::Unit(..) => bail!("class {name}: gas has a price by the cubic metre"),
     };
-    let charge = |component: &Component| match component.price {
-        Price::Standing(price, per) => Ok(StandingCharge {
-            price: Some(wire::decimal(price.short())),
-            per: match per {
-                Per::Bill => standing_charge::Per::Bill,
-                Per::Day => standing_charge::Per::Day,
-                Per::Month => standing_charge::Per::Month,
-                Per::Year => standing_charge::Per::Year,
-            }
-            .into(),
-            rounding: component.rounding.map(rounding_of),
-        }),
-        _ => bail!("class {name}: a charge for each unit besides the tiers is not taken"),
-    };
+    let (mut standing_charges, mut unit_charges) = (vec![], vec![]);
+    for component in besides {
+        let rounding = component.rounding.map(rounding_of);
+        match component.price {
+            Price::Standing(price, per) => standing_charges.push(StandingCharge {
+                price: Some(wire::decimal(price.short())),
+                per: match per {
+                    Per::Bill => standing_charge::Per::Bill,
+                    Per::Day => standing_charge::Per::Day,
+                    Per::Month => standing_charge::Per::Month,
+                    Per::Year => standing_charge::Per::Year,
+                }
+                .into(),
+                rounding,
+            }),
+            Price::Unit(Measure::Volume, price) => unit_charges.push(UnitCharge {
+                price: Some(wire::decimal(price.short())),
+                rounding,
+            }),
+            _ => bail!("class {name}: a charge for gas counts cubic metres, or is due by time"),
+        }
+    }
     let uplift = class.household.uplift;
-    ensure!(
-        !uplift.is_some_and(|uplift| uplift.full_year),
-        "class {name}: an uplift that counts in full within a year is not taken"
-    );
-    ensure!(!class.months_open, "class {name}: an allowance by months of opening is not taken");
     let (low_income, destitute, free_volume) = relief(class)?;
     Ok(TariffClass {
         use_class: name.clone(),
         tiers: tiers
-            .as_slice()
             .iter()
             .map(|t| Tier {
                 up_to: t.up_to.map(wire::decimal),
@@ -177,9 +188,10 @@ fn class_of(class: &Class) -> Result<TariffClass> {
             plus: Some(wire::decimal(u.plus)),
             per_person: u.per_person,
             first_tier_only: u.first_tier_only,
+            full_year: u.full_year,
         }),
         tiering: tiering.into(),
-        standing_charges: standing.iter().map(charge).collect::<Result<_>>()?,
+        standing_charges,
         flat_price_choice: class.household.choice.map(|choice| FlatPriceChoice {
             from_persons: choice.from_persons.into(),
             unit_price: Some(wire::decimal(choice.price)),
@@ -188,6 +200,8 @@ fn class_of(class: &Class) -> Result<TariffClass> {
         free_volume,
         rounding: rounding.map(rounding_of),
         destitute: destitute.into(),
+        unit_charges,
+        months_open: class.months_open,
     })
 }
 
@@ -312,9 +326,52 @@ tiers = [{ up_to = "100", price = "3" }, { price = "2" }]
     }
 
     #[test]
+    fn what_is_no_tier_has_words_too() {
+        let head = r#"name = "Levied"
+commodity = "natural_gas"
+currency = "CNY"
+effective_from = "2024-01-01"
+legal_basis = "notice"
+approved_by = "authority"
+tax_percent = "9"
+tax_included = true
+tax_rounding = "half_up_0.10"
+"#;
+        let annual = r#"model = "graduated_annual"
+tier_year_start = "01-01"
+allowance = "months_open"
+[[class]]
+name = "living"
+charges = [{ per = "m3", price = "0.05", rounding = "floor_0.10" }, { per = "bill", price = "2" }]
+tiers = [{ up_to = "350", price = "2.61" }, { price = "2.83" }]
+household = { from_persons = 6, each_threshold_plus = "150", within_year = "full" }
+"#;
+        let request = read(&format!("{head}{annual}"), None).unwrap();
+        assert_eq!(
+            (request.tax_included, request.tax_rounding.unwrap().place.unwrap().value.as_str()),
+            (true, "0.1")
+        );
+        let living = &request.classes[0];
+        let levy = &living.unit_charges[0];
+        assert_eq!(
+            (levy.price.as_ref().unwrap().value.as_str(), levy.rounding.as_ref().unwrap().mode()),
+            ("0.05", rounding::Mode::Floor)
+        );
+        assert_eq!((living.standing_charges.len(), living.unit_charges.len(), living.months_open), (1, 1, true));
+        assert!(living.household.as_ref().unwrap().full_year);
+        let flat = "model = \"unit\"\n[[class]]\nname = \"boiler\"\nprice = \"3.30\"\n";
+        let boiler = read(&format!("{head}{flat}"), None).unwrap().classes.remove(0);
+        assert_eq!((boiler.tiering(), boiler.tiers.len()), (Tiering::Bill, 1));
+        assert_eq!(
+            (boiler.tiers[0].up_to.clone(), boiler.tiers[0].unit_price.clone().unwrap().value),
+            (None, "3.300000".to_owned())
+        );
+    }
+
+    #[test]
     fn what_has_no_word_is_refused_by_name() {
-        let months = TIANJIN.replace("tier_year_start", "allowance = \"months_open\"\ntier_year_start");
-        assert!(read(&months, None).unwrap_err().to_string().contains("class living"));
+        let heat = TIANJIN.replace("name = \"living\"", "name = \"living\"\ncharges = [{ per = \"kwh\", price = \"0.13\" }]");
+        assert!(read(&heat, None).unwrap_err().to_string().contains("class living"));
         assert!(read("name = 1", None).unwrap_err().to_string().contains("TARIFF_FORMAT"));
     }
 }

@@ -42,7 +42,7 @@ async fn register(up: &Up, data: &Path) {
     PartyServiceClient::new(channel).register_person(request).await.unwrap();
 }
 
-async fn change(data: &Path, service: &str, statements: &[&str]) {
+pub async fn change(data: &Path, service: &str, statements: &[&str]) {
     let target = Target::parse(&format!("sqlite://{}", data.join(format!("{service}.db")).display())).unwrap();
     let db = sea_orm::Database::connect(target.url).await.unwrap();
     for statement in statements {

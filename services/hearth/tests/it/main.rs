@@ -3,6 +3,8 @@
 
 mod alone;
 mod bad_inputs;
+mod bench;
+mod bill_run;
 mod certificates;
 mod check;
 mod contracts;

@@ -98,6 +98,7 @@ fn b_18_an_explanation_names_inputs_version_formula_and_rounding() {
             end: cubic(1240),
             rolled: Volume::ZERO,
             adjusted: Volume::ZERO,
+            estimated: false,
         }),
         reads: &[],
     };

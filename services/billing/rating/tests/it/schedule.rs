@@ -247,6 +247,7 @@ fn edge_03_a_rolled_register_is_billed_by_what_passed() {
             end: cubic(12),
             rolled: cubic(100_000),
             adjusted: Volume::ZERO,
+            estimated: false,
         }),
         ..leg("2025-01-31", "2025-02-28", 25)
     }];
@@ -266,6 +267,7 @@ fn edge_03_a_rolled_register_is_billed_by_what_passed() {
             end: cubic(1_206),
             rolled: Volume::ZERO,
             adjusted: cubic(-2),
+            estimated: false,
         }),
         ..leg("2025-01-31", "2025-02-28", 4)
     }];

@@ -24,6 +24,8 @@ pub struct Draft {
     pub tariff: Uuid,
     pub amount: Money,
     pub de_facto: bool,
+    /// Whether a reading that a meter's use ends with is an estimate.
+    pub estimated: bool,
     pub low_income: bool,
     pub persons: u16,
     pub lines: Vec<DraftLine>,
@@ -62,6 +64,7 @@ pub(super) fn price(facts: &Facts, book: &Book, legs: &[Leg], read: NaiveDate) -
                 end: Volume::from_litres(leg.to_index),
                 rolled: Volume::from_litres(leg.rolled),
                 adjusted: Volume::from_litres(leg.adjusted),
+                estimated: leg.estimated,
             }),
             reads: &leg.reads,
         })
@@ -123,6 +126,7 @@ pub(super) fn price(facts: &Facts, book: &Book, legs: &[Leg], read: NaiveDate) -
         tariff: Uuid::from_u128(end.version.key),
         amount: priced.rated.total,
         de_facto: false,
+        estimated: legs.iter().any(|leg| leg.estimated),
         low_income: end.low_income.is_some(),
         persons: end.persons,
         lines,
@@ -173,6 +177,7 @@ mod tests {
             plus: "60".parse().unwrap(),
             per_person: true,
             first_tier_only: false,
+            full_year: false,
         };
         let lu_an = book(&terms(&[(Some("360"), "2.80"), (Some("600"), "3.36"), (None, "3.92")], None, Some(uplift)));
         let mut large = january(700_000);
