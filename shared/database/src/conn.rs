@@ -19,8 +19,7 @@ enum On {
     Postgres(Box<Mutex<sqlx::Transaction<'static, Postgres>>>),
 }
 
-/// What one COPY message holds. Several of them are acknowledged at once; after a single small one the server would wait 40 ms for more (delayed
-/// acknowledgement), and so would we.
+/// What one COPY message holds, so that the rows are not kept twice.
 const PIECE: usize = 64 * 1024;
 
 impl Conn {
@@ -80,7 +79,7 @@ impl Conn {
         };
         let mut tx = tx.lock().await;
         let mut copy = tx.copy_in_raw(statement).await.map_err(exec_error)?;
-        for piece in data.chunks(PIECE.min(data.len().div_ceil(2)).max(1)) {
+        for piece in data.chunks(PIECE) {
             copy.send(piece).await.map_err(exec_error)?;
         }
         copy.finish().await.map_err(exec_error)?;

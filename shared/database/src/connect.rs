@@ -17,7 +17,7 @@ use sea_orm::{
 use sha2::Sha256;
 use tokio::sync::watch;
 
-use crate::{conn::Conn, migrate};
+use crate::{conn::Conn, migrate, send_at_once};
 
 /// Which database engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,11 +199,26 @@ async fn pool(target: &Target, connections: u32) -> Result<DatabaseConnection, D
     options.map_sqlx_postgres_opts(|o| {
         o.application_name("hearth").options([
             ("idle_in_transaction_session_timeout", "10s"),
+            // Compiling a statement pays for reports, and costs more than these statements take.
+            ("jit", "off"),
             ("lock_timeout", "5s"),
             ("statement_timeout", "60s"),
             ("timezone", "UTC"),
         ])
     });
+    if let Ok(port) = target.url.parse::<PgConnectOptions>().map(|o| o.get_port()) {
+        options.map_sqlx_postgres_pool_opts(move |o| {
+            o.after_connect(move |_, _| {
+                Box::pin(async move {
+                    let sent = tokio::task::spawn_blocking(move || send_at_once(port)).await;
+                    if let Ok(Err(error)) = sent {
+                        tracing::debug!(%error, "COPY to PostgreSQL waits for acknowledgements");
+                    }
+                    Ok(())
+                })
+            })
+        });
+    }
     // A full disk makes SQLite roll back by itself. sqlx 0.9.0 does not notice and goes on counting a transaction, in which every later one
     // would be a savepoint that is released and never committed: such a connection is closed and not used again.
     options.map_sqlx_sqlite_before_acquire(|connection, _| {

@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::{
-    Begun, Database, Engine, Write,
+    Begun, Conn, Database, Engine, Write,
     entity::{job as row, lease},
     point::point,
 };
@@ -225,6 +225,12 @@ pub async fn hold(db: &Database, name: &str, holder: &str) -> Result<bool, Fault
         .await?;
     tx.commit().await?;
     Ok(taken.rows_affected == 1)
+}
+
+/// Whether somebody has cancelled a job.
+pub async fn is_cancelled(conn: &Conn, id: Uuid) -> Result<bool, Fault> {
+    let row = row::Entity::find_by_id(id).one(conn).await?;
+    Ok(row.is_some_and(|row| row.state == "CANCELLED"))
 }
 
 /// A job has no branch: who is bound to one finds the jobs that he asked for.

@@ -46,11 +46,31 @@ pub fn insert_all<E: EntityTrait>(conn: &Conn, rows: impl IntoIterator<Item = im
     let mut cells = Cells::of(conn, rows.len(), &types);
     for row in rows {
         cells.row(types.len());
-        for column in E::Column::iter() {
-            cells.put(row.borrow().get(column));
-        }
+        put::<E>(&mut cells, row.borrow());
     }
-    write(conn, E::default().table_name(), columns::<E>(), cells)
+    write(conn, E::default().table_name(), columns::<E>(), cells, String::new())
+}
+
+/// Writes rows in sets: new ones whole, of those that are there the columns that may change.
+pub fn save_all<E: EntityTrait>(
+    conn: &Conn,
+    rows: impl IntoIterator<Item = impl Borrow<E::Model>>,
+    key: E::Column,
+    changing: &[E::Column],
+) -> impl Future<Output = Result<(), DbErr>> {
+    let mut cells = Cells::Bound(vec![]);
+    for row in rows {
+        put::<E>(&mut cells, row.borrow());
+    }
+    let set: Vec<String> = changing.iter().map(|column| format!("\"{0}\" = excluded.\"{0}\"", column.as_str())).collect();
+    let known = format!(" ON CONFLICT (\"{}\") DO UPDATE SET {}", key.as_str(), set.join(", "));
+    write(conn, E::default().table_name(), columns::<E>(), cells, known)
+}
+
+fn put<E: EntityTrait>(cells: &mut Cells, row: &E::Model) {
+    for column in E::Column::iter() {
+        cells.put(row.get(column));
+    }
 }
 
 /// Writes one new row, every column of it.
@@ -66,26 +86,46 @@ pub fn update<E: EntityTrait>(conn: &Conn, row: E::Model) -> impl Future<Output 
     change(conn, E::default().table_ref(), key, values)
 }
 
-/// That a column is one of many keys: on PostgreSQL one value, however many they are.
+/// That a column is one of many keys, which are one value and leave the text of the statement the same, however many they are.
 pub fn among<C: ColumnTrait>(conn: &Conn, column: C, keys: impl IntoIterator<Item = Uuid>) -> Expr {
-    match conn.get_database_backend() {
-        DbBackend::Postgres => Expr::col(column.as_column_ref()).eq(PgFunc::any(array(keys))),
-        _ => column.is_in(keys),
+    let backend = conn.get_database_backend();
+    listed(backend, column, "unhex(value)", uuids(backend, keys))
+}
+
+/// The same of texts.
+pub fn among_texts<'a, C: ColumnTrait>(conn: &Conn, column: C, keys: impl IntoIterator<Item = &'a str>) -> Expr {
+    let (backend, keys) = (conn.get_database_backend(), keys.into_iter());
+    let keys = match backend {
+        DbBackend::Postgres => Value::Array(ArrayType::String, Some(Box::new(keys.map(Value::from).collect()))),
+        _ => serde_json::Value::from_iter(keys).to_string().into(),
+    };
+    listed(backend, column, "value", keys)
+}
+
+/// The same of keys for a text of SQL: what follows the column, and the value of the one place with this number.
+pub fn among_sql(conn: &Conn, place: usize, keys: &[Uuid]) -> (String, Value) {
+    let backend = conn.get_database_backend();
+    let among = match backend {
+        DbBackend::Postgres => format!("= ANY(${place})"),
+        _ => format!("IN (SELECT unhex(value) FROM json_each(${place}))"),
+    };
+    (among, uuids(backend, keys.iter().copied()))
+}
+
+fn uuids(backend: DbBackend, keys: impl IntoIterator<Item = Uuid>) -> Value {
+    let keys = keys.into_iter();
+    match backend {
+        DbBackend::Postgres => Value::Array(ArrayType::Uuid, Some(Box::new(keys.map(Value::from).collect()))),
+        _ => serde_json::Value::from_iter(keys.map(|key| key.simple().to_string())).to_string().into(),
     }
 }
 
-/// The same for a text of SQL: what follows the column, and the values; the first of them is number `first`.
-pub fn among_sql(conn: &Conn, first: usize, keys: &[Uuid]) -> (String, Vec<Value>) {
-    if conn.get_database_backend() == DbBackend::Postgres {
-        return (format!("= ANY(${first})"), vec![array(keys.iter().copied())]);
+fn listed<C: ColumnTrait>(backend: DbBackend, column: C, element: &str, keys: Value) -> Expr {
+    let column = Expr::col(column.as_column_ref());
+    match backend {
+        DbBackend::Postgres => column.eq(PgFunc::any(keys)),
+        _ => Expr::cust_with_exprs(format!("? IN (SELECT {element} FROM json_each(?))"), [column, Expr::val(keys)]),
     }
-    // Numbered, not named: SQLite looks a name up among all before it.
-    let places: Vec<String> = (first..).take(keys.len()).map(|n| format!("?{n}")).collect();
-    (format!("IN ({})", places.join(", ")), keys.iter().map(|key| (*key).into()).collect())
-}
-
-fn array(keys: impl IntoIterator<Item = Uuid>) -> Value {
-    Value::Array(ArrayType::Uuid, Some(Box::new(keys.into_iter().map(Value::from).collect())))
 }
 
 fn columns<E: EntityTrait>() -> Vec<&'static str> {
@@ -133,7 +173,8 @@ fn is_copied(of: &ColumnType) -> bool {
     matches!(of, BigInteger | Blob | Boolean | Date | Integer | String(_) | Text | Uuid | VarBinary(_))
 }
 
-async fn write(conn: &Conn, table: &'static str, columns: Vec<&'static str>, cells: Cells) -> Result<(), DbErr> {
+/// Writes cells; `known` says what becomes of rows that are there.
+async fn write(conn: &Conn, table: &'static str, columns: Vec<&'static str>, cells: Cells, known: String) -> Result<(), DbErr> {
     let names = format!("\"{table}\" (\"{}\")", columns.join("\", \""));
     let values = match cells {
         Cells::Copied(mut data) => {
@@ -143,13 +184,14 @@ async fn write(conn: &Conn, table: &'static str, columns: Vec<&'static str>, cel
         Cells::Bound(values) => values,
     };
     let backend = conn.get_database_backend();
-    let most = BINDS.checked_div(columns.len()).unwrap_or(BINDS).max(1).saturating_mul(columns.len());
-    let mut values = values.into_iter().peekable();
-    while values.peek().is_some() {
-        let values: Vec<Value> = values.by_ref().take(most).collect();
+    let width = columns.len();
+    let mut values = values.into_iter();
+    let mut next = || {
+        let rows = rows_of_next(values.len().checked_div(width).unwrap_or(0), width)?;
+        let values: Vec<Value> = values.by_ref().take(rows.saturating_mul(width)).collect();
         let mut sql = format!("INSERT INTO {names} VALUES ");
         for n in 0..values.len() {
-            let column = n.checked_rem(columns.len()).unwrap_or(0);
+            let column = n.checked_rem(width).unwrap_or(0);
             sql.push_str(match (n, column) {
                 (0, _) => "(",
                 (_, 0) => "), (",
@@ -163,9 +205,23 @@ async fn write(conn: &Conn, table: &'static str, columns: Vec<&'static str>, cel
             }
         }
         sql.push(')');
-        conn.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+        sql.push_str(&known);
+        Some(Statement::from_sql_and_values(backend, sql, values))
+    };
+    let mut made = next();
+    while let Some(statement) = made.take() {
+        // The next one is made while the engine works on this one.
+        let (done, ()) = tokio::join!(biased; conn.execute_raw(statement), async { made = next() });
+        done?;
     }
     Ok(())
+}
+
+/// Rows of the next statement, of so many that are left: as many as it may bind, or a power of two, so that few texts end all sets.
+fn rows_of_next(left: usize, columns: usize) -> Option<usize> {
+    let most = BINDS.checked_div(columns).unwrap_or(BINDS).max(1);
+    let power = 1_usize.checked_shl(left.checked_ilog2()?)?;
+    Some(if left >= most { most } else { power })
 }
 
 fn field(data: &mut Vec<u8>, value: &Value) {
@@ -204,6 +260,18 @@ mod tests {
     use calendar::NaiveDate;
 
     use super::*;
+
+    #[test]
+    fn sets_end_with_few_texts() {
+        let mut left = 1_237;
+        let mut parts = vec![];
+        while let Some(rows) = rows_of_next(left, 4) {
+            left -= rows;
+            parts.push(rows);
+        }
+        assert_eq!(parts, [1_000, 128, 64, 32, 8, 4, 1]);
+        assert_eq!(rows_of_next(3, BINDS + 1), Some(1));
+    }
 
     #[test]
     fn rows_have_the_binary_form_of_copy() {
