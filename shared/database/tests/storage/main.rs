@@ -2,6 +2,7 @@
 //! too early, events that commit out of order or cannot be read.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::float_arithmetic)]
 
+mod callers;
 mod cancel;
 mod desk;
 mod events;
