@@ -7,6 +7,7 @@ mod bulk;
 mod dispute;
 mod dunning;
 mod fee;
+mod fetch;
 mod heat;
 mod held;
 mod late_fee;

@@ -8,7 +8,7 @@ use contracts::hearth::billing::v1::{
 use database::Scope;
 use rpc::{Call, Fault, page::Page, wire};
 
-use super::{credit::credit, document::document, explain::explain, numbers, ops, rebill::rebill, store};
+use super::{credit::credit, document::document, explain::explain, model::BillState, numbers, ops, rebill::rebill, store};
 use crate::Desk;
 
 /// BillService.
@@ -31,14 +31,19 @@ rpc::service! {
 pub async fn get(desk: Desk, call: Call, request: GetBillRequest) -> Result<GetBillResponse, Fault> {
     let row = store::one(desk.db.reader(), &Scope::of(&call), wire::id_of("bill_id", &request.bill_id)?).await?;
     let lines = store::lines(desk.db.reader(), row.id).await?;
-    let replacement = store::replacement(desk.db.reader(), row.id).await?;
     let mut bill = store::message(&row, &lines)?;
-    bill.replaced_by_bill_id = replacement.map_or_else(String::new, |b| b.id.to_string());
-    let notes = store::notes(desk.db.reader(), &[row.id]).await?;
-    let taken = store::note_lines(desk.db.reader(), row.id).await?;
+    let mut credit_notes = vec![];
+    // What nothing was taken off has no note, and nothing stands in its place.
+    if row.credited != 0 || row.state()? == BillState::Reversed {
+        let replacement = store::replacement(desk.db.reader(), row.id).await?;
+        bill.replaced_by_bill_id = replacement.map_or_else(String::new, |b| b.id.to_string());
+        let notes = store::notes(desk.db.reader(), &[row.id]).await?;
+        let taken = store::note_lines(desk.db.reader(), row.id).await?;
+        credit_notes = notes.iter().map(|note| store::note_message(note, &taken)).collect();
+    }
     Ok(GetBillResponse {
         bill: Some(bill),
-        credit_notes: notes.iter().map(|note| store::note_message(note, &taken)).collect(),
+        credit_notes,
     })
 }
 

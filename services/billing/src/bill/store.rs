@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::model::{BillKind, BillState, payment, step};
 use crate::{
+    fetch::{self, row},
     ledger::store::{Book, instant},
     meter::store::metres,
     supply::model::{Service, service_of},
@@ -180,8 +181,25 @@ pub async fn by_ids(conn: &Conn, ids: &[Uuid]) -> Result<Vec<bill::Model>, Fault
         .await?)
 }
 
-/// Where bills of an agreement ended: agreement, installation, day, index in litres.
-pub type End = (Uuid, Option<Uuid>, NaiveDate, Option<i64>);
+row!(
+    /// Where the bills of an agreement ended, the index in litres.
+    End,
+    {
+        agreement_id: Uuid,
+        installation_id: Option<Uuid>,
+        to_date: NaiveDate,
+        to_index: Option<i64>,
+    }
+);
+row!(
+    /// What was used of a tier year, litres.
+    Used,
+    {
+        agreement_id: Uuid,
+        tier_year: i32,
+        volume: i64,
+    }
+);
 
 /// The last live bill of each agreement.
 fn last(conn: &Conn, agreements: &[Uuid]) -> Select<bill::Entity> {
@@ -196,13 +214,7 @@ fn last(conn: &Conn, agreements: &[Uuid]) -> Select<bill::Entity> {
 
 /// Where the last live bill of each agreement ended.
 pub async fn ends(conn: &Conn, agreements: &[Uuid]) -> Result<Vec<End>, Fault> {
-    let columns = [
-        bill::Column::AgreementId,
-        bill::Column::InstallationId,
-        bill::Column::ToDate,
-        bill::Column::ToIndex,
-    ];
-    Ok(last(conn, agreements).select_only().columns(columns).into_tuple().all(conn).await?)
+    fetch::all(conn, last(conn, agreements)).await
 }
 
 /// Whether no live bill follows one of its agreement.
@@ -236,14 +248,11 @@ pub async fn used(conn: &Conn, agreements: &[Uuid], since: i32) -> Result<HashMa
             WHERE o.tier_year >= $1 AND o.volume > 0 AND o.agreement_id {among}) used
          GROUP BY agreement_id, tier_year"
     );
-    let values = std::iter::once(since.into()).chain(keys);
+    let values = [since.into(), keys];
     let mut used: HashMap<Uuid, Vec<(i32, i64)>> = HashMap::new();
-    for row in conn
-        .query_all_raw(Statement::from_sql_and_values(conn.get_database_backend(), sql, values))
-        .await?
-    {
-        let (agreement, year, volume): (Uuid, i32, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?);
-        used.entry(agreement).or_default().push((year, volume));
+    let query = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
+    for row in fetch::rows::<Used>(conn, query).await? {
+        used.entry(row.agreement_id).or_default().push((row.tier_year, row.volume));
     }
     Ok(used)
 }

@@ -1,6 +1,6 @@
 //! Tables of held bills and of the checks that hold them.
 
-use std::collections::HashMap;
+use std::{cmp::Reverse, collections::HashMap};
 
 use calendar::{Instant, NaiveDate};
 use chrono::Months;
@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::model::{Action, Check, Code, Finding, HeldState, Past, Priced, Set, Sets, findings, shipped, step};
 use crate::{
+    fetch::{self, row},
     ledger::store::instant,
     meter::store::metres,
     run::{model::Draft, store::run},
@@ -62,6 +63,19 @@ table!(check_set, "bill_check_set", {
     published_by: String,
     created_at: i64,
 });
+
+row!(
+    /// A bill of the past, litres and fen.
+    Gone,
+    {
+        agreement_id: Uuid,
+        from_date: NaiveDate,
+        to_date: NaiveDate,
+        volume: i64,
+        amount: i64,
+        estimated: bool,
+    }
+);
 
 impl Scoped for held_bill::Entity {
     const BRANCH: Option<held_bill::Column> = Some(held_bill::Column::Branch);
@@ -185,21 +199,22 @@ async fn past(conn: &Conn, agreements: &[Uuid], since: NaiveDate) -> Result<Hash
     }
     let (among, keys) = table::among_sql(conn, 3, agreements);
     let sql = format!(
-        "SELECT b.agreement_id, b.from_date, b.to_date, b.volume, b.amount, coalesce(r.source, '') = $2 FROM bill b LEFT JOIN reading r ON r.id = b.reading_id
-         WHERE b.agreement_id {among} AND b.kind = 'REGULAR' AND b.state <> 'REVERSED' AND b.to_date > $1 ORDER BY b.to_date DESC"
+        "SELECT b.agreement_id, b.from_date, b.to_date, b.volume, b.amount, coalesce(r.source, '') = $2 AS estimated
+         FROM bill b LEFT JOIN reading r ON r.id = b.reading_id
+         WHERE b.agreement_id {among} AND b.kind = 'REGULAR' AND b.state <> 'REVERSED' AND b.to_date > $1"
     );
-    let values = [since.into(), ESTIMATE.into()].into_iter().chain(keys);
+    let values = [since.into(), ESTIMATE.into(), keys];
+    let query = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
+    let mut rows: Vec<Gone> = fetch::rows(conn, query).await?;
+    rows.sort_by_key(|row| Reverse(row.to_date));
     let mut past: HashMap<Uuid, Vec<Past>> = HashMap::new();
-    for row in conn
-        .query_all_raw(Statement::from_sql_and_values(conn.get_database_backend(), sql, values))
-        .await?
-    {
-        past.entry(row.try_get_by_index(0)?).or_default().push(Past {
-            from: row.try_get_by_index(1)?,
-            to: row.try_get_by_index(2)?,
-            volume: row.try_get_by_index(3)?,
-            amount: row.try_get_by_index(4)?,
-            estimated: row.try_get_by_index(5)?,
+    for row in rows {
+        past.entry(row.agreement_id).or_default().push(Past {
+            from: row.from_date,
+            to: row.to_date,
+            volume: row.volume,
+            amount: row.amount,
+            estimated: row.estimated,
         });
     }
     Ok(past)

@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use super::model::{Commodity, GasKind, MeterKind, MeterState};
 use crate::{
+    fetch::{self, placed},
     reading::{
-        fetch,
         model::Register,
         rules::{Class, Metered},
     },
@@ -19,7 +19,7 @@ use crate::{
     words::known,
 };
 
-table!(meter, "meter", {
+placed!(meter, "meter", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
     meter_no: String,
     kind: String,
@@ -38,7 +38,7 @@ table!(meter, "meter", {
     gas_kind: Option<String>,
     made_date: Option<Date>,
 });
-table!(installation, "installation", {
+placed!(installation, "installation", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
     meter_id: Uuid,
     meter_no: String,
@@ -102,8 +102,8 @@ pub fn by_number(scope: &Scope, meter_no: &str) -> Select<meter::Entity> {
 
 /// Meters by number, locked in the order of their keys: readings of a meter queue here.
 pub async fn lock(conn: &Conn, scope: &Scope, meter_nos: &[&str]) -> Result<Vec<meter::Model>, Fault> {
-    let select = find::<meter::Entity>(scope).filter(fetch::among_texts(conn, meter::Column::MeterNo, meter_nos.iter().copied()));
-    let mut found = fetch::all(conn, select.order_by_asc(meter::Column::Id).lock_exclusive()).await?;
+    let select = find::<meter::Entity>(scope).filter(table::among_texts(conn, meter::Column::MeterNo, meter_nos.iter().copied()));
+    let mut found: Vec<meter::Model> = fetch::all(conn, select.order_by_asc(meter::Column::Id).lock_exclusive()).await?;
     found.sort_unstable_by_key(|m| m.id);
     Ok(found)
 }
@@ -113,11 +113,9 @@ pub async fn of_agreements(conn: &Conn, agreements: &[Uuid]) -> Result<Vec<insta
     let select = installation::Entity::find()
         .filter(table::among(conn, installation::Column::AgreementId, agreements.iter().copied()))
         .filter(installation::Column::Commodity.ne(Commodity::Water.code()));
-    Ok(select
-        .order_by_asc(installation::Column::FromDate)
-        .order_by_asc(installation::Column::Id)
-        .all(conn)
-        .await?)
+    let mut found: Vec<installation::Model> = fetch::all(conn, select).await?;
+    found.sort_unstable_by_key(|i| (i.from_date, i.id));
+    Ok(found)
 }
 
 /// Where a meter is installed now.

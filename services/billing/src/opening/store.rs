@@ -1,14 +1,29 @@
 //! Table of openings.
 
-use database::Conn;
 use std::collections::HashMap;
 
+use calendar::NaiveDate;
+use database::Conn;
 use rpc::Fault;
-use sea_orm::{EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{EntityTrait, QueryFilter};
 use uuid::Uuid;
 
-use crate::{bill::store::End, table};
+use crate::{
+    bill::store::End,
+    fetch::{self, row},
+    table,
+};
 
+row!(
+    /// Where the system before ended, the index in litres.
+    TakenOver,
+    {
+        agreement_id: Uuid,
+        installation_id: Option<Uuid>,
+        as_of: NaiveDate,
+        value: Option<i64>,
+    }
+);
 table!(opening, "opening", {
     #[sea_orm(primary_key, auto_increment = false)] agreement_id: Uuid,
     account_id: Uuid,
@@ -25,16 +40,17 @@ table!(opening, "opening", {
     created_at: i64,
 });
 
-/// Where the bills of the system before ended: agreement, installation, day, index in litres.
+/// Where the bills of the system before ended.
 pub async fn ends(conn: &Conn, agreements: &[Uuid]) -> Result<Vec<End>, Fault> {
     let select = opening::Entity::find().filter(table::among(conn, opening::Column::AgreementId, agreements.iter().copied()));
-    let columns = [
-        opening::Column::AgreementId,
-        opening::Column::InstallationId,
-        opening::Column::AsOf,
-        opening::Column::Value,
-    ];
-    Ok(select.select_only().columns(columns).into_tuple().all(conn).await?)
+    let rows: Vec<TakenOver> = fetch::all(conn, select).await?;
+    let end = |row: TakenOver| End {
+        agreement_id: row.agreement_id,
+        installation_id: row.installation_id,
+        to_date: row.as_of,
+        to_index: row.value,
+    };
+    Ok(rows.into_iter().map(end).collect())
 }
 
 /// What was taken over of agreements.

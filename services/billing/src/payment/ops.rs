@@ -1,6 +1,6 @@
 //! Taking and reversing payments.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use calendar::Instant;
 use chrono::Datelike;
@@ -325,9 +325,9 @@ pub async fn reverse(desk: Desk, call: Call, request: ReversePaymentRequest) -> 
 }
 
 /// Open bills as the rules see them.
-pub fn openings(bills: &[bill::Model], late: &Lates) -> Vec<Open> {
+pub fn openings<'a>(bills: impl IntoIterator<Item = &'a bill::Model>, late: &Lates) -> Vec<Open> {
     bills
-        .iter()
+        .into_iter()
         .map(|b| {
             let late = late.get(&b.id).copied().unwrap_or_default();
             Open {
@@ -395,18 +395,22 @@ pub async fn use_prepayment(
 ) -> Result<(Vec<Posting>, Vec<allocation::Model>), Fault> {
     let mut postings: HashMap<Uuid, (String, i64, i64)> = HashMap::new();
     let mut rows = vec![];
-    for mut source in store::with_rest(write, accounts).await? {
-        let own: Vec<bill::Model> = bills
-            .iter()
-            .filter(|b| b.account_id == source.account_id && b.service() == source.service())
-            .cloned()
-            .collect();
-        let (shares, rest) = allocate(source.unallocated, &[], &openings(&own, &late));
+    let sources = store::with_rest(write, accounts).await?;
+    let paying: HashSet<Uuid> = sources.iter().map(|source| source.account_id).collect();
+    let mut owed: HashMap<Uuid, Vec<&mut bill::Model>> = HashMap::new();
+    for bill in bills.iter_mut().filter(|b| paying.contains(&b.account_id)) {
+        owed.entry(bill.account_id).or_default().push(bill);
+    }
+    let mut used = vec![];
+    for mut source in sources {
+        let Some(own) = owed.get_mut(&source.account_id) else { continue };
+        let open = openings(own.iter().map(|b| &**b).filter(|b| b.service() == source.service()), &late);
+        let (shares, rest) = allocate(source.unallocated, &[], &open);
         if shares.is_empty() {
             continue;
         }
         for share in &shares {
-            let Some(bill) = bills.iter_mut().find(|b| b.id == share.bill) else {
+            let Some(bill) = own.iter_mut().find(|b| b.id == share.bill) else {
                 continue;
             };
             take_share(write, bill, share).await?;
@@ -422,8 +426,9 @@ pub async fn use_prepayment(
         }
         source.unallocated = rest;
         source.version = source.version.saturating_add(1);
-        table::update::<payment::Entity>(write, source).await?;
+        used.push(source);
     }
+    store::set_used(write, used).await?;
     let postings = postings.into_iter().map(|(account, (branch, principal, late))| {
         Posting::new("PREPAYMENT_USE", account, &branch)
             .line(Book::Prepayment, "", Some(account), principal.saturating_add(late))

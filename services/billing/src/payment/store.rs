@@ -105,6 +105,12 @@ pub async fn with_rest(conn: &Conn, accounts: &[Uuid]) -> Result<Vec<payment::Mo
     Ok(select.order_by_asc(payment::Column::Id).all(conn).await?)
 }
 
+/// Writes what payments have left after some of it was used.
+pub async fn set_used(conn: &Conn, rows: Vec<payment::Model>) -> Result<(), Fault> {
+    use payment::Column as C;
+    Ok(table::save_all::<payment::Entity>(conn, rows, C::Id, &[C::Unallocated, C::Version]).await?)
+}
+
 /// Adds to what a payment still holds as prepayment.
 pub async fn free(conn: &Conn, payment: Uuid, amount: i64) -> Result<(), Fault> {
     payment::Entity::update_many()

@@ -13,19 +13,19 @@ use uuid::Uuid;
 use super::{
     case,
     estimate::model::{Anchor, Estimated, between},
-    fetch,
     model::{Code, Decision, ExceptionState, Method, ReadingState, Source, Standing, codes_of, has_exponent, join, step},
     rules::{Metered, Point, Rules, Start, Verdict, assess},
     scale,
     store::{self, exception, reading},
 };
 use crate::{
-    Desk, Refusal,
+    Desk, Refusal, fetch,
     meter::{
         model::MeterKind,
         store::{installation, meter},
     },
     route::store as routes,
+    table,
 };
 
 /// A reading in memory.
@@ -73,15 +73,15 @@ impl Chains {
         let window = rules.window(classes.iter().map(|m| m.class));
         let cutoff = floor.checked_sub_signed(window).unwrap_or(NaiveDate::MIN);
         let ids: Vec<Uuid> = found.iter().map(|m| m.id).collect();
-        let select = installation::Entity::find().filter(fetch::among(conn, installation::Column::MeterId, ids));
-        let mut installs = fetch::all(conn, select).await?;
+        let select = installation::Entity::find().filter(table::among(conn, installation::Column::MeterId, ids));
+        let mut installs: Vec<installation::Model> = fetch::all(conn, select).await?;
         installs.sort_unstable_by_key(|i| (i.from_date, i.id));
         let mut places: HashMap<Uuid, Vec<usize>> = HashMap::new();
         for (place, install) in installs.iter().enumerate() {
             places.entry(install.meter_id).or_default().push(place);
         }
         let select = reading::Entity::find()
-            .filter(fetch::among(conn, reading::Column::InstallationId, installs.iter().map(|i| i.id)))
+            .filter(table::among(conn, reading::Column::InstallationId, installs.iter().map(|i| i.id)))
             .filter(reading::Column::ReadDate.gte(cutoff));
         let rows = fetch::all(conn, select).await?;
         let mut chains = Self {
@@ -100,7 +100,7 @@ impl Chains {
         let baseless: Vec<Uuid> = old.iter().filter(|i| !based(i)).map(|i| i.id).collect();
         if !baseless.is_empty() {
             let select = reading::Entity::find()
-                .filter(fetch::among(conn, reading::Column::InstallationId, baseless.iter().copied()))
+                .filter(table::among(conn, reading::Column::InstallationId, baseless.iter().copied()))
                 .filter(reading::Column::ReadDate.lt(cutoff));
             let before = fetch::all(conn, select).await?;
             chains.keep(before);
@@ -275,7 +275,7 @@ async fn found(write: &Write, arrived: &[(Uuid, NaiveDate)], agreements: HashSet
     }
     // By agreement, as the open ones are indexed.
     let waiting = exception::Entity::find()
-        .filter(fetch::among(write, exception::Column::AgreementId, agreements))
+        .filter(table::among(write, exception::Column::AgreementId, agreements))
         .filter(exception::Column::State.eq(ExceptionState::Open.code()))
         .filter(exception::Column::Codes.is_in([Code::Missing.code(), Code::Silent.code()]))
         .order_by_asc(exception::Column::Id)

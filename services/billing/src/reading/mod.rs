@@ -4,7 +4,6 @@ pub mod api;
 mod case;
 pub mod chain;
 pub mod estimate;
-pub mod fetch;
 pub mod intake;
 pub mod model;
 pub mod ops;

@@ -6,17 +6,18 @@ use calendar::{Instant, NaiveDate};
 use contracts::hearth::billing::v1 as proto;
 use database::{Conn, Scope, Scoped, find};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::model::{Code, ExceptionState, Method, ReadingState, Source, codes_of, join};
 use crate::{
+    fetch::placed,
     meter::store::{installation, metres},
     table,
     words::{has_word, known},
 };
 
-table!(reading, "reading", {
+placed!(reading, "reading", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
     meter_id: Uuid,
     meter_no: String,
@@ -122,27 +123,6 @@ impl exception::Model {
     }
 }
 
-/// Values that one statement binds: SQLite takes at most 32,766.
-const BINDS: usize = 30_000;
-
-/// Writes rows in sets: new ones whole, of those that are there the columns that may change.
-async fn put<E>(conn: &Conn, rows: Vec<E::Model>, key: E::Column, changing: &[E::Column]) -> Result<(), Fault>
-where
-    E: EntityTrait,
-    E::Model: IntoActiveModel<E::ActiveModel>,
-    E::ActiveModel: Send,
-    E::Column: sea_orm::sea_query::IntoIden,
-{
-    let most = BINDS.checked_div(<E::Column as sea_orm::Iterable>::iter().count()).unwrap_or(BINDS);
-    let mut rows = rows.into_iter().peekable();
-    while rows.peek().is_some() {
-        let set: Vec<_> = rows.by_ref().take(most).map(|row| row.into_active_model().reset_all()).collect();
-        let known = OnConflict::column(key).update_columns(changing.iter().copied()).to_owned();
-        E::insert_many(set).on_conflict(known).exec_without_returning(conn).await?;
-    }
-    Ok(())
-}
-
 /// Writes new readings.
 pub async fn add(conn: &Conn, rows: &[reading::Model]) -> Result<(), Fault> {
     Ok(table::insert_all::<reading::Entity>(conn, rows).await?)
@@ -162,7 +142,7 @@ pub async fn save(conn: &Conn, rows: Vec<reading::Model>) -> Result<(), Fault> {
         C::ReplacedBy,
         C::Restated,
     ];
-    put::<reading::Entity>(conn, rows, C::Id, &changing).await
+    Ok(table::save_all::<reading::Entity>(conn, rows, C::Id, &changing).await?)
 }
 
 /// Writes exceptions, new ones and what changed about others.
@@ -179,7 +159,7 @@ pub async fn save_exceptions(conn: &Conn, rows: Vec<exception::Model>) -> Result
         C::DecidedAt,
         C::Version,
     ];
-    put::<exception::Entity>(conn, rows, C::Id, &changing).await
+    Ok(table::save_all::<exception::Entity>(conn, rows, C::Id, &changing).await?)
 }
 
 /// Exceptions by their ids.

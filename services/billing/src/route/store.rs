@@ -14,7 +14,6 @@ use uuid::Uuid;
 use super::model::{Cycle, TaskState, cycles};
 use crate::{
     meter::store::{self as meters, installation},
-    reading::fetch,
     table,
     words::known,
 };
@@ -172,7 +171,7 @@ pub async fn plan(conn: &Conn, rows: Vec<task::Model>) -> Result<u64, Fault> {
 
 /// Ends the tasks of meters that somebody has read within the cycle.
 pub async fn mark_read(conn: &Conn, installations: &[Uuid]) -> Result<(), Fault> {
-    let (among, keys) = fetch::among_sql(conn, 1, installations);
+    let (among, keys) = table::among_sql(conn, 1, installations);
     let sql = format!(
         "UPDATE reading_task SET state = 'READ', version = version + 1 WHERE state IN ('DUE', 'NO_ACCESS', 'METER_FAULT') AND installation_id {among} \
          AND EXISTS (SELECT 1 FROM reading r WHERE r.installation_id = reading_task.installation_id AND r.read_date >= reading_task.from_date \

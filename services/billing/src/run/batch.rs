@@ -116,7 +116,7 @@ impl BillRun {
     fn chunk_size(&self) -> u64 {
         match self.0.db.engine() {
             Engine::Postgres => 4_000,
-            Engine::Sqlite => 1_000,
+            Engine::Sqlite => 2_000,
         }
     }
 

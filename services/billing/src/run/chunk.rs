@@ -11,7 +11,7 @@ use contracts::hearth::billing::v1::MeterReadAccepted;
 use database::{Conn, Write};
 use rating::DegreeDays;
 use rpc::{Fault, wire};
-use sea_orm::{ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::{
@@ -24,8 +24,9 @@ use crate::{
     bill::{
         issue::issue,
         model::BillKind,
-        store::{self as bills, bill, explanation, line, tier_use},
+        store::{self as bills, End, bill, explanation, line, tier_use},
     },
+    fetch::{self, row},
     held::{
         model::{Finding, Priced},
         store::{self as held, ESTIMATE, Gate, held_bill},
@@ -59,34 +60,35 @@ pub enum Meters {
     Free,
 }
 
-/// What decides of a meter. A chunk has thousands, so no column is read for nothing.
-#[derive(DerivePartialModel)]
-#[sea_orm(entity = "meter::Entity")]
-struct Counter {
-    id: Uuid,
-    kind: String,
-    qmax: i64,
-    digits: i32,
-    multiplier: i32,
-}
-
-/// What decides of a reading, and is told of the one that a bill ends at.
-#[derive(Clone, DerivePartialModel)]
-#[sea_orm(entity = "reading::Entity")]
-struct Reading {
-    id: Uuid,
-    meter_no: String,
-    installation_id: Uuid,
-    agreement_id: Uuid,
-    branch: String,
-    read_at: i64,
-    read_date: NaiveDate,
-    value: i64,
-    source: String,
-    state: String,
-    rollover: bool,
-    codes: String,
-}
+row!(
+    /// What decides of a meter. A chunk has thousands, so no column is read for nothing.
+    Counter,
+    {
+        id: Uuid,
+        kind: String,
+        qmax: i64,
+        digits: i32,
+        multiplier: i32,
+    }
+);
+row!(
+    /// What decides of a reading, and is told of the one that a bill ends at.
+    Reading,
+    {
+        id: Uuid,
+        meter_no: String,
+        installation_id: Uuid,
+        agreement_id: Uuid,
+        read_at: i64,
+        read_date: NaiveDate,
+        value: i64,
+        source: String,
+        state: String,
+        rollover: bool,
+        codes: String,
+        branch: String,
+    }
+);
 
 /// What a chunk is decided on.
 pub struct Loaded {
@@ -133,7 +135,7 @@ impl Loaded {
         if lock == Meters::Locked {
             meters = meters.order_by_asc(meter::Column::Id).lock_exclusive();
         }
-        let meters = meters.into_partial_model::<Counter>().all(conn).await?;
+        let meters: Vec<Counter> = fetch::all(conn, meters).await?;
         let billed = billed(conn, &ids, before).await?;
         let since = |i: &installation::Model| billed.get(&i.agreement_id).filter(|b| b.install == i.id).map_or(i.from_date, |b| b.to);
         let first: NaiveDate = installs.iter().map(since).min().unwrap_or(period.first);
@@ -141,10 +143,8 @@ impl Loaded {
             .filter(table::among(conn, reading::Column::InstallationId, installs.iter().map(|i| i.id)))
             .filter(reading::Column::ReadDate.gt(first))
             .filter(reading::Column::ReadDate.lte(period.last))
-            .filter(reading::Column::State.is_not_in([ReadingState::Rejected.code(), ReadingState::Corrected.code()]))
-            .into_partial_model::<Reading>()
-            .all(conn)
-            .await?;
+            .filter(reading::Column::State.is_not_in([ReadingState::Rejected.code(), ReadingState::Corrected.code()]));
+        let found: Vec<Reading> = fetch::all(conn, found).await?;
         let book = book(conn).await?;
         let households = household::sharing(conn, &book, chunk, period.last).await?;
         let with_shared: HashSet<Uuid> = ids.iter().copied().chain(households.values().flatten().copied()).collect();
@@ -272,13 +272,19 @@ async fn billed(conn: &Conn, agreements: &[Uuid], before: Option<NaiveDate>) -> 
         Some(day) => {
             for agreement in agreements {
                 let bill = bills::regular(conn, *agreement).await?.into_iter().rfind(|b| b.to_date <= day);
-                ends.extend(bill.map(|b| (b.agreement_id, b.installation_id, b.to_date, Some(b.to_index))));
+                ends.extend(bill.map(|b| End {
+                    agreement_id: b.agreement_id,
+                    installation_id: b.installation_id,
+                    to_date: b.to_date,
+                    to_index: Some(b.to_index),
+                }));
             }
         }
     }
-    for (agreement, install, to, index) in ends {
-        if let Some((install, index)) = install.zip(index) {
-            billed.insert(agreement, Billed { to, index, install });
+    for end in ends {
+        if let Some((install, index)) = end.installation_id.zip(end.to_index) {
+            let to = end.to_date;
+            billed.insert(end.agreement_id, Billed { to, index, install });
         }
     }
     Ok(billed)

@@ -5,10 +5,11 @@ use std::collections::{HashMap, HashSet};
 
 use calendar::NaiveDate;
 use rpc::Fault;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use crate::{
+    fetch,
     supply::{
         model::Service,
         store::{self as supplies, supply},
@@ -29,10 +30,9 @@ pub async fn sharing(conn: &Conn, book: &Book, chunk: &[supply::Model], day: Nai
     let accounts: HashSet<Uuid> = chunk.iter().map(|s| s.account_id).collect();
     let members = supply::Entity::find()
         .filter(table::among(conn, supply::Column::AccountId, accounts))
-        .filter(supply::Column::Service.eq(Service::Gas.code()))
-        .order_by_asc(supply::Column::Id)
-        .all(conn)
-        .await?;
+        .filter(supply::Column::Service.eq(Service::Gas.code()));
+    let mut members: Vec<supply::Model> = fetch::all(conn, members).await?;
+    members.sort_unstable_by_key(|member| member.id);
     let mut terms: HashMap<Uuid, Vec<supplies::term::Model>> = HashMap::new();
     for term in supplies::terms(conn, &members.iter().map(|s| s.id).collect::<Vec<_>>()).await? {
         terms.entry(term.agreement_id).or_default().push(term);

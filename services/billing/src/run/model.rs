@@ -56,6 +56,8 @@ words! {
         Done "DONE",
         /// Gone through, with agreements left that have no outcome.
         Incomplete "INCOMPLETE",
+        /// Its job was cancelled, which only the job knows.
+        Cancelled "CANCELLED",
     }
 }
 

@@ -3,17 +3,18 @@
 use std::collections::HashMap;
 
 use contracts::hearth::billing::v1 as proto;
-use database::{Conn, Scope, Scoped, Write, find};
+use database::{Conn, Scope, Scoped, Write, find, jobs};
 use money::Money;
 use rpc::{Fault, page::Page, wire};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Statement,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Statement,
     sea_query::{Expr, LockBehavior, LockType, Order, Query},
 };
 use uuid::Uuid;
 
 use super::model::{Outcome, Period, Purpose, RunState};
 use crate::{
+    fetch,
     ledger::store::instant,
     route::{model::Cycle, store as routes},
     supply::{
@@ -233,15 +234,17 @@ async fn narrow(write: &Write, run: &run::Model) -> Result<(), Fault> {
     let period = run.period()?;
     let books = routes::read_in(write, &run.branch, run.book_id, run.cycle.as_deref(), (period.year, period.month)).await?;
     let (among, keys) = table::among_sql(write, 2, &books);
-    let first = if write.get_database_backend() == DbBackend::Postgres { "$1" } else { "?1" };
     let sql = format!(
-        "INSERT INTO bill_run_account (run_id, account_id) SELECT DISTINCT {first}, s.account_id FROM book_entry e \
+        "INSERT INTO bill_run_account (run_id, account_id) SELECT DISTINCT $1, s.account_id FROM book_entry e \
          JOIN installation i ON i.id = e.installation_id JOIN supply s ON s.id = i.agreement_id WHERE e.book_id {among}"
     );
-    let values = std::iter::once(run.id.into()).chain(keys);
+    let values = [run.id.into(), keys];
     write
         .execute_raw(Statement::from_sql_and_values(write.get_database_backend(), sql, values))
         .await?;
+    // Nobody comes to the end of a run whose job was cancelled.
+    let cancelled = "DELETE FROM bill_run_account WHERE run_id IN (SELECT r.id FROM bill_run r JOIN job j ON j.id = r.job_id WHERE j.state = 'CANCELLED')";
+    write.execute_unprepared(cancelled).await?;
     Ok(())
 }
 
@@ -364,7 +367,9 @@ pub async fn next(conn: &Conn, run: &run::Model, part: &part::Model, count: u64)
             .add(supply::Column::Id.gt(agreement));
         select = select.filter(supply::Column::AccountId.gte(account)).filter(behind);
     }
-    Ok(select.all(conn).await?)
+    let mut rows: Vec<supply::Model> = fetch::all(conn, select).await?;
+    rows.sort_unstable_by_key(|row| (row.account_id, row.id));
+    Ok(rows)
 }
 
 /// A run that the caller may see.
@@ -421,6 +426,10 @@ pub async fn message(conn: &Conn, mut row: run::Model) -> Result<proto::BillRun,
     if !parts.is_empty() {
         row.sum(&parts);
     }
+    let mut state = known(RunState::of(&row.state), &row.state)?;
+    if state == RunState::Running && jobs::is_cancelled(conn, row.job_id).await? {
+        state = RunState::Cancelled;
+    }
     let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
     Ok(proto::BillRun {
         run_id: row.id.to_string(),
@@ -428,7 +437,7 @@ pub async fn message(conn: &Conn, mut row: run::Model) -> Result<proto::BillRun,
         year: row.year,
         month: row.month,
         branch: row.branch.clone(),
-        state: known(RunState::of(&row.state), &row.state)?.number(),
+        state: state.number(),
         expected: row.expected,
         produced: row.produced,
         already: row.already,

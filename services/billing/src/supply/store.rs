@@ -6,11 +6,15 @@ use calendar::NaiveDate;
 use contracts::hearth::billing::v1 as proto;
 use database::{Conn, Scope, Scoped, Write, find};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::OnConflict,
+};
 use uuid::Uuid;
 
 use super::model::{Change, DESTITUTE, Service, Span, SupplyState, TermKind, replaced};
 use crate::{
+    fetch::{self, placed},
     run::model::{Term, Terms},
     table,
     words::known,
@@ -23,7 +27,7 @@ table!(account, "account", {
     branch: String,
     state: String,
 });
-table!(supply, "supply", {
+placed!(supply, "supply", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
     agreement_no: String,
     account_id: Uuid,
@@ -36,7 +40,7 @@ table!(supply, "supply", {
     end_date: Option<Date>,
     opened_date: Option<Date>,
 });
-table!(term, "supply_term", {
+placed!(term, "supply_term", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
     agreement_id: Uuid,
     kind: String,
@@ -76,8 +80,11 @@ pub async fn account(conn: &Conn, scope: &Scope, id: Uuid) -> Result<account::Mo
         .ok_or_else(|| Fault::not_found("account", id))
 }
 
-/// Locks accounts in the order of their keys: bills, payments and reversals of an account queue here.
+/// Locks accounts in the order of their keys: bills, payments and reversals of an account queue here. On SQLite who writes is alone.
 pub async fn lock_accounts(write: &Write, ids: &[Uuid]) -> Result<(), Fault> {
+    if write.get_database_backend() == DbBackend::Sqlite {
+        return Ok(());
+    }
     account::Entity::find()
         .select_only()
         .column(account::Column::Id)
@@ -175,11 +182,10 @@ pub async fn put_term(conn: &Conn, agreement: Uuid, kind: TermKind, value: Optio
 
 /// Terms of many agreements, oldest first.
 pub async fn terms(conn: &Conn, agreements: &[Uuid]) -> Result<Vec<term::Model>, Fault> {
-    Ok(term::Entity::find()
-        .filter(table::among(conn, term::Column::AgreementId, agreements.iter().copied()))
-        .order_by_asc(term::Column::FromDate)
-        .all(conn)
-        .await?)
+    let select = term::Entity::find().filter(table::among(conn, term::Column::AgreementId, agreements.iter().copied()));
+    let mut terms: Vec<term::Model> = fetch::all(conn, select).await?;
+    terms.sort_by_key(|t| t.from_date);
+    Ok(terms)
 }
 
 /// The terms of one agreement as a run reads them.

@@ -11,6 +11,13 @@ use crate::{
     world::{HEXI, Home, World, day, metres},
 };
 
+/// The first three months of the year, of so much a month.
+async fn read_a_quarter(world: &World<'_>, home: &Home, monthly: usize) {
+    for (n, end) in ["01-31", "02-28", "03-31"].iter().enumerate() {
+        world.read(home, &format!("2025-{end}"), &(monthly * (n + 1)).to_string()).await;
+    }
+}
+
 async fn estimate(world: &World<'_>, homes: &[&Home], on: &str) -> Vec<EstimateOutcome> {
     let request = EstimateReadingsRequest {
         request_id: key(),
@@ -163,9 +170,7 @@ async fn a_bill_says_that_it_rests_on_an_estimate_and_the_one_after_it_does_not(
         world.publish_tianjin().await;
         let home = world.home("T1").await;
         world.clock("2025-12-31T20:00:00+08:00");
-        for (n, end) in ["01-31", "02-28", "03-31"].iter().enumerate() {
-            world.read(&home, &format!("2025-{end}"), &(60 * (n + 1)).to_string()).await;
-        }
+        read_a_quarter(&world, &home, 60).await;
         estimate(&world, &[&home], "2025-04-30").await;
         world.read(&home, "2025-05-31", "300").await;
         for month in 1..=5 {
@@ -227,9 +232,7 @@ async fn edge_07_a_destroyed_meter_is_exchanged_with_an_estimate_that_a_second_p
         world.publish_tianjin().await;
         let home = world.home("T1").await;
         world.clock("2025-12-31T20:00:00+08:00");
-        for (n, end) in ["01-31", "02-28", "03-31"].iter().enumerate() {
-            world.read(&home, &format!("2025-{end}"), &(62 * (n + 1)).to_string()).await;
-        }
+        read_a_quarter(&world, &home, 62).await;
         let mut wu = meter_service_client::MeterServiceClient::new(bed.staff_named("wu", &[Role::DistrictManager]));
         let register = RegisterMeterRequest {
             request_id: key(),

@@ -3,7 +3,7 @@
 use contracts::hearth::{
     archive::v1 as archive,
     billing::v1::{bill_run_service_client::BillRunServiceClient, bill_service_client::BillServiceClient, *},
-    job::v1::{GetJobRequest, job, job_service_client::JobServiceClient},
+    job::v1::{CancelJobRequest, GetJobRequest, job, job_service_client::JobServiceClient},
     options::v1::Role,
 };
 use database::{
@@ -15,7 +15,7 @@ use testbed::{each, each_of, eventually, key, reason};
 
 use crate::{
     route::{book, open, put},
-    world::{HEPING, HEXI, World, class, day, metres, text, tianjin},
+    world::{HEPING, HEXI, World, day, metres, sharing, text, tianjin},
 };
 
 #[tokio::test]
@@ -301,28 +301,31 @@ async fn asked(world: &World<'_>, job: &str, filed: i64) -> String {
 async fn begun(world: &World<'_>, filed: i64, part: &[(&str, String)]) -> (String, String) {
     let job = key();
     let run = asked(world, &job, filed).await;
+    let run_id = world.uuid(&run);
+    let counts = ["produced", "already", "held", "missing", "parked", "skipped", "not_due", "bills_held", "amount"];
+    let zero = counts.iter().filter(|count| part.iter().all(|(column, _)| column != *count));
+    let (columns, values): (Vec<&str>, Vec<String>) = part.iter().cloned().chain(zero.map(|count| (*count, "0".to_owned()))).unzip();
+    let part = format!(
+        "INSERT INTO bill_run_part (run_id, ordinal, branch, {}) VALUES ({run_id}, 1, '河西区', {})",
+        columns.join(", "),
+        values.join(", ")
+    );
+    world.sql(&part).await.unwrap();
+    filed_job(world, &job, &run, "QUEUED").await;
+    (run, job)
+}
+
+async fn filed_job(world: &World<'_>, job: &str, run: &str, state: &str) {
     let request = match world.bed.engine() {
         Engine::Postgres => format!("decode('{}', 'hex')", run.replace('-', "")),
         Engine::Sqlite => format!("X'{}'", run.replace('-', "")),
     };
-    let (run_id, job_id) = (world.uuid(&run), world.uuid(&job));
-    let counts = ["produced", "already", "held", "missing", "parked", "skipped", "not_due", "bills_held", "amount"];
-    let zero = counts.iter().filter(|count| part.iter().all(|(column, _)| column != *count));
-    let (columns, values): (Vec<&str>, Vec<String>) = part.iter().cloned().chain(zero.map(|count| (*count, "0".to_owned()))).unzip();
-    for sql in [
-        format!(
-            "INSERT INTO bill_run_part (run_id, ordinal, branch, {}) VALUES ({run_id}, 1, '河西区', {})",
-            columns.join(", "),
-            values.join(", ")
-        ),
-        format!(
-            "INSERT INTO job (id, kind, state, request, done, total, note, requested_by, created_at, updated_at, failures)
-             VALUES ({job_id}, 'bill-run', 'QUEUED', {request}, 0, 0, '', 'zhao', 0, 0, 0)"
-        ),
-    ] {
-        world.sql(&sql).await.unwrap();
-    }
-    (run, job)
+    let sql = format!(
+        "INSERT INTO job (id, kind, state, request, done, total, note, requested_by, created_at, updated_at, failures)
+         VALUES ({}, 'bill-run', '{state}', {request}, 0, 0, '', 'zhao', 0, 0, 0)",
+        world.uuid(job)
+    );
+    world.sql(&sql).await.unwrap();
 }
 
 #[tokio::test]
@@ -432,16 +435,8 @@ async fn who_is_voided_ahead_of_a_run_and_who_is_signed_behind_it_make_no_gap() 
 async fn a_run_bills_the_accounts_of_a_book_or_of_a_cycle_whole_and_a_wider_one_the_rest() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
-        let living = TariffClass {
-            meters_share_tiers: true,
-            ..class(
-                "living",
-                &[(Some("310"), "3.00"), (Some("520"), "3.30"), (None, "4.20")],
-                tariff_class::LowIncome::Unspecified,
-            )
-        };
         let shanghai = PublishTariffRequest {
-            classes: vec![living],
+            classes: vec![sharing()],
             ..tianjin()
         };
         world.tariffs().publish_tariff(shanghai).await.unwrap();
@@ -488,6 +483,27 @@ async fn a_run_bills_the_accounts_of_a_book_or_of_a_cycle_whole_and_a_wider_one_
         // In February no book of every second month is read that began in January.
         let february = run(of_cycle(reading_book::Cycle::Bimonth, 2)).await;
         assert_eq!((counts(&february), february.state()), ((0, 0, 0, 0, 0), bill_run::State::Done));
+        // One that was cancelled on its way leaves nothing behind.
+        let job = key();
+        let given_up = asked(&world, &job, 0).await;
+        filed_job(&world, &job, &given_up, "FAILED").await;
+        let account = format!(
+            "INSERT INTO bill_run_account (run_id, account_id) VALUES ({}, {})",
+            world.uuid(&given_up),
+            world.uuid(&one.account)
+        );
+        world.sql(&account).await.unwrap();
+        let state = async || {
+            let get = GetBillRunRequest { run_id: given_up.clone() };
+            world.runs().get_bill_run(get).await.unwrap().into_inner().run.unwrap().state()
+        };
+        assert_eq!(state().await, bill_run::State::Running);
+        let cancel = CancelJobRequest {
+            request_id: key(),
+            job_id: job,
+        };
+        JobServiceClient::new(bed.staff(&[Role::Accountant])).cancel_job(cancel).await.unwrap();
+        assert_eq!(state().await, bill_run::State::Cancelled);
         let first = run(of_book("")).await;
         assert_eq!(counts(&first), (2, 2, 0, 0, 0));
         assert_eq!((first.branch.as_str(), &first.book_id, first.cycle), (HEXI, &monthly.book_id, 0));

@@ -7,7 +7,7 @@ use contracts::hearth::{
 };
 use testbed::{each, fields, key, reason};
 
-use crate::world::{HEXI, World, class, day, metres, tianjin};
+use crate::world::{HEXI, World, class, day, metres, sharing, tianjin};
 
 #[tokio::test]
 async fn a_04_tariff_needs_a_published_notice() {
@@ -556,16 +556,8 @@ async fn a_household_of_five_reaches_the_dearer_tier_later() {
 async fn g_sh_two_meters_of_one_household_share_the_tiers() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
-        let living = TariffClass {
-            meters_share_tiers: true,
-            ..class(
-                "living",
-                &[(Some("310"), "3.00"), (Some("520"), "3.30"), (None, "4.20")],
-                tariff_class::LowIncome::Unspecified,
-            )
-        };
         let shanghai = PublishTariffRequest {
-            classes: vec![living],
+            classes: vec![sharing()],
             from_date: day("2014-09-01"),
             tier_year_start_month: 9,
             ..tianjin()

@@ -415,6 +415,18 @@ pub fn class(name: &str, steps: &[(Option<&str>, &str)], low_income: tariff_clas
     }
 }
 
+/// A household's meters share their tiers, at the prices of Shanghai.
+pub fn sharing() -> TariffClass {
+    TariffClass {
+        meters_share_tiers: true,
+        ..class(
+            "living",
+            &[(Some("310"), "3.00"), (Some("520"), "3.30"), (None, "4.20")],
+            tariff_class::LowIncome::Unspecified,
+        )
+    }
+}
+
 /// The tariff of the city: tariffs/cn_tianjin_gas_2024.toml.
 pub fn tianjin() -> PublishTariffRequest {
     use tariff_class::LowIncome::{AllAtTier1, Unspecified};
