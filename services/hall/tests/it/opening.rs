@@ -190,6 +190,9 @@ async fn an_application_rests_on_archives_word() {
         world.change_account(&customer.account_id, |account| {
             account.state = contracts::hearth::archive::v1::account::State::Opening.into()
         });
+        let mut elsewhere = OpeningServiceClient::new(bed.staff_of(OTHER, &[Role::Agent]));
+        let foreign = elsewhere.apply_for_opening(request(&customer)).await.unwrap_err();
+        assert_eq!(foreign.code(), Code::NotFound, "archive gave the account; it is of another branch");
         let first = request(&customer);
         let opening = agent.apply_for_opening(first.clone()).await.unwrap().into_inner().opening.unwrap();
         assert_eq!(
@@ -200,7 +203,6 @@ async fn an_application_rests_on_archives_word() {
         world.set("CheckStanding", Mode::Unavailable);
         assert_eq!(agent.apply_for_opening(first).await.unwrap().into_inner().opening.unwrap(), opening);
 
-        let mut elsewhere = OpeningServiceClient::new(bed.staff_of(OTHER, &[Role::Agent]));
         assert_eq!(
             elsewhere
                 .get_opening(GetOpeningRequest {
