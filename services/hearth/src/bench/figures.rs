@@ -12,7 +12,7 @@ use crate::say::say;
 pub struct Way {
     pub name: String,
     pub rounds: Vec<Cost>,
-    /// Ratios that are asked of the first way against this one: of speed at least, of CPU at most, in hundredths.
+    /// Ratios that are asked of the first way against this one, if any are: of speed at least, of CPU at most, in hundredths.
     pub goals: (Option<u64>, Option<u64>),
 }
 
@@ -30,6 +30,19 @@ impl Way {
         all.sort_unstable();
         all.get(all.len() / 2).copied().unwrap_or_default()
     }
+}
+
+/// Tells what each way took in a round, and keeps it.
+pub fn keep(round: usize, ways: &mut [Way], costs: Vec<Cost>) -> Result<()> {
+    let told: Vec<String> = costs
+        .iter()
+        .map(|c| format!("{} ms ({} ms CPU)", c.wall.as_millis(), c.cpu.as_millis()))
+        .collect();
+    say(format!("round {round}: {}", told.join(", ")))?;
+    for (way, cost) in ways.iter_mut().zip(costs) {
+        way.rounds.push(cost);
+    }
+    Ok(())
 }
 
 fn micros(time: Duration) -> u64 {
@@ -58,7 +71,7 @@ pub fn table(ways: &[Way], things: u64, thing: &str) -> String {
         "and takes so much of its CPU".to_owned(),
         "goals".to_owned(),
     ]);
-    for way in ways {
+    for (at, way) in ways.iter().enumerate() {
         let (wall, cpu) = (micros(way.median(|c| c.wall)), micros(way.median(|c| c.cpu)));
         let against = |of: fn(&Cost) -> Duration, inverse: bool| {
             let ours = ways.first().into_iter().flat_map(|w| &w.rounds);
@@ -72,8 +85,8 @@ pub fn table(ways: &[Way], things: u64, thing: &str) -> String {
             all.sort_unstable();
             hundredths(all.get(all.len() / 2).copied().unwrap_or(0))
         };
-        let (fast, much) = match way.goals {
-            (None, None) => (String::new(), String::new()),
+        let (fast, much) = match at {
+            0 => (String::new(), String::new()),
             _ => (against(|c| c.wall, true), against(|c| c.cpu, false)),
         };
         let goals = match way.goals {
@@ -132,11 +145,15 @@ mod tests {
         // 1000 bills: medians 500 ms and 400 ms CPU; against 600 and 1000: 2.00, 1.20 and 0.50 times as fast.
         let ours = way("ours", (None, None), &[(500, 400), (1000, 800), (400, 300)]);
         let set = way("one statement", (Some(120), Some(90)), &[(1000, 800), (500, 1000), (480, 600)]);
-        let table = table(&[ours, set], 1000, "bills");
+        let other = way("nothing asked", (None, None), &[(1000, 1000), (2000, 2000), (800, 750)]);
+        let table = table(&[ours, set, other], 1000, "bills");
         let line = table.lines().find(|l| l.contains("one statement")).unwrap();
         let cells: Vec<&str> = line.split('|').map(str::trim).filter(|c| !c.is_empty()).collect();
         assert_eq!(cells, ["one statement", "2000", "800.00", "1.20", "0.50", "≥ 1.20, CPU ≤ 0.90"]);
         assert!(table.lines().any(|l| l.contains("ours") && l.contains("2000") && l.contains("400.00")));
+        let line = table.lines().find(|l| l.contains("nothing asked")).unwrap();
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        assert_eq!(cells[1..7], ["nothing asked", "1000", "1000.00", "2.00", "0.40", ""]);
     }
 
     #[test]

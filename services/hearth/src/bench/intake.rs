@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::{
     cost::{Cost, Meter},
-    figures::{Way, publish, table},
+    figures::{Way, keep, publish, table},
     place::{Args, Place},
     rows::{BRANCHES, Of, fill, id, used},
 };
@@ -48,8 +48,22 @@ pub struct Intake {
 const MESSAGE: i64 = 500;
 const READ_AT: &str = "2025-08-31T12:00:00+08:00";
 const READER: &str = "bench";
-/// What is asked against COPY.
-const COPY: (Option<u64>, Option<u64>) = (Some(35), None);
+
+/// The same rows without validation.
+#[derive(Clone, Copy)]
+enum Reference {
+    Insert,
+    Copy,
+}
+
+impl Reference {
+    fn way(self) -> Way {
+        match self {
+            Self::Insert => Way::new("INSERT … ON CONFLICT DO NOTHING", (Some(90), None)),
+            Self::Copy => Way::new("COPY with the same key", (Some(35), None)),
+        }
+    }
+}
 
 impl Intake {
     pub async fn run(self) -> Result<ExitCode> {
@@ -59,13 +73,12 @@ impl Intake {
         boot::keys::make(&folder.path().join("keys"), &[])?;
         say(format!("filling a database with {} meters", self.readings))?;
         fill(&place, &clock, self.readings).await?;
-        let mut ways = vec![
-            Way::new("client stream", (None, None)),
-            Way::new("INSERT … ON CONFLICT DO NOTHING", (Some(90), None)),
-        ];
-        if place.engine() == Engine::Postgres {
-            ways.push(Way::new("COPY with the same key", COPY));
-        }
+        let references = match place.engine() {
+            Engine::Postgres => &[Reference::Insert, Reference::Copy][..],
+            Engine::Sqlite => &[Reference::Insert],
+        };
+        let mut ways = vec![Way::new("client stream", (None, None))];
+        ways.extend(references.iter().map(|reference| reference.way()));
         for round in 1..=self.rounds {
             let db = place.round(&clock).await?;
             let ours = self.ours(&place, &db, &clock, folder.path()).await?;
@@ -76,31 +89,21 @@ impl Intake {
             };
             db.close().await;
             let mut costs = vec![ours];
-            for way in ways.iter().skip(1) {
+            for reference in references {
                 let db = place.round(&clock).await?;
                 let meter = Meter::begin(&db).await?;
-                match way.goals {
-                    COPY => copied(&place, &pieces).await?,
-                    _ => self.inserted(&place, &db).await?,
+                match reference {
+                    Reference::Insert => self.inserted(&place, &db).await?,
+                    Reference::Copy => copied(&place, &pieces).await?,
                 }
                 costs.push(meter.end()?);
                 let other = self.taken(&db).await?;
                 ensure!(result == other, "the rows differ: {result:?} and {other:?}");
                 db.close().await;
             }
-            let told: Vec<String> = costs
-                .iter()
-                .map(|c| format!("{} ms ({} ms CPU)", c.wall.as_millis(), c.cpu.as_millis()))
-                .collect();
-            say(format!("round {round}: {}", told.join(", ")))?;
-            for (way, cost) in ways.iter_mut().zip(costs) {
-                way.rounds.push(cost);
-            }
+            keep(round, &mut ways, costs)?;
         }
-        let engine = match place.engine() {
-            Engine::Postgres => "PostgreSQL",
-            Engine::Sqlite => "SQLite",
-        };
+        let engine = place.engine_name();
         let text = format!(
             "{engine}, {} readings in messages of {MESSAGE}, medians of {} rounds; client and service in one process.\n\n{}",
             self.readings,
@@ -153,7 +156,7 @@ impl Intake {
 
     /// The rows as the service wrote them, in the binary form of COPY, a piece for each message.
     async fn finished(&self, place: &Place) -> Result<Vec<Vec<u8>>> {
-        let pool = PgPool::connect(&place.round_url()?).await?;
+        let pool = place.pool().await?;
         let mut pieces = vec![];
         for first in (1..=self.readings).step_by(usize::try_from(MESSAGE)?) {
             let last = first.saturating_add(MESSAGE).saturating_sub(1);
@@ -178,7 +181,7 @@ impl Intake {
         let now = db.clock().now().micros();
         let mut first = 1_i64;
         let pool = match db.engine() {
-            Engine::Postgres => Some(PgPool::connect(&place.round_url()?).await?),
+            Engine::Postgres => Some(place.pool().await?),
             Engine::Sqlite => None,
         };
         while first <= self.readings {
@@ -242,14 +245,12 @@ fn branch(n: i64) -> &'static str {
         .unwrap_or_default()
 }
 
-/// The same rows by COPY, a message after the other. Each in two parts: after a single small one the server would wait for more.
+/// The same rows by COPY, a message after the other.
 async fn copied(place: &Place, pieces: &[Vec<u8>]) -> Result<()> {
-    let pool = PgPool::connect(&place.round_url()?).await?;
+    let pool = place.pool().await?;
     for piece in pieces {
         let mut copy = pool.copy_in_raw(&format!("COPY reading ({COLUMNS}) FROM STDIN (FORMAT binary)")).await?;
-        for part in piece.chunks(piece.len().div_ceil(2).max(1)) {
-            copy.send(part).await?;
-        }
+        copy.send(piece.as_slice()).await?;
         copy.finish().await?;
     }
     Ok(())

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Context, Error, Result, bail};
 use calendar::Clock;
 use database::{Database, Engine, Target};
-use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseConnection,
+    sqlx::{PgPool, postgres::PgConnectOptions},
+};
 
 /// Which engine, and where.
 #[derive(clap::Args, Clone)]
@@ -52,6 +55,14 @@ impl Args {
 impl Place {
     pub fn engine(&self) -> Engine {
         if self.admin.is_some() { Engine::Postgres } else { Engine::Sqlite }
+    }
+
+    /// Its name as people write it.
+    pub fn engine_name(&self) -> &'static str {
+        match self.engine() {
+            Engine::Postgres => "PostgreSQL",
+            Engine::Sqlite => "SQLite",
+        }
     }
 
     /// The empty database of billing that is to be filled.
@@ -101,6 +112,14 @@ impl Place {
     /// Where the copy of the round is.
     pub fn round_url(&self) -> Result<String> {
         self.url(ROUND)
+    }
+
+    /// Connections to it besides those of the service, which send as soon as the service's do.
+    pub async fn pool(&self) -> Result<PgPool> {
+        let url = self.round_url()?;
+        let pool = PgPool::connect(&url).await?;
+        database::send_at_once(url.parse::<PgConnectOptions>()?.get_port())?;
+        Ok(pool)
     }
 
     fn url(&self, name: &str) -> Result<String> {

@@ -17,7 +17,7 @@ use contracts::hearth::{
     billing::v1::{GetBillRequest, GetBillResponse, bill_service_client::BillServiceClient},
     options::v1::Role,
 };
-use database::{Database, Engine, Target};
+use database::{Database, Target};
 use prost::Message;
 use rpc::token::Issuer;
 use sea_orm::{ConnectionTrait, Statement};
@@ -39,7 +39,7 @@ use uuid::Uuid;
 
 use super::{
     cost::{Cost, Meter},
-    figures::{Way, publish, table},
+    figures::{Way, keep, publish, table},
     place::{Args, Place},
     rows::{fill, now},
     run,
@@ -110,28 +110,20 @@ impl Read {
             ensure!(came == answer, "what was answered differs: {came:?} and {answer:?}");
         }
 
-        let (mut whole, mut bare, mut alone) = (
-            Way::new("one bill, whole stack", (None, None)),
-            Way::new("tonic echo", SHOWN),
-            Way::new("the query alone", SHOWN),
-        );
+        let mut ways = ["one bill, whole stack", "tonic echo", "the query alone"].map(|name| Way::new(name, (None, None)));
         for round in 1..=self.rounds {
-            let meter = Meter::begin_without(&db, Some(CALLERS)).await?;
-            call(&callers, &stack, &bills, self.calls).await?;
-            whole.rounds.push(meter.end()?);
-            let meter = Meter::begin_without(&db, Some(CALLERS)).await?;
-            call(&callers, &echo, &bills, self.calls).await?;
-            bare.rounds.push(meter.end()?);
-            let meter = Meter::begin_without(&db, None).await?;
+            let mut costs = vec![];
+            for door in [&stack, &echo] {
+                let meter = Meter::begin_without(&db, Some(CALLERS)).await?;
+                call(&callers, door, &bills, self.calls).await?;
+                costs.push(meter.end()?);
+            }
+            let meter = Meter::begin(&db).await?;
             ask(&query, &bills, self.calls).await?;
-            alone.rounds.push(meter.end()?);
-            let told: Vec<String> = [&whole, &bare, &alone]
-                .iter()
-                .filter_map(|way| way.rounds.last())
-                .map(|c| format!("{} ms ({} ms CPU)", c.wall.as_millis(), c.cpu.as_millis()))
-                .collect();
-            say(format!("round {round}: {}", told.join(", ")))?;
+            costs.push(meter.end()?);
+            keep(round, &mut ways, costs)?;
         }
+        let [whole, bare, alone] = ways;
         // What is allowed: twice the echo and the query.
         let mut allowed = Way::new("twice the echo and the query", (None, Some(100)));
         allowed.rounds = bare.rounds.iter().zip(&alone.rounds).map(|(bare, alone)| sum(&[bare, bare, alone])).collect();
@@ -140,10 +132,7 @@ impl Read {
         telemetry.stop().await;
         db.close().await;
 
-        let engine = match place.engine() {
-            Engine::Postgres => "PostgreSQL",
-            Engine::Sqlite => "SQLite",
-        };
+        let engine = place.engine_name();
         let text = format!(
             "{engine}, {} calls, {AT_ONCE} at a time on each of {CONNECTIONS} connections, answers of {} bytes, medians of {} rounds; CPU of the server and its database.\n\n{}",
             self.calls,
@@ -159,9 +148,6 @@ impl Read {
 
 /// What answers a request without the way there.
 type Query = Arc<dyn Fn(GetBillRequest) -> rpc::Answer<GetBillResponse> + Send + Sync>;
-
-/// Goals that nothing misses: the ratio is shown.
-const SHOWN: (Option<u64>, Option<u64>) = (Some(0), None);
 
 fn sum(costs: &[&Cost]) -> Cost {
     Cost {

@@ -5,12 +5,12 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use anyhow::{Context, Result, bail, ensure};
 use calendar::Clock;
 use database::{Database, Engine, jobs};
-use sea_orm::{ConnectionTrait, Statement, sqlx::PgPool};
+use sea_orm::{ConnectionTrait, Statement};
 use tokio::task::JoinSet;
 
 use super::{
     cost::{Cost, Meter, peak},
-    figures::{Way, publish, table},
+    figures::{Way, keep, publish, table},
     place::{Args, Place},
     reference,
     rows::{Table, fill, now, written},
@@ -71,7 +71,7 @@ impl BillRun {
             }
             let result = written(&db, self.agreements).await?;
             let rows = if copies {
-                Some(reference::finished(&pool(&place).await?).await?)
+                Some(reference::finished(&place.pool().await?).await?)
             } else {
                 None
             };
@@ -92,7 +92,7 @@ impl BillRun {
             }
             if let Some(rows) = rows {
                 let db = place.round(&clock).await?;
-                let pool = pool(&place).await?;
+                let pool = place.pool().await?;
                 let meter = Meter::begin(&db).await?;
                 reference::copy(&pool, &rows).await?;
                 costs.push(meter.end()?);
@@ -100,19 +100,9 @@ impl BillRun {
                 pool.close().await;
                 db.close().await;
             }
-            let told: Vec<String> = costs
-                .iter()
-                .map(|c| format!("{} ms ({} ms CPU)", c.wall.as_millis(), c.cpu.as_millis()))
-                .collect();
-            say(format!("round {round}: {}", told.join(", ")))?;
-            for (way, cost) in ways.iter_mut().zip(costs) {
-                way.rounds.push(cost);
-            }
+            keep(round, &mut ways, costs)?;
         }
-        let engine = match place.engine() {
-            Engine::Postgres => "PostgreSQL",
-            Engine::Sqlite => "SQLite",
-        };
+        let engine = place.engine_name();
         let text = format!(
             "{engine}, {} agreements, medians of {} rounds; memory of the process grew by {} MiB in the first round.\n\n{}",
             self.agreements,
@@ -202,8 +192,4 @@ async fn state(db: &Database, job: &str) -> Result<String> {
     let ask = Statement::from_string(db.reader().get_database_backend(), sql);
     let row = db.reader().query_one_raw(ask).await?.context("the job is gone")?;
     Ok(row.try_get_by_index(0)?)
-}
-
-async fn pool(place: &Place) -> Result<PgPool> {
-    Ok(PgPool::connect(&place.round_url()?).await?)
 }

@@ -287,15 +287,17 @@ mod tests {
         assert_eq!(beijing.household.unwrap().from_persons, 6);
     }
 
-    #[test]
-    fn other_prices_have_words_too() {
-        let text = r#"name = "Mixed"
+    const HEAD: &str = r#"name = "Mixed"
 commodity = "natural_gas"
 currency = "CNY"
 effective_from = "2024-01-01"
 legal_basis = "notice"
 approved_by = "authority"
-model = "graduated_annual"
+"#;
+
+    #[test]
+    fn other_prices_have_words_too() {
+        let text = r#"model = "graduated_annual"
 change = "cutover_read"
 tier_year_closes = { odd_months = 11, even_months = 12 }
 rounding = "floor_1_once_per_bill"
@@ -310,7 +312,7 @@ name = "shop"
 tiering = "whole"
 tiers = [{ up_to = "100", price = "3" }, { price = "2" }]
 "#;
-        let request = read(text, None).unwrap();
+        let request = read(&format!("{HEAD}{text}"), None).unwrap();
         assert_eq!(
             (request.change(), request.tax_percent.unwrap().value.as_str()),
             (tariff::Change::CutoverRead, "5.8")
@@ -327,16 +329,7 @@ tiers = [{ up_to = "100", price = "3" }, { price = "2" }]
 
     #[test]
     fn what_is_no_tier_has_words_too() {
-        let head = r#"name = "Levied"
-commodity = "natural_gas"
-currency = "CNY"
-effective_from = "2024-01-01"
-legal_basis = "notice"
-approved_by = "authority"
-tax_percent = "9"
-tax_included = true
-tax_rounding = "half_up_0.10"
-"#;
+        let head = format!("{HEAD}tax_percent = \"9\"\ntax_included = true\ntax_rounding = \"half_up_0.10\"\n");
         let annual = r#"model = "graduated_annual"
 tier_year_start = "01-01"
 allowance = "months_open"

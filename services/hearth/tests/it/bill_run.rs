@@ -13,7 +13,7 @@ use tonic::Request;
 
 use crate::{
     check::change,
-    tool::{assert_told, hearth, start},
+    tool::{assert_told, filed, hearth},
 };
 
 const REGISTER: &str = "\
@@ -68,13 +68,7 @@ async fn book(suite: &Suite) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_month_is_billed_from_the_command_line_and_a_gap_is_a_failure() {
-    let suite = start();
-    let register = suite.file("register.csv", REGISTER.as_bytes());
-    assert_told(&suite.import("customers", &register, &["--trial-template"]), 0, &["accepted 2"]);
-    let tariff = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cn_tianjin_gas_2024.toml");
-    assert_told(&suite.import("tariffs", tariff, &[]), 0, &["published"]);
-    let meters = suite.file("meters.csv", METERS.as_bytes());
-    assert_told(&suite.import("meters", &meters, &[]), 0, &["accepted 2"]);
+    let suite = filed(REGISTER, METERS);
     let readings = suite.file("readings.csv", b"meter_no,read_at,index\nM1,2025-01-31,46\nM2,2025-01-31,50\n");
     assert_told(&suite.import("readings", &readings, &[]), 0, &["accepted 2"]);
     book(&suite).await;

@@ -8,7 +8,7 @@ use std::{
 
 use calamine::{Data, Reader, Xlsx, open_workbook};
 
-use crate::tool::{assert_told, hearth, start};
+use crate::tool::{assert_told, filed, hearth};
 
 /// Rows of a file by column.
 fn rows(path: &Path) -> Vec<BTreeMap<String, String>> {
@@ -36,13 +36,7 @@ T0000001,2024-12-31,M1,565,BL-12 2025-01-15 60
 
 #[test]
 fn what_the_services_hold_comes_out_as_text_and_as_a_workbook() {
-    let suite = start();
-    let register = suite.file("register.csv", REGISTER.as_bytes());
-    assert_told(&suite.import("customers", &register, &["--trial-template"]), 0, &["accepted 2"]);
-    let tariff = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cn_tianjin_gas_2024.toml");
-    assert_told(&suite.import("tariffs", tariff, &[]), 0, &["published"]);
-    let meters = suite.file("meters.csv", METERS.as_bytes());
-    assert_told(&suite.import("meters", &meters, &[]), 0, &["accepted 2"]);
+    let suite = filed(REGISTER, METERS);
     let opening = suite.file("opening.csv", OPENING.as_bytes());
     assert_told(&suite.import("opening", &opening, &[]), 0, &["accepted 1"]);
     let readings = suite.file("readings.csv", b"meter_no,read_at,index\nM1,2025-01-31,601.25\nM2,2025-01-31,5400\n");
