@@ -206,7 +206,9 @@ async fn pool(target: &Target, connections: u32) -> Result<DatabaseConnection, D
             ("timezone", "UTC"),
         ])
     });
-    if let Ok(port) = target.url.parse::<PgConnectOptions>().map(|o| o.get_port()) {
+    if target.engine == Engine::Postgres
+        && let Ok(port) = target.url.parse::<PgConnectOptions>().map(|o| o.get_port())
+    {
         options.map_sqlx_postgres_pool_opts(move |o| {
             o.after_connect(move |_, _| {
                 Box::pin(async move {
