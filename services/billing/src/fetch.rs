@@ -51,11 +51,11 @@ impl Cell for bool {
 
 /// Declares a row of some columns, which is read by place.
 macro_rules! row {
-    ($(#[$doc:meta])* $name:ident, { $($(#[$meta:meta])* $field:ident: $type:ty),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident, { $($field:ident: $type:ty),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone)]
         pub struct $name {
-            $($(#[$meta])* pub $field: $type),+
+            $(pub $field: $type),+
         }
         $crate::fetch::place!($name, { $($field: $type),+ });
     };
