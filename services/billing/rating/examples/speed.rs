@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     adjusted: Volume::ZERO,
                     estimated: false,
                 }),
-                reads: &[],
+                ..Leg::default()
             }];
             let period = Period {
                 terms: &terms,

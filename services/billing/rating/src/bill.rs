@@ -4,10 +4,12 @@ use chrono::NaiveDate;
 use money::{Area, Energy, Exact, Money, Ratio, UnitPrice, Volume, amount, round_together};
 
 use crate::{
-    Explanation, Measure, Per, Plan, RatingError, Rounding, Rule, Span, Tax,
-    days::stretches,
+    Explanation, Measure, Per, Plan, RatingError, Rounding, Rule, Span,
     explain::{Token, Trace},
-    plan::{Free, Part, Step},
+    free::Grants,
+    plan::{Part, Step},
+    standing::dues,
+    tax::{Closing, Group, Sum},
 };
 
 /// Volume billed so far per tier-year of one household and premises, the year named as by [`crate::Tariff::tier_year_of`]. The few years of a
@@ -272,7 +274,8 @@ impl Reason {
 /// Prices the usage periods of one bill (domain.md 9.1): each under its own plan, on from the ledger of its tier-year, one rounding
 /// for the whole bill; lines get the fen by largest remainder, ties to the lower tier, then to the earlier period.
 ///
-/// A standing charge for each bill and the fee of a [`crate::Price::Whole`] tier are due once per bill, by the plan of the last period.
+/// A standing charge for each bill and the fee of a [`crate::Price::Whole`] tier are due once per bill, by the plan of the last period. The rounding
+/// is that of the last period too. Where the periods differ in tax, each tax is a share of the sum of the lines that have it.
 ///
 /// # Errors
 /// [`RatingError`].
@@ -283,12 +286,6 @@ pub fn rate(segments: &[Segment<'_>], ledger: &Ledger) -> Result<Rated, RatingEr
 /// The same, where something was explained before: how the volumes came to be.
 pub(crate) fn rate_on(trace: Trace, segments: &[Segment<'_>], ledger: &Ledger) -> Result<Rated, RatingError> {
     let last = segments.last().ok_or(RatingError::NoUsage)?;
-    if segments
-        .iter()
-        .any(|segment| segment.plan.rounding != last.plan.rounding || segment.plan.tax != last.plan.tax)
-    {
-        return Err(RatingError::MixedRounding);
-    }
     if segments
         .iter()
         .any(|segment| segment.usage.volume.is_negative() || segment.usage.energy.is_negative() || segment.usage.area.is_negative())
@@ -305,22 +302,16 @@ pub(crate) fn rate_on(trace: Trace, segments: &[Segment<'_>], ledger: &Ledger) -
         whole,
         number: 0,
         lines: Vec::with_capacity(4),
+        grants: Grants::default(),
     };
     let mut volume_after = Volume::ZERO;
     for (number, segment) in (1..).zip(segments) {
         volume_after = drafts.segment(number, segment)?;
     }
+    drafts.free_before()?;
     let ledger = std::mem::take(&mut drafts.ledger);
-    let sum = drafts.total(last.plan.rounding, last.plan.tax)?;
-    Ok(Rated {
-        total: sum.total,
-        lines: sum.lines,
-        exact: sum.exact,
-        volume_after,
-        ledger,
-        tax: sum.tax,
-        explanation: sum.explanation,
-    })
+    let rated = drafts.total(last.plan)?;
+    Ok(Rated { volume_after, ledger, ..rated })
 }
 
 /// Lines with their exact amounts, and the explanation as far as it goes.
@@ -335,14 +326,7 @@ struct Drafts<'a> {
     /// Number of the period, from 1.
     number: usize,
     lines: Vec<(Line, Exact)>,
-}
-
-struct Sum {
-    total: Money,
-    lines: Vec<Line>,
-    exact: Exact,
-    tax: Money,
-    explanation: Explanation,
+    grants: Grants,
 }
 
 /// What a line prices, before its exact amount.
@@ -366,7 +350,7 @@ impl Priced {
     }
 }
 
-const VOLUME: &str = "volume";
+pub(crate) const VOLUME: &str = "volume";
 const BEFORE: &str = "before";
 const AFTER: &str = "after";
 
@@ -396,9 +380,7 @@ impl Drafts<'_> {
                 self.round(first, *rounding)?;
             }
         }
-        if let Some(free) = segment.plan.free {
-            self.free(free, segment)?;
-        }
+        self.free(segment)?;
         self.ledger.set(segment.tier_year, after);
         self.billed = Some(self.billed.unwrap_or_default().checked_add(segment.usage.volume)?);
         Ok(after)
@@ -503,41 +485,14 @@ impl Drafts<'_> {
         }
         let (first, to) = segment.days.ok_or(RatingError::DaysMissing)?;
         let from = segment.origin.charged_until.map_or(first, |until| until.clamp(first, to));
-        if per == Per::Day {
+        for due in dues(price, per, (from, to), rounding)? {
             let line = self.next();
-            let (quantity, amount_of) = (Token::Of('q', line, ""), Token::Of('a', line, ""));
-            let days = to.signed_duration_since(from).num_days();
-            let exact = amount(Volume::from_cubic_metres(days)?, price)?;
-            if days != 0 && !price.is_zero() {
-                self.trace.step(quantity, Rule::Days, &[Token::Day(from), Token::Day(to)], Token::Count(days));
-                self.trace.step(amount_of, Rule::Mul, &[quantity, Token::Price(price)], Token::Exact(exact));
-                let priced = Priced {
-                    quantity: Quantity::Days(days),
-                    ..Priced::once(price, Reason::Fixed)
-                };
-                self.push(priced, exact);
-            }
-            return Ok(());
-        }
-        // What is due until a day of a month less what was due until an earlier one: so the parts of a month sum to its price, however it is cut.
-        let due = |days: i64, all: i64| Exact::from(price).round_times(Ratio::new(days, all)?, rounding.mode, rounding.step);
-        for stretch in stretches(from, to, per)? {
-            let (until, after) = (due(stretch.until, stretch.all)?, due(stretch.after, stretch.all)?);
-            let charge = until.checked_sub(after)?;
-            if charge.is_zero() {
-                continue;
-            }
-            let line = self.next();
-            let (amount_of, of) = (Token::Of('a', line, ""), Token::Price(price));
-            if stretch.after == 0 {
-                self.trace.round(amount_of, rounding, of, Some((stretch.until, stretch.all)), until);
-            } else {
-                let (upper, lower) = (Token::Of('u', line, ""), Token::Of('l', line, ""));
-                self.trace.round(upper, rounding, of, Some((stretch.until, stretch.all)), until);
-                self.trace.round(lower, rounding, of, Some((stretch.after, stretch.all)), after);
-                self.trace.step(amount_of, Rule::Sub, &[upper, lower], Token::Money(charge));
-            }
-            self.push(Priced::once(price_of(charge)?, Reason::Fixed), Exact::from(charge));
+            due.tell(&mut self.trace, line, price);
+            let priced = Priced {
+                quantity: due.quantity(),
+                ..Priced::once(due.unit_price(price)?, Reason::Fixed)
+            };
+            self.push(priced, due.exact());
         }
         Ok(())
     }
@@ -653,26 +608,36 @@ impl Drafts<'_> {
         Ok(())
     }
 
-    fn free(&mut self, free: Free, segment: &Segment<'_>) -> Result<(), RatingError> {
-        let months = i64::from(segment.free_months);
-        let granted = free.per_month.checked_mul(months)?;
-        let given = granted.min(segment.usage.volume);
+    /// Free volume of the months of a period, and what the periods before it left of theirs.
+    fn free(&mut self, segment: &Segment<'_>) -> Result<(), RatingError> {
+        let Some(free) = segment.plan.free else { return Ok(()) };
+        let (line, number) = (self.next(), self.number);
+        let given = self.grants.give(&mut self.trace, (number, line), segment, free)?;
+        self.give(given, free.price)
+    }
+
+    /// What the periods left of their free volume goes to what earlier ones used, the latest first: a cut within a bill takes nothing of it.
+    fn free_before(&mut self) -> Result<(), RatingError> {
+        for (index, segment) in self.segments.iter().enumerate().rev() {
+            let Some(free) = segment.plan.free else { continue };
+            self.number = index.saturating_add(1);
+            let (number, line) = (self.number, self.next());
+            let given = self.grants.give_back(&mut self.trace, (number, line), segment.usage.volume)?;
+            self.give(given, free.price)?;
+        }
+        Ok(())
+    }
+
+    /// A line for volume that is free: each m³ at the price of the first tier of the period that used it.
+    fn give(&mut self, given: Volume, price: UnitPrice) -> Result<(), RatingError> {
         if given.is_zero() {
             return Ok(());
         }
-        let price = free.price.checked_neg()?;
+        let price = price.checked_neg()?;
         let exact = amount(given, price)?;
         let line = self.next();
-        let (allowed, quantity) = (Token::Of('f', line, ""), Token::Of('q', line, ""));
-        self.trace.step(
-            allowed,
-            Rule::Mul,
-            &[Token::Volume(free.per_month), Token::Count(months)],
-            Token::Volume(granted),
-        );
-        self.trace.step(quantity, Rule::Min, &[allowed, self.of(VOLUME)], Token::Volume(given));
-        self.trace
-            .step(Token::Of('a', line, ""), Rule::Mul, &[quantity, Token::Price(price)], Token::Exact(exact));
+        let inputs = [Token::Of('q', line, ""), Token::Price(price)];
+        self.trace.step(Token::Of('a', line, ""), Rule::Mul, &inputs, Token::Exact(exact));
         let priced = Priced {
             quantity: Quantity::Volume(given),
             ..Priced::once(price, Reason::FreeVolume)
@@ -700,147 +665,118 @@ impl Drafts<'_> {
         Ok(())
     }
 
-    fn total(self, rounding: Rounding, tax: Option<Tax>) -> Result<Sum, RatingError> {
-        let (mut trace, mut lines) = (self.trace, self.lines);
-        let segment = self.segments.len().saturating_sub(1);
-        let exact = Exact::sum(lines.iter().map(|(_, exact)| *exact))?;
-        let name = |word| Token::Word(word);
-        let names: Vec<_> = (1..=lines.len()).map(|number| Token::Of('a', number, "")).collect();
-        trace.step(name("sum"), Rule::Add, &names, Token::Exact(exact));
-        // The order of the tiers decides ties; the sort is stable, so earlier periods come first within a tier.
-        let mut order: Vec<usize> = (0..lines.len()).collect();
-        order.sort_by_key(|index| lines.get(*index).map(|(line, _)| line.tier));
-        let ordered: Vec<Exact> = order.iter().filter_map(|index| lines.get(*index).map(|(_, exact)| *exact)).collect();
-        let (net, amounts) = round_together(&ordered)?;
-        let taxed = taxed(exact, rounding, tax)?;
-        let fen = Rounding::default();
-        let mut whole = name("total");
-        if !(taxed.added.is_none() && rounding == fen) {
-            whole = name("net");
-            trace.round(whole, fen, name("sum"), None, net);
-        }
-        if let Some((tax, rate)) = taxed.added {
-            trace.round(
-                name("tax"),
-                rate.rounding.unwrap_or(fen),
-                name("sum"),
-                Some((rate.rate.numerator(), rate.rate.denominator())),
-                tax,
-            );
-        }
-        match taxed.added {
-            Some((tax, Tax { rounding: Some(_), .. })) => {
-                let sum = exact.checked_add(Exact::from(tax))?;
-                trace.step(name("gross"), Rule::Add, &[name("sum"), name("tax")], Token::Exact(sum));
-                trace.round(name("total"), rounding, name("gross"), None, taxed.total);
+    /// The lines by the tax on them, in the order of the lines.
+    fn groups(&self) -> Result<Vec<Group>, RatingError> {
+        let tax = |segment: usize| self.segments.get(segment).and_then(|segment| segment.plan.tax);
+        let last = self.segments.len().saturating_sub(1);
+        let mut groups: Vec<Group> = Vec::new();
+        for (number, (line, exact)) in (1..).zip(&self.lines) {
+            let tax = tax(line.segment);
+            match groups.iter_mut().find(|group| group.tax == tax) {
+                Some(group) => {
+                    group.lines.push(number);
+                    group.exact = group.exact.checked_add(*exact)?;
+                    group.segment = group.segment.max(line.segment);
+                }
+                None => groups.push(Group {
+                    tax,
+                    segment: line.segment,
+                    lines: vec![number],
+                    exact: *exact,
+                }),
             }
-            Some(_) => trace.round(name("total"), rounding, name("sum"), Some(taxed.factor), taxed.total),
-            None => trace.round(name("total"), rounding, name("sum"), None, taxed.total),
         }
-        let mut inputs = vec![Token::Money(fen.step), whole];
+        // One tax on all of the bill stands with its last period, even where that has no line.
+        if let [only] = groups.as_mut_slice()
+            && only.tax == tax(last)
+        {
+            only.segment = last;
+        }
+        Ok(groups)
+    }
+
+    /// The lines by tier, which decides ties; the sort is stable, so earlier periods come first within a tier.
+    fn by_tier(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.lines.len()).collect();
+        order.sort_by_key(|index| self.lines.get(*index).map(|(line, _)| line.tier));
+        order
+    }
+
+    /// Rounds the sum of the lines by the last plan, once, with the taxes on them.
+    fn total(self, last: &Plan) -> Result<Rated, RatingError> {
+        let (groups, order) = (self.groups()?, self.by_tier());
+        let segment = self.segments.len().saturating_sub(1);
+        let (mut trace, mut lines) = (self.trace, self.lines);
+        let exact = Exact::sum(lines.iter().map(|(_, exact)| *exact))?;
+        let names: Vec<_> = (1..=lines.len()).map(|number| Token::Of('a', number, "")).collect();
+        trace.step(Token::Word("sum"), Rule::Add, &names, Token::Exact(exact));
+        let closing = match groups.as_slice() {
+            [] => Closing::of(&mut trace, "", Sum { exact, of: 1 }, last.rounding, last.tax)?,
+            [only] => Closing::of(&mut trace, "", Sum { exact, of: 1 }, last.rounding, only.tax)?,
+            several => Closing::of_groups(&mut trace, several, exact, last.rounding)?,
+        };
+        let ordered: Vec<Exact> = order.iter().filter_map(|index| lines.get(*index).map(|(_, exact)| *exact)).collect();
+        let (_, amounts) = round_together(&ordered)?;
+        let mut inputs = vec![Token::Money(Rounding::default().step), closing.whole];
         inputs.extend(order.iter().filter_map(|index| names.get(*index).copied()));
-        trace.steps(name("lines"), Rule::Spread, &inputs, amounts.iter().map(|amount| Token::Money(*amount)));
+        let shares = amounts.iter().map(|amount| Token::Money(*amount));
+        trace.steps(Token::Word("lines"), Rule::Spread, &inputs, shares);
         for (index, amount) in order.into_iter().zip(amounts) {
             if let Some((line, _)) = lines.get_mut(index) {
                 line.amount = amount;
             }
         }
-        let added = taxed.added.map_or(Money::ZERO, |(tax, _)| tax);
-        let rest = taxed.total.checked_sub(net)?.checked_sub(added)?;
-        if !rest.is_zero() {
-            let tax = if taxed.added.is_some() { name("tax") } else { Token::Count(0) };
-            trace.step(name("rest"), Rule::Sub, &[name("total"), whole, tax], Token::Money(rest));
+        let rest = closing.rest(&mut trace)?;
+        let mut lines = shown(lines)?;
+        for added in &closing.added {
+            let segment = groups.get(added.group).map_or(segment, |group| group.segment);
+            lines.extend(closing_line(segment, added.tax, Reason::Tax)?);
         }
-        if let Some((tax, rate)) = taxed.within {
-            trace.round(name("tax_within"), rate.rounding.unwrap_or(fen), name("total"), Some(taxed.factor), tax);
-        }
-        // A rounding of less than half a fen leaves nothing to show.
-        let mut lines: Vec<Line> = lines
-            .into_iter()
-            .map(|(line, _)| line)
-            .filter(|line| line.reason != Reason::Rounding || !line.amount.is_zero())
-            .map(|line| match line.reason {
-                Reason::Rounding => Ok(Line {
-                    unit_price: price_of(line.amount)?,
-                    ..line
-                }),
-                _ => Ok(line),
-            })
-            .collect::<Result<_, RatingError>>()?;
-        for (amount, reason) in [(added, Reason::Tax), (rest, Reason::Rounding)] {
-            if !amount.is_zero() {
-                lines.push(Line {
-                    segment,
-                    tier: 0,
-                    from: Volume::ZERO,
-                    quantity: Quantity::Once,
-                    unit_price: price_of(amount)?,
-                    amount,
-                    reason,
-                });
-            }
-        }
-        Ok(Sum {
-            total: taxed.total,
+        lines.extend(closing_line(segment, rest, Reason::Rounding)?);
+        Ok(Rated {
+            total: closing.total,
             lines,
             exact,
-            tax: taxed.within.or(taxed.added).map_or(Money::ZERO, |(tax, _)| tax),
+            volume_after: Volume::ZERO,
+            ledger: Ledger::default(),
+            tax: closing.tax()?,
             explanation: trace.done(),
         })
     }
 }
 
-/// A total with its tax.
-struct Taxed {
-    total: Money,
-    /// What comes on top.
-    added: Option<(Money, Tax)>,
-    /// What the total holds.
-    within: Option<(Money, Tax)>,
-    /// The total as a part of the sum, or the tax as a part of the total.
-    factor: (i64, i64),
+/// The lines as the bill shows them, period by period: a rounding of less than half a fen leaves nothing to show.
+pub(crate) fn shown(lines: Vec<(Line, Exact)>) -> Result<Vec<Line>, RatingError> {
+    let mut lines: Vec<Line> = lines
+        .into_iter()
+        .map(|(line, _)| line)
+        .filter(|line| line.reason != Reason::Rounding || !line.amount.is_zero())
+        .collect();
+    for line in lines.iter_mut().filter(|line| line.reason == Reason::Rounding) {
+        line.unit_price = price_of(line.amount)?;
+    }
+    // Free volume that an earlier period takes over from a later one was drafted last.
+    lines.sort_by_key(|line| line.segment);
+    Ok(lines)
 }
 
-fn taxed(exact: Exact, rounding: Rounding, tax: Option<Tax>) -> Result<Taxed, RatingError> {
-    let round = |exact: Exact, ratio: Ratio, rounding: Rounding| exact.round_times(ratio, rounding.mode, rounding.step);
-    let plain = round(exact, Ratio::ONE, rounding)?;
-    let Some(tax) = tax else {
-        return Ok(Taxed {
-            total: plain,
-            added: None,
-            within: None,
-            factor: (1, 1),
-        });
-    };
-    let own = tax.rounding.unwrap_or_default();
-    let gross = Ratio::ONE.checked_add(tax.rate)?;
-    if tax.included {
-        let share = Ratio::new(
-            tax.rate.numerator(),
-            tax.rate.denominator().checked_add(tax.rate.numerator()).ok_or(RatingError::Overflow)?,
-        )?;
-        let held = round(Exact::from(plain), share, own)?;
-        return Ok(Taxed {
-            total: plain,
-            added: None,
-            within: Some((held, tax)),
-            factor: (share.numerator(), share.denominator()),
-        });
+/// A line of what comes after all others; none for nothing.
+pub(crate) fn closing_line(segment: usize, amount: Money, reason: Reason) -> Result<Option<Line>, RatingError> {
+    if amount.is_zero() {
+        return Ok(None);
     }
-    let added = round(exact, tax.rate, own)?;
-    let total = match tax.rounding {
-        Some(_) => round(exact.checked_add(Exact::from(added))?, Ratio::ONE, rounding)?,
-        None => round(exact, gross, rounding)?,
-    };
-    Ok(Taxed {
-        total,
-        added: Some((added, tax)),
-        within: None,
-        factor: (gross.numerator(), gross.denominator()),
-    })
+    Ok(Some(Line {
+        segment,
+        tier: 0,
+        from: Volume::ZERO,
+        quantity: Quantity::Once,
+        unit_price: price_of(amount)?,
+        amount,
+        reason,
+    }))
 }
 
 /// An amount as the price of something that is there once.
-fn price_of(amount: Money) -> Result<UnitPrice, RatingError> {
+pub(crate) fn price_of(amount: Money) -> Result<UnitPrice, RatingError> {
     Ok(UnitPrice::from_micros(amount.fen().checked_mul(10_000).ok_or(RatingError::Overflow)?))
 }

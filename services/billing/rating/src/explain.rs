@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use chrono::NaiveDate;
 use money::{Area, Energy, Exact, Mode, Money, UnitPrice, Volume};
 
-use crate::Rounding;
+use crate::{Rounding, conversion::Factor};
 
 macro_rules! rules {
     ($($(#[$doc:meta])* $name:ident $code:literal,)*) => {
@@ -309,6 +309,8 @@ fn round(mode: &str, place: i128, dividend: i128, divisor: i128) -> Option<i128>
 #[derive(Clone, Copy)]
 pub(crate) enum Token<'a> {
     Word(&'a str),
+    /// `by_area.total`: a word within a section; the word alone where the section has no name.
+    In(&'a str, &'a str),
     /// `s1.volume`: a letter, a number and a word; without the word `q1`.
     Of(char, usize, &'a str),
     /// `s1.b2`: a bound of a tier.
@@ -321,6 +323,7 @@ pub(crate) enum Token<'a> {
     Price(UnitPrice),
     Money(Money),
     Exact(Exact),
+    Factor(Factor),
     Count(i64),
     Day(NaiveDate),
 }
@@ -420,6 +423,8 @@ impl Trace {
             // A line break within a name would end the entry.
             Token::Word(word) if word.contains(char::is_control) => self.0.extend(word.chars().map(|c| if c.is_control() { ' ' } else { c })),
             Token::Word(word) => self.0.push_str(word),
+            Token::In("", word) => self.0.push_str(word),
+            Token::In(section, word) => self.0.extend([section, ".", word]),
             Token::Of(letter, number, word) => {
                 self.0.push(letter);
                 self.digits(number as u128, 0, false);
@@ -443,6 +448,7 @@ impl Trace {
             Token::Price(price) => self.decimal(i128::from(price.micros()), 6),
             Token::Money(money) => self.decimal(i128::from(money.fen()), 2),
             Token::Exact(exact) => self.decimal(exact.nanos(), 9),
+            Token::Factor(factor) => self.decimal(i128::from(factor.hundred_thousandths()), 5),
             Token::Count(count) => self.decimal(i128::from(count), 0),
             Token::Day(day) => self.day(day),
         }

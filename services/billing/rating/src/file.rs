@@ -443,6 +443,10 @@ fn read_class(at: &str, model: Model, months_open: bool, file: ClassFile) -> Res
     {
         return refuse(at, "CLASS", "a price is negative");
     }
+    let by_volume = charges.iter().position(|charge| matches!(charge.per, PerWord::M3));
+    if let Some(index) = by_volume.filter(|_| model == Model::Heat) {
+        return refuse(format!("{at}.charges[{index}].per"), "CLASS", "heat has no price for a volume");
+    }
     let heat = file.area_per_m2.is_some() || file.metered_base_per_m2.is_some() || file.metered_per_kwh.is_some();
     let tiering = file.tiering.or(match model {
         Model::GraduatedAnnual => Some(TieringWord::Annual),

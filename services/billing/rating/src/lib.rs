@@ -10,23 +10,28 @@
 
 mod bill;
 mod book;
+mod conversion;
 mod days;
 pub mod explain;
 mod file;
+mod free;
 mod heat;
 mod period;
 mod plan;
+mod standing;
 mod tariff;
+mod tax;
 mod terms;
 
 pub use bill::{Ledger, Line, Origin, Quantity, Rated, Reason, Segment, Usage, rate};
 pub use book::{Book, Version};
+pub use conversion::{Conditions, Converted, Factor};
 pub use days::{DayPart, DegreeDays, UsagePeriod, day_factor, prorate, split_by_days, split_by_degree_days};
 pub use explain::{Broken, Entry, Explanation, Rule};
 pub use file::{TariffError, toml_fault};
-pub use heat::{HeatFee, HeatOutcome, HeatSettlement};
+pub use heat::{HeatFee, HeatOutcome, HeatPrices, HeatSettled, HeatSettlement, HeatUse};
 pub use period::{Index, Leg, Period, Priced, PricedPart};
-pub use plan::{LowIncome, Plan, Profile, Settlement};
+pub use plan::{LowIncome, Plan, Profile, Returned, Settlement};
 pub use tariff::{
     Boundary, Change, Class, Commodity, Component, FlatChoice, HeightSurcharge, Household, Measure, MonthDay, Per, Price, ReadMonths, Relief, ReliefRule,
     Rounding, Season, SettlementRule, Span, Tariff, Tax, Tier, TierYear, Tiers, Uplift, YearStart,
@@ -57,9 +62,9 @@ pub enum RatingError {
     /// The last tier is closed and the use goes beyond it.
     #[error("the use goes beyond the last tier")]
     BeyondLastTier,
-    /// The plans of one bill round or tax differently.
-    #[error("the plans of one bill round differently")]
-    MixedRounding,
+    /// Heat has no price for a volume.
+    #[error("heat has no price for a volume")]
+    VolumePrice,
     /// No class of use was ever agreed.
     #[error("no class of use was agreed")]
     ClassMissing,
@@ -94,7 +99,7 @@ impl RatingError {
             Self::NoUsage => "NO_USAGE",
             Self::NegativeVolume => "NEGATIVE_VOLUME",
             Self::BeyondLastTier => "BEYOND_LAST_TIER",
-            Self::MixedRounding => "MIXED_ROUNDING",
+            Self::VolumePrice => "VOLUME_PRICE",
             Self::ClassMissing => "USE_CLASS_MISSING",
             Self::TariffMissing => "TARIFF_MISSING",
             Self::TwoPrices => "TARIFF_OVERLAP",

@@ -8,6 +8,7 @@ use money::Volume;
 use crate::{
     Book, Change, DegreeDays, Ledger, LowIncome, Plan, Profile, Rated, RatingError, ReadMonths, Rule, Segment, Terms, Usage, Version,
     bill::{Origin, Source, rate_on},
+    conversion::Converted,
     days::{Weights, bounds, months_between, sharing_step, weights},
     explain::{Token, Trace},
 };
@@ -25,11 +26,13 @@ pub struct Leg<'a> {
     pub meter: &'a str,
     /// The indexes that it was read from, to explain it.
     pub index: Option<Index>,
+    /// The parts of what was counted as they were converted, oldest first; none of a meter that needs it not.
+    pub converted: &'a [Converted],
     /// Readings between the two, oldest first, with what was used up to them.
     pub reads: &'a [(NaiveDate, Volume)],
 }
 
-/// The indexes of a leg: its volume is `end - start + rolled + adjusted`.
+/// The indexes of a leg: its volume is `end - start + rolled + adjusted`, the first three converted where it has conversions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Index {
     /// The earlier one.
@@ -128,6 +131,7 @@ impl<'a> Period<'a> {
         let mut trace = Trace::new();
         let mut cut_parts = Vec::with_capacity(self.legs.len());
         let mut shares = 0_usize;
+        let mut conversions = 0_usize;
         for (number, leg) in (1..).zip(self.legs) {
             // A meter that was replaced on the day it came has no days; what it counted is priced as that day is.
             if leg.from == leg.to && leg.volume.is_zero() {
@@ -139,7 +143,7 @@ impl<'a> Period<'a> {
             if leg.volume.is_negative() {
                 return Err(RatingError::NegativeVolume);
             }
-            told(&mut trace, number, leg)?;
+            told(&mut trace, number, leg, &mut conversions)?;
             let whole = Piece {
                 from: leg.from,
                 to: leg.to,
@@ -204,19 +208,13 @@ impl<'a> Period<'a> {
         let rules = tariff.class(class)?;
         let registered = self.terms.persons(day).0;
         let chosen = rules.household.choice.is_some_and(|choice| registered >= choice.from_persons) && self.terms.flat_price(day);
-        let (persons, months) = self.terms.uplift(day, start);
         // What makes no difference to the prices cuts no period and needs no plan of its own.
-        let raised = rules.household.uplift.is_some_and(|uplift| persons >= uplift.from_persons);
+        let raised = rules.household.uplift.filter(|_| !chosen);
+        let (persons, months) = raised.and_then(|rule| self.terms.uplift(rule, day, start)).unwrap_or((0, 12));
         let relief = rules.relief;
         let profile = Profile {
-            persons: if chosen {
-                registered
-            } else if raised {
-                persons
-            } else {
-                0
-            },
-            uplift_months: if raised && !chosen { months } else { 12 },
+            persons: if chosen { registered } else { persons },
+            uplift_months: months,
             low_income: self.terms.low_income(day).filter(|kind| match kind {
                 LowIncome::Subsistence => relief.subsistence.is_some(),
                 LowIncome::Destitute => relief.destitute.is_some(),
@@ -228,11 +226,11 @@ impl<'a> Period<'a> {
         Ok(Basis { version, tier_year, profile })
     }
 
-    /// Persons whose uplift would count on a day, whether or not the prices ask for them.
+    /// Persons that count in the tier-year of a day.
     fn counted(&self, version: &Version, tier_year: i32, day: NaiveDate) -> Result<u16, RatingError> {
         let months = self.read_months.unwrap_or_else(|| ReadMonths::of(self.read));
         let start = version.tariff.tier_year_start_for(tier_year, months).ok_or(RatingError::DayOrder)?;
-        Ok(self.terms.uplift(day, start).0)
+        Ok(self.terms.counted(day, start))
     }
 
     /// First days of another price, class, entitlement or tier-year within a leg, and how the use is told apart there.
@@ -301,7 +299,7 @@ fn plan<'p>(part: &PricedPart<'p>) -> Result<Cow<'p, Plan>, RatingError> {
 }
 
 /// Explains what a meter counted.
-fn told(trace: &mut Trace, number: usize, leg: &Leg<'_>) -> Result<(), RatingError> {
+fn told(trace: &mut Trace, number: usize, leg: &Leg<'_>, conversions: &mut usize) -> Result<(), RatingError> {
     let of = |word| Token::Of('m', number, word);
     let used = Token::Volume(leg.volume);
     if !leg.meter.is_empty() {
@@ -318,19 +316,53 @@ fn told(trace: &mut Trace, number: usize, leg: &Leg<'_>) -> Result<(), RatingErr
     }
     let besides = [("rolled", index.rolled), ("adjusted", index.adjusted)];
     let besides: Vec<_> = besides.into_iter().filter(|(_, volume)| !volume.is_zero()).collect();
-    if besides.is_empty() {
+    if besides.is_empty() && leg.converted.is_empty() {
         trace.step(of("used"), Rule::Sub, &[of("end"), of("start")], used);
         return Ok(());
     }
     let moved = index.end.checked_sub(index.start)?;
-    let mut inputs = vec![of("moved")];
-    for (word, volume) in besides {
-        trace.given(of(word), Token::Volume(volume));
-        inputs.push(of(word));
+    for (word, volume) in &besides {
+        trace.given(of(word), Token::Volume(*volume));
     }
     trace.step(of("moved"), Rule::Sub, &[of("end"), of("start")], Token::Volume(moved));
+    let mut inputs = vec![of("moved")];
+    if !leg.converted.is_empty() {
+        if !index.rolled.is_zero() {
+            let counted = moved.checked_add(index.rolled)?;
+            trace.step(of("counted"), Rule::Add, &[of("moved"), of("rolled")], Token::Volume(counted));
+            inputs = vec![of("counted")];
+        }
+        inputs = converted(trace, inputs, leg.converted, conversions)?;
+    } else if !index.rolled.is_zero() {
+        inputs.push(of("rolled"));
+    }
+    if !index.adjusted.is_zero() {
+        inputs.push(of("adjusted"));
+    }
     trace.step(of("used"), Rule::Add, &inputs, used);
     Ok(())
+}
+
+/// Explains how what was counted was converted, part by part; gives the names of the parts.
+fn converted<'t>(trace: &mut Trace, mut rest: Vec<Token<'t>>, parts: &[Converted], conversions: &mut usize) -> Result<Vec<Token<'t>>, RatingError> {
+    let mut names = Vec::with_capacity(parts.len());
+    for (place, part) in (1..).zip(parts) {
+        *conversions = conversions.saturating_add(1);
+        let of = |word| Token::Of('k', *conversions, word);
+        // The last part is what the readings before it left.
+        if place < parts.len() {
+            trace.given(of("counted"), Token::Volume(part.counted));
+            rest.push(of("counted"));
+        } else {
+            trace.step(of("counted"), Rule::Sub, &rest, Token::Volume(part.counted));
+        }
+        trace.given(of("factor"), Token::Factor(part.factor));
+        trace.step(of("exact"), Rule::Mul, &[of("counted"), of("factor")], Token::Exact(part.exact()?));
+        let place = Token::Volume(Volume::from_litres(1));
+        trace.step(of(""), Rule::Round, &[Token::Word("half_up"), place, of("exact")], Token::Volume(part.volume));
+        names.push(of(""));
+    }
+    Ok(names)
 }
 
 /// Cuts the use of a leg: first where a reading tells, then by degree days, then by days.

@@ -3,7 +3,7 @@
 use money::{Money, Ratio, UnitPrice, Volume};
 
 use crate::{
-    Class, Component, Household, Measure, Per, Price, RatingError, Reason, ReliefRule, Rounding, Rule, Span, Tariff, Tax, Tier, Uplift,
+    Class, Component, Explanation, Household, Measure, Per, Price, RatingError, Reason, ReliefRule, Rounding, Rule, Span, Tariff, Tax, Tier, Uplift,
     bill::{Ledger, Rated, Segment, Usage, rate},
     explain::{Token, Trace},
 };
@@ -129,7 +129,7 @@ pub(crate) struct Step {
 }
 
 /// Volume given back at the price of the first tier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Free {
     pub per_month: Volume,
     pub price: UnitPrice,
@@ -229,15 +229,48 @@ impl Plan {
         Ok(self.rate(None, to)?.total.checked_sub(self.rate(None, from)?.total)?)
     }
 
-    /// What goes back after a tier-year where the free volume is charged first: at most the volume that was used in it.
+    /// What goes back after a tier-year where the free volume is charged first: at most the volume that was used in it. Nothing where the class
+    /// returns none. `tariff` names the version in the explanation; empty where nothing does.
     ///
     /// # Errors
     /// [`RatingError::Overflow`].
-    pub fn returned(&self, months: u8, used: Volume) -> Result<Money, RatingError> {
-        let Some(free) = self.returned else { return Ok(Money::ZERO) };
-        let volume = free.per_month.checked_mul(i64::from(months))?.min(used);
-        Ok(money::amount(volume, free.price)?.round_times(Ratio::ONE, self.rounding.mode, self.rounding.step)?)
+    pub fn returned(&self, tariff: &str, months: u8, used: Volume) -> Result<Returned, RatingError> {
+        let free = self.returned.unwrap_or_default();
+        let months = i64::from(months);
+        let granted = free.per_month.checked_mul(months)?;
+        let volume = granted.min(used);
+        let exact = money::amount(volume, free.price)?;
+        let amount = exact.round_times(Ratio::ONE, self.rounding.mode, self.rounding.step)?;
+        let word = |word| Token::Word(word);
+        let mut trace = Trace::new();
+        if !tariff.is_empty() {
+            trace.fact(word("tariff"), &[word(tariff)]);
+        }
+        trace.fact(word("class"), &[word(&self.class)]);
+        trace.given(word("months"), Token::Count(months));
+        trace.given(word("used"), Token::Volume(used));
+        let per_month = Token::Volume(free.per_month);
+        trace.step(word("free"), Rule::Mul, &[per_month, word("months")], Token::Volume(granted));
+        trace.step(word("volume"), Rule::Min, &[word("free"), word("used")], Token::Volume(volume));
+        trace.step(word("sum"), Rule::Mul, &[word("volume"), Token::Price(free.price)], Token::Exact(exact));
+        trace.round(word("total"), self.rounding, word("sum"), None, amount);
+        Ok(Returned {
+            volume,
+            amount,
+            explanation: trace.done(),
+        })
     }
+}
+
+/// What goes back after a tier-year.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Returned {
+    /// Free volume, m³.
+    pub volume: Volume,
+    /// What it was charged at, at the price of the first tier.
+    pub amount: Money,
+    /// From which the amount can be computed again.
+    pub explanation: Explanation,
 }
 
 fn steps(tiers: &[Tier]) -> Vec<Step> {

@@ -237,6 +237,17 @@ impl Uplift {
             Some(_) => Ok(self.plus),
         }
     }
+
+    /// What this size gets for so many months of a year, to compare sizes: times 12 and by what is added once.
+    pub(crate) fn weight(self, persons: u16, months: u8) -> u32 {
+        let times = match persons.checked_sub(self.from_persons) {
+            None => 0,
+            Some(beyond) if self.per_person => u32::from(beyond).saturating_add(1),
+            Some(_) => 1,
+        };
+        let months = if self.full_year && months > 0 { 12 } else { months };
+        times.saturating_mul(u32::from(months))
+    }
 }
 
 /// A flat price that a large household may choose.

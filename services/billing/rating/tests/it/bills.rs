@@ -1,7 +1,7 @@
 //! The worked gas bills of domain.md 11.1 and the edge cases of section 10 that rating decides.
 
-use money::{Money, Volume};
-use rating::{Ledger, LowIncome, Profile, Quantity, Rated, RatingError, Reason, Segment, Tariff, Usage, rate};
+use money::{Mode, Money, Ratio, Volume};
+use rating::{Ledger, LowIncome, Plan, Profile, Quantity, Rated, RatingError, Reason, Rounding, Segment, Tariff, Tax, Usage, rate};
 
 use crate::tariffs::{BEIJING, SHANGHAI, TAIAN, TIANJIN, cubic, living, tariff, yuan};
 
@@ -373,21 +373,164 @@ fn absurd_input_is_a_typed_error() {
     assert_eq!(plan.rate(Some(Volume::from_litres(-1)), Volume::ZERO), Err(RatingError::NegativeVolume));
     assert_eq!(plan.rate(Some(Volume::MAX), Volume::from_litres(1)), Err(RatingError::Overflow));
     assert_eq!(rate(&[], &Ledger::default()), Err(RatingError::NoUsage));
-    let floor = living(r#"[{ price = "1" }]"#, "");
-    let coarse = Tariff {
-        rounding: rating::Rounding {
-            step: Money::from_fen(100),
-            ..floor.rounding
-        },
-        ..floor
-    };
-    let coarse = coarse.plan("living", &Profile::default()).unwrap();
-    let mixed = [
-        Segment::new(&plan, 1, Usage::volume(cubic(1))),
-        Segment::new(&coarse, 1, Usage::volume(cubic(1))),
-    ];
-    assert_eq!(rate(&mixed, &Ledger::default()), Err(RatingError::MixedRounding));
     assert_eq!(RatingError::UnknownClass.reason(), "UNKNOWN_CLASS");
+}
+
+/// A bill of usage periods, each with its plan, its months of free volume and its m³.
+fn periods(parts: &[(&Plan, u8, i64)]) -> Rated {
+    let segments: Vec<_> = parts
+        .iter()
+        .map(|(plan, free_months, metres)| Segment {
+            free_months: *free_months,
+            ..Segment::new(plan, 2025, Usage::volume(cubic(*metres)))
+        })
+        .collect();
+    let rated = rate(&segments, &Ledger::default()).unwrap();
+    assert_eq!(Money::sum(rated.lines.iter().map(|line| line.amount)), Ok(rated.total));
+    assert_eq!(rated.explanation.check(), Ok(rated.total), "{}", rated.explanation.as_str());
+    rated
+}
+
+/// One price for each m³, with a tax and a rounding.
+fn flat(price: &str, tax: Option<Tax>, rounding: Rounding) -> Plan {
+    let tariff = Tariff {
+        tax,
+        rounding,
+        ..living(&format!("[{{ price = \"{price}\" }}]"), "")
+    };
+    tariff.plan("living", &Profile::default()).unwrap()
+}
+
+fn on_top(percent: &str) -> Option<Tax> {
+    Some(Tax::on_top(Ratio::parse_percent(percent).unwrap()))
+}
+
+const WHOLE_YUAN: Rounding = Rounding {
+    mode: Mode::HalfUp,
+    step: Money::from_fen(100),
+};
+
+#[test]
+fn p_9_2_a_bill_across_a_change_of_tax_has_each_tax_on_its_own_part() {
+    let fen = Rounding::default();
+    let (nine, thirteen) = (flat("2.76", on_top("9"), fen), flat("2.97", on_top("13"), fen));
+    // 20 × 2.76 = 55.20 and 9 %: 4.968; 10 × 2.97 = 29.70 and 13 %: 3.861. Together 93.729.
+    let rated = periods(&[(&nine, 0, 20), (&thirteen, 0, 10)]);
+    assert_eq!(
+        (rated.total, rated.tax, rated.exact.to_string().as_str()),
+        (yuan("93.73"), yuan("8.83"), "84.900000000")
+    );
+    let taxes: Vec<_> = rated.lines.iter().filter(|line| line.reason == Reason::Tax).collect();
+    assert_eq!(
+        taxes.iter().map(|line| (line.segment, line.amount)).collect::<Vec<_>>(),
+        [(0, yuan("4.97")), (1, yuan("3.86"))]
+    );
+    assert!(
+        rated.explanation.as_str().ends_with(
+            "sum add a1 a2 = 84.9\n\
+             net round half_up 0.01 sum = 84.9\n\
+             g1.sum add a1 = 55.2\n\
+             g1.tax round half_up 0.01 g1.sum 9 100 = 4.97\n\
+             g1.gross mul g1.sum 109 = 6016.8\n\
+             g2.sum add a2 = 29.7\n\
+             g2.tax round half_up 0.01 g2.sum 13 100 = 3.86\n\
+             g2.gross mul g2.sum 113 = 3356.1\n\
+             gross add g1.gross g2.gross = 9372.9\n\
+             total round half_up 0.01 gross 1 100 = 93.73\n\
+             lines spread 0.01 net a1 a2 = 55.2 29.7\n"
+        ),
+        "{}",
+        rated.explanation.as_str()
+    );
+    // A tax comes back: it has one step for both of its parts.
+    let rated = periods(&[(&nine, 0, 20), (&thirteen, 0, 10), (&nine, 0, 20)]);
+    // 110.40 × 1.09 + 29.70 × 1.13 = 120.336 + 33.561.
+    assert_eq!((rated.total, rated.tax), (yuan("153.90"), yuan("13.80")), "9.936 and 3.861");
+}
+
+#[test]
+fn p_9_2_a_bill_of_several_taxes_is_rounded_once() {
+    let fen = Rounding::default();
+    let (nine, thirteen) = (flat("1.10", on_top("9"), fen), flat("1.50", on_top("13"), fen));
+    // 5.50 + 0.495 + 7.50 + 0.975 = 14.47, where the taxes alone are 0.50 and 0.98.
+    let rated = periods(&[(&nine, 0, 5), (&thirteen, 0, 5)]);
+    assert_eq!((rated.total, rated.tax), (yuan("14.47"), yuan("1.48")));
+    let last = rated.lines.last().unwrap();
+    assert_eq!((last.reason, last.amount), (Reason::Rounding, yuan("-0.01")));
+    // Taxes that the prices hold: 109 yuan hold 9, 113 hold 13.
+    let within = |percent, price| {
+        let tax = on_top(percent).map(|tax| Tax { included: true, ..tax });
+        flat(price, tax, fen)
+    };
+    let rated = periods(&[(&within("9", "1.09"), 0, 100), (&within("13", "1.13"), 0, 100)]);
+    assert_eq!((rated.total, rated.tax, rated.lines.len()), (yuan("222.00"), yuan("22.00"), 2));
+    // From no tax to one that is rounded down to the yuan by itself: 20 + 12.34 × 100 + 123.
+    let own = on_top("10").map(|tax| Tax {
+        rounding: Some(Rounding {
+            mode: Mode::Floor,
+            step: Money::from_fen(100),
+        }),
+        ..tax
+    });
+    let rated = periods(&[(&flat("2", None, fen), 0, 10), (&flat("12.34", own, fen), 0, 100)]);
+    assert_eq!((rated.total, rated.tax), (yuan("1377.00"), yuan("123.00")));
+    // A part without use has no tax; what is left has one.
+    let rated = periods(&[(&nine, 0, 100), (&thirteen, 0, 0)]);
+    assert_eq!((rated.total, rated.tax), (yuan("119.90"), yuan("9.90")));
+    assert!(rated.explanation.as_str().contains("total round half_up 0.01 sum 109 100 = 119.9\n"));
+}
+
+#[test]
+fn p_9_2_a_bill_across_a_change_of_rounding_is_rounded_as_the_later_version_says() {
+    let (fen, whole) = (flat("2.76", None, Rounding::default()), flat("2.97", None, WHOLE_YUAN));
+    // 55.20 + 29.70 = 84.90.
+    assert_eq!(periods(&[(&fen, 0, 20), (&whole, 0, 10)]).total, yuan("85.00"));
+    assert_eq!(periods(&[(&whole, 0, 10), (&fen, 0, 20)]).total, yuan("84.90"));
+    // With the taxes of above 93.729.
+    let (nine, thirteen) = (flat("2.76", on_top("9"), Rounding::default()), flat("2.97", on_top("13"), WHOLE_YUAN));
+    let rated = periods(&[(&nine, 0, 20), (&thirteen, 0, 10)]);
+    assert_eq!((rated.total, rated.tax), (yuan("94.00"), yuan("8.83")));
+    assert_eq!(rated.lines.last().map(|line| line.amount), Some(yuan("0.27")), "94.00 − 84.90 − 8.83");
+}
+
+#[test]
+fn t_ta_free_volume_is_capped_by_the_bill_and_given_back_at_the_price_of_its_period() {
+    let plan = |price: &str| {
+        let rule = r#"low_income = { destitute = { free_per_month = "6", at = "tier_1" } }"#;
+        let tiers = format!("[{{ up_to = \"240\", price = \"{price}\" }}, {{ price = \"9\" }}]");
+        let profile = Profile::default().with_low_income(LowIncome::Destitute);
+        living(&tiers, rule).plan("living", &profile).unwrap()
+    };
+    let (old, new) = (plan("2.76"), plan("2.97"));
+    let free = |rated: &Rated| -> Vec<_> {
+        let lines = rated.lines.iter().filter(|line| line.reason == Reason::FreeVolume);
+        lines.map(|line| (line.segment, line.quantity.thousandths() / 1000, line.amount)).collect()
+    };
+    // Of 6 m³ the first period used 4; the second one takes 2 of its own use, at its own price.
+    let rated = periods(&[(&old, 1, 4), (&new, 0, 4)]);
+    assert_eq!(free(&rated), [(0, 4, yuan("-11.04")), (1, 2, yuan("-5.94"))]);
+    assert_eq!(rated.total, yuan("5.94"), "2 × 2.97");
+    assert!(
+        rated
+            .explanation
+            .as_str()
+            .contains("f2.left sub f2 q2 = 2\nf4 add f2.left = 2\nq4 min f4 s2.volume = 2\na4 mul q4 -2.97 = -5.94\n"),
+        "{}",
+        rated.explanation.as_str()
+    );
+    // The month ends in the second period, whose use is too small for it: what was used before takes the rest, at the old price.
+    let rated = periods(&[(&old, 0, 20), (&new, 1, 2)]);
+    assert_eq!(free(&rated), [(0, 4, yuan("-11.04")), (1, 2, yuan("-5.94"))]);
+    assert_eq!(rated.total, yuan("44.16"), "16 × 2.76");
+    // Both ways at once, over an earlier line of the same period: 12 m³ of two months.
+    let rated = periods(&[(&old, 1, 20), (&new, 1, 2)]);
+    assert_eq!(free(&rated), [(0, 6, yuan("-16.56")), (0, 4, yuan("-11.04")), (1, 2, yuan("-5.94"))]);
+    // A period without use, and two months with less use than their volume.
+    assert_eq!(free(&periods(&[(&old, 1, 0), (&new, 0, 10)])), [(1, 6, yuan("-17.82"))]);
+    assert_eq!(periods(&[(&old, 1, 1), (&new, 1, 3)]).total, Money::ZERO);
+    // Whoever is not entitled in a period takes nothing there.
+    let plain = flat("2.97", None, Rounding::default());
+    assert_eq!(free(&periods(&[(&old, 1, 4), (&plain, 0, 10)])), [(0, 4, yuan("-11.04"))]);
 }
 
 #[test]

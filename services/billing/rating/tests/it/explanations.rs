@@ -1,18 +1,22 @@
 //! Explanations: what they say, and that another language computes the same from them alone.
 
 use std::{
+    collections::HashSet,
     io::Write,
     process::{Command, Stdio},
 };
 
 use money::{Money, Ratio, Volume};
 use proptest::prelude::*;
-use rating::{Explanation, HeatFee, Index, Ledger, Leg, LowIncome, Period, Profile, Rule, Segment, Terms, Usage, rate};
+use rating::{
+    Change, Converted, DegreeDays, Explanation, Factor, HeatFee, Index, Ledger, Leg, LowIncome, Period, Profile, Rule, Segment, SettlementRule, Tariff, Tax,
+    Terms, Usage, rate,
+};
 
 use crate::{
-    cases,
-    schedule::{book, in_class, version},
-    tariffs::{BEIJING, BEIJING_HEAT, HEAD, SHANGHAI, TAIAN, TIANJIN, TIANJIN_HEAT, cubic, day, tariff, yuan},
+    cases, heat,
+    schedule::{book, in_class, leg, price, sound, taian, term, version},
+    tariffs::{BEIJING, BEIJING_HEAT, HEAD, SHANGHAI, TAIAN, TIANJIN, TIANJIN_HEAT, cubic, day, living, tariff, yuan},
 };
 
 /// Totals in fen as a few lines of Python compute them.
@@ -30,6 +34,84 @@ fn recomputed(explanations: &[&Explanation]) -> Vec<Money> {
     assert!(output.status.success(), "a step does not hold");
     let fen = String::from_utf8(output.stdout).unwrap();
     fen.lines().map(|line| Money::from_fen(line.parse().unwrap())).collect()
+}
+
+/// A leg that was read from two indexes.
+fn indexed(from: &str, to: &str, (start, end): (i64, i64)) -> Leg<'static> {
+    Leg {
+        index: Some(Index {
+            start: cubic(start),
+            end: cubic(end),
+            rolled: Volume::ZERO,
+            adjusted: Volume::ZERO,
+            estimated: false,
+        }),
+        ..leg(from, to, end - start)
+    }
+}
+
+/// Bills of periods: shared by days, by degree days and by readings, of two meters, with a charge for each day, with two taxes, with free volume.
+fn periods() -> Vec<(Explanation, Money)> {
+    let (terms, ledger) = (in_class("living"), Ledger::from_iter([(2024, cubic(230))]));
+    let autumn = indexed("2024-09-10", "2024-10-10", (100, 130));
+    let mut bills = vec![];
+    let mut push = |terms: &Terms, book: &rating::Book, legs: &[Leg<'_>]| {
+        let rated = price(terms, book, legs, &ledger).rated;
+        bills.push((rated.explanation, rated.total));
+    };
+    push(&terms, &taian(Change::DaySplit), &[autumn]);
+    let reads = [(day("2024-09-15"), cubic(5)), (day("2024-09-30"), cubic(18))];
+    push(&terms, &taian(Change::CutoverRead), &[Leg { reads: &reads, ..autumn }]);
+    let swap = [indexed("2024-09-10", "2024-09-20", (1200, 1234)), indexed("2024-09-20", "2024-10-10", (3, 28))];
+    push(&terms, &taian(Change::DaySplit), &swap);
+    let adjusted = Index {
+        rolled: cubic(100_000),
+        adjusted: cubic(-2),
+        ..indexed("2024-09-10", "2024-10-10", (99_987, 12)).index.unwrap()
+    };
+    let rolled = Leg {
+        index: Some(adjusted),
+        ..leg("2024-09-10", "2024-10-10", 23)
+    };
+    push(&terms, &taian(Change::DaySplit), &[rolled]);
+    let tiers = r#"[{ up_to = "240", price = "2.97" }, { up_to = "360", price = "3.52" }, { price = "4.35" }]"#;
+    let charges = r#"charges = [{ per = "day", price = "0.333", rounding = "half_up_0.10" }, { per = "month", price = "3.10" }]"#;
+    let daily = book([version(1, "living", "2019-01-01", None, living(tiers, charges))]);
+    push(&terms, &daily, &[autumn]);
+    let taxed = |percent| Tariff {
+        tax: Some(Tax::on_top(Ratio::parse_percent(percent).unwrap())),
+        ..living(tiers, "")
+    };
+    let taxes = [
+        version(1, "living", "2019-01-01", Some("2024-10-01"), taxed("9")),
+        version(2, "living", "2024-10-01", None, taxed("13")),
+    ];
+    push(&terms, &book(taxes), &[autumn]);
+    let mut poor = in_class("living");
+    poor.low_income = vec![term(LowIncome::Destitute, "2020-01-01", None)];
+    let free = book([version(1, "living", "2019-01-01", None, tariff(TAIAN))]);
+    push(&poor, &free, &[leg("2024-12-15", "2025-01-15", 8)]);
+    bills.push(cold(&terms, &ledger, &[autumn]));
+    bills
+}
+
+/// 20 days of 1 K before the change, 10 days of 4 K after it.
+fn cold(terms: &Terms, ledger: &Ledger, legs: &[Leg<'_>]) -> (Explanation, Money) {
+    let days = day("2024-09-11").iter_days().take(30).enumerate();
+    let table = DegreeDays::new(days.map(|(place, day)| (day, if place < 20 { 10 } else { 40 })));
+    let book = taian(Change::DegreeDays);
+    let period = Period {
+        terms,
+        book: &book,
+        legs,
+        read: day("2024-10-10"),
+        read_months: None,
+        degree_days: Some(&table),
+        ledger,
+    };
+    let priced = period.price().unwrap();
+    sound(&priced, legs);
+    (priced.rated.explanation, priced.rated.total)
 }
 
 #[test]
@@ -75,9 +157,19 @@ fn b_18_python_recomputes_all_cases_and_worked_bills() {
             }
         }
     }
+    explained.extend(periods());
+    for rule in [SettlementRule::RefundAndSupplement, SettlementRule::CarryOver, SettlementRule::Capped] {
+        for kwh in ["8100", "13462"] {
+            let settled = heat::settled(rule, kwh);
+            explained.push((settled.explanation, settled.outcome.charged));
+        }
+    }
+    let mut used = HashSet::new();
     for (explanation, total) in &explained {
         assert_eq!(explanation.check(), Ok(*total), "{}", explanation.as_str());
+        used.extend(explanation.entries().unwrap().iter().filter_map(|entry| entry.rule));
     }
+    assert!(Rule::ALL.iter().all(|rule| used.contains(rule)), "only {used:?}");
     let totals: Vec<Money> = explained.iter().map(|(_, total)| *total).collect();
     assert!(totals.len() > 400);
     assert_eq!(recomputed(&explained.iter().map(|(explanation, _)| explanation).collect::<Vec<_>>()), totals);
@@ -100,7 +192,7 @@ fn b_18_an_explanation_names_inputs_version_formula_and_rounding() {
             adjusted: Volume::ZERO,
             estimated: false,
         }),
-        reads: &[],
+        ..Leg::default()
     };
     let period = Period {
         terms: &terms,
@@ -135,6 +227,72 @@ fn b_18_an_explanation_names_inputs_version_formula_and_rounding() {
          lines spread 0.01 total a1 a2 = 57.2 67.2\n"
     );
     assert_eq!(period.price().unwrap().rated.explanation, rated.explanation, "byte for byte the same");
+}
+
+/// 80 m³ × 1.04747 = 83.7976, 120 m³ × 1.02 = 122.4 and 5 m³ that were adjusted: 211.198 m³ × 2.86 = 604.02628.
+#[test]
+fn b_17_a_volume_is_converted_part_by_part_before_it_is_priced() {
+    let book = book([version(1, "living", "2024-09-01", None, tariff(TIANJIN))]);
+    let terms = in_class("living");
+    let ledger = Ledger::default();
+    let part = |metres, factor| {
+        let (counted, factor) = (cubic(metres), Factor::from_hundred_thousandths(factor));
+        Converted {
+            counted,
+            factor,
+            volume: factor.convert(counted).unwrap(),
+        }
+    };
+    let converted = [part(80, 104_747), part(120, 102_000)];
+    let leg = Leg {
+        from: day("2025-01-31"),
+        to: day("2025-02-28"),
+        volume: Volume::from_litres(211_198),
+        meter: "M-1",
+        index: Some(Index {
+            start: cubic(99_900),
+            end: cubic(100),
+            rolled: cubic(100_000),
+            adjusted: cubic(5),
+            estimated: false,
+        }),
+        converted: &converted,
+        ..Leg::default()
+    };
+    let period = Period {
+        terms: &terms,
+        book: &book,
+        legs: &[leg],
+        read: leg.to,
+        read_months: None,
+        degree_days: None,
+        ledger: &ledger,
+    };
+    let rated = period.price().unwrap().rated;
+    assert!(
+        rated.explanation.as_str().starts_with(
+            "m1.meter is M-1\n\
+             m1.start given = 99900\n\
+             m1.end given = 100\n\
+             m1.rolled given = 100000\n\
+             m1.adjusted given = 5\n\
+             m1.moved sub m1.end m1.start = -99800\n\
+             m1.counted add m1.moved m1.rolled = 200\n\
+             k1.counted given = 80\n\
+             k1.factor given = 1.04747\n\
+             k1.exact mul k1.counted k1.factor = 83.7976\n\
+             k1 round half_up 0.001 k1.exact = 83.798\n\
+             k2.counted sub m1.counted k1.counted = 120\n\
+             k2.factor given = 1.02\n\
+             k2.exact mul k2.counted k2.factor = 122.4\n\
+             k2 round half_up 0.001 k2.exact = 122.4\n\
+             m1.used add k1 k2 m1.adjusted = 211.198\n"
+        ),
+        "{}",
+        rated.explanation.as_str()
+    );
+    assert_eq!((rated.total, rated.explanation.check()), (yuan("604.03"), Ok(yuan("604.03"))));
+    assert_eq!(recomputed(&[&rated.explanation]), [yuan("604.03")], "Python comes to the same");
 }
 
 #[test]
@@ -216,7 +374,7 @@ fn an_explanation_that_was_tampered_with_does_not_hold() {
     let lines = text.lines().count();
     assert_eq!(Explanation::from_text(format!("{text}x add 1 1 = 3\n")).check().unwrap_err().line, lines + 1);
     // A name cannot forge a step.
-    let plan = crate::tariffs::living(r#"[{ price = "1" }]"#, "").classes[0].clone();
+    let plan = living(r#"[{ price = "1" }]"#, "").classes[0].clone();
     let forged = rating::Class {
         name: "x\ntotal given = 1".to_owned(),
         ..plan

@@ -1,9 +1,47 @@
 //! Heat bills of domain.md 11.2.
 
 use money::{Area, Energy, Exact, Mode, Money, Ratio};
-use rating::{HeatFee, HeatSettlement, Ledger, Profile, RatingError, Reason, Segment, Settlement, Usage, rate};
+use rating::{
+    HeatFee, HeatPrices, HeatSettled, HeatSettlement, HeatUse, Ledger, Profile, RatingError, Reason, Segment, Settlement, SettlementRule, Tariff, Usage, rate,
+};
 
 use crate::tariffs::{BEIJING_HEAT, TIANJIN_HEAT, tariff, yuan};
+
+/// Tianjin's prices for residents with further lines for the file and the class.
+pub fn tianjin(rules: &str, class: &str) -> Tariff {
+    let text = TIANJIN_HEAT.replacen("[[class]]", &format!("{rules}\n[[class]]\n{class}"), 1);
+    tariff(&text)
+}
+
+/// What 100 m² of residents cost in the season of a year, by area and with 8,100 kWh by meter.
+fn fees(tariff: &Tariff, year: i32) -> [HeatFee; 2] {
+    let prices = HeatPrices::of(tariff, "resident", year).unwrap();
+    let (area, energy) = ("100".parse().unwrap(), "8100".parse().unwrap());
+    let fees = [prices.by_area(area, None), prices.by_meter(area, energy, Ratio::ONE)].map(Result::unwrap);
+    fees.iter().for_each(sound);
+    fees
+}
+
+fn sound(fee: &HeatFee) {
+    assert_eq!(Money::sum(fee.lines.iter().map(|line| line.amount)), Ok(fee.total));
+    assert_eq!(fee.explanation.check(), Ok(fee.total), "{}", fee.explanation.as_str());
+}
+
+/// A settled season of 100 m² in Tianjin.
+pub fn settled(rule: SettlementRule, kwh: &str) -> HeatSettled {
+    let tariff = tariff(TIANJIN_HEAT);
+    let prices = HeatPrices {
+        tariff: "version 1",
+        ..HeatPrices::of(&tariff, "resident", 2024).unwrap()
+    };
+    let used = HeatUse {
+        area: "100".parse().unwrap(),
+        height: None,
+        energy: kwh.parse().unwrap(),
+        correction: Ratio::ONE,
+    };
+    prices.settle(rule, used).unwrap()
+}
 
 fn settle(text: &str, class: &str, area: &str, energy: &str) -> Result<HeatSettlement, RatingError> {
     let tariff = tariff(text);
@@ -146,4 +184,178 @@ fn heat_settled_by_meter_needs_both_prices_and_no_negative_use() {
     assert_eq!(bill(10_000, 1_000_000).unwrap().total, yuan("1450.00"));
     assert_eq!(bill(-1, 0), Err(RatingError::NegativeVolume));
     assert_eq!(bill(0, -1), Err(RatingError::NegativeVolume));
+}
+
+#[test]
+fn a_11_the_explanation_of_a_settlement_holds_both_fees_and_what_the_rule_makes_of_them() {
+    let carried = settled(SettlementRule::CarryOver, "8100");
+    assert_eq!(
+        carried.explanation.as_str(),
+        "tariff is version 1\n\
+         class is resident\n\
+         area given = 100\n\
+         energy given = 8100\n\
+         a1 mul area 25 = 2500\n\
+         by_area.sum add a1 = 2500\n\
+         by_area.total round half_up 0.01 by_area.sum = 2500\n\
+         by_area.lines spread 0.01 by_area.total a1 = 2500\n\
+         a2 mul area 7.5 = 750\n\
+         a3 mul energy 0.13 = 1053\n\
+         by_meter.sum add a2 a3 = 1803\n\
+         by_meter.total round half_up 0.01 by_meter.sum = 1803\n\
+         by_meter.lines spread 0.01 by_meter.total a2 a3 = 750 1053\n\
+         total min by_meter.total by_area.total = 1803\n\
+         carried sub by_area.total total = 697\n"
+    );
+    assert!(
+        carried
+            .settlement
+            .by_area
+            .explanation
+            .as_str()
+            .starts_with("tariff is version 1\nclass is resident\n"),
+        "each fee names its version too"
+    );
+    // 13,462 kWh: 750 + 1750.06, which is 0.06 above the fee by area.
+    for (rule, kwh, charged, end) in [
+        (
+            SettlementRule::RefundAndSupplement,
+            "8100",
+            "1803.00",
+            "total add by_meter.total = 1803\nrefund sub by_area.total total = 697\n",
+        ),
+        (
+            SettlementRule::RefundAndSupplement,
+            "13462",
+            "2500.06",
+            "total add by_meter.total = 2500.06\nsupplement sub total by_area.total = 0.06\n",
+        ),
+        (SettlementRule::CarryOver, "13462", "2500.00", "total min by_meter.total by_area.total = 2500\n"),
+        (SettlementRule::Capped, "13462", "2500.00", "total min by_meter.total by_area.total = 2500\n"),
+        (
+            SettlementRule::Capped,
+            "8100",
+            "1803.00",
+            "total min by_meter.total by_area.total = 1803\nrefund sub by_area.total total = 697\n",
+        ),
+    ] {
+        let settled = settled(rule, kwh);
+        assert_eq!(
+            (settled.outcome.charged, settled.explanation.check()),
+            (yuan(charged), Ok(yuan(charged))),
+            "{rule:?} {kwh}"
+        );
+        assert!(settled.explanation.as_str().ends_with(end), "{}", settled.explanation.as_str());
+        assert!(settled.explanation.as_str().contains(&format!("energy given = {kwh}\n")));
+    }
+}
+
+#[test]
+fn a_11_a_settlement_takes_the_height_for_the_area_and_the_correction_for_the_energy() {
+    let tariff = tariff(BEIJING_HEAT);
+    let prices = HeatPrices::of(&tariff, "resident, city network", 2024).unwrap();
+    let used = HeatUse {
+        area: "80.5".parse().unwrap(),
+        height: Some(Ratio::parse("5").unwrap()),
+        energy: "6000".parse().unwrap(),
+        correction: Ratio::parse("0.9").unwrap(),
+    };
+    let settled = prices.settle(SettlementRule::Capped, used).unwrap();
+    // By area 1932.00 × 1.125; by meter 966 + 960 × 0.9.
+    let totals = [&settled.settlement.by_area, &settled.settlement.metered].map(|fee| fee.total);
+    assert_eq!(totals, ["2173.50", "1830.00"].map(yuan));
+    assert_eq!(settled.explanation.check(), Ok(yuan("1830.00")), "{}", settled.explanation.as_str());
+}
+
+#[test]
+fn a_11_a_standing_charge_of_heat_is_due_by_its_time() {
+    let fixed = |fees: &HeatFee| -> Vec<Money> { fees.lines.iter().filter(|line| line.reason == Reason::Fixed).map(|line| line.amount).collect() };
+    // The days of 15 November to 15 March: 121, and 122 with a 29 February.
+    let daily = tianjin("", r#"charges = [{ per = "day", price = "0.50" }]"#);
+    assert_eq!(
+        fees(&daily, 2024).map(|fee| fee.total),
+        ["2560.50", "1863.50"].map(yuan),
+        "2500 + 60.50, 1803 + 60.50"
+    );
+    assert_eq!(fees(&daily, 2023).map(|fee| fee.total), ["2561.00", "1864.00"].map(yuan));
+    // 16 of 30 days of November, three months, 15 of 31 days of March.
+    let monthly = tianjin("", r#"charges = [{ per = "month", price = "31.00" }]"#);
+    let [by_area, _] = fees(&monthly, 2024);
+    assert_eq!(fixed(&by_area), ["16.53", "31.00", "31.00", "31.00", "15.00"].map(yuan));
+    assert_eq!(by_area.total, yuan("2624.53"));
+    // 47 of 366 days of 2024 and 74 of 365 days of 2025.
+    let yearly = tianjin("", r#"charges = [{ per = "year", price = "365.00" }]"#);
+    assert_eq!(fixed(&fees(&yearly, 2024)[0]), ["46.87", "74.00"].map(yuan));
+    let once = tianjin("", "base = \"12.00\"");
+    assert_eq!(fees(&once, 2024).map(|fee| fee.total), ["2512.00", "1815.00"].map(yuan));
+    // Without a season nothing is guessed.
+    let class = daily.class("resident").unwrap();
+    let unknown = HeatFee::by_area(class, daily.rounding, "100".parse().unwrap(), None, None);
+    assert_eq!(unknown, Err(RatingError::DaysMissing));
+}
+
+#[test]
+fn a_11_tax_on_heat_is_added_or_told() {
+    let [by_area, by_meter] = fees(&tianjin("tax_percent = \"9\"", ""), 2024);
+    assert_eq!((by_area.total, by_area.tax), (yuan("2725.00"), yuan("225.00")));
+    assert_eq!((by_meter.total, by_meter.tax), (yuan("1965.27"), yuan("162.27")), "1803 × 1.09");
+    let within = fees(&tianjin("tax_percent = \"25\"\ntax_included = true", ""), 2024);
+    assert_eq!((within[0].total, within[0].tax), (yuan("2500.00"), yuan("500.00")), "2500 hold a fifth");
+    // Rooms of 5 m: 1932 × 1.125 = 2173.50, and 9 % of it 195.615; rounded down to the yuan by itself 195.
+    let high = |rules: &str| {
+        let tariff = tariff(&BEIJING_HEAT.replacen("rounding = ", &format!("{rules}\nrounding = "), 1));
+        let prices = HeatPrices::of(&tariff, "resident, city network", 2024).unwrap();
+        let fee = prices.by_area("80.5".parse().unwrap(), Some(Ratio::parse("5").unwrap())).unwrap();
+        sound(&fee);
+        (fee.total, fee.tax)
+    };
+    assert_eq!(high("tax_percent = \"9\""), (yuan("2369.12"), yuan("195.62")));
+    assert_eq!(high("tax_percent = \"9\"\ntax_rounding = \"floor_1\""), (yuan("2368.50"), yuan("195.00")));
+}
+
+#[test]
+fn a_11_a_component_of_heat_may_be_rounded_by_itself() {
+    let fee = |class: &str, area: &str, energy: &str, correction: &str| {
+        let tariff = tianjin("", class);
+        let prices = HeatPrices::of(&tariff, "resident", 2024).unwrap();
+        let area = area.parse().unwrap();
+        let by_area = prices.by_area(area, None).unwrap();
+        let by_meter = prices.by_meter(area, energy.parse().unwrap(), Ratio::parse(correction).unwrap()).unwrap();
+        [&by_area, &by_meter].into_iter().for_each(sound);
+        [by_area.total, by_meter.total]
+    };
+    // 33.33 × 25 = 833.25 → 833; 33.33 × 7.50 = 249.975 → 249 and 10 × 0.13 = 1.30 → 1.
+    assert_eq!(fee("rounding = \"floor_1\"", "33.33", "10", "1"), ["833.00", "250.00"].map(yuan));
+    // 8100.123 × 0.13 × 0.9333 = 982.779823467 → 982.70.
+    assert_eq!(fee("rounding = \"floor_0.10\"", "100", "8100.123", "0.9333")[1], yuan("1732.70"));
+    // A charge besides, rounded up: 2 × 1.111 → 2.30, and 50 by the tariff's rounding alone.
+    let charge = r#"charges = [{ per = "m2", price = "1.111", rounding = "ceiling_0.10" }]"#;
+    assert_eq!(fee(charge, "2", "0", "1"), ["52.30", "17.30"].map(yuan));
+    // The surcharge belongs to its component: 1932 × 1.125 = 2173.50 → 2173.
+    let beijing = tariff(&BEIJING_HEAT.replacen("area_per_m2", "rounding = \"floor_1\"\narea_per_m2", 1));
+    let prices = HeatPrices::of(&beijing, "resident, city network", 2024).unwrap();
+    let high = prices.by_area("80.5".parse().unwrap(), Some(Ratio::parse("5").unwrap())).unwrap();
+    sound(&high);
+    assert_eq!(
+        high.lines.iter().map(|line| (line.reason, line.amount)).collect::<Vec<_>>(),
+        [
+            (Reason::Unit, yuan("1932.00")),
+            (Reason::HeightSurcharge, yuan("241.50")),
+            (Reason::Rounding, yuan("-0.50"))
+        ]
+    );
+}
+
+#[test]
+fn a_11_heat_has_no_price_for_a_volume() {
+    let wrong = TIANJIN_HEAT.replacen(
+        "[[class]]",
+        "[[class]]\ncharges = [{ per = \"day\", price = \"1\" }, { per = \"m3\", price = \"1\" }]",
+        1,
+    );
+    let error = Tariff::from_toml(&wrong).unwrap_err();
+    assert_eq!((error.field.as_str(), error.reason), ("class[0].charges[1].per", "CLASS"));
+    let class = rating::Class::plain("by hand", vec![rating::Price::Unit(rating::Measure::Volume, "1".parse().unwrap()).into()]);
+    let fee = HeatPrices::new(&class, Default::default()).by_area("1".parse().unwrap(), None);
+    assert_eq!(fee.map(|_| ()), Err(RatingError::VolumePrice));
 }

@@ -162,10 +162,24 @@ fn g_la_free_volume_is_charged_first_and_returned_after_the_year() {
         ..Segment::new(&plan, 2025, Usage::volume(cubic(700)))
     };
     assert_eq!(rate(&[segment], &Default::default()).unwrap().total, yuan("2206.40"), "charged first");
-    assert_eq!(plan.returned(12, cubic(700)), Ok(yuan("168.00")), "12 × 5 × 2.80");
-    assert_eq!(plan.returned(12, cubic(40)), Ok(yuan("112.00")), "never more than was used");
-    let plain = luan.plan("living", &Profile::default()).unwrap();
-    assert_eq!(plain.returned(12, cubic(700)), Ok(Money::ZERO));
+    let returned = plan.returned("version 1", 12, cubic(700)).unwrap();
+    assert_eq!((returned.volume, returned.amount), (cubic(60), yuan("168.00")), "12 × 5 × 2.80");
+    assert_eq!(
+        returned.explanation.as_str(),
+        "tariff is version 1\n\
+         class is living\n\
+         months given = 12\n\
+         used given = 700\n\
+         free mul 5 months = 60\n\
+         volume min free used = 60\n\
+         sum mul volume 2.8 = 168\n\
+         total round half_up 0.01 sum = 168\n"
+    );
+    assert_eq!(returned.explanation.check(), Ok(returned.amount));
+    let little = plan.returned("", 12, cubic(40)).unwrap();
+    assert_eq!((little.volume, little.amount), (cubic(40), yuan("112.00")), "never more than was used");
+    let plain = luan.plan("living", &Profile::default()).unwrap().returned("", 12, cubic(700)).unwrap();
+    assert_eq!((plain.volume, plain.explanation.check()), (cubic(0), Ok(Money::ZERO)));
 }
 
 #[test]

@@ -149,6 +149,28 @@ proptest! {
         }
     }
 
+    /// A bill gives the free volume of its months as far as it used any, however it is cut.
+    #[test]
+    fn t_ta_free_volume_is_what_the_bill_grants_and_used(tiers in tiers(400_000), parts in prop::collection::vec((0_u8..3, 0_i64..20_000), 1..7)) {
+        let mut class = class(&tiers);
+        class.relief.destitute = Some(ReliefRule::FreePerMonth(litres(6000)));
+        let plan = Plan::new(&class, &Profile::default().with_low_income(LowIncome::Destitute), Rounding::default(), None).unwrap();
+        let segments: Vec<_> = parts
+            .iter()
+            .map(|(free_months, volume)| Segment { free_months: *free_months, ..Segment::new(&plan, 0, Usage::volume(litres(*volume))) })
+            .collect();
+        let rated = rate(&segments, &Ledger::default()).unwrap();
+        let granted: i64 = parts.iter().map(|(months, _)| i64::from(*months) * 6000).sum();
+        let used: i64 = parts.iter().map(|(_, volume)| volume).sum();
+        let mut given = vec![0; parts.len()];
+        for line in rated.lines.iter().filter(|line| line.reason.code() == "FREE_VOLUME") {
+            given[line.segment] += line.quantity.thousandths();
+        }
+        prop_assert_eq!(given.iter().sum::<i64>(), granted.min(used));
+        prop_assert!(given.iter().zip(&parts).all(|(given, (_, used))| given <= used));
+        prop_assert_eq!(rated.explanation.check(), Ok(rated.total));
+    }
+
     #[test]
     fn nothing_panics_at_the_ends(tiers in tiers(i64::MAX / 8), before: i64, volume: i64, micros in 0_i64..) {
         let _ = plan(&tiers).rate(Some(litres(before)), litres(volume));

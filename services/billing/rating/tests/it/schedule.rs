@@ -1,6 +1,6 @@
 //! Prices by day: versions, ways of passing from one to the next, terms of agreements, tier-years, meters.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{Datelike, Days, NaiveDate};
 use money::{Exact, Money, Volume};
@@ -27,7 +27,7 @@ pub fn in_class(class: &str) -> Terms {
     }
 }
 
-fn term<T>(value: T, from: &str, until: Option<&str>) -> Term<T> {
+pub fn term<T>(value: T, from: &str, until: Option<&str>) -> Term<T> {
     Term {
         value,
         from: day(from),
@@ -35,7 +35,7 @@ fn term<T>(value: T, from: &str, until: Option<&str>) -> Term<T> {
     }
 }
 
-fn leg(from: &str, to: &str, metres: i64) -> Leg<'static> {
+pub fn leg(from: &str, to: &str, metres: i64) -> Leg<'static> {
     Leg {
         from: day(from),
         to: day(to),
@@ -45,7 +45,7 @@ fn leg(from: &str, to: &str, metres: i64) -> Leg<'static> {
 }
 
 /// Prices legs that end with a reading on the last day, and holds what every bill must hold.
-fn price<'a>(terms: &'a Terms, book: &'a Book, legs: &'a [Leg<'a>], ledger: &'a Ledger) -> Priced<'a> {
+pub fn price<'a>(terms: &'a Terms, book: &'a Book, legs: &'a [Leg<'a>], ledger: &'a Ledger) -> Priced<'a> {
     let period = Period {
         terms,
         book,
@@ -60,7 +60,7 @@ fn price<'a>(terms: &'a Terms, book: &'a Book, legs: &'a [Leg<'a>], ledger: &'a 
     priced
 }
 
-fn sound(priced: &Priced<'_>, legs: &[Leg<'_>]) {
+pub fn sound(priced: &Priced<'_>, legs: &[Leg<'_>]) {
     let rated = &priced.rated;
     assert_eq!(
         Volume::sum(priced.parts.iter().map(|part| part.volume)),
@@ -79,7 +79,7 @@ fn told(priced: &Priced<'_>) -> Vec<(u128, i32, i64, String)> {
 }
 
 /// Tai'an 2019, and its prices of 2024 with a way of passing to them.
-fn taian(change: Change) -> Book {
+pub fn taian(change: Change) -> Book {
     let tiers_2019 = r#"[{ up_to = "240", price = "2.76" }, { up_to = "360", price = "3.31" }, { price = "4.14" }]"#;
     let tiers_2024 = r#"[{ up_to = "240", price = "2.97" }, { up_to = "360", price = "3.52" }, { price = "4.35" }]"#;
     book([
@@ -338,6 +338,114 @@ fn edge_12_and_14_an_uplift_begins_next_month_and_ends_on_its_day() {
 }
 
 #[test]
+fn edge_12_before_the_next_month_the_old_size_counts() {
+    let may = [leg("2025-04-30", "2025-05-31", 31)];
+    let both = [leg("2025-04-30", "2025-06-30", 61)];
+    let ledger = Ledger::from_iter([(2025, cubic(400))]);
+    let mut terms = in_class("general living");
+    terms.persons = vec![term(4, "2019-01-01", Some("2025-05-20")), term(6, "2025-05-20", None)];
+    let book_bj = book([version(1, "general living", "2020-01-01", None, tariff(BEIJING))]);
+    // All of May lies above 350: 31 × 2.83.
+    let priced = price(&terms, &book_bj, &may, &ledger);
+    assert_eq!((priced.parts.len(), priced.rated.total), (1, yuan("87.73")));
+    // From 1 June the first bound is 438: 7 × 2.61 up to it, then 23 × 2.83.
+    let priced = price(&terms, &book_bj, &both, &ledger);
+    assert_eq!(told(&priced), [(1, 2025, 31, "2025-05-31".to_owned()), (1, 2025, 30, "2025-06-30".to_owned())]);
+    assert_eq!(priced.rated.total, yuan("171.09"), "87.73 + 18.27 + 65.09");
+    // In full within the year, from 1 June too: the bound is 500, 30 × 2.61.
+    let rule = r#"household = { from_persons = 6, each_threshold_plus = "150", within_year = "full" }"#;
+    let full = living(
+        r#"[{ up_to = "350", price = "2.61" }, { up_to = "500", price = "2.83" }, { price = "4.23" }]"#,
+        rule,
+    );
+    let full = book([version(
+        1,
+        "general living",
+        "2020-01-01",
+        None,
+        Tariff {
+            classes: vec![rating::Class {
+                name: "general living".to_owned(),
+                ..full.classes[0].clone()
+            }],
+            ..full
+        },
+    )]);
+    assert_eq!(price(&terms, &full, &may, &ledger).rated.total, yuan("87.73"));
+    assert_eq!(price(&terms, &full, &both, &ledger).rated.total, yuan("166.03"), "87.73 + 78.30");
+    // A household that shrinks keeps its bound of 500 to the end of May.
+    terms.persons = vec![term(6, "2019-01-01", Some("2025-05-20")), term(4, "2025-05-20", None)];
+    let priced = price(&terms, &book_bj, &both, &ledger);
+    assert_eq!(told(&priced), [(1, 2025, 31, "2025-05-31".to_owned()), (1, 2025, 30, "2025-06-30".to_owned())]);
+    assert_eq!(priced.rated.total, yuan("165.81"), "31 × 2.61 + 30 × 2.83");
+}
+
+#[test]
+fn edge_44_low_income_that_expires_within_a_month_ends_with_it() {
+    let book = book([version(1, "living", "2024-09-01", None, tariff(TIANJIN))]);
+    let mut terms = in_class("living");
+    // The last day is 15 October; all of it lies in the third tier.
+    terms.low_income = vec![term(LowIncome::Subsistence, "2024-01-01", Some("2025-10-16"))];
+    let ledger = Ledger::from_iter([(2025, cubic(650))]);
+    let total = |leg| price(&terms, &book, &[leg], &ledger).rated.total;
+    assert_eq!(total(leg("2025-09-30", "2025-10-31", 10)), yuan("28.60"));
+    assert_eq!(total(leg("2025-10-31", "2025-11-30", 10)), yuan("41.10"));
+    // 16 × 2.86 to the end of October, 15 × 4.11.
+    let across = [leg("2025-10-15", "2025-11-15", 31)];
+    let priced = price(&terms, &book, &across, &ledger);
+    assert_eq!(told(&priced), [(1, 2025, 16, "2025-10-31".to_owned()), (1, 2025, 15, "2025-11-15".to_owned())]);
+    assert_eq!(priced.rated.total, yuan("107.41"));
+}
+
+#[test]
+fn p_9_2_a_change_of_price_may_change_the_tax_too() {
+    let (terms, ledger) = (in_class("living"), Ledger::default());
+    let taxed = |change| {
+        let rates = ["9", "13"].map(|percent| Some(rating::Tax::on_top(money::Ratio::parse_percent(percent).unwrap())));
+        let versions = taian(change).versions().to_vec().into_iter().zip(rates);
+        book(versions.map(|(version, tax)| {
+            let tariff = Tariff {
+                tax,
+                ..(*version.tariff).clone()
+            };
+            Version::new(version.key, version.label, "living", (version.from, version.until), Arc::new(tariff))
+        }))
+    };
+    let whole = leg("2024-09-10", "2024-10-10", 30);
+    let reads = [(day("2024-09-30"), cubic(18))];
+    let read = Leg { reads: &reads, ..whole };
+    let bill = |change, leg| {
+        let book = taxed(change);
+        let rated = price(&terms, &book, &[leg], &ledger).rated;
+        (rated.total, rated.tax)
+    };
+    // 55.20 × 1.09 + 29.70 × 1.13 = 60.168 + 33.561; the taxes are 4.97 and 3.86.
+    assert_eq!(bill(Change::DaySplit, whole), (yuan("93.73"), yuan("8.83")));
+    // 49.68 × 1.09 + 35.64 × 1.13 = 54.1512 + 40.2732; the taxes are 4.47 and 4.63.
+    assert_eq!(bill(Change::CutoverRead, read), (yuan("94.42"), yuan("9.10")));
+    // One version prices it all: 89.10 × 1.13 = 100.683.
+    assert_eq!(bill(Change::ByReadDate, whole), (yuan("100.68"), yuan("11.58")));
+}
+
+#[test]
+fn t_ta_free_volume_is_not_lost_at_the_end_of_the_year() {
+    let book = book([version(1, "living", "2020-01-01", None, tariff(crate::tariffs::TAIAN))]);
+    let mut terms = in_class("living");
+    terms.low_income = vec![term(LowIncome::Destitute, "2020-01-01", None)];
+    let ledger = Ledger::default();
+    // December ends in the bill: 6 m³ are free. 8 m³ in 31 days are 4 and 4, so 4 of them are free before the year ends and 2 after it.
+    let legs = [leg("2024-12-15", "2025-01-15", 8)];
+    let priced = price(&terms, &book, &legs, &ledger);
+    assert_eq!(told(&priced), [(1, 2024, 4, "2024-12-31".to_owned()), (1, 2025, 4, "2025-01-15".to_owned())]);
+    assert_eq!(priced.rated.total, yuan("5.94"), "2 × 2.97");
+    let legs = [leg("2024-12-15", "2025-01-15", 31)];
+    assert_eq!(price(&terms, &book, &legs, &ledger).rated.total, yuan("74.25"), "25 × 2.97");
+    // Of two meters side by side the first was not used.
+    let legs = [leg("2024-12-31", "2025-01-31", 0), leg("2024-12-31", "2025-01-31", 10)];
+    assert_eq!(price(&terms, &book, &legs, &ledger).rated.total, yuan("11.88"), "4 × 2.97");
+}
+
+#[test]
 fn edge_44_low_income_that_ends_in_the_third_tier() {
     let book = book([version(1, "living", "2024-09-01", None, tariff(TIANJIN))]);
     let mut terms = in_class("living");
@@ -457,15 +565,13 @@ fn t_ta_free_volume_counts_by_month_however_the_year_is_read() {
         let mut ledger = Ledger::default();
         let mut sum = Money::ZERO;
         for pair in cuts.windows(2) {
-            let legs = [leg(pair[0], pair[1], 20 * (cuts.len() as i64))];
+            let legs = [leg(pair[0], pair[1], 80)];
             let rated = price(&terms, &book, &legs, &ledger).rated;
             let free: Vec<_> = rated.lines.iter().filter(|line| line.reason == rating::Reason::FreeVolume).collect();
             sum = sum.checked_add(Money::sum(free.iter().map(|line| line.amount)).unwrap()).unwrap();
             ledger = rated.ledger.clone();
         }
-        if cuts.len() > 3 {
-            assert_eq!(sum, yuan("-213.84"), "12 × 6 × 2.97: {cuts:?}");
-        }
+        assert_eq!(sum, yuan("-213.84"), "12 × 6 × 2.97: {cuts:?}");
     }
 }
 
@@ -542,6 +648,27 @@ fn walk(tiers: &Tiers, before: i64, metres: i64) -> i128 {
         .sum()
 }
 
+/// What days cost one by one, in 10⁻⁹ yuan: each has its use and its one version, and goes on from what its tier-year has used.
+fn day_by_day<'v>(days: impl Iterator<Item = (NaiveDate, i64, &'v Version)>, used: &mut BTreeMap<i32, i64>) -> i128 {
+    days.map(|(day, metres, version)| {
+        let used = used.entry(version.tariff.tier_year_of(day)).or_default();
+        let Price::Graduated(tiers, Span::TierYear) = &version.tariff.classes[0].components[0].price else {
+            panic!("not graduated")
+        };
+        let nanos = walk(tiers, *used, metres);
+        *used += metres;
+        nanos
+    })
+    .sum()
+}
+
+fn in_force(versions: &[Version], day: NaiveDate) -> &Version {
+    versions
+        .iter()
+        .find(|version| version.from <= day && version.until.is_none_or(|until| day < until))
+        .unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -588,21 +715,80 @@ proptest! {
         let terms = in_class("living");
         let legs = [Leg { from, to, volume: cubic(daily * length as i64), ..Leg::default() }];
         let priced = price(&terms, &book, &legs, &ledger);
-        let mut used = std::collections::BTreeMap::from([(first, before)]);
-        let mut nanos = 0;
-        for offset in 1..=length {
-            let day = from.checked_add_days(Days::new(offset)).unwrap();
-            let version = versions.iter().find(|version| version.from <= day && version.until.is_none_or(|until| day < until)).unwrap();
-            let used = used.entry(version.tariff.tier_year_of(day)).or_default();
-            let Price::Graduated(tiers, Span::TierYear) = &version.tariff.classes[0].components[0].price else { panic!("not graduated") };
-            nanos += walk(tiers, *used, daily);
-            *used += daily;
-        }
+        let mut used = BTreeMap::from([(first, before)]);
+        let days = from.iter_days().skip(1).take(length as usize);
+        let nanos = day_by_day(days.map(|day| (day, daily, in_force(&versions, day))), &mut used);
         prop_assert_eq!(priced.rated.exact.nanos(), nanos);
         prop_assert_eq!(priced.rated.total, Exact::from_nanos(nanos).round_half_up().unwrap());
         for (year, metres) in used {
             prop_assert_eq!(priced.rated.ledger.volume(year).unwrap_or_default(), cubic(metres));
         }
+    }
+
+    /// The same for the other ways of passing to a later version: by the day of the reading, and by the readings before its first day.
+    #[test]
+    fn p_9_2_a_period_costs_the_sum_of_its_days_by_readings(
+        spans in prop::collection::vec(1_u64..90, 1..7),
+        start in 0_u64..60,
+        length in 1_u64..500,
+        daily in 0_i64..9,
+        before in 0_i64..400,
+        reads in prop::collection::btree_set(1_u64..500, 0..6),
+        proved: bool,
+        years in prop::sample::subsequence(vec!["01-01", "09-01", "11-15"], 1..=2),
+    ) {
+        let change = if proved { Change::CutoverRead } else { Change::ByReadDate };
+        let spans: Vec<_> = spans.into_iter().map(|length| (length, false)).collect();
+        let versions = versions(&spans, true, change, &years);
+        let book = Book::new(versions.clone()).unwrap();
+        let from = day("2023-12-20").checked_add_days(Days::new(start)).unwrap();
+        let to = from.checked_add_days(Days::new(length)).unwrap();
+        let reads: Vec<_> = reads
+            .into_iter()
+            .filter(|offset| *offset < length)
+            .map(|offset| (from.checked_add_days(Days::new(offset)).unwrap(), cubic(daily * offset as i64)))
+            .collect();
+        // The last version that has begun by the reading of the bill and, where readings prove use, by the day or with no reading in between.
+        let known = |before: NaiveDate| reads.iter().map(|(day, _)| *day).filter(|day| *day < before).max().unwrap_or(from);
+        let taken = |version: &&Version, day: NaiveDate| version.from <= to && (!proved || version.from <= day || known(version.from) < day);
+        let of = |day: NaiveDate| versions.iter().rev().find(|version| taken(version, day)).unwrap();
+        let first = of(from.succ_opt().unwrap()).tariff.tier_year_of(from.succ_opt().unwrap());
+        let ledger = Ledger::from_iter([(first, cubic(before))]);
+        let terms = in_class("living");
+        let legs = [Leg { from, to, volume: cubic(daily * length as i64), reads: &reads, ..Leg::default() }];
+        let rated = price(&terms, &book, &legs, &ledger).rated;
+        let mut used = BTreeMap::from([(first, before)]);
+        let days = from.iter_days().skip(1).take(length as usize);
+        let nanos = day_by_day(days.map(|day| (day, daily, of(day))), &mut used);
+        prop_assert_eq!(rated.exact.nanos(), nanos);
+        for (year, metres) in used {
+            prop_assert_eq!(rated.ledger.volume(year).unwrap_or_default(), cubic(metres));
+        }
+    }
+
+    /// The same where a notice shares by degree days: a day has used as many m³ as it was cold.
+    #[test]
+    fn b_14_a_period_costs_the_sum_of_its_days_by_degree_days(
+        spans in prop::collection::vec(1_u64..90, 1..7),
+        cold in prop::collection::vec(0_i64..6, 1..300),
+        factor in 1_i64..4,
+        before in 0_i64..400,
+    ) {
+        let spans: Vec<_> = spans.into_iter().map(|length| (length, false)).collect();
+        let versions = versions(&spans, true, Change::DegreeDays, &["12-20"]);
+        let book = Book::new(versions.clone()).unwrap();
+        let from = day("2023-12-24");
+        let days: Vec<_> = from.iter_days().skip(1).zip(&cold).collect();
+        let table = DegreeDays::new(days.iter().map(|(day, tenths)| (*day, **tenths as u32)));
+        let (terms, ledger) = (in_class("living"), Ledger::from_iter([(2023, cubic(before))]));
+        let legs = [Leg { from, to: days.last().unwrap().0, volume: cubic(factor * cold.iter().sum::<i64>()), ..Leg::default() }];
+        let period = Period { terms: &terms, book: &book, legs: &legs, read: legs[0].to, read_months: None, degree_days: Some(&table), ledger: &ledger };
+        let priced = period.price().unwrap();
+        sound(&priced, &legs);
+        let mut used = BTreeMap::from([(2023, before)]);
+        let nanos = day_by_day(days.iter().map(|(day, tenths)| (*day, factor * **tenths, in_force(&versions, *day))), &mut used);
+        prop_assert_eq!(priced.rated.exact.nanos(), nanos);
+        prop_assert_eq!(priced.rated.volume_after, cubic(used[&2023]));
     }
 
     /// Bills of parts of a time cost together, before rounding, what one bill of all of it costs, if all are read.
