@@ -47,6 +47,7 @@ pub const SERVICE: boot::Service = boot::Service {
         include_str!("../migrations/0005_exposure.sql"),
         include_str!("../migrations/0006_credit_file.sql"),
         include_str!("../migrations/0007_entitlements.sql"),
+        include_str!("../migrations/0008_entitlement_notices.sql"),
     ],
     build,
     references: &[
@@ -133,6 +134,7 @@ fn build(host: boot::Host) -> boot::Built {
             )
             // In the order of what stands on what.
             .sweep("policies", ALWAYS, &desk, |desk| Box::pin(policy::sweep::run(desk)))
+            .sweep("entitlements", ALWAYS, &desk, |desk| Box::pin(entitlement::sweep::run(desk)))
             .sweep("credit files", ALWAYS, &desk, |desk| Box::pin(credit_file::sweep::run(desk)))
             .sweep("credit", ALWAYS, &desk, |desk| Box::pin(credit::sweep::run(desk)))
             .sweep("listings", ALWAYS, &desk, |desk| Box::pin(integrity::sweep::run(desk))))

@@ -53,6 +53,7 @@ pub const SERVICE: boot::Service = boot::Service {
         include_str!("../migrations/0004_callbacks.sql"),
         include_str!("../migrations/0005_duplicates.sql"),
         include_str!("../migrations/0006_remote.sql"),
+        include_str!("../migrations/0007_notice_agreement.sql"),
     ],
     build,
     references: &[

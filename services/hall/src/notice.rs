@@ -1,5 +1,7 @@
-//! What has to be known about a customer before anything is promised (提示横幅): credit holds and the list of dishonest customers, as archive
-//! tells them. Basic supply is never refused for them.
+//! What has to be known about a customer before anything is promised (提示横幅): credit holds, the list of dishonest customers and entitlements that end,
+//! as archive tells them. Basic supply is never refused for them.
+
+mod ending;
 
 use std::collections::BTreeMap;
 
@@ -31,6 +33,9 @@ codes! {
     pub enum Kind {
         CreditHold = 1 "CREDIT_HOLD",
         ListedDishonest = 2 "LISTED_DISHONEST",
+        HouseholdSizeEnds = 3 "HOUSEHOLD_SIZE_ENDS",
+        LowIncomeEnds = 4 "LOW_INCOME_ENDS",
+        FlatPriceEnds = 5 "FLAT_PRICE_ENDS",
     }
 }
 columns!(Kind);
@@ -43,6 +48,7 @@ table! {
         since_on: NaiveDate,
         until_on: Option<NaiveDate>,
         live: bool,
+        agreement_id: String,
     }
 }
 table! {
@@ -67,6 +73,7 @@ pub async fn of(conn: &Conn, party: &str, account: Option<Uuid>, day: NaiveDate)
         .filter(notice::Column::Live.eq(true))
         .filter(notice::Column::SinceOn.lte(day))
         .order_by_asc(notice::Column::Kind)
+        .order_by_asc(notice::Column::UntilOn)
         .all(conn)
         .await?;
     let holds = rows.into_iter().filter(|row| row.until_on.is_none_or(|until| until > day));
@@ -76,6 +83,7 @@ pub async fn of(conn: &Conn, party: &str, account: Option<Uuid>, day: NaiveDate)
             cause: row.cause,
             since_date: Some(wire::date(row.since_on)),
             until_date: row.until_on.map(wire::date),
+            agreement_id: row.agreement_id,
         })
         .collect())
 }
@@ -108,7 +116,7 @@ impl Consumer for ArchiveEvents {
             for account in &raised.account_ids {
                 belongs(write, account, &raised.party_id).await?;
             }
-            raise(write, &raised.party_id, Kind::CreditHold, &raised.cause, since, None).await
+            raise(write, about(&raised.party_id, Kind::CreditHold, &raised.cause, since, None)).await
         } else if kind == CreditHoldCleared::full_name() {
             let cleared: CreditHoldCleared = decode(event)?;
             clear(write, &cleared.party_id, Kind::CreditHold).await
@@ -116,7 +124,7 @@ impl Consumer for ArchiveEvents {
             let listed: PartyListedDishonest = decode(event)?;
             let since = wire::date_of(listed.from_date.as_ref(), "from_date")?;
             let until = wire::date_if(listed.until_date.as_ref(), "until_date")?;
-            raise(write, &listed.party_id, Kind::ListedDishonest, &listed.conduct_code, since, until).await
+            list(write, about(&listed.party_id, Kind::ListedDishonest, &listed.conduct_code, since, until)).await
         } else if kind == PartyListingEnded::full_name() {
             let ended: PartyListingEnded = decode(event)?;
             clear(write, &ended.party_id, Kind::ListedDishonest).await
@@ -130,7 +138,7 @@ impl Consumer for ArchiveEvents {
             let told: KeyAccountWithdrawn = decode(event)?;
             key_account::ended(write, &told.party_id).await
         } else {
-            Ok(())
+            ending::take(write, event).await
         }
     }
 }
@@ -152,17 +160,9 @@ async fn belongs(write: &Write, account: &str, party: &str) -> Result<(), Fault>
     Ok(())
 }
 
-/// Shows a notice of a kind; one that is shown already takes the new cause and day. Of two listings the earlier begin and the later end hold.
-async fn raise(write: &mut Write, party: &str, kind: Kind, cause: &str, since: NaiveDate, until: Option<NaiveDate>) -> Result<(), Fault> {
-    let before = notice::Entity::find()
-        .filter(notice::Column::PartyId.eq(party))
-        .filter(notice::Column::Kind.eq(kind))
-        .filter(notice::Column::Live.eq(true));
-    let (since, until) = match before.one(&**write).await? {
-        Some(before) if kind == Kind::ListedDishonest => (since.min(before.since_on), until.zip(before.until_on).map(|(new, old)| new.max(old))),
-        _ => (since, until),
-    };
-    let row = notice::Model {
+/// A notice about a party.
+fn about(party: &str, kind: Kind, cause: &str, since: NaiveDate, until: Option<NaiveDate>) -> notice::Model {
+    notice::Model {
         id: Uuid::now_v7(),
         party_id: party.to_owned(),
         kind,
@@ -170,8 +170,27 @@ async fn raise(write: &mut Write, party: &str, kind: Kind, cause: &str, since: N
         since_on: since,
         until_on: until,
         live: true,
-    };
-    let newest = OnConflict::columns([notice::Column::PartyId, notice::Column::Kind])
+        agreement_id: String::new(),
+    }
+}
+
+/// Shows a listing: of two the earlier begin and the later end hold.
+async fn list(write: &mut Write, mut row: notice::Model) -> Result<(), Fault> {
+    let before = notice::Entity::find()
+        .filter(notice::Column::PartyId.eq(&row.party_id))
+        .filter(notice::Column::Kind.eq(row.kind))
+        .filter(notice::Column::Live.eq(true));
+    if let Some(before) = before.one(&**write).await? {
+        row.since_on = row.since_on.min(before.since_on);
+        row.until_on = row.until_on.zip(before.until_on).map(|(new, old)| new.max(old));
+    }
+    raise(write, row).await
+}
+
+/// Shows a notice; one of its kind that is shown already takes the new cause and days.
+async fn raise(write: &mut Write, row: notice::Model) -> Result<(), Fault> {
+    let party = row.party_id.clone();
+    let newest = OnConflict::columns([notice::Column::PartyId, notice::Column::Kind, notice::Column::AgreementId])
         .update_columns([notice::Column::Cause, notice::Column::SinceOn, notice::Column::UntilOn, notice::Column::Live])
         .to_owned();
     notice::Entity::insert(row.into_active_model().reset_all())

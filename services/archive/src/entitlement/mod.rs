@@ -4,5 +4,6 @@ mod api;
 pub mod model;
 pub(crate) mod ops;
 pub(crate) mod store;
+pub(crate) mod sweep;
 
 pub use api::Api;

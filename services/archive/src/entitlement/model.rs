@@ -141,6 +141,30 @@ pub fn withdraw(state: State, days: Days, from: NaiveDate) -> Result<(State, Day
     }
 }
 
+/// Edge 14: days before the last day of an entitlement on which its end is told, the farther one first.
+pub const MARKS: [u64; 2] = [60, 30];
+
+/// The mark to tell of an end, which is the first day without it: the smallest that is reached. Whoever looks after a long time tells once, and nobody tells
+/// of what has ended.
+pub fn mark_due(until: NaiveDate, today: NaiveDate) -> Option<u64> {
+    let reached = MARKS.into_iter().filter(|mark| day_of(until, *mark).is_some_and(|day| day <= today));
+    reached.min().filter(|_| today < until)
+}
+
+/// The day on which an end is looked at first; it may have passed.
+pub fn first_mark_on(until: NaiveDate) -> Option<NaiveDate> {
+    MARKS.into_iter().find_map(|mark| day_of(until, mark))
+}
+
+/// The day of the next mark after today, if there is one.
+pub fn next_mark_on(until: NaiveDate, today: NaiveDate) -> Option<NaiveDate> {
+    MARKS.into_iter().filter_map(|mark| day_of(until, mark)).find(|day| *day > today)
+}
+
+fn day_of(until: NaiveDate, mark: u64) -> Option<NaiveDate> {
+    until.pred_opt()?.checked_sub_days(chrono::Days::new(mark))
+}
+
 /// Registered persons: 1 to 99.
 ///
 /// # Errors
@@ -193,6 +217,43 @@ mod tests {
             withdraw(State::Granted, ended, day("2025-05-31")),
             Ok((State::Granted, days("2025-01-01", Some("2025-05-31"))))
         );
+    }
+
+    #[test]
+    fn edge_14_an_end_is_told_60_and_30_days_before_the_last_day() {
+        // The last day is 30 June: 1 May is 60 days before it, 31 May 30.
+        let until = day("2025-07-01");
+        for (today, mark, next) in [
+            ("2024-07-01", None, Some("2025-05-01")),
+            ("2025-04-30", None, Some("2025-05-01")),
+            ("2025-05-01", Some(60), Some("2025-05-31")),
+            ("2025-05-02", Some(60), Some("2025-05-31")),
+            ("2025-05-30", Some(60), Some("2025-05-31")),
+            ("2025-05-31", Some(30), None),
+            ("2025-06-01", Some(30), None),
+            ("2025-06-30", Some(30), None),
+            ("2025-07-01", None, None),
+            ("2025-07-02", None, None),
+            ("2026-05-01", None, None),
+        ] {
+            assert_eq!(mark_due(until, day(today)), mark, "{today}");
+            assert_eq!(next_mark_on(until, day(today)), next.map(day), "{today}");
+        }
+        assert_eq!(first_mark_on(until), Some(day("2025-05-01")));
+    }
+
+    #[test]
+    fn edge_14_the_marks_count_days_over_the_end_of_february() {
+        for (until, sixty, thirty) in [("2025-03-01", "2024-12-30", "2025-01-29"), ("2024-03-01", "2023-12-31", "2024-01-30")] {
+            assert_eq!(first_mark_on(day(until)), Some(day(sixty)), "{until}");
+            assert_eq!(next_mark_on(day(until), day(sixty)), Some(day(thirty)), "{until}");
+        }
+    }
+
+    #[test]
+    fn edge_14_an_end_before_all_days_has_no_mark() {
+        let first = NaiveDate::MIN;
+        assert_eq!((mark_due(first, first), first_mark_on(first), next_mark_on(first, first)), (None, None, None));
     }
 
     #[test]

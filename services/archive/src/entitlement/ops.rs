@@ -110,6 +110,7 @@ impl Grant<'_> {
             created_at: now,
             updated_at: now,
             destitute: self.right == Right::LowIncome { destitute: true },
+            next_mark_on: new.until.and_then(model::first_mark_on),
         };
         store::insert(write, std::slice::from_ref(&entitlement)).await?;
         write.subject(entitlement.id);
@@ -213,6 +214,9 @@ pub(crate) async fn withdraw(desk: Desk, call: Call, request: WithdrawEntitlemen
     let first = entitlement.from_date;
     let (state, days) = model::withdraw(entitlement.stands()?, entitlement.days(), from)?;
     store::save(&write, &mut entitlement, state, days, write.now().micros()).await?;
+    if state == State::Withdrawn {
+        store::ends_again(&write, &entitlement).await?;
+    }
     write.subject(id);
     let kind = entitlement.is()?;
     tell_none(&mut write, kind, entitlement.agreement_id, from.max(first));

@@ -1,3 +1,4 @@
+use chrono::NaiveDate;
 use contracts::hearth::archive::v1::{Entitlement, entitlement};
 use database::{Conn, Scope, Scoped};
 use rpc::{Fault, page::Page, wire};
@@ -5,7 +6,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrde
 use uuid::Uuid;
 use vault::Vault;
 
-use super::model::{Days, Kind, Right, State};
+use super::model::{self, Days, Kind, Right, State};
 use crate::{table, unknown_code, unsealed};
 
 /// Column name as the vault knows it.
@@ -27,6 +28,7 @@ table!(row, "entitlement", {
     created_at: i64,
     updated_at: i64,
     destitute: bool,
+    next_mark_on: Option<Date>,
 });
 
 impl Scoped for row::Entity {
@@ -75,6 +77,45 @@ pub(crate) async fn granted(conn: &Conn, agreement: Uuid, kind: Kind) -> Result<
     Ok(found.all(conn).await?)
 }
 
+/// Entitlements whose end is to be looked at, with their agreements.
+pub(crate) async fn ends_due(conn: &Conn, today: NaiveDate, limit: u64) -> Result<Vec<(Uuid, Uuid)>, Fault> {
+    let found = row::Entity::find()
+        .select_only()
+        .columns([row::Column::Id, row::Column::AgreementId])
+        .filter(row::Column::NextMarkOn.lte(today))
+        .order_by_asc(row::Column::NextMarkOn)
+        .limit(limit);
+    Ok(found.into_tuple().all(conn).await?)
+}
+
+/// Notes when an end is to be looked at again.
+pub(crate) async fn looked(conn: &Conn, id: Uuid, next: Option<NaiveDate>) -> Result<(), Fault> {
+    row::Entity::update_many()
+        .col_expr(row::Column::NextMarkOn, next.into())
+        .filter(row::Column::Id.eq(id))
+        .exec(conn)
+        .await?;
+    Ok(())
+}
+
+/// Whether another entitlement of the kind begins on a day.
+pub(crate) async fn begins(conn: &Conn, agreement: Uuid, kind: Kind, day: NaiveDate) -> Result<bool, Fault> {
+    Ok(granted(conn, agreement, kind).await?.iter().any(|entitlement| entitlement.from_date == day))
+}
+
+/// Edge 14: the entitlement that ends where a withdrawn one began is renewed no more, so that its end is told from the first mark on.
+pub(crate) async fn ends_again(conn: &Conn, withdrawn: &row::Model) -> Result<(), Fault> {
+    row::Entity::update_many()
+        .col_expr(row::Column::NextMarkOn, model::first_mark_on(withdrawn.from_date).into())
+        .filter(row::Column::AgreementId.eq(withdrawn.agreement_id))
+        .filter(row::Column::Kind.eq(&withdrawn.kind))
+        .filter(row::Column::State.eq(State::Granted.code()))
+        .filter(row::Column::UntilDate.eq(withdrawn.from_date))
+        .exec(conn)
+        .await?;
+    Ok(())
+}
+
 pub(crate) async fn list(conn: &Conn, scope: &Scope, agreement: Uuid, page: &Page) -> Result<Vec<row::Model>, Fault> {
     let mut found = database::find::<row::Entity>(scope).filter(row::Column::AgreementId.eq(agreement));
     if let Some(after) = page.after {
@@ -102,26 +143,38 @@ pub(crate) async fn insert(conn: &Conn, entitlements: &[row::Model]) -> Result<(
         created_at: Set(e.created_at),
         updated_at: Set(e.updated_at),
         destitute: Set(e.destitute),
+        next_mark_on: Set(e.next_mark_on),
     });
     row::Entity::insert_many(rows).exec_without_returning(conn).await?;
     Ok(())
 }
 
-/// Writes days and state of an entitlement, and counts its version up.
+/// Writes days and state of an entitlement, and counts its version up. Its end is told anew.
 pub(crate) async fn save(conn: &Conn, entitlement: &mut row::Model, state: State, days: Days, now: i64) -> Result<(), Fault> {
     entitlement.state = state.code().to_owned();
     (entitlement.from_date, entitlement.until_date) = (days.from, days.until);
     entitlement.version = entitlement.version.saturating_add(1);
     entitlement.updated_at = now;
+    entitlement.next_mark_on = days.until.filter(|_| state == State::Granted).and_then(model::first_mark_on);
     row::Entity::update_many()
         .col_expr(row::Column::State, entitlement.state.clone().into())
         .col_expr(row::Column::UntilDate, entitlement.until_date.into())
         .col_expr(row::Column::Version, entitlement.version.into())
         .col_expr(row::Column::UpdatedAt, entitlement.updated_at.into())
+        .col_expr(row::Column::NextMarkOn, entitlement.next_mark_on.into())
         .filter(row::Column::Id.eq(entitlement.id))
         .exec(conn)
         .await?;
     Ok(())
+}
+
+/// The kind as the contract shows it.
+pub(crate) fn show_kind(kind: Kind) -> entitlement::Kind {
+    match kind {
+        Kind::HouseholdSize => entitlement::Kind::HouseholdSize,
+        Kind::LowIncome => entitlement::Kind::LowIncome,
+        Kind::FlatPrice => entitlement::Kind::FlatPrice,
+    }
 }
 
 /// Entitlements as the contract shows them; the codec hides the proofs.
@@ -130,11 +183,7 @@ pub(crate) async fn show(conn: &Conn, vault: &Vault, rows: Vec<row::Model>) -> R
     let proofs = vault.open_many(conn, &sealed).await.map_err(unsealed)?;
     let mut shown = Vec::with_capacity(rows.len());
     for (entitlement, proof) in rows.into_iter().zip(proofs) {
-        let kind = match entitlement.is()? {
-            Kind::HouseholdSize => entitlement::Kind::HouseholdSize,
-            Kind::LowIncome => entitlement::Kind::LowIncome,
-            Kind::FlatPrice => entitlement::Kind::FlatPrice,
-        };
+        let kind = show_kind(entitlement.is()?);
         let state = match entitlement.stands()? {
             State::Granted => entitlement::State::Granted,
             State::Withdrawn => entitlement::State::Withdrawn,

@@ -312,6 +312,7 @@ impl Batch {
                     created_at: self.now,
                     updated_at: self.now,
                     destitute: false,
+                    next_mark_on: None,
                 });
             }
         }

@@ -1,5 +1,8 @@
 use contracts::hearth::{
-    archive::v1::{AccountOpened, CreditHoldCleared, CreditHoldRaised, PartyListedDishonest, PartyListingEnded},
+    archive::v1::{
+        AccountOpened, ContractEnded, ContractVoided, CreditHoldCleared, CreditHoldRaised, EntitlementExpiring, FlatPriceChosen, HouseholdSizeChanged,
+        LowIncomeFlagChanged, PartyListedDishonest, PartyListingEnded, entitlement,
+    },
     hall::v1::{
         case_service_client::CaseServiceClient, complaint_service_client::ComplaintServiceClient, deadline_service_client::DeadlineServiceClient,
         escalation_service_client::EscalationServiceClient, interaction_service_client::InteractionServiceClient, *,
@@ -7,7 +10,7 @@ use contracts::hearth::{
     options::v1::Role,
 };
 use rpc::Routes;
-use testbed::{Bed, Client, at, each, eventually, key, reason};
+use testbed::{Bed, Client, Feed, at, each, eventually, key, reason};
 use tonic::Code;
 
 use crate::{
@@ -691,6 +694,261 @@ async fn g_11_holds_and_listings_of_a_customer_are_shown_and_refuse_nothing() {
         assert_eq!(notices().await, [next.clone(), both.clone()]);
         bed.clock().set(at("2026-06-04T09:00:00+08:00")).unwrap();
         assert_eq!(notices().await, [next]);
+    })
+    .await;
+}
+
+/// What archive tells of entitlements of a party, and the banner of that party.
+struct Entitled<'a> {
+    bed: &'a Bed,
+    archive: Feed,
+    party: String,
+    entry: Interaction,
+}
+
+impl<'a> Entitled<'a> {
+    async fn new(bed: &'a Bed) -> Self {
+        let (archive, party) = (bed.fake("archive", Routes::default()).await, key());
+        let by_party = ReceiveInteractionRequest {
+            party_id: party.clone(),
+            ..contact(ContactChannel::Call)
+        };
+        let entry = agent(bed).receive_interaction(by_party).await.unwrap().into_inner().interaction.unwrap();
+        Self { bed, archive, party, entry }
+    }
+
+    fn expires(&self, agreement: &str, kind: entitlement::Kind, until: &str, days_before: i32) {
+        let event = EntitlementExpiring {
+            entitlement_id: key(),
+            agreement_id: agreement.to_owned(),
+            party_id: self.party.clone(),
+            kind: kind.into(),
+            until_date: Some(date(until)),
+            days_before,
+        };
+        self.archive.tell(agreement, &event);
+    }
+
+    /// So many persons from a day on; as archive does it, with the end behind it.
+    fn size(&self, agreement: &str, persons: i32, from: &str, until: Option<&str>) {
+        let changed = |persons, from: &str, until: Option<&str>| HouseholdSizeChanged {
+            agreement_id: agreement.to_owned(),
+            persons,
+            from_date: Some(date(from)),
+            until_date: until.map(date),
+        };
+        self.archive.tell(agreement, &changed(persons, from, until));
+        if let Some(until) = until {
+            self.archive.tell(agreement, &changed(0, until, None));
+        }
+    }
+
+    async fn notices(&self) -> Vec<CustomerNotice> {
+        let get = GetInteractionRequest {
+            interaction_id: self.entry.interaction_id.clone(),
+        };
+        agent(self.bed).get_interaction(get).await.unwrap().into_inner().notices
+    }
+
+    async fn shown(&self, what: &str, expected: &[CustomerNotice]) {
+        eventually(what, async || (self.notices().await == expected).then_some(())).await;
+    }
+
+    /// Everything that was told so far has been taken when what is told behind it is shown.
+    async fn unchanged(&self, what: &str, expected: &[CustomerNotice]) {
+        let probe = PartyListedDishonest {
+            party_id: self.party.clone(),
+            branch: BRANCH.to_owned(),
+            conduct_code: "PROBE".to_owned(),
+            from_date: Some(date("2025-01-01")),
+            until_date: Some(date("2099-01-01")),
+        };
+        self.archive.tell(&self.party, &probe);
+        let all = eventually(what, async || {
+            let all = self.notices().await;
+            all.iter().any(|notice| notice.cause == "PROBE").then_some(all)
+        })
+        .await;
+        let others: Vec<_> = all.into_iter().filter(|notice| notice.cause != "PROBE").collect();
+        assert_eq!(others, expected, "{what}");
+        let ended = PartyListingEnded {
+            party_id: self.party.clone(),
+            branch: BRANCH.to_owned(),
+            reason: "REMOVED".to_owned(),
+        };
+        self.archive.tell(&self.party, &ended);
+        self.shown(what, expected).await;
+    }
+}
+
+fn ends(kind: customer_notice::Kind, agreement: &str, since: &str, until: &str) -> CustomerNotice {
+    CustomerNotice {
+        kind: kind.into(),
+        cause: "EXPIRES".to_owned(),
+        since_date: Some(date(since)),
+        until_date: Some(date(until)),
+        agreement_id: agreement.to_owned(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn edge_14_an_entitlement_that_ends_is_shown_until_it_has_ended() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-05-01T09:00:00+08:00")).unwrap();
+        let world = Entitled::new(bed).await;
+        use customer_notice::Kind::{FlatPriceEnds, HouseholdSizeEnds, LowIncomeEnds};
+        let (one, other) = (key(), key());
+        // What was told at the grant, long before, and of the end with it.
+        world.size(&one, 6, "2025-01-01", Some("2025-07-01"));
+        world.expires(&one, entitlement::Kind::HouseholdSize, "2025-07-01", 60);
+        let size = ends(HouseholdSizeEnds, &one, "2025-05-01", "2025-07-01");
+        world.shown("the first notice", std::slice::from_ref(&size)).await;
+        bed.clock().set(at("2025-05-02T09:00:00+08:00")).unwrap();
+        world.expires(&one, entitlement::Kind::LowIncome, "2025-07-02", 60);
+        world.expires(&one, entitlement::Kind::FlatPrice, "2025-06-20", 30);
+        world.expires(&other, entitlement::Kind::HouseholdSize, "2025-06-30", 60);
+        // A kind of a later release is passed over.
+        world.expires(&one, entitlement::Kind::Unspecified, "2025-06-20", 60);
+        let flat = ends(FlatPriceEnds, &one, "2025-05-02", "2025-06-20");
+        let second = ends(HouseholdSizeEnds, &other, "2025-05-02", "2025-06-30");
+        let low = ends(LowIncomeEnds, &one, "2025-05-02", "2025-07-02");
+        world
+            .shown("one for each kind and agreement", &[flat, second.clone(), size.clone(), low.clone()])
+            .await;
+        // The second mark takes the place of the first; the party's other notices stand beside it.
+        bed.clock().set(at("2025-05-31T09:00:00+08:00")).unwrap();
+        world.expires(&one, entitlement::Kind::HouseholdSize, "2025-07-01", 30);
+        let size = CustomerNotice {
+            since_date: Some(date("2025-05-31")),
+            ..size
+        };
+        let flat = ends(FlatPriceEnds, &one, "2025-05-02", "2025-06-20");
+        world.shown("the second mark", &[flat.clone(), second.clone(), size.clone(), low.clone()]).await;
+        let hold = CreditHoldRaised {
+            party_id: world.party.clone(),
+            branch: BRANCH.to_owned(),
+            cause: "OVER_TERM".to_owned(),
+            raised_date: Some(date("2025-05-31")),
+            account_ids: vec![],
+        };
+        world.archive.tell(&world.party, &hold);
+        eventually("the hold", async || (world.notices().await.len() == 5).then_some(())).await;
+        let cleared = CreditHoldCleared {
+            party_id: world.party.clone(),
+            branch: BRANCH.to_owned(),
+            cleared_date: Some(date("2025-05-31")),
+        };
+        world.archive.tell(&world.party, &cleared);
+        world
+            .shown("the end of the hold", &[flat.clone(), second.clone(), size.clone(), low.clone()])
+            .await;
+        // Each goes by itself on the first day without what it is about.
+        for (today, left) in [
+            ("2025-06-19", vec![flat, second.clone(), size.clone(), low.clone()]),
+            ("2025-06-20", vec![second.clone(), size.clone(), low.clone()]),
+            ("2025-06-30", vec![size, low.clone()]),
+            ("2025-07-01", vec![low]),
+            ("2025-07-02", vec![]),
+        ] {
+            bed.clock().set(at(&format!("{today}T09:00:00+08:00"))).unwrap();
+            assert_eq!(world.notices().await, left, "{today}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn edge_14_what_is_renewed_or_withdrawn_is_shown_no_more() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-05-01T09:00:00+08:00")).unwrap();
+        let world = Entitled::new(bed).await;
+        use customer_notice::Kind::{FlatPriceEnds, HouseholdSizeEnds, LowIncomeEnds};
+        let (one, other) = (key(), key());
+        let size = |until: &str| vec![ends(HouseholdSizeEnds, &one, "2025-05-01", until)];
+        let expires = |until: &str| world.expires(&one, entitlement::Kind::HouseholdSize, until, 60);
+        expires("2025-07-01");
+        // Another agreement, another kind, days after the end: nothing of that renews it. Nor does a grant of days before, at which all that follows is
+        // told again as it was.
+        world.size(&other, 5, "2025-07-01", None);
+        world.size(&one, 5, "2025-07-02", Some("2025-09-01"));
+        let low = |low_income: bool, from: &str| LowIncomeFlagChanged {
+            agreement_id: one.clone(),
+            low_income,
+            from_date: Some(date(from)),
+            until_date: None,
+            destitute: false,
+        };
+        world.archive.tell(&one, &low(true, "2025-05-01"));
+        world.size(&one, 3, "2024-01-01", Some("2024-07-01"));
+        world.size(&one, 6, "2025-01-01", Some("2025-07-01"));
+        world.size(&one, 5, "2025-07-02", Some("2025-09-01"));
+        world.unchanged("what ends as before", &size("2025-07-01")).await;
+        // Renewed on the day on which it ends.
+        world.size(&one, 6, "2025-07-01", Some("2026-07-01"));
+        world.shown("a renewal", &[]).await;
+        // Told again with its renewal behind it.
+        world.size(&one, 3, "2023-01-01", Some("2023-07-01"));
+        world.size(&one, 6, "2025-01-01", Some("2025-07-01"));
+        world.size(&one, 6, "2025-07-01", Some("2026-07-01"));
+        world.unchanged("a renewal that is told again", &[]).await;
+        // The renewal is taken back, and archive tells the end anew.
+        world.size(&one, 0, "2025-07-01", None);
+        expires("2025-07-01");
+        world.shown("an end again", &size("2025-07-01")).await;
+        // Another size takes its place before the end, and ends on the same day, or does not.
+        world.size(&one, 7, "2025-06-01", Some("2025-07-01"));
+        world.unchanged("another size with the same end", &size("2025-07-01")).await;
+        world.size(&one, 8, "2025-06-15", None);
+        world.shown("another size without an end", &[]).await;
+        // Withdrawn to an earlier day: the old end goes, the new one is told.
+        expires("2025-07-01");
+        world.shown("the end of before", &size("2025-07-01")).await;
+        world.size(&one, 0, "2025-06-10", None);
+        world.shown("a withdrawal", &[]).await;
+        expires("2025-06-10");
+        world.shown("the earlier end", &size("2025-06-10")).await;
+        world.size(&one, 0, "2025-01-01", None);
+        world.shown("what never held", &[]).await;
+        // The other kinds go by their own events.
+        world.expires(&one, entitlement::Kind::LowIncome, "2025-07-01", 60);
+        world.expires(&one, entitlement::Kind::FlatPrice, "2025-07-01", 60);
+        let flat = ends(FlatPriceEnds, &one, "2025-05-01", "2025-07-01");
+        let both = [flat.clone(), ends(LowIncomeEnds, &one, "2025-05-01", "2025-07-01")];
+        world.shown("two kinds", &both).await;
+        world.archive.tell(&one, &low(false, "2025-06-01"));
+        world.shown("the low income that is withdrawn", std::slice::from_ref(&flat)).await;
+        let chosen = FlatPriceChosen {
+            agreement_id: one.clone(),
+            chosen: true,
+            from_date: Some(date("2025-07-01")),
+            until_date: None,
+        };
+        world.archive.tell(&one, &chosen);
+        world.shown("the flat price that is chosen again", &[]).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn edge_14_nothing_is_shown_of_an_agreement_that_is_over() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-05-01T09:00:00+08:00")).unwrap();
+        let world = Entitled::new(bed).await;
+        let (ended, voided) = (key(), key());
+        let notice = |agreement: &str, until: &str| ends(customer_notice::Kind::HouseholdSizeEnds, agreement, "2025-05-01", until);
+        world.expires(&ended, entitlement::Kind::HouseholdSize, "2025-06-30", 60);
+        world.expires(&voided, entitlement::Kind::HouseholdSize, "2025-07-01", 60);
+        world.shown("both", &[notice(&ended, "2025-06-30"), notice(&voided, "2025-07-01")]).await;
+        let end = ContractEnded {
+            agreement_id: ended.clone(),
+            end_date: Some(date("2025-05-02")),
+        };
+        world.archive.tell(&ended, &end);
+        // Told again behind the end, by a correction of earlier days.
+        world.size(&ended, 6, "2025-01-01", Some("2025-06-30"));
+        world.unchanged("the one that goes on", &[notice(&voided, "2025-07-01")]).await;
+        world.archive.tell(&voided, &ContractVoided { agreement_id: voided.clone() });
+        world.shown("none", &[]).await;
     })
     .await;
 }

@@ -128,6 +128,12 @@ impl MeterService for Peer {
     async fn inspect_seal(&self, _: Request<billing::InspectSealRequest>) -> Result<Response<billing::InspectSealResponse>, Status> {
         not_called()
     }
+    async fn set_conversion(&self, _: Request<billing::SetConversionRequest>) -> Result<Response<billing::SetConversionResponse>, Status> {
+        not_called()
+    }
+    async fn list_conversions(&self, _: Request<billing::ListConversionsRequest>) -> Result<Response<billing::ListConversionsResponse>, Status> {
+        not_called()
+    }
     async fn list_seals(&self, _: Request<billing::ListSealsRequest>) -> Result<Response<billing::ListSealsResponse>, Status> {
         not_called()
     }
