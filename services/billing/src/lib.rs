@@ -18,6 +18,8 @@ mod payment;
 mod profile;
 mod reading;
 mod refusal;
+mod relief;
+mod rerating;
 mod route;
 mod run;
 mod supply;
@@ -33,8 +35,9 @@ use contracts::hearth::billing::v1::{
     dunning_service_server::DunningServiceServer, fee_item_service_server::FeeItemServiceServer, heat_service_server::HeatServiceServer,
     held_bill_service_server::HeldBillServiceServer, late_fee_service_server::LateFeeServiceServer, ledger_service_server::LedgerServiceServer,
     meter_service_server::MeterServiceServer, opening_service_server::OpeningServiceServer, payment_service_server::PaymentServiceServer,
-    profile_service_server::ProfileServiceServer, reading_service_server::ReadingServiceServer, route_service_server::RouteServiceServer,
-    supply_service_server::SupplyServiceServer, tariff_service_server::TariffServiceServer,
+    profile_service_server::ProfileServiceServer, reading_service_server::ReadingServiceServer, relief_service_server::ReliefServiceServer,
+    rerating_service_server::ReratingServiceServer, route_service_server::RouteServiceServer, supply_service_server::SupplyServiceServer,
+    tariff_service_server::TariffServiceServer,
 };
 pub(crate) use database::table;
 use database::{Database, jobs::Work};
@@ -57,6 +60,12 @@ pub const SERVICE: boot::Service = boot::Service {
         include_str!("../migrations/0008_credit_notes.sql"),
         include_str!("../migrations/0009_bill_run_parts.sql"),
         include_str!("../migrations/0010_bill_run_routes.sql"),
+        include_str!("../migrations/0011_conversions.sql"),
+        include_str!("../migrations/0012_reratings.sql"),
+        include_str!("../migrations/0013_late_use.sql"),
+        include_str!("../migrations/0014_relief.sql"),
+        include_str!("../migrations/0015_reading_desk.sql"),
+        include_str!("../migrations/0016_filed_numbers.sql"),
     ],
     build,
     references: &[
@@ -70,8 +79,10 @@ pub const SERVICE: boot::Service = boot::Service {
         ("reading.exception_id", "reading_exception.id"),
         ("reading.replaced_by", "reading.id"),
         ("reading_exception.case_id", "abnormal_case.id"),
+        ("reading_exception.bill_id", "bill.id"),
         ("abnormal_case.agreement_id", "supply.id"),
         ("meter_seal.meter_id", "meter.id"),
+        ("conversion.installation_id", "installation.id"),
         ("book_entry.installation_id", "installation.id"),
         ("book_entry.book_id", "reading_book.id"),
         ("reading_task.book_id", "reading_book.id"),
@@ -83,6 +94,13 @@ pub const SERVICE: boot::Service = boot::Service {
         ("reading_exception.agreement_id", "supply.id"),
         ("tariff_price.tariff_id", "tariff.id"),
         ("tariff.replaced_by", "tariff.id"),
+        ("rerating.job_id", "job.id"),
+        ("rerating.tariff_id", "tariff.id"),
+        ("rerating.replacement_id", "tariff.id"),
+        ("rerating.tried_id", "rerating.id"),
+        ("rerating.reached", "supply.id"),
+        ("rerating_item.rerating_id", "rerating.id"),
+        ("rerating_item.agreement_id", "supply.id"),
         ("bill_run.job_id", "job.id"),
         ("bill_run.book_id", "reading_book.id"),
         ("bill_run_account.run_id", "bill_run.id"),
@@ -136,13 +154,20 @@ pub const SERVICE: boot::Service = boot::Service {
         ("adjustment.bill_id", "bill.id"),
         ("adjustment.test_fee_bill_id", "bill.id"),
         ("adjustment.theft_case_id", "theft_case.id"),
+        ("adjustment.case_id", "abnormal_case.id"),
         ("adjustment_part.adjustment_id", "adjustment.id"),
         ("adjustment_approval.adjustment_id", "adjustment.id"),
         ("theft_case.agreement_id", "supply.id"),
         ("theft_case.account_id", "account.id"),
         ("theft_case.adjustment_id", "adjustment.id"),
+        ("theft_case.case_id", "abnormal_case.id"),
         ("bill.replaces_bill_id", "bill.id"),
         ("bill_explanation.bill_id", "bill.id"),
+        ("relief.agreement_id", "supply.id"),
+        ("relief.account_id", "account.id"),
+        ("relief_note.relief_id", "relief.id"),
+        ("relief_note.credit_note_id", "credit_note.id"),
+        ("relief_note.bill_id", "bill.id"),
         ("held_bill.run_id", "bill_run.id"),
         ("held_bill.agreement_id", "supply.id"),
         ("held_bill.account_id", "account.id"),
@@ -206,12 +231,14 @@ fn build(host: boot::Host) -> boot::Built {
             .serve(RouteServiceServer::new(route::api::Api(desk.clone())))
             .serve(TariffServiceServer::new(tariff::api::Api(desk.clone())))
             .serve(BillRunServiceServer::new(run::api::Api(desk.clone())))
+            .serve(ReratingServiceServer::new(rerating::api::Api(desk.clone())))
             .serve(BillServiceServer::new(bill::api::Api(desk.clone())))
             .serve(AdjustmentServiceServer::new(adjustment::api::Api(desk.clone())))
             .serve(HeldBillServiceServer::new(held::api::Api(desk.clone())))
             .serve(LedgerServiceServer::new(ledger::api::Api(desk.clone())))
             .serve(PaymentServiceServer::new(payment::api::Api(desk.clone())))
             .serve(FeeItemServiceServer::new(fee::api::Api(desk.clone())))
+            .serve(ReliefServiceServer::new(relief::api::Api(desk.clone())))
             .serve(ProfileServiceServer::new(profile::api::Api(desk.clone())))
             .serve(LateFeeServiceServer::new(late_fee::api::Api(desk.clone())))
             .serve(DisputeServiceServer::new(dispute::api::Api(desk.clone())))
@@ -221,7 +248,9 @@ fn build(host: boot::Host) -> boot::Built {
             .job(heat::batch::HeatRun(desk.clone()))
             .sweep("late fees", AGAIN, &desk, |desk| Box::pin(late_fee::sweep::run(desk)))
             .sweep("reminders", AGAIN, &desk, |desk| Box::pin(dunning::sweep::run(desk)))
+            .sweep("free volume", DAILY, &desk, |desk| Box::pin(relief::sweep::run(desk)))
             .sweep("silent meters", DAILY, &desk, |desk| Box::pin(reading::silent::run(desk)))
+            .job(rerating::batch::ReratingRun(desk.clone()))
             .job(run::batch::BillRun(desk))
             .task("take-archive-events", archive)
             .task("take-hall-events", hall))

@@ -17,6 +17,8 @@ rpc::refusals! {
         Source = InvalidArgument "SOURCE" "the source is none of reader, remote, user, check",
         /// There is no such meter for the caller.
         MeterUnknown = NotFound "METER_UNKNOWN" "there is no such meter",
+        /// An account has one gas meter, or the meter is named.
+        MeterAmbiguous = FailedPrecondition "METER_AMBIGUOUS" "the account has several gas meters; name the meter",
         /// The meter was nowhere installed at that moment.
         MeterNotInstalled = FailedPrecondition "METER_INACTIVE" "the meter was not installed at that moment",
         /// E2-02, decision 3: another value stands for the same moment.
@@ -47,6 +49,12 @@ rpc::refusals! {
         FinalIndexLower = InvalidArgument "FINAL_INDEX_LOWER" "the final index is lower than the last reading",
         /// The meter was read after the day of removal.
         InstallationHasLaterRead = FailedPrecondition "INSTALLATION_HAS_LATER_READ" "the meter was read after the end date",
+        /// B17: only gas that is billed by what a meter shows is converted.
+        ConversionMeter = FailedPrecondition "CONVERSION_METER" "only what a mechanical or a remote gas meter shows is converted",
+        /// B17: conditions that no network has.
+        ConversionConditions = InvalidArgument "CONVERSION_CONDITIONS" "no gas network has such conditions",
+        /// B17: what was counted until the day is not known.
+        ConversionUnread = FailedPrecondition "CONVERSION_UNREAD" "the meter has no accepted reading of the day on which the conditions change",
         /// The days of a request are out of order.
         DateOrder = InvalidArgument "DATE_ORDER" "the end lies before the beginning",
         /// a tariff rests on a published notice.
@@ -61,6 +69,14 @@ rpc::refusals! {
         TariffRule = InvalidArgument "TARIFF_RULE" "the rules of the prices do not fit each other",
         /// A version is replaced once.
         TariffReplaced = FailedPrecondition "TARIFF_REPLACED" "the version was replaced already",
+        /// 9.2: only what a wrong version billed is rated anew.
+        TariffNotReplaced = FailedPrecondition "TARIFF_NOT_REPLACED" "the version counts; publish the one that replaces it first",
+        /// 9.2: nothing bills a settled season anew.
+        TariffSettled = FailedPrecondition "TARIFF_SETTLED" "a season was settled by the version, which nothing bills anew",
+        /// 9.2: the report of a dry run comes first.
+        ReratingNotTried = FailedPrecondition "RERATING_NOT_TRIED" "no finished dry run of this version to its replacement, of this branch or of all, is named",
+        /// 9.2: one run of a version at a time, and its replacement stands meanwhile.
+        ReratingRunning = FailedPrecondition "RERATING_RUNNING" "a re-rating run of the version goes on",
         /// B14: degree days that bills may rest on do not change.
         DegreeDayKnown = AlreadyExists "DEGREE_DAY_KNOWN" "the day has another number of degree days",
         /// A day stands twice in a request.
@@ -183,6 +199,8 @@ rpc::refusals! {
         BillNotRegular = FailedPrecondition "BILL_NOT_REGULAR" "only regular bills are billed anew",
         /// A month cannot be billed anew.
         RebillParked = FailedPrecondition "REBILL_PARKED" "a month cannot be billed anew now",
+        /// Thread 19: how far back use that became known late changes bills, the tariff says.
+        LateUsePolicy = FailedPrecondition "LATE_USE_POLICY" "the tariff keeps the bill as it is, although its use became known late",
         /// The last day lies beyond the life of the meter (T3).
         MeterLife = InvalidArgument "METER_LIFE" "the last day lies beyond the life of the meter",
         /// Small diaphragm meters are verified once (T3).
@@ -193,6 +211,8 @@ rpc::refusals! {
         ReadAlready = FailedPrecondition "READ_ALREADY" "the month has a reading",
         /// E2-03: too many estimates in a row, or none at all.
         EstimateNotAllowed = FailedPrecondition "ESTIMATE_NOT_ALLOWED" "the class allows no estimate, or no further one in a row; an appointment is due",
+        /// E2-03: nothing that was recorded says that the meter could not be read.
+        EstimateUnproven = FailedPrecondition "ESTIMATE_UNPROVEN" "no visit and no finding about the meter says that it could not be read",
         /// E2-04: no method has what it needs.
         NoBasis = FailedPrecondition "NO_BASIS" "there is nothing to estimate by",
         /// E4-03, and a reading from a photo: the photo is named.

@@ -4,7 +4,7 @@
 use rpc::Fault;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::Expr, sea_query::ExprTrait};
 
-use crate::{Write, entity::number};
+use crate::{Conn, Write, entity::number};
 
 /// Takes `count` numbers in a row and returns the first.
 pub async fn next(write: &Write, series: &str, branch: &str, year: i32, count: i64) -> Result<i64, Fault> {
@@ -25,4 +25,10 @@ pub async fn next(write: &Write, series: &str, branch: &str, year: i32, count: i
         .exec(&**write)
         .await?;
     last.checked_add(1).ok_or_else(|| Fault::internal("a number series has ended"))
+}
+
+/// The number of a series that was given last; 0 before the first.
+pub async fn last(conn: &Conn, series: &str, branch: &str, year: i32) -> Result<i64, Fault> {
+    let key = (series.to_owned(), branch.to_owned(), year);
+    Ok(number::Entity::find_by_id(key).one(conn).await?.map_or(0, |row| row.last))
 }

@@ -128,6 +128,24 @@ impl Bed {
         *self.running.lock().unwrap() = Some(running);
     }
 
+    /// A second process of the service on the same database, with the same peers; it has no fakes of its own.
+    pub async fn beside(&self) -> Self {
+        let addresses: Vec<_> = self.peers.lock().unwrap().iter().map(|(name, (address, _))| (*name, *address)).collect();
+        let bed = Self {
+            service: self.service,
+            engine: self.engine,
+            url: self.url.clone(),
+            address: reserve().0,
+            folder: tempfile::tempdir().unwrap(),
+            clock: self.clock.clone(),
+            running: Mutex::default(),
+            peers: Mutex::new(addresses.into_iter().map(|(name, address)| (name, (address, None))).collect()),
+            fakes: Mutex::default(),
+        };
+        bed.start().await;
+        bed
+    }
+
     /// Drops the service as a crash would; its database stays.
     pub async fn crash(&self) {
         let running = self.running.lock().unwrap().take();
@@ -136,7 +154,8 @@ impl Bed {
         }
     }
 
-    async fn stop(&self) {
+    /// Stops the service.
+    pub async fn stop(&self) {
         let running = self.running.lock().unwrap().take();
         self.fakes.lock().unwrap().clear();
         if let Some(running) = running {

@@ -50,6 +50,11 @@ pub fn reason(status: &Status) -> String {
         .map_or_else(|| format!("no reason: {status:?}"), |info| info.reason)
 }
 
+/// What a refusal says besides its reason.
+pub fn told(status: &Status, key: &str) -> Option<String> {
+    status.get_details_error_info()?.metadata.remove(key)
+}
+
 /// The fields that a refusal names.
 pub fn fields(status: &Status) -> Vec<String> {
     status

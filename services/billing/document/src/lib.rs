@@ -45,6 +45,7 @@ pub const FACTS: &[&str] = &[
     "from_index",
     "to_index",
     "estimated",
+    "conversion",
     "volume",
     "unit",
     "tier_year",

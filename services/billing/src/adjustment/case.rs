@@ -16,7 +16,7 @@ use super::{
     store::{self, adjustment, theft_case},
     theft::{Action, Conduct, TheftState, step},
 };
-use crate::{Desk, Refusal, supply::store as supplies, table};
+use crate::{Desk, Refusal, reading, supply::store as supplies, table};
 
 /// OpenTheftCase: evidence and two witnesses.
 pub async fn open(desk: Desk, call: Call, request: OpenTheftCaseRequest) -> Result<OpenTheftCaseResponse, Fault> {
@@ -29,6 +29,7 @@ pub async fn open(desk: Desk, call: Call, request: OpenTheftCaseRequest) -> Resu
         return Err(refused(Refusal::FutureDay, "found_date"));
     }
     let supply = gas(&write, &Scope::of(&call), &request.agreement_id).await?;
+    let case_id = reading::case(&write, supply.id, request.case_id.as_deref()).await?;
     let conduct = Conduct::of_number(request.conduct).ok_or_else(|| Fault::internal("conduct without a word"))?;
     let row = theft_case::Model {
         id: Uuid::now_v7(),
@@ -50,6 +51,7 @@ pub async fn open(desk: Desk, call: Call, request: OpenTheftCaseRequest) -> Resu
         opened_at: write.now().micros(),
         reason: String::new(),
         version: 1,
+        case_id,
     };
     table::insert::<theft_case::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
@@ -113,6 +115,7 @@ pub async fn determine(desk: Desk, call: Call, request: DetermineTheftRequest) -
         statement: &row.statement,
         least: Money::ZERO,
         test_fee: None,
+        case: row.case_id,
         theft: Some(&row),
     };
     let made = file(&mut write, &supply, &limits, draft).await?;

@@ -27,6 +27,7 @@ use crate::{
         store as bills,
     },
     profile::store::book,
+    reading,
     run::{
         chunk::{Loaded, Meters},
         model::Period,
@@ -106,6 +107,7 @@ pub async fn request(desk: Desk, call: Call, request: RequestAdjustmentRequest) 
         statement: &request.statement,
         least: least.unwrap_or(Money::ZERO),
         test_fee,
+        case: reading::case(&write, supply.id, request.case_id.as_deref()).await?,
         theft: None,
     };
     let row = file(&mut write, &supply, &limits, draft).await?;
@@ -144,7 +146,9 @@ pub struct Draft<'a> {
     /// What it comes to at least.
     pub least: Money,
     pub test_fee: Option<Uuid>,
-    /// The case, with its evidence and who made it.
+    /// The abnormal case that it comes from.
+    pub case: Option<Uuid>,
+    /// The theft case, with its evidence and who made it.
     pub theft: Option<&'a store::theft_case::Model>,
 }
 
@@ -205,6 +209,7 @@ pub async fn file(write: &mut Write, supply: &supply::Model, limits: &Limits, dr
         theft_case_id: draft.theft.map(|c| c.id),
         test_fee_bill_id: draft.test_fee,
         version: 1,
+        case_id: draft.case,
     };
     table::insert::<adjustment::Entity>(write, row.clone()).await?;
     let parts = draft.computed.parts.iter().map(|p| part::Model {

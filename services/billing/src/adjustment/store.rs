@@ -50,6 +50,7 @@ table!(adjustment, "adjustment", {
     theft_case_id: Option<Uuid>,
     test_fee_bill_id: Option<Uuid>,
     version: i64,
+    case_id: Option<Uuid>,
 });
 table!(part, "adjustment_part", {
     #[sea_orm(primary_key, auto_increment = false)] adjustment_id: Uuid,
@@ -87,6 +88,7 @@ table!(theft_case, "theft_case", {
     opened_at: i64,
     reason: String,
     version: i64,
+    case_id: Option<Uuid>,
 });
 
 impl Default for Limits {
@@ -338,6 +340,7 @@ fn told(row: &adjustment::Model, approvals: &[approval::Model], parts: &[part::M
             })
             .collect(),
         etag: rpc::etag(row.id, row.version),
+        case_id: id(row.case_id),
     })
 }
 
@@ -363,5 +366,6 @@ pub fn case_message(row: &theft_case::Model) -> Result<proto::TheftCase, Fault> 
         open_time: Some(instant(row.opened_at)),
         reason: row.reason.clone(),
         etag: rpc::etag(row.id, row.version),
+        case_id: row.case_id.map_or_else(String::new, |id| id.to_string()),
     })
 }

@@ -38,17 +38,43 @@ pub async fn credit(desk: Desk, call: Call, request: CreditBillRequest) -> Resul
     if amount >= row.stands() {
         return Err(Refusal::CreditAmount.into());
     }
-    let paid_ahead = free_of(&mut write, &row, amount.saturating_sub(row.rest())).await?;
+    let Taken { note, lines, paid_ahead } = take_off(&mut write, &mut row, amount, &request.reason).await?;
+    if paid_ahead > 0 {
+        settle_others(&mut write, row.account_id).await?;
+    }
+    write.subject(row.id);
+    let lines = store::note_message(&note, &lines);
+    let bill = store::message(&row, &store::lines(&write, row.id).await?)?;
+    write
+        .commit(CreditBillResponse {
+            credit_note: Some(lines),
+            bill: Some(bill),
+        })
+        .await
+}
+
+/// A credit note that was issued.
+pub struct Taken {
+    pub note: credit_note::Model,
+    pub lines: Vec<credit_note_line::Model>,
+    /// Fen that were paid of the bill and are paid ahead now.
+    pub paid_ahead: i64,
+}
+
+/// Takes so much of what stands of a bill off it by a credit note, at most all; what was paid beyond the rest becomes prepayment, the last payment first.
+/// The caller has locked the account, and settles its other bills.
+pub async fn take_off(write: &mut Write, row: &mut bill::Model, amount: i64, reason: &str) -> Result<Taken, Fault> {
+    let paid_ahead = free_of(write, row, amount.saturating_sub(row.rest())).await?;
     row.paid = row.paid.saturating_sub(paid_ahead);
     row.credited = row.credited.saturating_add(amount);
-    store::set_paid(&write, &mut row).await?;
-    let (note, lines) = note(&write, &row, amount, &request.reason).await?;
+    store::set_paid(write, row).await?;
+    let (note, lines) = note(write, row, amount, reason).await?;
     let (book, detail) = row.counter();
     let posting = Posting::new("BILL_CREDIT", note.id, &row.branch)
         .line(Book::Receivable, "", Some(row.account_id), paid_ahead.saturating_sub(amount))
         .line(Book::Prepayment, "", Some(row.account_id), paid_ahead.saturating_neg())
         .line(book, detail, None, amount);
-    post(&write, vec![posting]).await?;
+    post(write, vec![posting]).await?;
     write.event(
         row.account_id,
         &BillCredited {
@@ -64,18 +90,7 @@ pub async fn credit(desk: Desk, call: Call, request: CreditBillRequest) -> Resul
             date: Some(wire::date(write.now().date())),
         },
     );
-    if paid_ahead > 0 {
-        settle_others(&mut write, row.account_id).await?;
-    }
-    write.subject(row.id);
-    let lines = store::note_message(&note, &lines);
-    let bill = store::message(&row, &store::lines(&write, row.id).await?)?;
-    write
-        .commit(CreditBillResponse {
-            credit_note: Some(lines),
-            bill: Some(bill),
-        })
-        .await
+    Ok(Taken { note, lines, paid_ahead })
 }
 
 /// Takes back so much of what was paid on a bill, the last payment first. Gives the sum.

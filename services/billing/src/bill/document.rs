@@ -5,12 +5,13 @@ use contracts::hearth::billing::v1::{GetBillDocumentRequest, GetBillDocumentResp
 use database::{Conn, Scope};
 use document::{Document, Facts, Line, Month, Note, Standing};
 use money::{Money, UnitPrice, Volume};
+use rating::Explanation;
 use rpc::{Call, Fault, wire};
 use sea_orm::EntityTrait;
 
 use super::{
     model::{BillKind, BillState},
-    store::{self, bill, line},
+    store::{self, bill, explanation, line},
 };
 use crate::{Desk, profile::store::book, reading::store::reading, supply::model::Service, supply::store::supply};
 
@@ -73,7 +74,10 @@ async fn content(conn: &Conn, row: &bill::Model) -> Result<Document, Fault> {
             facts = facts.with("estimated", "估算 Estimated");
         }
         if row.service() == Service::Gas {
-            facts = facts.with("tier_year", row.tier_year).with("volume_before", litres(row.volume_before));
+            facts = facts
+                .with("tier_year", row.tier_year)
+                .with("volume_before", litres(row.volume_before))
+                .with("conversion", factors(conn, row).await?);
         }
         if let Some(id) = row.reading_id
             && let Some(read) = reading::Entity::find_by_id(id).one(conn).await?
@@ -125,6 +129,20 @@ async fn content(conn: &Conn, row: &bill::Model) -> Result<Document, Fault> {
             vec![]
         },
     })
+}
+
+/// The factors by which what was counted came to the volume, in the order of its parts; empty where nothing was converted.
+async fn factors(conn: &Conn, row: &bill::Model) -> Result<String, Fault> {
+    let Some(kept) = explanation::Entity::find_by_id(row.id).one(conn).await? else {
+        return Ok(String::new());
+    };
+    let explained = Explanation::from_text(kept.content);
+    let entries = explained.entries().map_err(Fault::internal)?;
+    let factors = entries
+        .iter()
+        .filter(|entry| entry.name.ends_with(".factor"))
+        .flat_map(|entry| entry.values.clone());
+    Ok(factors.collect::<Vec<_>>().join(", "))
 }
 
 /// The first day of a period that is kept by the day before it; a fee has the one day of its service.

@@ -4,6 +4,7 @@ pub mod api;
 pub mod credit;
 pub mod document;
 pub mod explain;
+mod gaps;
 pub mod issue;
 pub mod model;
 mod numbers;

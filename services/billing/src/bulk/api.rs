@@ -8,7 +8,7 @@ use database::Scope;
 use rpc::{Call, Fault};
 
 use super::{ops, store};
-use crate::{Desk, Refusal, meter::store as meters};
+use crate::{Desk, meter::store as meters};
 
 /// BulkMeterService.
 pub struct Api(pub Desk);
@@ -25,8 +25,8 @@ async fn list(desk: Desk, call: Call, request: ListSubMetersRequest) -> Result<L
     let conn = desk.db.reader();
     let meter = meters::by_number(&Scope::of(&call), &request.bulk_meter_no).one(conn).await?;
     let meter = meter.ok_or_else(|| Fault::not_found("meter", &request.bulk_meter_no))?;
-    let install = meters::live(conn, meter.id).await?.ok_or(Refusal::MeterNotInstalled)?;
-    let rows = store::behind(conn, install.id).await?;
+    let installs = store::of_meter(conn, meter.id).await?;
+    let rows = store::behind(conn, &installs).await?;
     Ok(ListSubMetersResponse {
         sub_meters: rows.iter().map(store::message).collect(),
     })

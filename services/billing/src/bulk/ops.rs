@@ -4,18 +4,21 @@ use std::collections::HashMap;
 
 use calendar::NaiveDate;
 use contracts::hearth::billing::v1::{BalanceBulkMeterRequest, BalanceBulkMeterResponse, BulkBalance, PutBehindBulkMeterRequest, PutBehindBulkMeterResponse};
-use database::{Begun, Scope, Write, find};
+use database::{Begun, Scope, Write};
 use rpc::{Call, Fault, wire};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::{
-    model::{Balance, balance, used},
+    model::{Balance, Seen, Stretch, balance, follow, used},
     store::{self, sub},
 };
 use crate::{
-    Desk, Refusal,
-    meter::store::{self as meters, installation, meter},
+    Desk, Refusal, fetch,
+    meter::{
+        conversion::{model::Conversion, store as conversions},
+        store::{self as meters, installation, meter},
+    },
     reading::{
         chain,
         model::{Code, join},
@@ -65,14 +68,11 @@ pub async fn put(desk: Desk, call: Call, request: PutBehindBulkMeterRequest) -> 
         end_date: None,
     });
     table::insert_all::<sub::Entity>(&write, new).await?;
-    let rows = store::behind(&write, bulk.id).await?;
+    let rows = store::behind(&write, &[bulk.id]).await?;
     write.subject(bulk.id);
-    let sub_meters = rows.iter().filter(|s| covers(s, from, from)).map(store::message).collect();
+    let is_there = |s: &&sub::Model| s.from_date <= from && s.end_date.is_none_or(|end| from <= end);
+    let sub_meters = rows.iter().filter(is_there).map(store::message).collect();
     write.commit(PutBehindBulkMeterResponse { sub_meters }).await
-}
-
-fn covers(row: &sub::Model, from: NaiveDate, until: NaiveDate) -> bool {
-    row.from_date <= from && row.end_date.is_none_or(|end| until <= end)
 }
 
 async fn live_of(write: &Write, found: &[meter::Model]) -> Result<HashMap<Uuid, installation::Model>, Fault> {
@@ -97,33 +97,26 @@ pub async fn compare(desk: Desk, call: Call, request: BalanceBulkMeterRequest) -
     }
     let bulk = meters::lock(&write, &Scope::of(&call), &[&request.bulk_meter_no]).await?.pop();
     let bulk = bulk.ok_or_else(|| Fault::not_found("meter", &request.bulk_meter_no))?;
-    let install = meters::live(&write, bulk.id).await?.ok_or(Refusal::MeterNotInstalled)?;
-    let mut subs = store::behind(&write, install.id).await?;
-    subs.retain(|s| s.from_date < until && s.end_date.is_none_or(|end| end > from));
-    if subs.is_empty() {
+    let days = (from, until);
+    let bulk_place = Place::of_bulk(store::place(&write, bulk.id, until).await?);
+    let install = bulk_place.installs.iter().rfind(|i| i.from_date <= until).ok_or(Refusal::MeterNotInstalled)?;
+    let mut rows = store::behind(&write, &bulk_place.installs.iter().map(|i| i.id).collect::<Vec<_>>()).await?;
+    rows.retain(|s| s.from_date < until && s.end_date.is_none_or(|end| end > from));
+    if rows.is_empty() {
         return Err(Refusal::NoSubMeters.into());
     }
-    let ids: Vec<Uuid> = subs.iter().map(|s| s.installation_id).chain([install.id]).collect();
-    let seen = store::seen(&write, &ids, from, until).await?;
-    let numbers: Vec<&str> = subs.iter().map(|s| s.meter_no.as_str()).collect();
-    let registers = find::<meter::Entity>(&Scope::everything())
-        .filter(meter::Column::MeterNo.is_in(numbers))
-        .all(&*write)
-        .await?;
-    let capacity = |number: &str| registers.iter().find(|m| m.meter_no == number).map_or(i64::MAX, |m| m.register().capacity());
-    let of_bulk = used(install.id, bulk.register().capacity(), &seen);
-    let of_subs: Vec<Option<i64>> = subs
-        .iter()
-        .map(|s| used(s.installation_id, capacity(&s.meter_no), &seen).filter(|_| covers(s, from, until)))
-        .collect();
+    let installs = store::installed(&write, rows.iter().map(|s| s.installation_id)).await?;
+    let subs = Place::of_subs(rows, installs);
+    let known = Known::load(&write, subs.iter().chain([&bulk_place]), days).await?;
+    let of_bulk = known.used(&bulk_place);
+    let of_subs: Vec<Option<i64>> = subs.iter().map(|place| known.used(place)).collect();
     let made = balance(of_bulk, &of_subs, desk.thresholds.bulk.loss_percent);
-    let known = of_subs.iter().flatten().copied().fold(0, i64::saturating_add);
+    let sum = of_subs.iter().flatten().copied().fold(0, i64::saturating_add);
     let exception_id = match made.finding.exception() {
-        Some(code) => report(&mut write, &install, code, until, of_bulk, known).await?.to_string(),
+        Some(code) => report(&mut write, install, code, until, of_bulk, sum).await?.to_string(),
         None => String::new(),
     };
-    let silent = subs.iter().zip(&of_subs).filter(|(_, used)| used.is_none()).map(|(s, _)| s.meter_no.clone());
-    let without_reading = silent.chain(of_bulk.is_none().then(|| bulk.meter_no.clone())).collect();
+    let without_reading = subs.iter().chain([&bulk_place]).flat_map(|place| known.silent(place)).collect();
     write.subject(install.id);
     write
         .commit(BalanceBulkMeterResponse {
@@ -132,13 +125,117 @@ pub async fn compare(desk: Desk, call: Call, request: BalanceBulkMeterRequest) -
                 from_date: Some(wire::date(from)),
                 until_date: Some(wire::date(until)),
                 bulk_volume: of_bulk.map(meters::metres),
-                sub_volume: Some(meters::metres(known)),
+                sub_volume: Some(meters::metres(sum)),
                 exception_id,
                 without_reading,
                 ..message(made)
             }),
         })
         .await
+}
+
+/// The meters that hung at one place one after the other, and when the place counted in the balance.
+struct Place {
+    /// Oldest first.
+    installs: Vec<installation::Model>,
+    spans: Vec<(NaiveDate, Option<NaiveDate>)>,
+}
+
+impl Place {
+    fn of_bulk(installs: Vec<installation::Model>) -> Self {
+        let spans = installs.iter().map(|i| (i.from_date, i.end_date)).collect();
+        Self { installs, spans }
+    }
+
+    /// An exchanged sub-meter and the one in its stead are one place: that of their agreement.
+    fn of_subs(rows: Vec<sub::Model>, installs: Vec<installation::Model>) -> Vec<Self> {
+        let mut places: Vec<Self> = vec![];
+        for row in rows {
+            let Some(install) = installs.iter().find(|i| i.id == row.installation_id) else {
+                continue;
+            };
+            let at = |place: &&mut Self| {
+                let first = place.installs.first();
+                first.is_some_and(|i| (i.agreement_id, &i.commodity) == (install.agreement_id, &install.commodity))
+            };
+            let span = (row.from_date, row.end_date);
+            match places.iter_mut().find(at) {
+                Some(place) => {
+                    place.spans.push(span);
+                    if !place.installs.iter().any(|i| i.id == install.id) {
+                        place.installs.push(install.clone());
+                    }
+                }
+                None => places.push(Self {
+                    installs: vec![install.clone()],
+                    spans: vec![span],
+                }),
+            }
+        }
+        for place in &mut places {
+            place.spans.sort_unstable();
+            place.installs.sort_by_key(|i| (i.from_date, i.created_at));
+        }
+        places
+    }
+}
+
+/// What is known about the meters of places over some days.
+struct Known {
+    days: (NaiveDate, NaiveDate),
+    seen: Vec<Seen>,
+    meters: Vec<meter::Model>,
+    conversions: Vec<Conversion>,
+}
+
+impl Known {
+    async fn load(write: &Write, places: impl Iterator<Item = &Place>, days: (NaiveDate, NaiveDate)) -> Result<Self, Fault> {
+        let installs: Vec<&installation::Model> = places.flat_map(|place| &place.installs).collect();
+        let select = meter::Entity::find().filter(table::among(write, meter::Column::Id, installs.iter().map(|i| i.meter_id)));
+        Ok(Self {
+            days,
+            meters: fetch::all(write, select).await?,
+            conversions: conversions::of(write, installs.iter().map(|i| i.id)).await?,
+            seen: store::seen(write, &installs, days).await?,
+        })
+    }
+
+    fn stretches(&self, place: &Place) -> Vec<(Stretch, String)> {
+        let capacity = |id: Uuid| self.meters.iter().find(|m| m.id == id).map_or(i64::MAX, |m| m.register().capacity());
+        let installs = place.installs.iter();
+        let of = |i: &installation::Model| {
+            let stretch = Stretch::of(i.id, capacity(i.meter_id), (i.from_date, i.end_date), self.days)?;
+            Some((stretch, i.meter_no.clone()))
+        };
+        installs.filter_map(of).collect()
+    }
+
+    /// Litres of a place; none where one of its meters has no usable reading at an end, or nothing hung there for a while.
+    fn used(&self, place: &Place) -> Option<i64> {
+        let mut parts = self
+            .stretches(place)
+            .into_iter()
+            .map(|(stretch, _)| used(&stretch, &self.seen, &self.conversions));
+        let sum = parts.try_fold(0_i64, |sum, part| sum.checked_add(part?));
+        sum.filter(|_| follow(place.spans.iter().copied(), self.days))
+    }
+
+    /// Numbers of the meters for which a place is not known.
+    fn silent(&self, place: &Place) -> Vec<String> {
+        if self.used(place).is_some() {
+            return vec![];
+        }
+        let (unread, read): (Vec<_>, Vec<_>) = self
+            .stretches(place)
+            .into_iter()
+            .partition(|(stretch, _)| used(stretch, &self.seen, &self.conversions).is_none());
+        let numbers: Vec<String> = unread.into_iter().map(|(_, number)| number).collect();
+        if numbers.is_empty() {
+            read.into_iter().map(|(_, number)| number).collect()
+        } else {
+            numbers
+        }
+    }
 }
 
 fn message(made: Balance) -> BulkBalance {

@@ -9,6 +9,8 @@ use uuid::Uuid;
 
 use super::model::Seen;
 use crate::{
+    fetch,
+    meter::{model::Commodity, store::installation},
     reading::{
         model::{ReadingState, Source},
         store::reading,
@@ -25,9 +27,9 @@ table!(sub, "sub_meter", {
     end_date: Option<Date>,
 });
 
-/// Meters that are or were behind a bulk meter, by number.
-pub async fn behind(conn: &Conn, bulk: Uuid) -> Result<Vec<sub::Model>, Fault> {
-    let select = sub::Entity::find().filter(sub::Column::BulkInstallationId.eq(bulk));
+/// Meters that are or were behind the installations of a bulk meter, by number.
+pub async fn behind(conn: &Conn, bulk: &[Uuid]) -> Result<Vec<sub::Model>, Fault> {
+    let select = sub::Entity::find().filter(sub::Column::BulkInstallationId.is_in(bulk.iter().copied()));
     Ok(select.order_by_asc(sub::Column::MeterNo).order_by_asc(sub::Column::FromDate).all(conn).await?)
 }
 
@@ -39,25 +41,68 @@ pub async fn live(conn: &Conn, installations: &[Uuid]) -> Result<Vec<sub::Model>
     Ok(select.all(conn).await?)
 }
 
-/// Usable readings of installations from one day to another, in the order of time. What was estimated proves nothing here.
-pub async fn seen(conn: &Conn, installations: &[Uuid], from: NaiveDate, until: NaiveDate) -> Result<Vec<Seen>, Fault> {
+/// Where a meter was installed by a day last, and what hung there before and after it, oldest first: the meters of an agreement that count the same.
+pub async fn place(conn: &Conn, meter: Uuid, until: NaiveDate) -> Result<Vec<installation::Model>, Fault> {
+    let last = installation::Entity::find()
+        .filter(installation::Column::MeterId.eq(meter))
+        .filter(installation::Column::FromDate.lte(until))
+        .order_by_desc(installation::Column::FromDate)
+        .order_by_desc(installation::Column::CreatedAt);
+    let Some(last) = last.one(conn).await? else { return Ok(vec![]) };
+    let all = installation::Entity::find()
+        .filter(installation::Column::AgreementId.eq(last.agreement_id))
+        .filter(installation::Column::Commodity.eq(last.commodity))
+        .order_by_asc(installation::Column::FromDate)
+        .order_by_asc(installation::Column::CreatedAt);
+    Ok(all.all(conn).await?)
+}
+
+/// Where a meter is and was installed.
+pub async fn of_meter(conn: &Conn, meter: Uuid) -> Result<Vec<Uuid>, Fault> {
+    let select = installation::Entity::find().filter(installation::Column::MeterId.eq(meter));
+    Ok(select.all(conn).await?.into_iter().map(|i| i.id).collect())
+}
+
+/// Installations by their ids.
+pub async fn installed(conn: &Conn, ids: impl Iterator<Item = Uuid>) -> Result<Vec<installation::Model>, Fault> {
+    let select = installation::Entity::find().filter(table::among(conn, installation::Column::Id, ids));
+    fetch::all(conn, select).await
+}
+
+/// Usable readings of installations from one day to another, each in the order of time, with the first index of those that came and the last one where it is no
+/// reading. What was estimated proves nothing here.
+pub async fn seen(conn: &Conn, installs: &[&installation::Model], (from, until): (NaiveDate, NaiveDate)) -> Result<Vec<Seen>, Fault> {
     let usable = [ReadingState::Validated, ReadingState::Accepted, ReadingState::Billed].map(ReadingState::code);
-    let mut seen = vec![];
-    for some in installations.chunks(10_000) {
+    let index = |install: &installation::Model, date: NaiveDate, value: i64| {
+        let within = from <= date && date <= until;
+        within.then_some(Seen {
+            installation: install.id,
+            date,
+            value,
+            rollover: false,
+        })
+    };
+    let mut seen: Vec<Seen> = installs.iter().filter_map(|i| index(i, i.from_date, i.initial_index)).collect();
+    for some in installs.chunks(10_000) {
         let all = Condition::all()
-            .add(reading::Column::InstallationId.is_in(some.iter().copied()))
+            .add(reading::Column::InstallationId.is_in(some.iter().map(|i| i.id)))
             .add(reading::Column::ReadDate.between(from, until))
             .add(reading::Column::State.is_in(usable))
             .add(reading::Column::Source.ne(Source::Estimate.code()));
         let rows = reading::Entity::find().filter(all).order_by_asc(reading::Column::ReadAt).all(conn).await?;
         seen.extend(rows.into_iter().map(|r| Seen {
             installation: r.installation_id,
-            first: r.read_date == from,
-            last: r.read_date == until,
+            date: r.read_date,
             value: r.value,
             rollover: r.rollover,
         }));
     }
+    // The last index of a heat meter, and that of a meter which was never used, is filed with the installation alone.
+    let unread = installs
+        .iter()
+        .filter(|i| i.commodity == Commodity::Heat.code() || i.final_index == Some(i.initial_index));
+    let last = unread.filter_map(|i| index(i, i.end_date?, i.final_index?));
+    seen.extend(last.collect::<Vec<_>>());
     Ok(seen)
 }
 
@@ -74,11 +119,19 @@ pub async fn follow(conn: &Conn, gone: Uuid, end: NaiveDate, instead: Option<Uui
         .exec(conn)
         .await?;
     let Some(instead) = instead else { return Ok(()) };
+    let Some(new) = installation::Entity::find_by_id(instead).one(conn).await? else {
+        return Ok(());
+    };
     let on = |id: Uuid| if id == gone { instead } else { id };
     let rows = rows.into_iter().map(|row| sub::Model {
         id: Uuid::now_v7(),
         bulk_installation_id: on(row.bulk_installation_id),
         installation_id: on(row.installation_id),
+        meter_no: if row.installation_id == gone {
+            new.meter_no.clone()
+        } else {
+            row.meter_no.clone()
+        },
         from_date: end,
         ..row
     });

@@ -1,7 +1,6 @@
 //! The work of heat runs: agreements in chunks, one transaction a chunk, season bills before the season and settlements after it.
 
-use std::collections::HashMap;
-
+use calendar::Instant;
 use database::{
     Write,
     jobs::{Job, Step, Work},
@@ -11,34 +10,27 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Se
 use uuid::Uuid;
 
 use super::{
-    model::{self, Action, Asked, HeatMethod, HeatState, Index, Moment, energy, outcome, standing, step},
-    ops::{after, season_due},
-    rows::{Bill, Used, enrolled},
-    store::{self, account, season},
+    decide::{Assessed, Assessing, SeasonBill, Settlement, SettlementBill, Settling},
+    model::{Action, HeatState, outcome, step},
+    store::{account, season},
 };
 use crate::{
     Desk,
     bill::{
         issue::issue,
-        model::BillKind,
         ops::{settle_others, take_back},
         store::{bill, explanation, line},
     },
-    meter::store::{self as meters, installation, meter},
     run::{
         batch::{finish, locked, more},
         model::{Outcome, Purpose, RunState},
         store::{item, run},
     },
     supply::{
-        model::{Service, SupplyState},
+        model::Service,
         store::{self as supplies, supply},
     },
     table,
-    tariff::{
-        heat::{EnergyUnit, HeatBook},
-        store::heat_book,
-    },
 };
 
 /// Kind of the job.
@@ -103,78 +95,17 @@ impl HeatRun {
         let Some(last) = chunk.last().map(|s| s.id) else {
             return finish(write, run).await;
         };
-        let ids: Vec<Uuid> = chunk.iter().map(|s| s.id).collect();
         lock(&write, chunk.iter().map(|s| s.account_id)).await?;
-        let terms = supplies::terms(&write, &ids).await?;
-        let mut there = store::in_season(&write, season.id, &ids).await?;
-        let before = store::before(&write, season.start_date, &ids).await?;
-        let book = heat_book(&write).await?;
-        let (now, due) = (write.now(), season_due(&season, write.now().date()));
+        let loaded = Assessing::of(&write, &season, &chunk).await?;
+        let now = write.now();
         let mut made = Made::default();
         for supply in &chunk {
-            if supply.state == SupplyState::Voided.code() {
-                run.voided = Some(run.voided.unwrap_or(0).saturating_add(1));
-                continue;
-            }
-            let known = there.remove(&supply.id);
-            let fresh = known.is_none();
-            let mut account = match known {
-                Some(account) => account,
-                // Who was charged in an earlier season goes on with the same area until something else is said.
-                None => match before.get(&supply.id) {
-                    Some(earlier) => account::Model {
-                        document_reference: earlier.document_reference.clone(),
-                        entered_by: earlier.entered_by.clone(),
-                        ..enrolled(&season, supply, &earlier.basis()?, now.micros())
-                    },
-                    None if is_heated(supply, &season) => {
-                        made.without(&mut run, supply, Outcome::Parked, "HEAT_NOT_ENROLLED");
-                        continue;
-                    }
-                    None => {
-                        run.not_due = run.not_due.saturating_add(1);
-                        continue;
-                    }
-                },
-            };
-            if account.kept()? != HeatState::Enrolled {
-                run.already = run.already.saturating_add(1);
-                continue;
-            }
-            if !is_heated(supply, &season) {
-                run.not_due = run.not_due.saturating_add(1);
-                continue;
-            }
-            let own = supplies::terms_of(supply, terms.iter().filter(|t| t.agreement_id == supply.id));
-            let priced = own
-                .class(season.start_date)
-                .ok_or("USE_CLASS_MISSING")
-                .and_then(|class| book.price(class, season.start_date).ok_or("TARIFF_MISSING"));
-            let basis = account.basis()?;
-            match priced.and_then(|price| model::assess(price, &basis).map(|draft| (price, draft))) {
-                Ok((price, draft)) => {
-                    let bill = Bill {
-                        season: &season,
-                        supply,
-                        kind: BillKind::HeatSeason,
-                        price,
-                        draft: &draft,
-                        due,
-                        run: Some(run.id),
-                        energy: None,
-                    };
-                    let (bill, lines, explanation) = bill.rows(now);
-                    account.state = step(HeatState::Enrolled, Action::Assess)?.code().to_owned();
-                    account.bill_id = Some(bill.id);
-                    account.by_area = Some(bill.amount);
-                    run.produced = run.produced.saturating_add(1);
-                    run.amount = run.amount.saturating_add(bill.amount);
-                    made.bills.push(bill);
-                    made.lines.extend(lines);
-                    made.explanations.push(explanation);
-                    made.keep(account, fresh);
-                }
-                Err(reason) => made.without(&mut run, supply, Outcome::Parked, reason),
+            match loaded.decide(supply, now)? {
+                Assessed::Voided => run.voided = Some(run.voided.unwrap_or(0).saturating_add(1)),
+                Assessed::NotDue => run.not_due = run.not_due.saturating_add(1),
+                Assessed::Already => run.already = run.already.saturating_add(1),
+                Assessed::Parked(reason) => made.without(&mut run, supply, Outcome::Parked, reason),
+                Assessed::Bill(due) => made.assess(&mut run, &season, supply, *due, now)?,
             }
         }
         run.reached = Some(last);
@@ -194,94 +125,31 @@ impl HeatRun {
             return finish(write, run).await;
         };
         lock(&write, chunk.iter().map(|a| a.account_id)).await?;
-        let loaded = Loaded::of(&write, &season, &chunk).await?;
-        let (now, today) = (write.now(), write.now().date());
+        let loaded = Settling::of(&write, &season, &chunk).await?;
+        let today = write.now().date();
         let mut made = Made::default();
         let mut surplus = vec![];
         for mut account in chunk {
-            let Some(supply) = loaded.supplies.get(&account.agreement_id) else {
-                return Err(Fault::internal("an agreement in a season that is not there"));
-            };
-            match account.kept()? {
-                HeatState::Assessed => {}
-                HeatState::Enrolled => {
-                    made.without(&mut run, supply, Outcome::Parked, "HEAT_NOT_ASSESSED");
-                    continue;
-                }
-                _ => {
+            let supply = loaded.supply(&account)?;
+            match loaded.decide(&account, today)? {
+                Settlement::Already => run.already = run.already.saturating_add(1),
+                Settlement::Missing(reason) => made.without(&mut run, supply, Outcome::Missing, reason),
+                Settlement::Parked(reason) => made.without(&mut run, supply, Outcome::Parked, reason),
+                Settlement::Stands(old) => {
+                    account.settled_date = Some(today);
+                    account.charged = Some(old.bill.amount);
+                    account.state = step(old.state, outcome(old.bill.amount, old.bill.paid))?.code().to_owned();
                     run.already = run.already.saturating_add(1);
-                    continue;
+                    made.keep(account, false);
+                }
+                Settlement::Bill(due) => {
+                    account.settled_date = Some(today);
+                    if settle_by(&mut write, &mut run, &season, supply, &mut account, *due).await? {
+                        surplus.push(account.account_id);
+                    }
+                    made.keep(account, false);
                 }
             }
-            let old = account
-                .bill_id
-                .and_then(|id| loaded.bills.get(&id))
-                .cloned()
-                .ok_or_else(|| Fault::internal("a season without its bill"))?;
-            let asked = Asked {
-                amount: old.amount,
-                paid: old.paid,
-                ahead: 0,
-            };
-            let state = standing(HeatState::Assessed, season.span(), asked, today)?;
-            let basis = account.basis()?;
-            account.settled_date = Some(today);
-            if basis.method == HeatMethod::Area || !account.meter_fault.is_empty() {
-                account.charged = Some(old.amount);
-                account.state = step(state, outcome(old.amount, old.paid))?.code().to_owned();
-                run.already = run.already.saturating_add(1);
-                made.keep(account, false);
-                continue;
-            }
-            let decided = loaded.indexes(&account, &season).and_then(|indexes| {
-                let (energy, unit) = energy(&indexes)?;
-                let price = loaded.book.price(&old.use_class, season.start_date).ok_or("TARIFF_MISSING")?;
-                let settled = model::settle(price, &basis, energy, unit)?;
-                Ok((price, settled, used(&indexes, energy.watt_hours(), unit)))
-            });
-            let (price, settled, used) = match decided {
-                Ok(decided) => decided,
-                Err("SEASON_READING_MISSING") => {
-                    made.without(&mut run, supply, Outcome::Missing, "SEASON_READING_MISSING");
-                    continue;
-                }
-                Err(reason) => {
-                    made.without(&mut run, supply, Outcome::Parked, reason);
-                    continue;
-                }
-            };
-            let paid = old.paid;
-            take_back(&mut write, old, "settlement of the season").await?;
-            let bill = Bill {
-                season: &season,
-                supply,
-                kind: BillKind::HeatSettlement,
-                price,
-                draft: &settled.charged,
-                due: after(today, run.due_days),
-                run: Some(run.id),
-                energy: Some(used),
-            };
-            let (bill, lines, explanation) = bill.rows(now);
-            let issued = issue(&mut write, vec![bill], lines, vec![explanation]).await?;
-            let Some(bill) = issued.first() else { continue };
-            account.bill_id = Some(bill.id);
-            account.by_meter = Some(settled.by_meter);
-            account.charged = Some(bill.amount);
-            account.energy = Some(used.energy);
-            account.energy_unit = used.unit.code().to_owned();
-            let action = outcome(bill.amount, paid.max(bill.paid));
-            let mut state = step(state, action)?;
-            if action == Action::SettleRefund {
-                surplus.push(account.account_id);
-                if settled.carries_over {
-                    state = step(state, Action::Close)?;
-                }
-            }
-            account.state = state.code().to_owned();
-            run.produced = run.produced.saturating_add(1);
-            run.amount = run.amount.saturating_add(bill.amount);
-            made.keep(account, false);
         }
         run.reached = Some(last);
         for account in surplus {
@@ -316,9 +184,35 @@ impl HeatRun {
     }
 }
 
-/// Whether an agreement is in force in a season.
-fn is_heated(supply: &supply::Model, season: &season::Model) -> bool {
-    supply.state == SupplyState::InForce.code() && supply.from_date.is_some_and(|from| from <= season.end_date)
+/// Bills a season by meter in the place of its bill by area. Whether more is paid than is due.
+async fn settle_by(
+    write: &mut Write,
+    run: &mut run::Model,
+    season: &season::Model,
+    supply: &supply::Model,
+    account: &mut account::Model,
+    due: SettlementBill<'_>,
+) -> Result<bool, Fault> {
+    let paid = due.old.bill.paid;
+    take_back(write, due.old.bill.clone(), "settlement of the season").await?;
+    let (bill, lines, explanation) = due.bill(season, supply, write.now().date(), run.due_days, Some(run.id)).rows(write.now());
+    let issued = issue(write, vec![bill], lines, vec![explanation]).await?;
+    let bill = issued.first().ok_or_else(|| Fault::internal("a settlement without its bill"))?;
+    account.bill_id = Some(bill.id);
+    account.by_meter = Some(due.settled.by_meter);
+    account.charged = Some(bill.amount);
+    account.energy = Some(due.used.energy);
+    due.used.unit.code().clone_into(&mut account.energy_unit);
+    let action = outcome(bill.amount, paid.max(bill.paid));
+    let mut state = step(due.old.state, action)?;
+    let is_surplus = action == Action::SettleRefund;
+    if is_surplus && due.settled.carries_over {
+        state = step(state, Action::Close)?;
+    }
+    state.code().clone_into(&mut account.state);
+    run.produced = run.produced.saturating_add(1);
+    run.amount = run.amount.saturating_add(bill.amount);
+    Ok(is_surplus)
 }
 
 async fn season_of(write: &Write, run: &run::Model) -> Result<season::Model, Fault> {
@@ -352,84 +246,6 @@ async fn lock(write: &Write, accounts: impl Iterator<Item = Uuid>) -> Result<(),
     supplies::lock_accounts(write, &accounts).await
 }
 
-fn used(indexes: &[Index], energy: i64, unit: EnergyUnit) -> Used {
-    let first = indexes.iter().find(|i| i.moment == Moment::Start);
-    let last = indexes.iter().rev().find(|i| i.moment == Moment::End);
-    Used {
-        from: first.map_or(0, |i| i.value),
-        to: last.map_or(0, |i| i.value),
-        energy,
-        unit,
-    }
-}
-
-/// What a chunk of settlements is decided on.
-struct Loaded {
-    supplies: HashMap<Uuid, supply::Model>,
-    bills: HashMap<Uuid, bill::Model>,
-    readings: Vec<store::reading::Model>,
-    installs: Vec<installation::Model>,
-    units: HashMap<Uuid, EnergyUnit>,
-    book: HeatBook,
-}
-
-impl Loaded {
-    async fn of(write: &Write, season: &season::Model, chunk: &[account::Model]) -> Result<Self, Fault> {
-        let ids: Vec<Uuid> = chunk.iter().map(|a| a.agreement_id).collect();
-        let supplies = supply::Entity::find().filter(supply::Column::Id.is_in(ids.clone())).all(&**write).await?;
-        let bills = bill::Entity::find()
-            .filter(bill::Column::Id.is_in(chunk.iter().filter_map(|a| a.bill_id)))
-            .all(&**write)
-            .await?;
-        let installs = meters::of_agreements(write, &ids).await?;
-        let found = meter::Entity::find()
-            .filter(meter::Column::Id.is_in(installs.iter().map(|i| i.meter_id)))
-            .all(&**write)
-            .await?;
-        let mut units = HashMap::new();
-        for meter in found {
-            if let Some(unit) = meter.kind()?.energy() {
-                units.insert(meter.id, unit);
-            }
-        }
-        Ok(Self {
-            supplies: supplies.into_iter().map(|s| (s.id, s)).collect(),
-            bills: bills.into_iter().map(|b| (b.id, b)).collect(),
-            readings: store::readings(write, season.id, &ids).await?,
-            installs,
-            units,
-            book: heat_book(write).await?,
-        })
-    }
-
-    /// The indexes of each meter that hung there in the season. A meter that came or went within it has its first or last index from the
-    /// installation where no season reading says more.
-    fn indexes(&self, account: &account::Model, season: &season::Model) -> Result<Vec<Index>, &'static str> {
-        let mut indexes = vec![];
-        let own = self.installs.iter().filter(|i| i.agreement_id == account.agreement_id);
-        for install in own.filter(|i| i.from_date < season.end_date && i.end_date.is_none_or(|end| end > season.start_date)) {
-            let unit = self.units.get(&install.meter_id).copied().ok_or("HEAT_UNIT_MISMATCH")?;
-            let read = |moment: Moment| {
-                self.readings
-                    .iter()
-                    .find(|r| r.agreement_id == account.agreement_id && r.meter_id == install.meter_id && r.moment == moment.code())
-                    .map(|r| r.value)
-            };
-            let came = (install.from_date >= season.start_date).then_some(install.initial_index);
-            let went = install.end_date.filter(|end| *end <= season.end_date).and(install.final_index);
-            for (moment, value) in [(Moment::Start, read(Moment::Start).or(came)), (Moment::End, read(Moment::End).or(went))] {
-                indexes.push(Index {
-                    meter: install.meter_id,
-                    moment,
-                    value: value.ok_or("SEASON_READING_MISSING")?,
-                    unit,
-                });
-            }
-        }
-        Ok(indexes)
-    }
-}
-
 /// What a chunk writes beside its bills.
 #[derive(Default)]
 struct Made {
@@ -442,6 +258,21 @@ struct Made {
 }
 
 impl Made {
+    fn assess(&mut self, run: &mut run::Model, season: &season::Model, supply: &supply::Model, due: SeasonBill<'_>, now: Instant) -> Result<(), Fault> {
+        let (bill, lines, explanation) = due.bill(season, supply, now.date(), Some(run.id)).rows(now);
+        let SeasonBill { mut account, fresh, .. } = due;
+        account.state = step(HeatState::Enrolled, Action::Assess)?.code().to_owned();
+        account.bill_id = Some(bill.id);
+        account.by_area = Some(bill.amount);
+        run.produced = run.produced.saturating_add(1);
+        run.amount = run.amount.saturating_add(bill.amount);
+        self.bills.push(bill);
+        self.lines.extend(lines);
+        self.explanations.push(explanation);
+        self.keep(account, fresh);
+        Ok(())
+    }
+
     fn keep(&mut self, mut account: account::Model, fresh: bool) {
         if fresh {
             self.fresh.push(account);

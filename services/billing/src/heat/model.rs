@@ -2,9 +2,10 @@
 
 use calendar::NaiveDate;
 use money::{Area, Energy, Money, Ratio};
-use rating::{HeatFee, Quantity, Rounding};
+use rating::{Class, HeatFee, HeatPrices, HeatUse, Quantity, Rounding};
 
 use crate::{
+    reading::model::Register,
     refusal::Refusal,
     tariff::heat::{EnergyUnit, HeatPrice, SettlementRule},
     words::words,
@@ -293,10 +294,74 @@ pub fn assess(price: &HeatPrice, basis: &Basis) -> Result<Draft, &'static str> {
     if basis.method == HeatMethod::Meter && price.terms.metered.is_none() {
         return Err("NO_METERED_PRICE");
     }
-    let class = price.terms.class(&price.class).map_err(Refusal::reason)?;
-    let surcharge = price.terms.surcharge().map_err(Refusal::reason)?;
-    let fee = HeatFee::by_area(&class, Rounding::default(), basis.area, surcharge, basis.height()).map_err(|e| e.reason())?;
+    let (class, version) = (price.terms.class(&price.class).map_err(Refusal::reason)?, price.tariff_id.to_string());
+    let fee = prices(price, &class, &version)?.by_area(basis.area, basis.height()).map_err(|e| e.reason())?;
     Ok(draft(fee, None))
+}
+
+fn prices<'a>(price: &HeatPrice, class: &'a Class, version: &'a str) -> Result<HeatPrices<'a>, &'static str> {
+    Ok(HeatPrices {
+        tariff: version,
+        surcharge: price.terms.surcharge().map_err(Refusal::reason)?,
+        ..HeatPrices::new(class, Rounding::default())
+    })
+}
+
+/// What a heat meter shows on a day, 10⁻³ of its unit. Nothing is settled by it: it may be any number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    pub day: NaiveDate,
+    pub value: i64,
+}
+
+/// An index that a settlement may take. Only [`proved`] makes one, so what was not held against its meter has no number to settle by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proved(i64);
+
+impl Proved {
+    /// 10⁻³ of the unit.
+    pub const fn value(self) -> i64 {
+        self.0
+    }
+}
+
+/// Holds what a meter showed, day after day, against what it can show and what it can pass: its register has the digits, the index does not fall, and between
+/// two days it rises by no more than its largest power makes in as many hours, those of one day at least.
+///
+/// # Errors
+/// TIME_RANGE for a day after today, DATE_ORDER where days fall, INDEX_DIGITS, FINAL_INDEX_LOWER, INDEX_OUT_OF_LINE for more than it can pass.
+pub fn fits(register: Register, shown: &[Shown], today: NaiveDate) -> Result<(), Refusal> {
+    for index in shown {
+        if index.day > today {
+            return Err(Refusal::FutureReading);
+        }
+        if !(0..register.capacity()).contains(&index.value) {
+            return Err(Refusal::IndexDigits);
+        }
+    }
+    for (before, after) in shown.iter().zip(shown.iter().skip(1)) {
+        let days = after.day.signed_duration_since(before.day).num_days();
+        let risen = after.value.saturating_sub(before.value);
+        if days < 0 {
+            return Err(Refusal::DateOrder);
+        }
+        if risen < 0 {
+            return Err(Refusal::FinalIndexLower);
+        }
+        if risen > register.qmax.saturating_mul(days.max(1).saturating_mul(24)) {
+            return Err(Refusal::IndexOutOfLine);
+        }
+    }
+    Ok(())
+}
+
+/// The two ends of the use of a meter, where they fit.
+///
+/// # Errors
+/// Those of [`fits`].
+pub fn proved(register: Register, ends: [Shown; 2], today: NaiveDate) -> Result<[Proved; 2], Refusal> {
+    fits(register, &ends, today)?;
+    Ok(ends.map(|index| Proved(index.value)))
 }
 
 /// The index of a heat meter at one end of its use.
@@ -305,8 +370,7 @@ pub struct Index {
     /// Number that tells meters apart.
     pub meter: uuid::Uuid,
     pub moment: Moment,
-    /// 10⁻³ of the unit.
-    pub value: i64,
+    pub value: Proved,
     pub unit: EnergyUnit,
 }
 
@@ -330,7 +394,12 @@ pub fn energy(indexes: &[Index]) -> Result<(Energy, EnergyUnit), &'static str> {
             .find(|i| i.meter == index.meter && i.moment == other)
             .ok_or("SEASON_READING_MISSING")?;
         if index.moment == Moment::Start {
-            let used = pair.value.checked_sub(index.value).filter(|used| *used >= 0).ok_or("INDEX_REVERSED")?;
+            let used = pair
+                .value
+                .value()
+                .checked_sub(index.value.value())
+                .filter(|used| *used >= 0)
+                .ok_or("INDEX_REVERSED")?;
             sum = sum.checked_add(used).ok_or("OVERFLOW")?;
         }
     }
@@ -358,14 +427,23 @@ pub fn settle(price: &HeatPrice, basis: &Basis, energy: Energy, unit: EnergyUnit
         return Err("HEAT_UNIT_MISMATCH");
     }
     let rule = terms.settlement().ok_or("NO_METERED_PRICE")?;
-    let class = price.terms.class(&price.class).map_err(Refusal::reason)?;
-    let correction = Ratio::new(basis.correction, NO_CORRECTION).map_err(|_| "OVERFLOW")?;
-    let fee = HeatFee::by_meter(&class, Rounding::default(), basis.area, energy, correction).map_err(|e| e.reason())?;
-    let (by_meter, by_area) = (draft(fee, Some(unit)), assess(price, basis)?);
+    let (class, version) = (price.terms.class(&price.class).map_err(Refusal::reason)?, price.tariff_id.to_string());
+    let used = HeatUse {
+        area: basis.area,
+        height: basis.height(),
+        energy,
+        correction: Ratio::new(basis.correction, NO_CORRECTION).map_err(|_| "OVERFLOW")?,
+    };
+    let settled = prices(price, &class, &version)?.settle(rule.rated(), used).map_err(|e| e.reason())?;
+    let rating::HeatSettlement { by_area, metered, .. } = settled.settlement;
+    let (by_meter, by_area) = (draft(metered, Some(unit)), draft(by_area, None));
     let capped = rule != SettlementRule::RefundAndSupplement && by_meter.amount > by_area.amount;
     Ok(Settled {
         by_meter: by_meter.amount.fen(),
-        charged: if capped { by_area } else { by_meter },
+        charged: Draft {
+            explanation: settled.explanation.into_text(),
+            ..if capped { by_area } else { by_meter }
+        },
         carries_over: rule == SettlementRule::CarryOver,
     })
 }
@@ -642,7 +720,7 @@ mod tests {
         let index = |meter, moment, value| Index {
             meter: Uuid::from_u128(meter),
             moment,
-            value,
+            value: Proved(value),
             unit: EnergyUnit::Kwh,
         };
         let one = [index(1, Moment::Start, 1000), index(1, Moment::End, 9000)];
@@ -658,6 +736,31 @@ mod tests {
             ..one[1]
         };
         assert_eq!(energy(&[one[0], other]), Err("HEAT_UNIT_MISMATCH"));
+    }
+
+    #[test]
+    fn b_06_an_index_is_held_against_what_its_meter_can_show_and_pass() {
+        // 25 kW: 25 × 24 × 120 = 72 000 kWh from 15 November to 15 March.
+        let register = Register {
+            digits: 5,
+            qmax: 25_000,
+            multiplier: 1,
+        };
+        let (start, end) = (day(2025, 11, 15), day(2026, 3, 15));
+        let held = |first: (NaiveDate, i64), last: (NaiveDate, i64), today| {
+            let shown = [first, last].map(|(day, kwh)| Shown { day, value: kwh * 1000 });
+            proved(register, shown, today).map(|both| both.map(|index| index.value() / 1000))
+        };
+        assert_eq!(held((start, 1000), (end, 73_000), end), Ok([1000, 73_000]));
+        assert_eq!(held((start, 1000), (end, 73_001), end), Err(Refusal::IndexOutOfLine), "more than it can pass");
+        assert_eq!(held((start, 1000), (end, 999), end), Err(Refusal::FinalIndexLower));
+        assert_eq!(held((start, 99_999), (end, 99_999), end), Ok([99_999; 2]));
+        assert_eq!(held((start, 99_999), (end, 100_000), end), Err(Refusal::IndexDigits));
+        assert_eq!(held((start, -1), (end, 5), end), Err(Refusal::IndexDigits));
+        assert_eq!(held((start, 0), (end, 5), day(2026, 3, 14)), Err(Refusal::FutureReading));
+        assert_eq!(held((end, 0), (start, 5), end), Err(Refusal::DateOrder));
+        assert_eq!(held((start, 0), (start, 600), end), Ok([0, 600]), "a day has 24 hours");
+        assert_eq!(held((start, 0), (start, 601), end), Err(Refusal::IndexOutOfLine));
     }
 
     #[test]

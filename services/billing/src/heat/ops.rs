@@ -40,7 +40,7 @@ use crate::{
 
 /// Days from the settlement to the day on which a supplement is due where the caller names none; also from a season bill that is
 /// issued after the due date of the season.
-const DUE_DAYS: i32 = 30;
+pub const DUE_DAYS: i32 = 30;
 
 /// OpenHeatSeason.
 pub async fn open(desk: Desk, call: Call, request: OpenHeatSeasonRequest) -> Result<OpenHeatSeasonResponse, Fault> {

@@ -11,12 +11,12 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use uuid::Uuid;
 
 use super::{
-    model::{HeatMethod, HeatState, Moment},
+    model::{self, HeatMethod, HeatState, Moment, Shown},
     store::{self, account, reading, season},
 };
 use crate::{
     Desk, Refusal,
-    meter::store::{self as meters, meter},
+    meter::store::{self as meters, installation, meter},
     reading::model::index_of,
     supply::{model::Service, store as supplies},
     table,
@@ -42,10 +42,7 @@ pub async fn record(desk: Desk, call: Call, request: RecordSeasonReadingRequest)
     let meter = locked(&write, &scope, &request.meter_no).await?;
     check_day(&season, day, write.now().date())?;
     open(&write, season.id, supply.id).await?;
-    let installs = meters::of_agreements(&write, &[supply.id]).await?;
-    if !installs.iter().any(|i| i.meter_id == meter.id && i.covers(day)) {
-        return Err(Refusal::MeterNotInstalled.into());
-    }
+    let install = installation_on(&write, supply.id, &meter, day).await?;
     let row = new(&write, &season, supply.id, &meter, moment, day, &request.index, "")?;
     let others = store::readings(&write, season.id, &[supply.id]).await?;
     let standing = others.iter().find(|r| r.meter_id == meter.id && r.moment == row.moment);
@@ -57,7 +54,7 @@ pub async fn record(desk: Desk, call: Call, request: RecordSeasonReadingRequest)
         let message = store::reading_message(standing)?;
         return write.commit(RecordSeasonReadingResponse { reading: Some(message) }).await;
     }
-    fits(&others, &row)?;
+    fits(&season, &install, &meter, &others, &row, write.now().date())?;
     table::insert::<reading::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
     let message = store::reading_message(&row)?;
@@ -96,7 +93,8 @@ pub async fn correct(desk: Desk, call: Call, request: CorrectSeasonReadingReques
     )?;
     let mut others = store::readings(&write, season.id, &[old.agreement_id]).await?;
     others.retain(|r| r.id != old.id);
-    fits(&others, &row)?;
+    let install = installation_on(&write, old.agreement_id, &meter, old.read_date).await?;
+    fits(&season, &install, &meter, &others, &row, write.now().date())?;
     reading::Entity::update_many()
         .col_expr(reading::Column::Superseded, Expr::value(true))
         .filter(reading::Column::Id.eq(old.id))
@@ -139,12 +137,17 @@ fn check_day(season: &season::Model, day: NaiveDate, today: NaiveDate) -> Result
     if day > today {
         return Err(Fault::from(Refusal::FutureReading).field("read_date"));
     }
-    let before = season.start_date.signed_duration_since(day).num_days();
-    let after = day.signed_duration_since(season.end_date).num_days();
-    if before > TOLERANCE || after > TOLERANCE {
+    if !is_near(season, day) {
         return Err(Fault::from(Refusal::SeasonReadingDay).field("read_date"));
     }
     Ok(())
+}
+
+/// Whether a day lies in a season or close to it.
+fn is_near(season: &season::Model, day: NaiveDate) -> bool {
+    let before = season.start_date.signed_duration_since(day).num_days();
+    let after = day.signed_duration_since(season.end_date).num_days();
+    before <= TOLERANCE && after <= TOLERANCE
 }
 
 async fn open(write: &Write, season: Uuid, agreement: Uuid) -> Result<(), Fault> {
@@ -194,19 +197,52 @@ fn new(
     })
 }
 
-/// The end of the use is not lower than its start.
-fn fits(others: &[reading::Model], row: &reading::Model) -> Result<(), Fault> {
-    let other = others.iter().find(|r| r.meter_id == row.meter_id && r.moment != row.moment);
-    let turned = other.is_some_and(|o| {
-        if row.moment == Moment::End.code() {
-            row.value < o.value
-        } else {
-            o.value < row.value
-        }
+/// The installation of a meter at an agreement that a day belongs to.
+async fn installation_on(write: &Write, agreement: Uuid, meter: &meter::Model, day: NaiveDate) -> Result<installation::Model, Fault> {
+    let mut installs = meters::of_agreements(write, &[agreement]).await?.into_iter();
+    installs
+        .find(|i| i.meter_id == meter.id && i.covers(day))
+        .ok_or_else(|| Refusal::MeterNotInstalled.into())
+}
+
+/// Holds a reading against the other end of the use, and against what its meter came and went with about the season. An index of years ago proves nothing:
+/// a register may have passed its end since.
+fn fits(
+    season: &season::Model,
+    install: &installation::Model,
+    meter: &meter::Model,
+    others: &[reading::Model],
+    row: &reading::Model,
+    today: NaiveDate,
+) -> Result<(), Fault> {
+    let of_install = || others.iter().chain([row]).filter(|r| r.meter_id == row.meter_id && install.covers(r.read_date));
+    let ends = [Moment::Start, Moment::End].into_iter().filter_map(|moment| {
+        let shown = |r: &reading::Model| Shown {
+            day: r.read_date,
+            value: r.value,
+        };
+        of_install().find(|r| r.moment == moment.code()).map(shown)
     });
-    if turned {
-        Err(Fault::from(Refusal::FinalIndexLower).field("index"))
-    } else {
-        Ok(())
-    }
+    let ends: Vec<Shown> = ends.collect();
+    let field = |refusal: Refusal| {
+        let of_day = matches!(refusal, Refusal::DateOrder | Refusal::FutureReading);
+        Fault::from(refusal).field(if of_day { "read_date" } else { "index" })
+    };
+    model::fits(meter.register(), &ends, today).map_err(field)?;
+    let near = |day: NaiveDate| is_near(season, day) && day <= today;
+    let came = Some(Shown {
+        day: install.from_date,
+        value: install.initial_index,
+    });
+    let went = install.end_date.zip(install.final_index).map(|(day, value)| Shown { day, value });
+    let all: Vec<Shown> = came
+        .filter(|c| near(c.day))
+        .into_iter()
+        .chain(ends)
+        .chain(went.filter(|w| near(w.day)))
+        .collect();
+    model::fits(meter.register(), &all, today).map_err(|refusal| match refusal {
+        Refusal::FinalIndexLower => field(Refusal::IndexOutOfLine),
+        other => field(other),
+    })
 }

@@ -7,12 +7,12 @@ use contracts::hearth::billing::v1 as proto;
 use database::{Conn, Scope, Scoped, Write, find};
 use money::{Area, Money};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 use uuid::Uuid;
 
 use super::model::{Asked, Basis, HeatMethod, HeatState, Moment, Season, days, standing};
 use crate::{
-    bill::store::bill,
+    bill::{model::BillState, store::bill},
     ledger::store::instant,
     meter::store::metres,
     payment::store::with_rest,
@@ -138,6 +138,31 @@ pub async fn season(conn: &Conn, scope: &Scope, branch: &str, name: &str) -> Res
         .one(conn)
         .await?
         .ok_or_else(|| Fault::not_found("heat season", name))
+}
+
+/// The season of a branch that runs on a day, or else the next one that is opened.
+pub async fn season_from(conn: &Conn, branch: &str, day: NaiveDate) -> Result<season::Model, Fault> {
+    season::Entity::find()
+        .filter(season::Column::Branch.eq(branch))
+        .filter(season::Column::EndDate.gte(day))
+        .order_by_asc(season::Column::EndDate)
+        .one(conn)
+        .await?
+        .ok_or_else(|| Fault::not_found("heat season", day))
+}
+
+/// Whether a season was settled by a version of a tariff: the bill that stands is of one whose settlement nothing takes back.
+pub async fn is_settled_by(conn: &Conn, tariff: Uuid) -> Result<bool, Fault> {
+    let live = bill::Entity::find()
+        .select_only()
+        .column(bill::Column::Id)
+        .filter(bill::Column::Season.is_not_null())
+        .filter(bill::Column::State.ne(BillState::Reversed.code()))
+        .filter(bill::Column::TariffId.eq(tariff));
+    let settled = account::Entity::find()
+        .filter(account::Column::BillId.in_subquery(live.into_query()))
+        .filter(account::Column::State.ne(HeatState::Assessed.code()));
+    Ok(settled.one(conn).await?.is_some())
 }
 
 /// A season by its key.

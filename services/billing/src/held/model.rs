@@ -168,7 +168,7 @@ pub struct Priced<'a> {
     pub volume: i64,
     /// Fen.
     pub amount: i64,
-    /// Whether it ends at an estimate.
+    /// Whether an index that it counts to is an estimate.
     pub estimated: bool,
     /// Day up to which the agreement is billed; none before its first bill.
     pub billed: Option<NaiveDate>,
@@ -183,7 +183,7 @@ pub struct Past {
     pub volume: i64,
     /// Fen.
     pub amount: i64,
-    /// Whether it ends at an estimate.
+    /// Whether an index that it counts to is an estimate.
     pub estimated: bool,
 }
 

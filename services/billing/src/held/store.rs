@@ -192,14 +192,15 @@ impl Gate {
     }
 }
 
-/// Live regular bills of agreements that end after a day, the latest first.
+/// Live regular bills of agreements that end after a day, the latest first. A bill of the time before it was noted is known to be estimated by the reading
+/// that it ends at.
 async fn past(conn: &Conn, agreements: &[Uuid], since: NaiveDate) -> Result<HashMap<Uuid, Vec<Past>>, Fault> {
     if agreements.is_empty() {
         return Ok(HashMap::new());
     }
     let (among, keys) = table::among_sql(conn, 3, agreements);
     let sql = format!(
-        "SELECT b.agreement_id, b.from_date, b.to_date, b.volume, b.amount, coalesce(r.source, '') = $2 AS estimated
+        "SELECT b.agreement_id, b.from_date, b.to_date, b.volume, b.amount, b.estimated OR coalesce(r.source, '') = $2 AS estimated
          FROM bill b LEFT JOIN reading r ON r.id = b.reading_id
          WHERE b.agreement_id {among} AND b.kind = 'REGULAR' AND b.state <> 'REVERSED' AND b.to_date > $1"
     );

@@ -2,9 +2,10 @@
 
 use contracts::hearth::billing::v1::{
     ExchangeMeterRequest, ExchangeMeterResponse, GetMeterByNumberRequest, GetMeterByNumberResponse, GetMeterRequest, GetMeterResponse, ImportMetersRequest,
-    ImportMetersResponse, InspectSealRequest, InspectSealResponse, InstallMeterRequest, InstallMeterResponse, ListInstallationsRequest,
-    ListInstallationsResponse, ListSealsRequest, ListSealsResponse, RegisterMeterRequest, RegisterMeterResponse, RemoveInstallationRequest,
-    RemoveInstallationResponse, SealMeterRequest, SealMeterResponse, VerifyMeterRequest, VerifyMeterResponse, meter_service_server::MeterService,
+    ImportMetersResponse, InspectSealRequest, InspectSealResponse, InstallMeterRequest, InstallMeterResponse, ListConversionsRequest, ListConversionsResponse,
+    ListInstallationsRequest, ListInstallationsResponse, ListSealsRequest, ListSealsResponse, RegisterMeterRequest, RegisterMeterResponse,
+    RemoveInstallationRequest, RemoveInstallationResponse, SealMeterRequest, SealMeterResponse, SetConversionRequest, SetConversionResponse,
+    VerifyMeterRequest, VerifyMeterResponse, meter_service_server::MeterService,
 };
 use database::{Scope, find};
 use rpc::{Call, Fault, Outflow, page::Page, wire};
@@ -13,7 +14,7 @@ use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use super::{
-    intake, ops, seal,
+    conversion, intake, ops, seal,
     store::{self, meter},
 };
 use crate::Desk;
@@ -32,6 +33,8 @@ rpc::service! {
         write verify_meter(VerifyMeterRequest) -> VerifyMeterResponse = ops::verify;
         write seal_meter(SealMeterRequest) -> SealMeterResponse = seal::put_on;
         write inspect_seal(InspectSealRequest) -> InspectSealResponse = seal::inspect;
+        write set_conversion(SetConversionRequest) -> SetConversionResponse = conversion::ops::set;
+        read list_conversions(ListConversionsRequest) -> ListConversionsResponse = conversion::ops::list;
         read list_seals(ListSealsRequest) -> ListSealsResponse = seal::list;
         read list_installations(ListInstallationsRequest) -> ListInstallationsResponse = list;
     } and {
@@ -70,8 +73,9 @@ async fn by_number(desk: Desk, call: Call, request: GetMeterByNumberRequest) -> 
 async fn list(desk: Desk, call: Call, request: ListInstallationsRequest) -> Result<ListInstallationsResponse, Fault> {
     let agreement = request.agreement_id.as_deref().map(|id| wire::id_of::<Uuid>("agreement_id", id)).transpose()?;
     let filter = agreement.map(|a| a.to_string()).unwrap_or_default();
-    let page = Page::of(&call, &[&filter, &request.meter_no], request.page_size, &request.page_token)?;
-    let (installations, next_page_token) = store::list(desk.db.reader(), &Scope::of(&call), &page, agreement, &request.meter_no).await?;
+    let (meter_no, account_no) = (&request.meter_no, &request.account_no);
+    let page = Page::of(&call, &[&filter, meter_no, account_no], request.page_size, &request.page_token)?;
+    let (installations, next_page_token) = store::list(desk.db.reader(), &Scope::of(&call), &page, agreement, meter_no, account_no).await?;
     Ok(ListInstallationsResponse {
         installations,
         next_page_token,

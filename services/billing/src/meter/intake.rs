@@ -11,8 +11,8 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::{
-    model::{MeterKind, MeterState, is_meter_no},
-    ops,
+    model::{GasKind, MeterKind, MeterState, is_meter_no, life_end, verified_until},
+    ops, seal,
     store::{NewMeter, installation, meter},
 };
 use crate::{
@@ -21,11 +21,31 @@ use crate::{
     supply, table,
 };
 
+/// The largest multiplier, as of RegisterMeter.
+const MULTIPLIERS: i32 = 10_000;
+
 struct Parsed {
     kind: MeterKind,
     qmax: i64,
     installed: NaiveDate,
     initial: i64,
+    multiplier: i32,
+    gas: Option<GasKind>,
+    verified: Option<NaiveDate>,
+    expires: Option<NaiveDate>,
+}
+
+impl Parsed {
+    /// Whether a row says of a meter and where it hangs what is on record. What changes in the life of a meter, its verification and its seal, only has to be on record.
+    fn is(&self, row: &MeterRow, meter: &meter::Model, install: &installation::Model, agreement: Uuid) -> bool {
+        let there = install.agreement_id == agreement && install.initial_index == self.initial && install.from_date == self.installed;
+        let counts = meter.kind == self.kind.code() && meter.digits == row.digits && meter.qmax == self.qmax && meter.multiplier == self.multiplier;
+        let gas = self.gas.is_none_or(|gas| meter.gas_kind.as_deref() == Some(gas.code()));
+        let kept = (self.verified.is_none() || meter.verified_date.is_some())
+            && (self.expires.is_none() || meter.expires_date.is_some())
+            && (row.seal_no.is_empty() || !meter.seal_no.is_empty());
+        there && counts && gas && kept
+    }
 }
 
 /// What is wrong with a row.
@@ -62,7 +82,9 @@ pub async fn import(desk: Desk, call: Call, request: ImportMetersRequest) -> Res
     let by_meter = live.filter(installation::Column::MeterId.is_in(ids)).all(&*write).await?;
     let mut on_meter: HashMap<Uuid, installation::Model> = by_meter.into_iter().map(|i| (i.meter_id, i)).collect();
     let mut on_agreement: HashSet<(Uuid, String)> = by_agreement.into_iter().map(|i| (i.agreement_id, i.commodity)).collect();
-    let (mut new_meters, mut new_installs) = (vec![], vec![]);
+    let seals = request.rows.iter().map(|r| r.seal_no.as_str()).filter(|no| !no.is_empty());
+    let mut sealed = seal::used(&write, seals).await?;
+    let (mut new_meters, mut new_installs, mut new_seals) = (vec![], vec![], vec![]);
     for row in &request.rows {
         let outcome = parse(row, now.date()).and_then(|parsed| {
             let commodity = parsed.kind.commodity();
@@ -73,14 +95,8 @@ pub async fn import(desk: Desk, call: Call, request: ImportMetersRequest) -> Res
                 "there is no such account with an agreement for what the meter counts",
             ))?;
             if let Some(meter) = meters.get(&row.meter_no) {
-                let same = on_meter
-                    .get(&meter.id)
-                    .is_some_and(|i| i.agreement_id == supply.id && i.initial_index == parsed.initial && i.from_date == parsed.installed)
-                    && visible.contains(&meter.id)
-                    && meter.kind == parsed.kind.code()
-                    && meter.digits == row.digits
-                    && meter.qmax == parsed.qmax;
-                return if same {
+                let same = on_meter.get(&meter.id).is_some_and(|install| parsed.is(row, meter, install, supply.id));
+                return if same && visible.contains(&meter.id) {
                     Ok(None)
                 } else {
                     Err(Wrong("meter_no", "METER_TAKEN", "the meter is registered otherwise or installed elsewhere"))
@@ -88,6 +104,9 @@ pub async fn import(desk: Desk, call: Call, request: ImportMetersRequest) -> Res
             }
             if on_agreement.contains(&(supply.id, commodity.code().to_owned())) {
                 return Err(Wrong("account_no", "AGREEMENT_TAKEN", "another meter is installed there"));
+            }
+            if sealed.contains(&row.seal_no) {
+                return Err(Wrong("seal_no", "SEAL_TAKEN", "the number of the seal was used"));
             }
             Ok(Some((parsed, supply)))
         });
@@ -103,7 +122,18 @@ pub async fn import(desk: Desk, call: Call, request: ImportMetersRequest) -> Res
                     state: MeterState::Installed,
                     now,
                 };
-                let meter = new.row();
+                let meter = meter::Model {
+                    multiplier: parsed.multiplier,
+                    gas_kind: parsed.gas.map(|gas| gas.code().to_owned()),
+                    verified_date: parsed.verified,
+                    expires_date: parsed.expires,
+                    seal_no: row.seal_no.clone(),
+                    ..new.row()
+                };
+                if !row.seal_no.is_empty() {
+                    new_seals.push(seal::seal::Model::put_on(&meter, &row.seal_no, parsed.installed, &write));
+                    sealed.insert(row.seal_no.clone());
+                }
                 let install = installation::Model {
                     id: Uuid::now_v7(),
                     meter_id: meter.id,
@@ -146,6 +176,7 @@ pub async fn import(desk: Desk, call: Call, request: ImportMetersRequest) -> Res
         write.event(install.agreement_id, &ops::installed(install));
     }
     table::insert_all::<installation::Entity>(&write, new_installs).await?;
+    table::insert_all::<seal::seal::Entity>(&write, new_seals).await?;
     if request.dry_run {
         return Ok(answer);
     }
@@ -175,16 +206,48 @@ fn parse(row: &MeterRow, today: NaiveDate) -> Result<Parsed, Wrong> {
     if installed > today {
         return Err(Wrong("installed_on", "FUTURE_DATE", "the day lies in the future"));
     }
+    let qmax = qmax.litres();
+    let multiplier = Some(row.multiplier.max(1))
+        .filter(|_| (0..=MULTIPLIERS).contains(&row.multiplier))
+        .ok_or(Wrong("multiplier", "MULTIPLIER", "the multiplier is no whole number up to 10,000"))?;
     let register = Register {
         digits,
-        qmax: qmax.litres(),
-        multiplier: 1,
+        qmax,
+        multiplier: multiplier.into(),
     };
     let initial = index_of(&row.initial_index, kind, register).map_err(|r| Wrong("initial_index", r.reason(), r.message()))?;
+    let gas = GasKind::of_number(row.gas_kind);
+    if gas.is_none() && row.gas_kind != 0 {
+        return Err(Wrong("gas_kind", "GAS_KIND", "the kind of gas is not known"));
+    }
+    let (verified, expires) = life(row, kind, gas, qmax, today)?;
+    if !row.seal_no.is_empty() && !is_meter_no(&row.seal_no) {
+        return Err(Wrong("seal_no", "SEAL_NO", "a number is 1 to 40 letters, digits and dashes"));
+    }
     Ok(Parsed {
         kind,
-        qmax: qmax.litres(),
+        qmax,
         installed,
         initial,
+        multiplier,
+        gas,
+        verified,
+        expires,
     })
+}
+
+/// When a meter was verified, and until when it may be used: as RegisterMeter and VerifyMeter take it.
+fn life(row: &MeterRow, kind: MeterKind, gas: Option<GasKind>, qmax: i64, today: NaiveDate) -> Result<(Option<NaiveDate>, Option<NaiveDate>), Wrong> {
+    let day = |text: &str, field| match text {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| Wrong(field, "DATE", "the day is not written as YYYY-MM-DD")),
+    };
+    let verified: Option<NaiveDate> = day(&row.verified_on, "verified_on")?;
+    let expires: Option<NaiveDate> = day(&row.expires_on, "expires_on")?;
+    let Some(on) = verified else { return Ok((None, expires)) };
+    if on > today {
+        return Err(Wrong("verified_on", "FUTURE_DATE", "the day lies in the future"));
+    }
+    let until = verified_until(on, expires, life_end(kind, gas, qmax, on)).map_err(|r| Wrong("expires_on", r.reason(), r.message()))?;
+    Ok((verified, until))
 }

@@ -1,5 +1,7 @@
 //! Seals on meters (铅封): one at a time, what was there before is kept.
 
+use std::collections::HashSet;
+
 use calendar::NaiveDate;
 use contracts::hearth::billing::v1::{
     self as proto, InspectSealRequest, InspectSealResponse, ListSealsRequest, ListSealsResponse, SealMeterRequest, SealMeterResponse,
@@ -33,6 +35,30 @@ impl Scoped for seal::Entity {
     const BRANCH: Option<seal::Column> = Some(seal::Column::Branch);
 }
 
+impl seal::Model {
+    /// A seal that the caller puts on a meter.
+    pub fn put_on(meter: &meter::Model, seal_no: &str, from: NaiveDate, write: &Write) -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            meter_id: meter.id,
+            meter_no: meter.meter_no.clone(),
+            seal_no: seal_no.to_owned(),
+            branch: meter.branch.clone(),
+            from_date: from,
+            end_date: None,
+            broken: false,
+            recorded_by: write.call().subject().to_owned(),
+            created_at: write.now().micros(),
+        }
+    }
+}
+
+/// Those of some numbers that were used for a seal, in any branch.
+pub async fn used<'a>(write: &Write, numbers: impl Iterator<Item = &'a str>) -> Result<HashSet<String>, Fault> {
+    let select = seal::Entity::find().filter(table::among_texts(write, seal::Column::SealNo, numbers));
+    Ok(select.all(&**write).await?.into_iter().map(|row| row.seal_no).collect())
+}
+
 /// SealMeter.
 pub async fn put_on(desk: Desk, call: Call, request: SealMeterRequest) -> Result<SealMeterResponse, Fault> {
     let mut write = match desk.db.begin(&call, &request).await? {
@@ -44,18 +70,7 @@ pub async fn put_on(desk: Desk, call: Call, request: SealMeterRequest) -> Result
     if let Some(before) = on_meter(&write, &meter).await? {
         end(&write, before, from, false).await?;
     }
-    let row = seal::Model {
-        id: Uuid::now_v7(),
-        meter_id: meter.id,
-        meter_no: meter.meter_no.clone(),
-        seal_no: request.seal_no.clone(),
-        branch: meter.branch.clone(),
-        from_date: from,
-        end_date: None,
-        broken: false,
-        recorded_by: call.subject().to_owned(),
-        created_at: write.now().micros(),
-    };
+    let row = seal::Model::put_on(&meter, &request.seal_no, from, &write);
     table::insert::<seal::Entity>(&write, row.clone()).await?;
     meter.seal_no.clone_from(&row.seal_no);
     meter.version = meter.version.saturating_add(1);
@@ -87,7 +102,11 @@ pub async fn inspect(desk: Desk, call: Call, request: InspectSealRequest) -> Res
         Some(row) => Some(end(&write, row, on, true).await?),
         None => None,
     };
-    let found = exception::Model::found(&install, &[Code::SealBroken], on, write.now());
+    // Who found it does not decide on it (E2-07).
+    let found = exception::Model {
+        recorded_by: call.subject().to_owned(),
+        ..exception::Model::found(&install, &[Code::SealBroken], on, write.now())
+    };
     let id = found.id;
     chain::open(&mut write, vec![found]).await?;
     write.subject(id);

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::model::{Commodity, GasKind, MeterKind, MeterState};
 use crate::{
+    Refusal,
     fetch::{self, placed},
     reading::{
         model::Register,
@@ -150,8 +151,29 @@ pub async fn set_state(conn: &Conn, meter: &meter::Model, state: MeterState) -> 
     Ok(())
 }
 
+/// The number of the gas meter that hangs at an account.
+pub async fn of_account(conn: &Conn, scope: &Scope, account_no: &str) -> Result<String, Fault> {
+    let select = find::<installation::Entity>(scope)
+        .filter(installation::Column::AccountNo.eq(account_no))
+        .filter(installation::Column::Commodity.eq(Commodity::Gas.code()))
+        .filter(installation::Column::EndDate.is_null());
+    let mut found = select.limit(2).all(conn).await?;
+    match (found.pop(), found.pop()) {
+        (Some(only), None) => Ok(only.meter_no),
+        (None, _) => Err(Fault::not_found("gas meter of the account", account_no)),
+        (Some(_), Some(_)) => Err(Fault::from(Refusal::MeterAmbiguous).field("account_no")),
+    }
+}
+
 /// A page of installations.
-pub async fn list(conn: &Conn, scope: &Scope, page: &Page, agreement: Option<Uuid>, meter_no: &str) -> Result<(Vec<proto::Installation>, String), Fault> {
+pub async fn list(
+    conn: &Conn,
+    scope: &Scope,
+    page: &Page,
+    agreement: Option<Uuid>,
+    meter_no: &str,
+    account_no: &str,
+) -> Result<(Vec<proto::Installation>, String), Fault> {
     let mut select = find::<installation::Entity>(scope).order_by_asc(installation::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(installation::Column::Id.gt(after));
@@ -161,6 +183,9 @@ pub async fn list(conn: &Conn, scope: &Scope, page: &Page, agreement: Option<Uui
     }
     if !meter_no.is_empty() {
         select = select.filter(installation::Column::MeterNo.eq(meter_no));
+    }
+    if !account_no.is_empty() {
+        select = select.filter(installation::Column::AccountNo.eq(account_no));
     }
     let (rows, next) = page.cut(select.all(conn).await?, |r| r.id);
     Ok((rows.iter().map(message).collect(), next))

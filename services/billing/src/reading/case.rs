@@ -60,40 +60,19 @@ fn follow(codes: &[Code], open: &[Vec<Code>]) -> (CaseState, Vec<Code>) {
     (state, all.into_iter().collect())
 }
 
+/// How often a case is begun anew that another call closes meanwhile.
+const ROUNDS: u32 = 8;
+
+/// Open exceptions by agreement.
+type Found = HashMap<Uuid, Vec<exception::Model>>;
+
 /// Brings the cases of agreements in line with their exceptions, in sets. Racers meet at the unique index: the second one joins the case of the first.
 pub async fn keep(write: &Write, agreements: HashSet<Uuid>) -> Result<(), Fault> {
     if agreements.is_empty() {
         return Ok(());
     }
     let now = write.now();
-    let mut open: HashMap<Uuid, Vec<exception::Model>> = HashMap::new();
-    for row in exception::Entity::find()
-        .filter(exception::Column::AgreementId.is_in(agreements.iter().copied()))
-        .filter(exception::Column::State.eq(ExceptionState::Open.code()))
-        .all(&**write)
-        .await?
-    {
-        open.entry(row.agreement_id).or_default().push(row);
-    }
-    let due_date = now.date().checked_add_days(Days::new(DAYS)).unwrap_or(NaiveDate::MAX);
-    // Cases are listed in the order in which they are begun: that of the accounts, whatever the order in which the database gave their exceptions.
-    let mut begin: Vec<_> = open.values().filter_map(|rows| Some((rows.first()?, rows))).collect();
-    begin.sort_by_key(|(first, _)| (&first.account_no, first.agreement_id));
-    let fresh = begin.into_iter().map(|(first, rows)| begun(first, rows, due_date, now));
-    let fresh: Vec<_> = fresh.map(|row| row.into_active_model().reset_all()).collect();
-    if !fresh.is_empty() {
-        case::Entity::insert_many(fresh)
-            .on_conflict(OnConflict::new().do_nothing().to_owned())
-            .exec_without_returning(&**write)
-            .await?;
-    }
-    let cases = case::Entity::find()
-        .filter(case::Column::AgreementId.is_in(agreements.iter().copied()))
-        .filter(case::Column::State.eq(CaseState::Open.code()))
-        .order_by_asc(case::Column::Id)
-        .lock_exclusive()
-        .all(&**write)
-        .await?;
+    let (cases, open) = locked(write, &agreements).await?;
     for mut row in cases {
         let own = open.get(&row.agreement_id).map(Vec::as_slice).unwrap_or_default();
         let found: Vec<Vec<Code>> = own.iter().map(|e| codes_of(&e.codes)).collect();
@@ -112,6 +91,56 @@ pub async fn keep(write: &Write, agreements: HashSet<Uuid>) -> Result<(), Fault>
     }
     let ids: Vec<Uuid> = open.keys().copied().collect();
     join_them(write, &ids).await
+}
+
+/// The open cases of agreements, locked, and then what is open in them: a case is begun where there is none, or where another call closed it while this one waited
+/// for it. What others found is seen once their case is locked, so that it counts.
+async fn locked(write: &Write, agreements: &HashSet<Uuid>) -> Result<(Vec<case::Model>, Found), Fault> {
+    let mut open = opened(write, agreements).await?;
+    for _ in 0..ROUNDS {
+        begin(write, &open).await?;
+        let cases = case::Entity::find()
+            .filter(case::Column::AgreementId.is_in(agreements.iter().copied()))
+            .filter(case::Column::State.eq(CaseState::Open.code()))
+            .order_by_asc(case::Column::Id)
+            .lock_exclusive()
+            .all(&**write)
+            .await?;
+        open = opened(write, agreements).await?;
+        if open.keys().all(|id| cases.iter().any(|row| row.agreement_id == *id)) {
+            return Ok((cases, open));
+        }
+    }
+    Err(Fault::internal("a case is closed again and again"))
+}
+
+async fn opened(write: &Write, agreements: &HashSet<Uuid>) -> Result<Found, Fault> {
+    let select = exception::Entity::find()
+        .filter(exception::Column::AgreementId.is_in(agreements.iter().copied()))
+        .filter(exception::Column::State.eq(ExceptionState::Open.code()));
+    let mut open = Found::new();
+    for row in select.all(&**write).await? {
+        open.entry(row.agreement_id).or_default().push(row);
+    }
+    Ok(open)
+}
+
+/// Begins cases where there is none. They are listed in the order in which they are begun: that of the accounts, whatever the order in which the database gave their
+/// exceptions.
+async fn begin(write: &Write, open: &Found) -> Result<(), Fault> {
+    let now = write.now();
+    let due_date = now.date().checked_add_days(Days::new(DAYS)).unwrap_or(NaiveDate::MAX);
+    let mut begin: Vec<_> = open.values().filter_map(|rows| Some((rows.first()?, rows))).collect();
+    begin.sort_by_key(|(first, _)| (&first.account_no, first.agreement_id));
+    let fresh = begin.into_iter().map(|(first, rows)| begun(first, rows, due_date, now));
+    let fresh: Vec<_> = fresh.map(|row| row.into_active_model().reset_all()).collect();
+    if !fresh.is_empty() {
+        case::Entity::insert_many(fresh)
+            .on_conflict(OnConflict::new().do_nothing().to_owned())
+            .exec_without_returning(&**write)
+            .await?;
+    }
+    Ok(())
 }
 
 fn begun(first: &exception::Model, rows: &[exception::Model], due_date: NaiveDate, now: Instant) -> case::Model {
@@ -148,6 +177,15 @@ async fn join_them(write: &Write, agreements: &[Uuid]) -> Result<(), Fault> {
         .execute_raw(Statement::from_sql_and_values(write.get_database_backend(), sql, values))
         .await?;
     Ok(())
+}
+
+/// The abnormal case of an agreement that something comes from, where one is named.
+pub async fn of_agreement(write: &Write, agreement: Uuid, id: Option<&str>) -> Result<Option<Uuid>, Fault> {
+    let Some(id) = id else { return Ok(None) };
+    let id: Uuid = wire::id_of("case_id", id)?;
+    let row = case::Entity::find_by_id(id).one(&**write).await?;
+    let own = row.filter(|row| row.agreement_id == agreement);
+    own.map(|row| Some(row.id)).ok_or_else(|| Fault::not_found("case", id))
 }
 
 /// ListCases.

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{
     case,
     estimate::model::{Anchor, Estimated, between},
+    late,
     model::{Code, Decision, ExceptionState, Method, ReadingState, Source, Standing, codes_of, has_exponent, join, step},
     rules::{Metered, Point, Rules, Start, Verdict, assess},
     scale,
@@ -151,6 +152,21 @@ impl Chains {
         self.links.values_mut().flat_map(BTreeMap::values_mut).find(|l| l.row.id == id)
     }
 
+    /// An installation whose chain is loaded.
+    pub fn install(&self, id: Uuid) -> Option<&installation::Model> {
+        self.installs.iter().find(|i| i.id == id)
+    }
+
+    /// What is new or has changed.
+    pub fn changed(&self) -> impl Iterator<Item = &reading::Model> {
+        self.links.values().flat_map(BTreeMap::values).filter(|l| l.dirty).map(|l| &l.row)
+    }
+
+    /// Whether something changed that was there before.
+    pub fn has_known_changes(&self) -> bool {
+        self.links.values().flat_map(BTreeMap::values).any(|l| l.dirty && !l.fresh)
+    }
+
     /// Adds a new reading.
     pub fn add(&mut self, row: reading::Model) {
         self.put(row, true);
@@ -199,6 +215,12 @@ impl Chains {
 
     async fn write(self, write: &mut Write, mut open: HashMap<Uuid, exception::Model>, changes: Changes) -> Result<Settled, Fault> {
         let mut settled = Settled::default();
+        let bills = late::ops::found(write, &self).await?;
+        let of_chain = |(id, chain): (&Uuid, &Chain)| {
+            let years = scale::touched(chain.values().map(|l| scale::Seen::of(&l.row, l.dirty)));
+            years.map(|year| (*id, year)).collect::<Vec<_>>()
+        };
+        let years = self.links.iter().flat_map(of_chain).collect();
         let dirty = self.links.into_values().flat_map(BTreeMap::into_values).filter(|l| l.dirty);
         let (fresh, known): (Vec<_>, Vec<_>) = dirty.map(|l| (l.fresh, l.row)).partition(|(fresh, _)| *fresh);
         let rows = |some: Vec<(bool, reading::Model)>| some.into_iter().map(|(_, row)| row).collect::<Vec<_>>();
@@ -210,10 +232,15 @@ impl Chains {
         store::save(write, known.clone()).await?;
         store::add(write, &fresh).await?;
         settled.readings = known.into_iter().chain(fresh).map(|r| (r.id, r)).collect();
-        let changed: Vec<exception::Model> = changes.changed.iter().filter_map(|id| open.remove(id)).collect();
+        let mut changed: Vec<exception::Model> = changes.changed.iter().filter_map(|id| open.remove(id)).collect();
         store::save_exceptions(write, changed.clone()).await?;
+        let (other_scale, same_scale) = scale::findings(write, &years).await?;
+        changed.extend(same_scale);
+        store::save_exceptions(write, bills.changed.clone()).await?;
+        changed.extend(bills.changed);
         let mut opened: Vec<exception::Model> = changes.opened.iter().filter_map(|id| open.remove(id)).collect();
-        opened.extend(scale::findings(write, &arrived).await?);
+        opened.extend(other_scale);
+        opened.extend(bills.opened);
         store::save_exceptions(write, opened.clone()).await?;
         tell(write, &opened).await?;
         let found = found(write, &arrived, agreements).await?;
@@ -365,11 +392,17 @@ fn judge(
     all: &mut HashMap<Uuid, exception::Model>,
     changes: &mut Changes,
 ) -> Result<(), Fault> {
-    let point = |row: &reading::Model| {
+    let mut actual = start.map(|s| s.value);
+    let mut point = |row: &reading::Model| {
+        // An estimate goes on from what the one before turned out to have been, which may be less; where the register passed zero between, from what was billed.
+        let restated = row.restated.filter(|index| actual.is_none_or(|actual| *index >= actual));
+        if !row.is_estimate() && standing(row, None) == Standing::True {
+            actual = Some(row.value);
+        }
         Ok::<_, Fault>(Point {
             date: row.read_date,
             at: row.read_at,
-            value: row.value,
+            value: restated.unwrap_or(row.value),
             standing: standing(row, Some(floor)),
             source: row.source()?,
             lost_digits: has_exponent(&row.raw),
@@ -468,7 +501,11 @@ fn restate(chain: &mut Chain, metered: &Metered, start: Option<Start>, kind: Met
             continue;
         }
         if row.is_estimate() {
-            since.push(*key);
+            match anchor {
+                // Somebody read it on its day, and not after the end of it, which is what is estimated.
+                Some((Some(id), read)) if read.date == row.read_date => spans.push((None, read, id, read, vec![*key])),
+                _ => since.push(*key),
+            }
             continue;
         }
         let here = Anchor {
@@ -482,6 +519,14 @@ fn restate(chain: &mut Chain, metered: &Metered, start: Option<Start>, kind: Met
         anchor = Some((Some(row.id), here));
     }
     let mut first: Option<i64> = None;
+    let mut since_then = |at: i64| first = Some(first.map_or(at, |f| f.min(at)));
+    // Nothing contradicts those any more that no actual reading follows.
+    for key in since {
+        if let Some(link) = chain.get_mut(&key).filter(|l| l.row.restated.is_some()) {
+            link.edit().restated = None;
+            since_then(key.0);
+        }
+    }
     let mut fresh = vec![];
     for (before, from, after, to, keys) in spans {
         let days: Vec<NaiveDate> = keys.iter().filter_map(|k| chain.get(k)).map(|l| l.row.read_date).collect();
@@ -500,6 +545,7 @@ fn restate(chain: &mut Chain, metered: &Metered, start: Option<Start>, kind: Met
                 let restated = Some(index).filter(|i| *i != link.row.value);
                 if link.row.restated != restated {
                     link.edit().restated = restated;
+                    since_then(key.0);
                 }
                 continue;
             }
@@ -511,7 +557,7 @@ fn restate(chain: &mut Chain, metered: &Metered, start: Option<Start>, kind: Met
             let old = link.edit();
             old.state = ReadingState::Replaced.code().to_owned();
             old.replaced_by = Some(by);
-            first = Some(first.map_or(key.0, |f| f.min(key.0)));
+            since_then(key.0);
             fresh.extend(row);
         }
     }
@@ -651,5 +697,6 @@ pub fn new_reading(
         lineage: String::new(),
         replaced_by: None,
         restated: None,
+        cause: None,
     }
 }

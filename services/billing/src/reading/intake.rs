@@ -39,10 +39,16 @@ pub async fn record(desk: Desk, call: Call, request: RecordReadingRequest) -> Re
     if source == Source::Photo && request.photo_file.is_empty() {
         return Err(Fault::from(Refusal::PhotoMissing).field("photo_file"));
     }
-    let meter = meters::lock(&write, &Scope::of(&call), &[&request.meter_no])
+    let scope = Scope::of(&call);
+    let meter_no = if request.account_no.is_empty() {
+        request.meter_no.clone()
+    } else {
+        meters::of_account(&write, &scope, &request.account_no).await?
+    };
+    let meter = meters::lock(&write, &scope, &[&meter_no])
         .await?
         .pop()
-        .ok_or_else(|| Fault::not_found("meter", &request.meter_no))?;
+        .ok_or_else(|| Fault::not_found("meter", &meter_no))?;
     let value = index(rules, &meter, &request.index)?.map_err(|r| Fault::from(r).field("index"))?;
     let mut chains = Chains::load(&write, rules, vec![meter.clone()], at.date()).await?;
     let install = chains.installation(meter.id, at.date()).cloned().ok_or(Refusal::MeterNotInstalled)?;
@@ -165,7 +171,7 @@ async fn chunk(
             let Some(install) = chains.installation(meter.id, at.date()) else { continue };
             let fresh = reading::Model {
                 time_twice: row.time_twice,
-                ..new_reading(write, meter, install, at, value, &row.index, source.code(), ReadingState::Validated)
+                ..new_reading(write, meter, install, at, value, delivered(row), source.code(), ReadingState::Validated)
             };
             added.push(fresh.id);
             take(&mut chains, met, fresh);
@@ -211,8 +217,17 @@ fn parse<'a>(
     if row.time_twice && !rules.limits(meter.metered()?.class).lenient {
         return Ok(Err((Refusal::LocalTimeTwice, "read_at")));
     }
+    let raw = row.raw_index.as_deref().unwrap_or_default();
+    if !raw.chars().all(|c| c.is_ascii_digit() || " .,+-eE".contains(c)) {
+        return Ok(Err((Refusal::IndexNotPlainDigits, "raw_index")));
+    }
     let parsed = |value| Parsed { meter, source, at, value };
     Ok(index(rules, meter, &row.index)?.map(parsed).map_err(|r| (r, "index")))
+}
+
+/// The number as it stood in the source of a row.
+fn delivered(row: &ReadingRow) -> &str {
+    row.raw_index.as_deref().filter(|raw| !raw.is_empty()).unwrap_or(&row.index)
 }
 
 /// The index as the class of the meter reads it.

@@ -5,9 +5,12 @@ mod case;
 pub mod chain;
 pub mod estimate;
 pub mod intake;
+pub mod late;
 pub mod model;
 pub mod ops;
 pub mod rules;
 mod scale;
 pub mod silent;
 pub mod store;
+
+pub use case::of_agreement as case;

@@ -59,6 +59,8 @@ words! {
         NewRegister "NEW_REGISTER",
         /// The final index was estimated (edge 7).
         FinalEstimated "FINAL_ESTIMATED",
+        /// True readings would have made a bill another one (B11, B12).
+        BillAffected "BILL_AFFECTED",
     }
 }
 
@@ -86,7 +88,26 @@ impl Code {
 
     /// Whether somebody should call on the site.
     pub const fn is_visited(self) -> bool {
-        matches!(self, Self::Zero2 | Self::Silent | Self::SealBroken | Self::Estimates)
+        matches!(self, Self::Zero2 | Self::Silent | Self::SealBroken | Self::Estimates | Self::Expired)
+    }
+
+    /// Whether it says that the meter itself may be faulty, so that it may be estimated (E2-03).
+    pub const fn doubts_meter(self) -> bool {
+        matches!(
+            self,
+            Self::Reverse
+                | Self::Spike
+                | Self::OverQmax
+                | Self::Zero2
+                | Self::LostDigits
+                | Self::Gap
+                | Self::Silent
+                | Self::ZeroRun
+                | Self::Scale
+                | Self::Multiplier
+                | Self::SealBroken
+                | Self::NewRegister
+        )
     }
 
     /// Whether a person may close it with the readings as they are.
@@ -201,6 +222,16 @@ words! {
         LikeUsers "LIKE_USERS",
         /// By days between two actual readings (B12).
         BetweenActuals "BETWEEN_ACTUALS",
+    }
+}
+
+words! {
+    /// Why nothing was read and a meter is estimated (E2-03).
+    pub enum Cause {
+        /// Nobody could get at the meter.
+        NoAccess "NO_ACCESS",
+        /// The meter is faulty, or gone.
+        MeterFault "METER_FAULT",
     }
 }
 
@@ -441,6 +472,7 @@ mod tests {
             (Code::BulkNegative, true, false),
             (Code::NewRegister, false, true),
             (Code::FinalEstimated, true, true),
+            (Code::BillAffected, true, false),
         ];
         assert_eq!(rows.len(), Code::ALL.len());
         for (code, release, holds) in rows {

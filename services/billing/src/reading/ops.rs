@@ -1,4 +1,4 @@
-//! Decisions on exceptions (E2-07: never by who brought the reading).
+//! Decisions on exceptions (E2-07: never by who brought the reading or found the seal broken).
 
 use calendar::Instant;
 use contracts::hearth::billing::v1::{
@@ -131,7 +131,7 @@ impl Case {
         let exceptions = select().lock_exclusive().all(&**write).await?;
         let readings = store::of_exceptions(write, ids).await?;
         let by = call.subject().to_owned();
-        if readings.iter().any(|r| r.recorded_by == by) {
+        if readings.iter().any(|r| r.recorded_by == by) || exceptions.iter().any(|e| e.recorded_by == by) {
             return Err(Refusal::OwnException.into());
         }
         Ok(Self {

@@ -1,6 +1,6 @@
 //! Meters whose use changed by more than ten times from one year to the next: another unit or multiplier at the source.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use calendar::NaiveDate;
 use chrono::Datelike;
@@ -9,14 +9,17 @@ use rpc::Fault;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement};
 use uuid::Uuid;
 
-use super::{model::Code, store::exception};
-use crate::meter::store::installation;
+use super::{
+    model::{Code, Decision, ExceptionState, ReadingState, Validated, codes_of, step},
+    store::{self, exception, reading},
+};
+use crate::{meter::store::installation, table};
 
 /// Times by which the use a day may change.
 const FACTOR: i128 = 10;
-/// Readings of a year below which a meter does not report day by day.
-const DAILY: i64 = 300;
-/// Years that are looked back for one with readings.
+/// Days with readings from which on a year is complete. A meter that is read by the month has none of them.
+const COMPLETE: usize = 300;
+/// Years that are looked back for one with use.
 const BACK: i32 = 3;
 
 /// The use of a year.
@@ -28,6 +31,9 @@ struct Year {
     time: i64,
 }
 
+/// An installation and a year.
+type Place = (Uuid, i32);
+
 /// Whether the use in the same time changed by more than the factor, up or down.
 fn is_other_scale(before: Year, now: Year) -> bool {
     let (old, new) = (
@@ -37,85 +43,134 @@ fn is_other_scale(before: Year, now: Year) -> bool {
     old > 0 && new > 0 && (old > new.saturating_mul(FACTOR) || new > old.saturating_mul(FACTOR))
 }
 
-/// The years that readings complete: of the last days of December, and the one before the first days of January.
-pub fn completed(arrived: &[(Uuid, NaiveDate)]) -> BTreeMap<i32, BTreeSet<Uuid>> {
-    let mut years: BTreeMap<i32, BTreeSet<Uuid>> = BTreeMap::new();
-    for (install, day) in arrived {
-        let year = match (day.month(), day.day()) {
-            (12, 28..) => day.year(),
-            (1, ..=3) => day.year().saturating_sub(1),
-            _ => continue,
-        };
-        years.entry(year).or_default().insert(*install);
-    }
-    years
+/// Whether a year is of another scale than the last one before it that has use. One without use says nothing: what is missing is shown as 0.
+fn changed(years: &BTreeMap<Place, Year>, (id, year): Place) -> bool {
+    let before = (1..=BACK).find_map(|back| years.get(&(id, year.saturating_sub(back))).filter(|before| before.volume > 0));
+    before.zip(years.get(&(id, year))).is_some_and(|(before, now)| is_other_scale(*before, *now))
 }
 
-/// Findings about the years that readings have completed, each once.
-pub async fn findings(write: &Write, arrived: &[(Uuid, NaiveDate)]) -> Result<Vec<exception::Model>, Fault> {
-    let mut changed: Vec<(Uuid, NaiveDate)> = vec![];
-    for (year, installs) in completed(arrived) {
-        let installs: Vec<Uuid> = installs.into_iter().collect();
-        let own = used(write, year, &installs).await?;
-        let mut left: Vec<Uuid> = own.keys().copied().collect();
-        for back in 1..=BACK {
-            if left.is_empty() {
-                break;
-            }
-            let before = used(write, year.saturating_sub(back), &left).await?;
-            left.retain(|id| !before.contains_key(id));
-            let other = before
-                .iter()
-                .filter(|(id, before)| own.get(*id).is_some_and(|now| is_other_scale(**before, *now)));
-            changed.extend(other.filter_map(|(id, _)| Some((*id, NaiveDate::from_ymd_opt(year, 1, 1)?))));
+/// What is seen of a reading in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    day: NaiveDate,
+    /// Whether it tells of the use: nothing that is held or rejected does.
+    counts: bool,
+    /// Whether it came or changed.
+    touched: bool,
+}
+
+impl Seen {
+    /// A reading, and whether it is to be written.
+    pub fn of(row: &reading::Model, touched: bool) -> Self {
+        Self {
+            day: row.read_date,
+            counts: ReadingState::of(&row.state).is_some_and(|state| Validated::of(state, row.value).is_some()),
+            touched,
         }
     }
-    if changed.is_empty() {
-        return Ok(vec![]);
-    }
-    let ids: BTreeSet<Uuid> = changed.iter().map(|(id, _)| *id).collect();
-    let known = exception::Entity::find()
-        .filter(exception::Column::InstallationId.is_in(ids.iter().copied()))
-        .filter(exception::Column::Codes.eq(Code::Scale.code()))
-        .all(&**write)
-        .await?;
-    let installs = installation::Entity::find().filter(installation::Column::Id.is_in(ids)).all(&**write).await?;
-    let fresh = changed
-        .iter()
-        .filter(|(id, day)| !known.iter().any(|e| e.installation_id == *id && e.date == *day));
-    let found = fresh.filter_map(|(id, day)| {
-        let install = installs.iter().find(|i| i.id == *id)?;
-        Some(exception::Model::found(install, &[Code::Scale], *day, write.now()))
-    });
-    Ok(found.collect())
 }
 
-/// The use of meters in a year, of those that reported day by day.
-async fn used(write: &Write, year: i32, installs: &[Uuid]) -> Result<HashMap<Uuid, Year>, Fault> {
-    let (Some(first), Some(last)) = (NaiveDate::from_ymd_opt(year, 1, 1), NaiveDate::from_ymd_opt(year, 12, 31)) else {
-        return Ok(HashMap::new());
+/// The years of a chain in which a reading came or changed, as far as they may be complete. `seen` are the readings in the order of time; of the days before the first
+/// of them, which are not loaded, each may have one. So a meter that is read by the month costs no look at the database.
+pub fn touched(seen: impl Iterator<Item = Seen>) -> impl Iterator<Item = i32> {
+    let (mut first, mut last) = (None, None);
+    let mut years: BTreeMap<i32, (usize, bool)> = BTreeMap::new();
+    for reading in seen {
+        let first: NaiveDate = *first.get_or_insert(reading.day);
+        let year = reading.day.year();
+        let unknown = if first.year() == year { first.ordinal0() } else { 0 };
+        let (days, came) = years.entry(year).or_insert_with(|| (usize::try_from(unknown).unwrap_or(usize::MAX), false));
+        *came |= reading.touched;
+        if reading.counts && last != Some(reading.day) {
+            *days = days.saturating_add(1);
+            last = Some(reading.day);
+        }
+    }
+    years.into_iter().filter(|(_, (days, came))| *came && *days >= COMPLETE).map(|(year, _)| year)
+}
+
+/// Judges the years in which something came or changed and those that are compared with them: findings that are new, and, saved, those whose cause is gone.
+/// So what is found depends on the readings alone, not on the order of their arrival.
+pub async fn findings(write: &Write, touched: &BTreeSet<Place>) -> Result<(Vec<exception::Model>, Vec<exception::Model>), Fault> {
+    let (Some(first), Some(last)) = (touched.iter().map(|t| t.1).min(), touched.iter().map(|t| t.1).max()) else {
+        return Ok((vec![], vec![]));
     };
-    let places: Vec<String> = (3..).take(installs.len()).map(|n| format!("${n}")).collect();
+    let ids: BTreeSet<Uuid> = touched.iter().map(|(id, _)| *id).collect();
+    let ids: Vec<Uuid> = ids.into_iter().collect();
+    let years = used(write, &ids, first.saturating_sub(BACK), last.saturating_add(BACK)).await?;
+    let judged: BTreeSet<Place> = touched
+        .iter()
+        .flat_map(|(id, year)| (0..=BACK).map(|on| (*id, year.saturating_add(on))))
+        .collect();
+    let known = exception::Entity::find()
+        .filter(table::among(write, exception::Column::InstallationId, ids.iter().copied()))
+        .filter(exception::Column::Codes.eq(Code::Scale.code()))
+        .filter(exception::Column::State.ne(ExceptionState::Resolved.code()))
+        .all(&**write)
+        .await?;
+    let place = |e: &exception::Model| (e.installation_id, e.date.year());
+    let gone = known.iter().filter(|e| e.is_open() && judged.contains(&place(e)) && !changed(&years, place(e)));
+    let gone = resolved(write, gone.cloned().collect()).await?;
+    let listed: BTreeSet<Place> = known.iter().map(place).collect();
+    let fresh: Vec<Place> = judged.into_iter().filter(|at| changed(&years, *at) && !listed.contains(at)).collect();
+    Ok((found(write, &fresh).await?, gone))
+}
+
+async fn resolved(write: &Write, mut rows: Vec<exception::Model>) -> Result<Vec<exception::Model>, Fault> {
+    for row in &mut rows {
+        row.state = step(row.state()?, &codes_of(&row.codes), Decision::Resolve)?.code().to_owned();
+        row.version = row.version.saturating_add(1);
+        row.decided_at = Some(write.now().micros());
+    }
+    store::save_exceptions(write, rows.clone()).await?;
+    Ok(rows)
+}
+
+/// A finding for each year, in the order of the meters.
+async fn found(write: &Write, places: &[Place]) -> Result<Vec<exception::Model>, Fault> {
+    if places.is_empty() {
+        return Ok(vec![]);
+    }
+    let among = table::among(write, installation::Column::Id, places.iter().map(|(id, _)| *id));
+    let installs = installation::Entity::find().filter(among).all(&**write).await?;
+    let mut found: Vec<exception::Model> = places
+        .iter()
+        .filter_map(|(id, year)| {
+            let install = installs.iter().find(|i| i.id == *id)?;
+            let day = NaiveDate::from_ymd_opt(*year, 1, 1)?;
+            Some(exception::Model::found(install, &[Code::Scale], day, write.now()))
+        })
+        .collect();
+    found.sort_by(|a, b| (&a.meter_no, a.date).cmp(&(&b.meter_no, b.date)));
+    Ok(found)
+}
+
+/// The use of meters in their complete years. A year in which a register passed zero is left out: its indexes do not tell what was used.
+async fn used(write: &Write, ids: &[Uuid], first: i32, last: i32) -> Result<BTreeMap<Place, Year>, Fault> {
+    let (Some(from), Some(until)) = (NaiveDate::from_ymd_opt(first, 1, 1), NaiveDate::from_ymd_opt(last, 12, 31)) else {
+        return Ok(BTreeMap::new());
+    };
+    let (among, ids) = table::among_sql(write, 3, ids);
     let sql = format!(
-        "SELECT installation_id, count(*) AS readings, min(value) AS low, max(value) AS high, min(read_at) AS first, max(read_at) AS last FROM reading \
-         WHERE installation_id IN ({}) AND read_date >= $1 AND read_date <= $2 AND (state = 'VALIDATED' OR state = 'ACCEPTED' OR state = 'BILLED') \
-         GROUP BY installation_id",
-        places.join(", ")
+        "SELECT installation_id, substr(CAST(read_date AS text), 1, 4) AS of_year, min(value) AS low, max(value) AS high, min(read_at) AS first, max(read_at) AS last \
+         FROM reading WHERE installation_id {among} AND read_date >= $1 AND read_date <= $2 AND (state = 'VALIDATED' OR state = 'ACCEPTED' OR state = 'BILLED') \
+         GROUP BY installation_id, substr(CAST(read_date AS text), 1, 4) \
+         HAVING count(DISTINCT read_date) >= $4 AND sum(CASE WHEN rollover THEN 1 ELSE 0 END) = 0"
     );
-    let values = [first.into(), last.into()].into_iter().chain(installs.iter().map(|id| (*id).into()));
+    let complete = i64::try_from(COMPLETE).unwrap_or(i64::MAX);
+    let values = [from.into(), until.into(), ids, complete.into()];
     let rows = write
         .query_all_raw(Statement::from_sql_and_values(write.get_database_backend(), sql, values))
         .await?;
-    let mut years = HashMap::new();
+    let mut years = BTreeMap::new();
     for row in rows {
         let number = |name: &str| row.try_get::<i64>("", name);
-        if number("readings")? >= DAILY {
-            let year = Year {
-                volume: number("high")?.saturating_sub(number("low")?),
-                time: number("last")?.saturating_sub(number("first")?),
-            };
-            years.insert(row.try_get("", "installation_id")?, year);
-        }
+        let Ok(year) = row.try_get::<String>("", "of_year")?.parse() else { continue };
+        let used = Year {
+            volume: number("high")?.saturating_sub(number("low")?),
+            time: number("last")?.saturating_sub(number("first")?),
+        };
+        years.insert((row.try_get("", "installation_id")?, year), used);
     }
     Ok(years)
 }
@@ -123,11 +178,26 @@ async fn used(write: &Write, year: i32, installs: &[Uuid]) -> Result<HashMap<Uui
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
+    use chrono::Days;
+
     use super::*;
+
+    fn year(volume: i64, time: i64) -> Year {
+        Year { volume, time }
+    }
+
+    fn seen(day: NaiveDate, touched: bool) -> Seen {
+        Seen { day, counts: true, touched }
+    }
+
+    /// Readings of every so many days from a day on, the last of which came now.
+    fn years_of(from: &str, step: u64, count: u64) -> Vec<i32> {
+        let from: NaiveDate = from.parse().unwrap();
+        touched((0..count).map(|n| seen(from + Days::new(n * step), n + 1 == count))).collect()
+    }
 
     #[test]
     fn b_06_more_than_ten_times_up_or_down_a_day() {
-        let year = |volume, time| Year { volume, time };
         assert!(!is_other_scale(year(1000, 365), year(100, 365)));
         assert!(is_other_scale(year(1001, 365), year(100, 365)));
         assert!(is_other_scale(year(100, 365), year(1001, 365)));
@@ -136,12 +206,34 @@ mod tests {
     }
 
     #[test]
-    fn years_are_looked_at_when_they_are_complete() {
+    fn b_06_a_year_is_compared_with_the_last_one_before_it_that_has_use() {
         let id = Uuid::nil();
-        let day = |text: &str| (id, text.parse().unwrap());
-        let years: Vec<i32> = completed(&[day("2018-12-31"), day("2019-06-30"), day("2020-01-02"), day("2021-12-27")])
-            .into_keys()
-            .collect();
-        assert_eq!(years, [2018, 2019]);
+        let of = |volumes: &[(i32, i64)]| volumes.iter().map(|(y, v)| ((id, *y), year(*v, 365))).collect::<BTreeMap<_, _>>();
+        assert!(changed(&of(&[(2016, 1001), (2018, 100)]), (id, 2018)), "2017 is not there");
+        assert!(
+            changed(&of(&[(2016, 1001), (2017, 0), (2018, 100)]), (id, 2018)),
+            "what is missing is shown as 0"
+        );
+        assert!(!changed(&of(&[(2016, 1001), (2017, 999), (2018, 100)]), (id, 2018)));
+        assert!(changed(&of(&[(2015, 1001), (2018, 100)]), (id, 2018)));
+        assert!(!changed(&of(&[(2014, 1001), (2018, 100)]), (id, 2018)), "more than three years ago");
+        assert!(!changed(&of(&[(2016, 1001)]), (id, 2018)));
+    }
+
+    #[test]
+    fn years_are_looked_at_when_they_may_be_complete_whatever_comes_last() {
+        assert_eq!(years_of("2019-01-01", 1, 299), [0; 0]);
+        assert_eq!(years_of("2019-01-01", 1, 300), [2019]);
+        assert_eq!(years_of("2019-01-01", 1, 365 + 30), [0; 0], "2019 is complete, but what came is of 2020");
+        assert_eq!(years_of("2018-01-15", 30, 13), [0; 0], "a meter that is read by the month");
+        // Since 28 July 2019 readings are loaded: the 208 days before it may have some, 92 of the 157 days since then have.
+        assert_eq!(years_of("2019-07-28", 1, 92), [2019]);
+        assert_eq!(years_of("2019-07-28", 1, 91), [0; 0]);
+        let held = Seen {
+            counts: false,
+            ..seen("2019-12-31".parse().unwrap(), true)
+        };
+        let days = (0..299).map(|n| seen(NaiveDate::from_ymd_opt(2019, 1, 1).unwrap() + Days::new(n), true));
+        assert_eq!(touched(days.chain([held])).count(), 0, "what is held tells of no use");
     }
 }

@@ -9,7 +9,7 @@ use rpc::{Fault, page::Page, wire};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-use super::model::{Code, ExceptionState, Method, ReadingState, Source, codes_of, join};
+use super::model::{Cause, Code, ExceptionState, Method, ReadingState, Source, codes_of, join};
 use crate::{
     fetch::placed,
     meter::store::{installation, metres},
@@ -42,6 +42,7 @@ placed!(reading, "reading", {
     lineage: String,
     replaced_by: Option<Uuid>,
     restated: Option<i64>,
+    cause: Option<String>,
 });
 table!(exception, "reading_exception", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
@@ -63,6 +64,7 @@ table!(exception, "reading_exception", {
     decided_at: Option<i64>,
     version: i64,
     case_id: Option<Uuid>,
+    bill_id: Option<Uuid>,
 });
 
 impl Scoped for reading::Entity {
@@ -111,6 +113,7 @@ impl exception::Model {
             decided_at: None,
             version: 1,
             case_id: None,
+            bill_id: None,
         }
     }
     /// Where it stands.
@@ -182,6 +185,15 @@ pub async fn not_open(conn: &Conn, found: Vec<exception::Model>) -> Result<Vec<e
         .await?;
     let listed = |e: &exception::Model| known.iter().any(|k| k.installation_id == e.installation_id && k.codes == e.codes);
     Ok(found.into_iter().filter(|e| !listed(e)).collect())
+}
+
+/// Findings about meters that are open, or for which a reading was rejected.
+pub async fn of_faults(conn: &Conn, meter_nos: &[&str]) -> Result<Vec<exception::Model>, Fault> {
+    let states = [ExceptionState::Open, ExceptionState::Rejected].map(ExceptionState::code);
+    let select = exception::Entity::find()
+        .filter(table::among_texts(conn, exception::Column::MeterNo, meter_nos.iter().copied()))
+        .filter(exception::Column::State.is_in(states));
+    Ok(select.all(conn).await?)
 }
 
 /// Readings of exceptions, in the order of time.
@@ -273,6 +285,8 @@ pub fn message(row: &reading::Model) -> Result<proto::Reading, Fault> {
         lineage: row.lineage.split_whitespace().map(str::to_owned).collect(),
         replaced_by: row.replaced_by.map(|id| id.to_string()).unwrap_or_default(),
         restated_index: row.restated.map(metres),
+        cause: row.cause.as_deref().and_then(Cause::of).map_or(0, Cause::number),
+        photo_file: row.photo_file.clone(),
     })
 }
 
@@ -303,5 +317,6 @@ pub fn exception_message(row: &exception::Model, readings: &[reading::Model]) ->
         decide_time: row.decided_at.map(|at| wire::time(Instant::from_micros(at))),
         etag: rpc::etag(row.id, row.version),
         case_id: row.case_id.map(|id| id.to_string()).unwrap_or_default(),
+        bill_id: row.bill_id.map(|id| id.to_string()).unwrap_or_default(),
     })
 }

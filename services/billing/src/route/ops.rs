@@ -57,7 +57,7 @@ pub async fn change(desk: Desk, call: Call, request: ChangeBookRequest) -> Resul
     row.read_day = request.read_day;
     row.version = row.version.saturating_add(1);
     table::update::<book::Entity>(&write, row.clone()).await?;
-    store::hand_over(&write, &row).await?;
+    store::hand_over(&write, &row, write.now().date()).await?;
     let meters = store::count(&write, row.id).await?;
     write.subject(row.id);
     write
@@ -137,6 +137,7 @@ pub async fn plan(desk: Desk, call: Call, request: PlanTasksRequest) -> Result<P
         tasks.extend(
             own()
                 .flat_map(|(entry, install)| spans.iter().map(move |span| (entry, install, span)))
+                .filter(|(_, install, span)| install.from_date <= span.until)
                 .map(|(entry, install, span)| task::Model {
                     id: Uuid::now_v7(),
                     book_id: book.id,

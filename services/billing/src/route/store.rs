@@ -1,6 +1,7 @@
 //! Tables of books, their meters and tasks.
 
 use calendar::NaiveDate;
+use chrono::{Datelike, Months};
 use contracts::hearth::billing::v1 as proto;
 use database::{Conn, Scope, Scoped, find};
 use rpc::{Fault, page::Page, wire};
@@ -155,6 +156,18 @@ pub async fn put(conn: &Conn, rows: Vec<entry::Model>) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Tasks of agreements whose cycle has days of the month of a day, without those that were dropped.
+pub async fn of_month(conn: &Conn, agreements: &[Uuid], on: NaiveDate) -> Result<Vec<task::Model>, Fault> {
+    let first = on.with_day(1).unwrap_or(on);
+    let next = first.checked_add_months(Months::new(1)).unwrap_or(NaiveDate::MAX);
+    let select = task::Entity::find()
+        .filter(table::among(conn, task::Column::AgreementId, agreements.iter().copied()))
+        .filter(task::Column::FromDate.lt(next))
+        .filter(task::Column::UntilDate.gte(first))
+        .filter(task::Column::State.ne(TaskState::Dropped.code()));
+    Ok(select.all(conn).await?)
+}
+
 /// Files tasks that are not there yet and gives their number.
 pub async fn plan(conn: &Conn, rows: Vec<task::Model>) -> Result<u64, Fault> {
     let mut planned = 0_u64;
@@ -199,12 +212,13 @@ pub async fn follow(conn: &Conn, gone: Uuid, end: NaiveDate, instead: Option<Uui
     Ok(())
 }
 
-/// The tasks of a book that are not done go to its reader.
-pub async fn hand_over(conn: &Conn, book: &book::Model) -> Result<(), Fault> {
+/// The tasks of a book that are not done go to its reader; what was left undone in a cycle that is over stays with whom it was left by (E2-08).
+pub async fn hand_over(conn: &Conn, book: &book::Model, today: NaiveDate) -> Result<(), Fault> {
     task::Entity::update_many()
         .col_expr(task::Column::Reader, book.reader.as_str().into())
         .filter(task::Column::BookId.eq(book.id))
         .filter(task::Column::State.is_in(OPEN))
+        .filter(task::Column::UntilDate.gte(today))
         .exec(conn)
         .await?;
     Ok(())

@@ -190,8 +190,8 @@ impl BillRun {
         let mut made = Made::default();
         for supply in &chunk {
             let decision = loaded.decide(supply, period)?;
-            loaded.keep(supply.id, &decision);
             made.take(run, &mut part, supply, decision, write.now(), &loaded)?;
+            loaded.keep(supply.id, &made);
         }
         table::update::<part::Entity>(&write, part).await?;
         made.store(&mut write, period).await?;

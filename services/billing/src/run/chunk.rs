@@ -9,7 +9,7 @@ use calendar::{Instant, NaiveDate};
 use chrono::Days;
 use contracts::hearth::billing::v1::MeterReadAccepted;
 use database::{Conn, Write};
-use rating::DegreeDays;
+use rating::{DegreeDays, ReadMonths};
 use rpc::{Fault, wire};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::{
     household,
     model::{Billed, Decision, Draft, Facts, Install, Outcome, Period, Read, alone, decide},
+    months::read_months,
     store::{item, part, run},
 };
 use crate::{
@@ -32,6 +33,7 @@ use crate::{
         store::{self as held, ESTIMATE, Gate, held_bill},
     },
     meter::{
+        conversion::{model::Conversion, store as conversions},
         model::MeterKind,
         store::{self as meters, installation, meter},
     },
@@ -100,6 +102,8 @@ pub struct Loaded {
     used: HashMap<Uuid, Vec<(i32, i64)>>,
     households: HashMap<Uuid, Vec<Uuid>>,
     adjusted: HashMap<Uuid, Vec<Part>>,
+    conversions: HashMap<Uuid, Vec<Conversion>>,
+    read_months: HashMap<Uuid, ReadMonths>,
     profiles: Profiles,
     book: Book,
     degree_days: HashMap<String, Arc<DegreeDays>>,
@@ -145,7 +149,9 @@ impl Loaded {
             .filter(reading::Column::ReadDate.lte(period.last))
             .filter(reading::Column::State.is_not_in([ReadingState::Rejected.code(), ReadingState::Corrected.code()]));
         let found: Vec<Reading> = fetch::all(conn, found).await?;
+        let conversions = conversions::of(conn, installs.iter().map(|i| i.id)).await?;
         let book = book(conn).await?;
+        let read_months = read_months(conn, &book, installs.iter().map(|i| i.id)).await?;
         let households = household::sharing(conn, &book, chunk, period.last).await?;
         let with_shared: HashSet<Uuid> = ids.iter().copied().chain(households.values().flatten().copied()).collect();
         let with_shared: Vec<Uuid> = with_shared.into_iter().collect();
@@ -160,6 +166,8 @@ impl Loaded {
             used,
             households,
             adjusted: adjustments::posted(conn, &ids).await?,
+            conversions: grouped(conversions, |c| c.install),
+            read_months,
             profiles: profiles(conn).await?,
             book,
             degree_days,
@@ -181,26 +189,28 @@ impl Loaded {
         Ok(alone(&facts, &self.book, days.0, days.1, volume))
     }
 
-    /// Lets the other meters of the household go on from where this bill ends.
-    pub fn keep(&mut self, agreement: Uuid, decision: &Decision) {
-        if let (Decision::Bill(draft), true) = (decision, self.households.contains_key(&agreement)) {
+    /// Lets the other meters of the household go on from where the bill of an agreement ends, if it was made last. One that checks hold may never be issued.
+    pub fn keep(&mut self, agreement: Uuid, made: &Made) {
+        let Some(bill) = made.bills.last().filter(|bill| bill.agreement_id == agreement) else {
+            return;
+        };
+        if self.households.contains_key(&agreement) {
             let years = self.used.entry(agreement).or_default();
-            for (year, volume) in &draft.uses {
-                household::add(years, *year, *volume);
+            for used in made.uses.iter().rev().take_while(|used| used.bill_id == bill.id) {
+                household::add(years, used.tier_year, used.volume);
             }
         }
     }
 
     /// The checks that a bill to be does not pass.
     pub fn findings(&self, supply: &supply::Model, draft: &Draft, issue: NaiveDate) -> Vec<Finding> {
-        let end = self.reads.get(&supply.id).into_iter().flatten().find(|r| r.id == draft.reading);
         let priced = Priced {
             class: &draft.class,
             from: draft.from,
             to: draft.to,
             volume: draft.volume,
             amount: draft.amount.fen(),
-            estimated: end.is_some_and(|r| r.source == ESTIMATE),
+            estimated: draft.estimated,
             billed: self.billed.get(&supply.id).map(|b| b.to),
         };
         self.gate.findings(supply, &priced, issue)
@@ -208,6 +218,12 @@ impl Loaded {
 
     fn install(&self, agreement: Uuid, id: Uuid) -> Option<&installation::Model> {
         self.installs.get(&agreement).into_iter().flatten().find(|i| i.id == id)
+    }
+
+    /// The meter that hung at an agreement last by a day, or else its first one.
+    fn last_install(&self, agreement: Uuid, day: NaiveDate) -> Option<&installation::Model> {
+        let installs = self.installs.get(&agreement)?;
+        installs.iter().rfind(|i| i.from_date <= day).or(installs.first())
     }
 
     fn facts(&self, supply: &supply::Model) -> Result<Facts, Fault> {
@@ -224,6 +240,8 @@ impl Loaded {
                 awaits_opening: i.awaits_opening,
             });
         }
+        let read_months = installs.iter().rev().find_map(|i| self.read_months.get(&i.id)).copied();
+        let conversions = installs.iter().filter_map(|i| self.conversions.get(&i.id)).flatten().copied().collect();
         let mut reads = vec![];
         for r in self.reads.get(&supply.id).into_iter().flatten() {
             let state = known(ReadingState::of(&r.state), &r.state)?;
@@ -249,8 +267,9 @@ impl Loaded {
                 None => self.used.get(&supply.id).cloned().unwrap_or_default(),
             },
             adjusted: self.adjusted.get(&supply.id).cloned().unwrap_or_default(),
+            conversions,
+            read_months,
             degree_days: self.degree_days.get(&supply.branch).cloned(),
-            ..Facts::default()
         })
     }
 }
@@ -396,7 +415,7 @@ impl Made {
         let id = Uuid::now_v7();
         let issue_date = now.date();
         if draft.de_facto {
-            let install = loaded.install(supply.id, draft.install);
+            let install = loaded.install(supply.id, draft.install).or_else(|| loaded.last_install(supply.id, draft.to));
             self.exceptions
                 .extend(install.map(|i| exception::Model::found(i, &[Code::ContractMissing], draft.to, now)));
         }

@@ -8,6 +8,7 @@ use rpc::Fault;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
+use super::model::Terms;
 use crate::{
     fetch,
     supply::{
@@ -18,34 +19,65 @@ use crate::{
     tariff::model::Book,
 };
 
-/// For each agreement that shares its tiers on a day, all agreements that it shares them with, itself among them.
+/// The gas agreements of some accounts.
+#[derive(Default)]
+pub struct Members(Vec<Member>);
+
+struct Member {
+    agreement: Uuid,
+    account: Uuid,
+    terms: Terms,
+}
+
+impl Members {
+    /// Loads them; none where no price of the book is for meters that share.
+    pub async fn of(conn: &Conn, book: &Book, accounts: impl IntoIterator<Item = Uuid>) -> Result<Self, Fault> {
+        if !book.versions().iter().any(|version| shares(book, &version.class, version.from)) {
+            return Ok(Self::default());
+        }
+        let accounts: HashSet<Uuid> = accounts.into_iter().collect();
+        let supplies = supply::Entity::find()
+            .filter(table::among(conn, supply::Column::AccountId, accounts))
+            .filter(supply::Column::Service.eq(Service::Gas.code()));
+        let mut supplies: Vec<supply::Model> = fetch::all(conn, supplies).await?;
+        supplies.sort_unstable_by_key(|supply| supply.id);
+        let mut terms: HashMap<Uuid, Vec<supplies::term::Model>> = HashMap::new();
+        for term in supplies::terms(conn, &supplies.iter().map(|s| s.id).collect::<Vec<_>>()).await? {
+            terms.entry(term.agreement_id).or_default().push(term);
+        }
+        let member = |supply: supply::Model| Member {
+            agreement: supply.id,
+            account: supply.account_id,
+            terms: supplies::terms_of(&supply, terms.get(&supply.id).into_iter().flatten()),
+        };
+        Ok(Self(supplies.into_iter().map(member).collect()))
+    }
+
+    /// For each agreement that shares its tiers on a day, all agreements that it shares them with, itself among them.
+    pub fn sharing(&self, book: &Book, day: NaiveDate) -> HashMap<Uuid, Vec<Uuid>> {
+        let mut groups: HashMap<(Uuid, &str), Vec<Uuid>> = HashMap::new();
+        for member in &self.0 {
+            if let Some(class) = member.terms.class(day).filter(|class| shares(book, class, day)) {
+                groups.entry((member.account, class)).or_default().push(member.agreement);
+            }
+        }
+        let shared = groups.into_values().filter(|group| group.len() > 1);
+        shared.flat_map(|group| group.clone().into_iter().map(move |id| (id, group.clone()))).collect()
+    }
+}
+
+fn shares(book: &Book, class: &str, day: NaiveDate) -> bool {
+    let class = book.on(class, day).and_then(|version| version.tariff.class(class).ok());
+    class.is_some_and(|class| class.aggregate_meters)
+}
+
+/// For each agreement of a chunk that shares its tiers on a day, all agreements that it shares them with, itself among them.
 pub async fn sharing(conn: &Conn, book: &Book, chunk: &[supply::Model], day: NaiveDate) -> Result<HashMap<Uuid, Vec<Uuid>>, Fault> {
-    let shares = |class: &str| {
-        let class = book.on(class, day).and_then(|version| version.tariff.class(class).ok());
-        class.is_some_and(|class| class.aggregate_meters)
-    };
-    if !book.versions().iter().any(|version| shares(&version.class)) {
+    if !book.versions().iter().any(|version| shares(book, &version.class, day)) {
         return Ok(HashMap::new());
     }
-    let accounts: HashSet<Uuid> = chunk.iter().map(|s| s.account_id).collect();
-    let members = supply::Entity::find()
-        .filter(table::among(conn, supply::Column::AccountId, accounts))
-        .filter(supply::Column::Service.eq(Service::Gas.code()));
-    let mut members: Vec<supply::Model> = fetch::all(conn, members).await?;
-    members.sort_unstable_by_key(|member| member.id);
-    let mut terms: HashMap<Uuid, Vec<supplies::term::Model>> = HashMap::new();
-    for term in supplies::terms(conn, &members.iter().map(|s| s.id).collect::<Vec<_>>()).await? {
-        terms.entry(term.agreement_id).or_default().push(term);
-    }
-    let mut groups: HashMap<(Uuid, String), Vec<Uuid>> = HashMap::new();
-    for member in members {
-        let own = supplies::terms_of(&member, terms.get(&member.id).into_iter().flatten());
-        if let Some(class) = own.class(day).filter(|class| shares(class)) {
-            groups.entry((member.account_id, class.to_owned())).or_default().push(member.id);
-        }
-    }
-    let shared = groups.into_values().filter(|group| group.len() > 1);
-    Ok(shared.flat_map(|group| group.clone().into_iter().map(move |id| (id, group.clone()))).collect())
+    let members = Members::of(conn, book, chunk.iter().map(|s| s.account_id)).await?;
+    Ok(members.sharing(book, day))
 }
 
 /// The volumes of the tier years of all of a household.

@@ -3,8 +3,9 @@
 pub mod api;
 pub mod batch;
 pub mod chunk;
-mod household;
+pub mod household;
 pub mod model;
+pub mod months;
 pub mod ops;
 pub mod store;
 pub mod trial;

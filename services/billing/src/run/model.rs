@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use calendar::NaiveDate;
 use money::Volume;
-use rating::{DegreeDays, ReadMonths};
+use rating::{Converted, DegreeDays, ReadMonths};
 use uuid::Uuid;
 
 pub use rating::{Term, Terms};
@@ -15,7 +15,10 @@ pub use self::price::Draft;
 
 use crate::{
     adjustment::model::{Part, within},
-    meter::model::MeterKind,
+    meter::{
+        conversion::model::{Conversion, Converting},
+        model::MeterKind,
+    },
     reading::model::{Code, ReadingState, Register, Validated},
     tariff::model::Book,
     words::words,
@@ -61,8 +64,8 @@ words! {
     }
 }
 
-/// Agreements that a run lost: of those that were on file when it began, the ones that it did not come to. A run comes to the voided ones too, and
-/// nothing leaves the file, so that whoever comes or goes meanwhile makes no gap.
+/// Agreements that a run lost: of those that were on file when it began, the ones that it did not come to. It comes to nobody else: who is signed later is
+/// left to the next run, and the voided ones, which nothing takes from the file, are met as well.
 pub fn gap(filed: i64, met: i64) -> i64 {
     filed.saturating_sub(met).max(0)
 }
@@ -153,6 +156,8 @@ pub struct Facts {
     pub used: Vec<(i32, i64)>,
     /// What is adjusted (E11).
     pub adjusted: Vec<Part>,
+    /// Oldest first.
+    pub conversions: Vec<Conversion>,
     /// In which months it is read, where a route says so.
     pub read_months: Option<ReadMonths>,
     /// Degree days of the branch, where prices change by them.
@@ -185,6 +190,8 @@ struct Leg {
     to_index: i64,
     /// What a register that passed its end has counted besides.
     rolled: i64,
+    /// The parts of what was counted as they were converted.
+    converted: Vec<Converted>,
     /// What is adjusted besides.
     adjusted: i64,
     volume: i64,
@@ -257,8 +264,7 @@ pub fn decide(period: Period, facts: &Facts, book: &Book) -> Decision {
         Err(reason) => return Decision::Parked(reason),
     };
     let volume = legs.iter().map(|l| l.volume).fold(0, i64::saturating_add);
-    let de_facto = !facts.terms.covers(end.date);
-    if de_facto && volume == 0 {
+    if volume == 0 && !facts.terms.covers(end.date) {
         return Decision::NotDue;
     }
     match price::price(facts, book, &legs, end.date) {
@@ -266,7 +272,7 @@ pub fn decide(period: Period, facts: &Facts, book: &Book) -> Decision {
             reading: end.id,
             install: tail.id,
             volume,
-            de_facto,
+            de_facto: is_de_facto(&facts.terms, &legs),
             ..draft
         })),
         Err(reason) => Decision::Parked(reason),
@@ -282,15 +288,37 @@ pub fn alone(facts: &Facts, book: &Book, from: NaiveDate, to: NaiveDate, volume:
         from_index: 0,
         to_index: 0,
         rolled: 0,
+        converted: vec![],
         adjusted: 0,
         volume,
         estimated: false,
         reads: vec![],
     };
-    price::price(facts, book, &[leg], to).map(|draft| Draft { volume, ..draft })
+    let legs = [leg];
+    price::price(facts, book, &legs, to).map(|draft| Draft {
+        volume,
+        de_facto: is_de_facto(&facts.terms, &legs),
+        ..draft
+    })
 }
 
-/// Refuses an index that fell without a rollover, and an adjustment that takes away more than was used.
+/// whether something was used on a day without a contract in force. Readings between the ends of a leg prove when it was used; without them all of
+/// its days count.
+fn is_de_facto(terms: &Terms, legs: &[Leg]) -> bool {
+    legs.iter().any(|leg| {
+        let (mut from, mut before) = (leg.from, 0);
+        let proved = leg.reads.iter().map(|(day, used)| (*day, used.litres()));
+        proved.chain([(leg.to, leg.volume)]).any(|(day, used)| {
+            let first = from.succ_opt().map_or(day, |next| next.min(day));
+            let bare = used > before && !(terms.covers(first) && terms.covers(day));
+            (from, before) = (day, used);
+            bare
+        })
+    })
+}
+
+/// Refuses an index that fell without a rollover, a conversion that begins on a day without a reading, and an adjustment that takes away more than was
+/// used.
 fn leg(install: &Install, (from, from_index): (NaiveDate, i64), end: &Read, facts: &Facts) -> Result<Leg, &'static str> {
     let of_meter = || facts.reads.iter().filter(|r| r.install == install.id && r.date > from && r.at <= end.at);
     let rolled_by = |at: i64| {
@@ -301,17 +329,25 @@ fn leg(install: &Install, (from, from_index): (NaiveDate, i64), end: &Read, fact
     let adjusted_by = |read: &Read| within(&facts.adjusted, from, read.date);
     let reversed = "INDEX_REVERSED";
     let rolled = rolled_by(end.at).ok_or(reversed)?;
-    let counted = counted_by(end).filter(|counted| *counted >= 0).ok_or(reversed)?;
-    let adjusted = adjusted_by(end);
-    let volume = counted.checked_add(adjusted).filter(|volume| *volume >= 0).ok_or("ADJUSTMENT_EXCEEDS")?;
+    // A reading that is believed lies below what was billed only where that was an estimate (B12).
+    let begins_billed = facts.billed.is_some_and(|billed| billed.install == install.id);
+    let below = if begins_billed { "BILLED_INDEX_ABOVE" } else { reversed };
+    let counted = counted_by(end).filter(|counted| *counted >= 0).ok_or(below)?;
     let mut between: Vec<&Read> = of_meter()
         .filter(|r| r.date < end.date && r.state != ReadingState::Held && r.is_believed())
         .collect();
     between.sort_by_key(|r| r.at);
+    let counted_on = |day| between.iter().rfind(|r| r.date == day).and_then(|r| counted_by(r));
+    let of_install = facts.conversions.iter().filter(|c| c.install == install.id);
+    let converting = Converting::new(of_install, (from, end.date), counted, counted_on).ok_or("CONVERSION_UNREAD")?;
+    let adjusted = adjusted_by(end);
+    let converted = converting.parts(counted).ok_or(reversed)?;
+    let volume = converting.volume(counted).ok_or(reversed)?;
+    let volume = volume.checked_add(adjusted).filter(|volume| *volume >= 0).ok_or("ADJUSTMENT_EXCEEDS")?;
     // An index that does not fit between its neighbours proves nothing.
     let mut proved: Vec<(NaiveDate, Volume)> = Vec::with_capacity(between.len());
     for read in between {
-        let used = counted_by(read).and_then(|counted| counted.checked_add(adjusted_by(read)));
+        let used = counted_by(read).and_then(|counted| converting.volume(counted)?.checked_add(adjusted_by(read)));
         let Some(used) = used.filter(|used| (0..=volume).contains(used)).map(Volume::from_litres) else {
             continue;
         };
@@ -328,6 +364,7 @@ fn leg(install: &Install, (from, from_index): (NaiveDate, i64), end: &Read, fact
         from_index,
         to_index: end.index.ok_or(reversed)?.litres(),
         rolled,
+        converted,
         adjusted,
         volume,
         estimated: end.estimated,
@@ -336,10 +373,13 @@ fn leg(install: &Install, (from, from_index): (NaiveDate, i64), end: &Read, fact
 }
 
 #[cfg(test)]
+mod late_tests;
+#[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 pub(crate) mod tests {
     use contracts::hearth::billing::v1 as proto;
     use proptest::prelude::*;
+    use rating::Factor;
 
     use super::*;
     use crate::tariff::model::{BoundaryWord, ChangeWord, Rules, Terms as PriceTerms, TierTerms, UpliftTerms, Version};
@@ -586,6 +626,44 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn b_17_a_conversion_counts_from_the_reading_of_its_day_on() {
+        let book = book(&tianjin());
+        let of = |from, factor| Conversion {
+            install: Uuid::from_u128(1),
+            from,
+            factor: Factor::from_hundred_thousandths(factor),
+        };
+        let mut facts = january(200_000);
+        facts.conversions = vec![of(NEW_YEAR_EVE, 104_747)];
+        // 200 × 1.04747 = 209.494.
+        assert_eq!(draft(1, &facts, &book).volume, 209_494);
+        facts.conversions.push(of(day(1, 15), 102_000));
+        assert_eq!(decide(month(1), &facts, &book), Decision::Parked("CONVERSION_UNREAD"));
+        facts.reads.push(read(12, 1, day(1, 15), 80_000));
+        // 80 × 1.04747 = 83.7976, half up 83.798, and 120 × 1.02 = 122.4.
+        let bill = draft(1, &facts, &book);
+        assert_eq!((bill.volume, bill.from_index, bill.to_index), (206_198, 0, 200_000));
+        assert!(bill.explanation.contains("m1.used add k1 k2 = 206.198\n"), "{}", bill.explanation);
+        facts.adjusted = vec![Part {
+            from: NEW_YEAR_EVE,
+            to: day(1, 31),
+            volume: -6_198,
+        }];
+        assert_eq!(draft(1, &facts, &book).volume, 200_000, "an adjustment is in cubic metres as they are billed");
+        facts.adjusted.clear();
+        // One of the last day, or of another meter, is of no account yet.
+        facts.conversions = vec![
+            of(day(1, 31), 90_000),
+            Conversion {
+                install: Uuid::from_u128(2),
+                ..of(NEW_YEAR_EVE, 90_000)
+            },
+        ];
+        let bill = draft(1, &facts, &book);
+        assert!(bill.volume == 200_000 && bill.explanation.contains("m1.used sub m1.end m1.start = 200\n"));
+    }
+
+    #[test]
     fn e11_05_a_volume_that_no_meter_counted_is_priced_above_what_was_used() {
         let mut facts = january(46_000);
         facts.used = vec![(2025, 250_000)];
@@ -593,6 +671,24 @@ pub(crate) mod tests {
         // 50 × 2.86 + 300 × 3.36 + 50 × 4.11.
         assert_eq!((draft.amount.to_string().as_str(), draft.volume, draft.before), ("1356.50", 400_000, 250_000));
         assert!(draft.explanation.starts_with("m1.used given = 400\n"), "{}", draft.explanation);
+        assert!(!draft.de_facto);
+        let bare = |terms: Terms| {
+            let facts = Facts { terms, ..facts.clone() };
+            alone(&facts, &book(&tianjin()), NEW_YEAR_EVE, day(1, 31), 400_000).unwrap().de_facto
+        };
+        let ended = Terms {
+            end: Some(day(1, 30)),
+            ..facts.terms.clone()
+        };
+        let signed = Terms {
+            from: None,
+            ..facts.terms.clone()
+        };
+        let late = Terms {
+            from: Some(day(1, 2)),
+            ..facts.terms.clone()
+        };
+        assert_eq!([ended, signed, late].map(bare), [true; 3], "A-06: a theft is supply without a contract as well");
     }
 
     #[test]
@@ -662,6 +758,21 @@ pub(crate) mod tests {
         assert!(!draft(1, &facts, &book).de_facto, "the contract covers the days before its end");
         facts.terms.end = Some(day(1, 15));
         assert!(draft(1, &facts, &book).de_facto);
+        facts.terms.end = None;
+        // A contract that comes into force within the month covers its last day, and not those before it.
+        facts.terms.from = Some(day(1, 1));
+        assert!(!draft(1, &facts, &book).de_facto, "the first day after the reading of new year's eve");
+        facts.terms.from = Some(day(1, 20));
+        assert!(draft(1, &facts, &book).de_facto);
+        facts.reads.push(read(12, 1, day(1, 20), 1_000));
+        assert!(draft(1, &facts, &book).de_facto, "1 m³ before it");
+        facts.reads[1] = read(12, 1, day(1, 20), 0);
+        assert!(!draft(1, &facts, &book).de_facto, "nothing was used before it, as a reading proves");
+        facts.reads[1] = read(12, 1, day(1, 19), 0);
+        assert!(!draft(1, &facts, &book).de_facto, "the days after the 19th begin with the 20th");
+        facts.reads[1] = read(12, 1, day(1, 18), 0);
+        assert!(draft(1, &facts, &book).de_facto, "the 19th is bare");
+        facts.reads.pop();
         facts.terms = Terms {
             from: None,
             end: None,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use contracts::hearth::billing::v1 as proto;
-use database::{Conn, Scope, Scoped, Write, find, jobs};
+use database::{Conn, Scope, Scoped, Write, find, jobs, numbers};
 use money::Money;
 use rpc::{Fault, page::Page, wire};
 use sea_orm::{
@@ -19,7 +19,7 @@ use crate::{
     route::{model::Cycle, store as routes},
     supply::{
         model::{Service, SupplyState},
-        store::supply,
+        store::{FILED, supply},
     },
     table,
     words::known,
@@ -52,6 +52,7 @@ table!(run, "bill_run", {
     gap: Option<i64>,
     /// Agreements on file when it began, the voided ones among them.
     filed: Option<i64>,
+    filed_until: Option<i64>,
     voided: Option<i64>,
     book_id: Option<Uuid>,
     cycle: Option<String>,
@@ -146,6 +147,7 @@ impl run::Model {
             bills_held: Some(0),
             gap: None,
             filed: None,
+            filed_until: None,
             voided: Some(0),
             book_id: None,
             cycle: None,
@@ -202,9 +204,13 @@ impl run::Model {
     }
 }
 
-/// The agreements on file that a run comes to: all for gas, of its branch and its accounts, the voided ones among them.
+/// The agreements on file that a run comes to: all for gas, of its branch and its accounts, the voided ones among them. Who is filed after it began is left
+/// to the next run, so that it comes to exactly those that it counted.
 fn agreements(run: &run::Model) -> Select<supply::Entity> {
     let mut select = supply::Entity::find().filter(supply::Column::Service.eq(Service::Gas.code()));
+    if let Some(last) = run.filed_until {
+        select = select.filter(supply::Column::FiledNo.lte(last));
+    }
     if !run.branch.is_empty() {
         select = select.filter(supply::Column::Branch.eq(&run.branch));
     }
@@ -221,6 +227,7 @@ fn agreements(run: &run::Model) -> Select<supply::Entity> {
 /// Counts the agreements that a run has before it.
 pub async fn expect(write: &Write, run: &mut run::Model) -> Result<(), Fault> {
     let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    run.filed_until = Some(numbers::last(write, FILED, "", 0).await?);
     let filed = agreements(run);
     let voided = filed.clone().filter(supply::Column::State.eq(SupplyState::Voided.code()));
     let (filed, voided) = (count(filed.count(&**write).await?), count(voided.count(&**write).await?));
@@ -305,15 +312,6 @@ pub async fn split(write: &Write, run: &mut run::Model) -> Result<u64, Fault> {
             amount: 0,
             voided: 0,
         });
-    }
-    // The last part of a branch takes who is signed behind it meanwhile.
-    let open: Vec<bool> = (1..=parts.len())
-        .map(|next| parts.get(next).is_none_or(|n| n.after_account.is_none()))
-        .collect();
-    for (part, open) in parts.iter_mut().zip(open) {
-        if open {
-            part.last_account = None;
-        }
     }
     // Branches take turns, since parts of one branch wait for each other's numbers.
     let mut turns: HashMap<String, usize> = HashMap::new();

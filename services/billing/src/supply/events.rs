@@ -1,7 +1,7 @@
 //! Events of the others. Each takes effect once, in order; the frame moves the cursor in the same transaction.
 
 use contracts::hearth::{archive::v1 as archive, hall::v1 as hall};
-use database::{Consumer, Event, Scope, Write};
+use database::{Consumer, Event, Scope, Write, numbers};
 use prost::{Message, Name};
 use rpc::{Fault, wire};
 use sea_orm::ActiveValue::Set;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{
     hold,
     model::{DESTITUTE, SupplyState, TermKind},
-    store,
+    store::{self, FILED},
 };
 use crate::meter;
 
@@ -128,6 +128,8 @@ async fn signed(write: &Write, told: &archive::ContractSigned) -> Result<(), Fau
         from_date: None,
         end_date: None,
         opened_date: None,
+        // The lock of the number lasts to the commit: what has a number up to the last one that is seen is seen as well.
+        filed_no: numbers::next(write, FILED, "", 0, 1).await?,
     };
     store::keep(write, row).await?;
     store::put_term(write, id, TermKind::UseClass, Some(told.use_class.clone()), signed, None).await

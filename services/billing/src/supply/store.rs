@@ -39,6 +39,7 @@ placed!(supply, "supply", {
     from_date: Option<Date>,
     end_date: Option<Date>,
     opened_date: Option<Date>,
+    filed_no: i64,
 });
 placed!(term, "supply_term", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
@@ -58,6 +59,9 @@ impl Scoped for supply::Entity {
     const BRANCH: Option<supply::Column> = Some(supply::Column::Branch);
     const CUSTOMER: Option<supply::Column> = Some(supply::Column::PartyId);
 }
+
+/// Series of the numbers by which agreements are filed.
+pub const FILED: &str = "SUPPLY";
 
 /// Files an account, or what is new about it.
 pub async fn keep_account(conn: &Conn, row: account::Model) -> Result<(), Fault> {

@@ -3,7 +3,7 @@
 use contracts::hearth::billing::v1::{
     DegreeDay, GetTariffRequest, GetTariffResponse, ListDegreeDaysRequest, ListDegreeDaysResponse, ListTariffsRequest, ListTariffsResponse,
     PublishHeatTariffRequest, PublishHeatTariffResponse, PublishTariffRequest, PublishTariffResponse, RecordDegreeDaysRequest, RecordDegreeDaysResponse,
-    TryTariffRequest, TryTariffResponse, tariff_service_server::TariffService,
+    TryHeatTariffRequest, TryHeatTariffResponse, TryTariffRequest, TryTariffResponse, tariff_service_server::TariffService,
 };
 use rpc::{Call, Fault, Outflow, page::Page, wire};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -33,6 +33,12 @@ rpc::service! {
 
         async fn try_tariff(&self, request: Request<TryTariffRequest>) -> Result<Response<Self::TryTariffStream>, Status> {
             rpc::stream(&self.0, request, trial::run).await
+        }
+
+        type TryHeatTariffStream = Outflow<TryHeatTariffResponse>;
+
+        async fn try_heat_tariff(&self, request: Request<TryHeatTariffRequest>) -> Result<Response<Self::TryHeatTariffStream>, Status> {
+            rpc::stream(&self.0, request, trial::heat::run).await
         }
     }
 }

@@ -40,6 +40,17 @@ words! {
     }
 }
 
+impl SettlementRule {
+    /// The rule of the rating engine.
+    pub const fn rated(self) -> rating::SettlementRule {
+        match self {
+            Self::RefundAndSupplement => rating::SettlementRule::RefundAndSupplement,
+            Self::CarryOver => rating::SettlementRule::CarryOver,
+            Self::Capped => rating::SettlementRule::Capped,
+        }
+    }
+}
+
 /// The prices of one class, as the database keeps them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

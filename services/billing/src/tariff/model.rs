@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use calendar::NaiveDate;
+use chrono::Months;
 use money::{Mode, Money, Ratio, UnitPrice, Volume};
 use rating::{
     Boundary, Change, Class, Commodity, Component, FlatChoice, Household, Measure, MonthDay, Per, Price, Relief, ReliefRule, Rounding, Span, Tariff, Tax, Tier,
@@ -72,6 +73,16 @@ words! {
         Month "MONTH",
         /// A year.
         Year "YEAR",
+    }
+}
+
+words! {
+    /// Where use that became known late is billed (thread 19).
+    pub enum DestinationWord {
+        /// In the period in which it was used.
+        OriginalPeriod "ORIGINAL_PERIOD",
+        /// With the next bill.
+        NextBill "NEXT_BILL",
     }
 }
 
@@ -349,9 +360,103 @@ pub struct Rules {
     pub tax_included: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax_rounding: Option<RoundingTerms>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_use: Option<LateUseTerms>,
+}
+
+/// How far back use that became known late is billed anew (thread 19).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LateUseTerms {
+    /// Months before the day of a correction within which the last day of a bill must lie; without a limit where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look_back_months: Option<u32>,
+    /// A difference in volume up to which a bill is left as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<Volume>,
+    /// Code of a [`DestinationWord`]; the original period where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
+}
+
+impl LateUseTerms {
+    /// The policy that corrections are held against.
+    ///
+    /// # Errors
+    /// TARIFF_RULE.
+    fn policy(&self) -> Result<LateUse, Refusal> {
+        let destination = match self.destination.as_deref() {
+            None => DestinationWord::OriginalPeriod,
+            Some(code) => DestinationWord::of(code).ok_or(Refusal::TariffRule)?,
+        };
+        let tolerance = self.tolerance.unwrap_or_default();
+        if tolerance.is_negative() {
+            return Err(Refusal::TariffRule);
+        }
+        Ok(LateUse {
+            look_back: self.look_back_months.map(Months::new),
+            tolerance: tolerance.litres(),
+            destination,
+        })
+    }
+}
+
+/// What a version says about use that became known late. One that says nothing corrects every bill in its own period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LateUse {
+    look_back: Option<Months>,
+    /// Litres.
+    tolerance: i64,
+    destination: DestinationWord,
+}
+
+impl Default for LateUse {
+    fn default() -> Self {
+        Self {
+            look_back: None,
+            tolerance: 0,
+            destination: DestinationWord::OriginalPeriod,
+        }
+    }
+}
+
+words! {
+    /// Which part of a policy keeps a bill as it is.
+    pub enum Kept {
+        /// It ended too long ago.
+        LookBack "LOOK_BACK",
+        /// The next bill brings the difference.
+        NextBill "NEXT_BILL",
+        /// The difference is too small.
+        Tolerance "TOLERANCE",
+    }
+}
+
+impl LateUse {
+    /// What keeps a bill that ended on a day as it is on the day of the correction; `difference` are the litres that it would count more or less, none where that is
+    /// not known or only its days would change.
+    pub fn keeps(&self, last: NaiveDate, today: NaiveDate, difference: Option<i64>) -> Option<Kept> {
+        let bound = self.look_back.and_then(|months| today.checked_sub_months(months));
+        if bound.is_some_and(|bound| last < bound) {
+            return Some(Kept::LookBack);
+        }
+        if self.destination == DestinationWord::NextBill {
+            return Some(Kept::NextBill);
+        }
+        let tolerated = difference.is_some_and(|d| d != 0 && d.saturating_abs() <= self.tolerance);
+        tolerated.then_some(Kept::Tolerance)
+    }
 }
 
 impl Rules {
+    /// What holds for use that became known late.
+    ///
+    /// # Errors
+    /// TARIFF_RULE.
+    pub fn late_use(&self) -> Result<LateUse, Refusal> {
+        self.late_use.as_ref().map_or_else(|| Ok(LateUse::default()), LateUseTerms::policy)
+    }
+
     /// The tax on a bill.
     fn tax(&self) -> Result<Option<Tax>, Refusal> {
         let Some(percent) = &self.tax_percent else {
@@ -395,6 +500,7 @@ impl Version {
     /// # Errors
     /// TIERS as [`Terms::class`], also where the tier year starts on a day that not every year has; TARIFF_RULE.
     pub fn tariff(&self, class: &str, terms: &Terms) -> Result<Tariff, Refusal> {
+        self.rules.late_use()?;
         let (month, day) = self.year_start;
         let start = match self.rules.closing {
             None => YearStart::On(MonthDay::parse(&format!("{month:02}-{day:02}")).ok_or(Refusal::Tiers)?),
@@ -492,6 +598,10 @@ mod tests {
         testbed::assert_contract(&words, "PER_", |n| proto::standing_charge::Per::try_from(n).ok().map(|v| v.as_str_name()));
         let words: Vec<_> = ModeWord::ALL.iter().map(|w| (w.number(), w.code())).collect();
         testbed::assert_contract(&words, "MODE_", |n| proto::rounding::Mode::try_from(n).ok().map(|v| v.as_str_name()));
+        let words: Vec<_> = DestinationWord::ALL.iter().map(|w| (w.number(), w.code())).collect();
+        testbed::assert_contract(&words, "DESTINATION_", |n| {
+            proto::late_use::Destination::try_from(n).ok().map(|v| v.as_str_name())
+        });
     }
 
     #[test]
@@ -624,6 +734,61 @@ mod tests {
             ..notice()
         };
         assert_eq!(taxed.tariff("living", &living()).map(|_| ()), Err(Refusal::TariffRule));
+    }
+
+    #[test]
+    fn thread_19_a_policy_of_late_use_keeps_bills_by_their_last_day_destination_and_difference() {
+        let policy = |look_back_months, tolerance: Option<&str>, destination: Option<&str>| {
+            let rules = Rules {
+                late_use: Some(LateUseTerms {
+                    look_back_months,
+                    tolerance: tolerance.map(|t| t.parse().unwrap()),
+                    destination: destination.map(str::to_owned),
+                }),
+                ..Rules::default()
+            };
+            rules.late_use()
+        };
+        assert_eq!(policy(None, None, None), Ok(LateUse::default()));
+        assert_eq!(policy(None, None, Some("ORIGINAL_PERIOD")), Ok(LateUse::default()));
+        assert_eq!(Rules::default().late_use(), Ok(LateUse::default()));
+        let today = day(2025, 5, 31);
+        assert_eq!(LateUse::default().keeps(day(1999, 1, 1), today, Some(1)), None, "without a limit");
+        // Three months before 31 May is the last day of February.
+        let far = policy(Some(3), None, None).unwrap();
+        assert_eq!(far.keeps(day(2025, 2, 28), today, Some(1)), None);
+        assert_eq!(far.keeps(day(2025, 2, 27), today, Some(1)), Some(Kept::LookBack));
+        assert_eq!(far.keeps(day(2025, 2, 27), today, None), Some(Kept::LookBack));
+        let next = policy(None, None, Some("NEXT_BILL")).unwrap();
+        assert_eq!(next.keeps(today, today, None), Some(Kept::NextBill));
+        let five = policy(None, Some("5"), None).unwrap();
+        for (litres, kept) in [
+            (5_000, Some(Kept::Tolerance)),
+            (-5_000, Some(Kept::Tolerance)),
+            (5_001, None),
+            (-5_001, None),
+            (0, None),
+        ] {
+            assert_eq!(five.keeps(today, today, Some(litres)), kept, "{litres}");
+        }
+        assert_eq!(five.keeps(today, today, None), None, "in doubt it is corrected");
+        assert_eq!(policy(None, Some("-0.001"), None), Err(Refusal::TariffRule));
+        assert_eq!(policy(None, None, Some("NOBODY")), Err(Refusal::TariffRule));
+        let wrong = Version {
+            rules: Rules {
+                late_use: Some(LateUseTerms {
+                    tolerance: Some("-1".parse().unwrap()),
+                    ..LateUseTerms::default()
+                }),
+                ..Rules::default()
+            },
+            ..notice()
+        };
+        let living = Terms {
+            tiers: vec![tier(None, "2.86")],
+            ..Terms::default()
+        };
+        assert_eq!(wrong.tariff("living", &living).map(|_| ()), Err(Refusal::TariffRule));
     }
 
     #[test]

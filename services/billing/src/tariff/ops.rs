@@ -18,12 +18,17 @@ use uuid::Uuid;
 use super::{
     heat::{EnergyUnit, HeatTerms, MeteredTerms, SettlementRule, SurchargeTerms},
     model::{
-        BoundaryWord, ChangeWord, ChoiceTerms, ClosingTerms, FreeTerms, LowIncomeWord, ModeWord, PerWord, RoundingTerms, Rules, StandingTerms, Terms,
-        TierTerms, TieringWord, UnitTerms, UpliftTerms, Version, rests_on_notice,
+        BoundaryWord, ChangeWord, ChoiceTerms, ClosingTerms, DestinationWord, FreeTerms, LateUseTerms, LowIncomeWord, ModeWord, PerWord, RoundingTerms, Rules,
+        StandingTerms, Terms, TierTerms, TieringWord, UnitTerms, UpliftTerms, Version, rests_on_notice,
     },
     store::{self, degree_day, price, tariff},
 };
-use crate::{Desk, Refusal, table};
+use crate::{
+    Desk, Refusal,
+    heat::store as seasons,
+    rerating::store::{self as reratings, rerating},
+    table,
+};
 
 /// PublishTariff.
 pub async fn publish(desk: Desk, call: Call, request: PublishTariffRequest) -> Result<PublishTariffResponse, Fault> {
@@ -35,16 +40,24 @@ pub async fn publish(desk: Desk, call: Call, request: PublishTariffRequest) -> R
     let published = wire::date_if(request.published_date.as_ref(), "published_date")?;
     let published = rests_on_notice(&request.legal_basis, &request.approved_by, published).map_err(|r| Fault::from(r).field("legal_basis"))?;
     let replaced = match &request.replaces_tariff_id {
-        Some(id) => Some(replaced(&write, wire::id_of("replaces_tariff_id", id)?, from).await?),
+        Some(id) => Some(replaced(&write, store::GAS, wire::id_of("replaces_tariff_id", id)?, from).await?),
         None => None,
     };
+    // Half of its bills would come to one price and half to another.
+    if let Some(before) = &replaced
+        && reratings::goes_on(&write, rerating::Column::ReplacementId, before.id).await?
+    {
+        return Err(Refusal::ReratingRunning.into());
+    }
     let rules = Rules {
         closing: closing(request.closing_reading.as_ref()),
         rounding: rounding(request.rounding.as_ref(), "rounding")?,
         tax_percent: request.tax_percent.as_ref().map(|percent| percent.value.clone()),
         tax_included: request.tax_included,
         tax_rounding: rounding(request.tax_rounding.as_ref(), "tax_rounding")?,
+        late_use: late_use(request.late_use.as_ref())?,
     };
+    rules.late_use().map_err(|r| Fault::from(r).field("late_use"))?;
     let row = tariff::Model {
         id: Uuid::now_v7(),
         name: request.name.clone(),
@@ -112,6 +125,16 @@ pub(super) fn closing(message: Option<&proto::ClosingReading>) -> Option<Closing
     })
 }
 
+/// What holds for use that became known late (thread 19).
+fn late_use(message: Option<&proto::LateUse>) -> Result<Option<LateUseTerms>, Fault> {
+    let Some(message) = message else { return Ok(None) };
+    Ok(Some(LateUseTerms {
+        look_back_months: message.look_back_months.map(i32::unsigned_abs),
+        tolerance: optional(message.tolerance.as_ref(), "late_use")?,
+        destination: DestinationWord::of_number(message.destination).map(|word| word.code().to_owned()),
+    }))
+}
+
 /// A rounding; half up where no direction is set.
 pub(super) fn rounding(message: Option<&proto::Rounding>, field: &str) -> Result<Option<RoundingTerms>, Fault> {
     let Some(message) = message else { return Ok(None) };
@@ -140,12 +163,21 @@ pub async fn publish_heat(desk: Desk, call: Call, request: PublishHeatTariffRequ
     let (from, until) = range(request.from_date.as_ref(), request.until_date.as_ref())?;
     let published = wire::date_if(request.published_date.as_ref(), "published_date")?;
     let published = rests_on_notice(&request.legal_basis, &request.approved_by, published).map_err(|r| Fault::from(r).field("legal_basis"))?;
+    let replaced = match &request.replaces_tariff_id {
+        Some(id) => Some(replaced(&write, store::HEAT, wire::id_of("replaces_tariff_id", id)?, from).await?),
+        None => None,
+    };
+    if let Some(before) = &replaced
+        && seasons::is_settled_by(&write, before.id).await?
+    {
+        return Err(Refusal::TariffSettled.into());
+    }
     let row = tariff::Model {
         id: Uuid::now_v7(),
         name: request.name.clone(),
         commodity: store::HEAT.to_owned(),
         from_date: from,
-        until_date: until,
+        until_date: until.or(replaced.as_ref().and_then(|before| before.until_date)),
         legal_basis: request.legal_basis.clone(),
         approved_by: request.approved_by.clone(),
         published_date: published,
@@ -162,6 +194,9 @@ pub async fn publish_heat(desk: Desk, call: Call, request: PublishHeatTariffRequ
     if let Some(before) = &request.follows_tariff_id {
         end(&write, wire::id_of("follows_tariff_id", before)?, from).await?;
     }
+    if let Some(before) = replaced {
+        replace(&write, before.id, row.id).await?;
+    }
     table::insert::<tariff::Entity>(&write, row.clone()).await?;
     table::insert_all::<price::Entity>(&write, prices.clone()).await?;
     write.subject(row.id);
@@ -173,8 +208,14 @@ pub async fn publish_heat(desk: Desk, call: Call, request: PublishHeatTariffRequ
 }
 
 fn heat_classes(tariff: &tariff::Model, classes: &[HeatClass]) -> Result<Vec<price::Model>, Fault> {
+    let terms = heat_terms(classes)?.into_iter();
+    terms.map(|(class, terms)| priced(tariff, class, &terms)).collect()
+}
+
+/// The prices of classes that a version for heat can have.
+pub(super) fn heat_terms(classes: &[HeatClass]) -> Result<Vec<(String, HeatTerms)>, Fault> {
     let mut names = HashSet::new();
-    let mut rows = vec![];
+    let mut all = vec![];
     for (at, class) in classes.iter().enumerate() {
         let field = |name: &str| format!("classes[{at}].{name}");
         if !names.insert(class.use_class.as_str()) {
@@ -191,9 +232,9 @@ fn heat_classes(tariff: &tariff::Model, classes: &[HeatClass]) -> Result<Vec<pri
         };
         terms.class(&class.use_class).map_err(|r| Fault::from(r).field(field("area_price")))?;
         terms.surcharge().map_err(|r| Fault::from(r).field(field("height_surcharge")))?;
-        rows.push(priced(tariff, class.use_class.clone(), &terms)?);
+        all.push((class.use_class.clone(), terms));
     }
-    Ok(rows)
+    Ok(all)
 }
 
 fn metered(message: &HeatMeteredPrice, field: &str) -> Result<MeteredTerms, Fault> {
@@ -299,13 +340,8 @@ fn uplift(message: &HouseholdUplift, field: &str) -> Result<UpliftTerms, Fault> 
 }
 
 /// The version that a new one of the same first day replaces as wrong.
-async fn replaced(write: &Write, id: Uuid, from: NaiveDate) -> Result<tariff::Model, Fault> {
-    let before = tariff::Entity::find_by_id(id)
-        .filter(tariff::Column::Commodity.eq(store::GAS))
-        .lock_exclusive()
-        .one(&**write)
-        .await?
-        .ok_or_else(|| Fault::not_found("tariff", id))?;
+async fn replaced(write: &Write, commodity: &str, id: Uuid, from: NaiveDate) -> Result<tariff::Model, Fault> {
+    let before = store::locked(write, commodity, id).await?;
     if before.replaced_by.is_some() {
         return Err(Refusal::TariffReplaced.into());
     }

@@ -1,6 +1,6 @@
 //! Tables of tariffs.
 
-use database::Conn;
+use database::{Conn, Write};
 use std::{collections::HashMap, sync::Arc};
 
 use calendar::{Instant, NaiveDate};
@@ -8,12 +8,15 @@ use contracts::hearth::billing::v1 as proto;
 use money::UnitPrice;
 use rating::{Change, DegreeDays};
 use rpc::{Fault, wire};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::{
     heat::{EnergyUnit, HeatBook, HeatPrice, HeatTerms, SettlementRule},
-    model::{Book, BoundaryWord, ChangeWord, LowIncomeWord, ModeWord, PerWord, RoundingTerms, Rules, Terms, TieringWord, Version},
+    model::{
+        Book, BoundaryWord, ChangeWord, DestinationWord, LateUse, LateUseTerms, LowIncomeWord, ModeWord, PerWord, RoundingTerms, Rules, Terms, TieringWord,
+        Version,
+    },
 };
 use crate::{table, words::known};
 
@@ -77,6 +80,46 @@ impl tariff::Model {
             .as_deref()
             .map_or_else(|| Ok(Rules::default()), |text| serde_json::from_str(text).map_err(Fault::internal))
     }
+}
+
+/// A version.
+pub async fn one(conn: &Conn, id: Uuid) -> Result<tariff::Model, Fault> {
+    tariff::Entity::find_by_id(id).one(conn).await?.ok_or_else(|| Fault::not_found("tariff", id))
+}
+
+/// A version of a commodity, locked.
+pub async fn locked(write: &Write, commodity: &str, id: Uuid) -> Result<tariff::Model, Fault> {
+    tariff::Entity::find_by_id(id)
+        .filter(tariff::Column::Commodity.eq(commodity))
+        .lock_exclusive()
+        .one(&**write)
+        .await?
+        .ok_or_else(|| Fault::not_found("tariff", id))
+}
+
+/// The version in force in the place of a wrong one, locked with those between: what replaced it may have been wrong as well. None where it counts.
+pub async fn in_place_of(write: &Write, wrong: tariff::Model) -> Result<Option<Uuid>, Fault> {
+    let mut last = wrong;
+    let first = last.id;
+    while let Some(next) = last.replaced_by {
+        last = locked(write, &last.commodity, next).await?;
+    }
+    Ok((last.id != first).then_some(last.id))
+}
+
+/// What holds for use that became known late of what gas versions billed: what they say, or what the versions say that stand in the places of wrong ones.
+pub async fn late_uses(conn: &Conn) -> Result<HashMap<Uuid, LateUse>, Fault> {
+    let rows = tariff::Entity::find().filter(tariff::Column::Commodity.eq(GAS)).all(conn).await?;
+    let by_id: HashMap<Uuid, &tariff::Model> = rows.iter().map(|row| (row.id, row)).collect();
+    let mut uses = HashMap::new();
+    for row in &rows {
+        let mut last = row;
+        while let Some(next) = last.replaced_by.and_then(|id| by_id.get(&id).copied()) {
+            last = next;
+        }
+        uses.insert(row.id, last.rules()?.late_use()?);
+    }
+    Ok(uses)
 }
 
 /// Prices of tariffs, by class in the order of publication.
@@ -212,6 +255,7 @@ pub fn message(row: &tariff::Model, prices: &[price::Model]) -> Result<proto::Ta
         tax_percent: rules.tax_percent.map(wire::decimal),
         tax_included: rules.tax_included,
         tax_rounding: rules.tax_rounding.as_ref().map(rounding),
+        late_use: rules.late_use.as_ref().map(late_use),
         replaced_by_tariff_id: row.replaced_by.map(|id| id.to_string()).unwrap_or_default(),
     })
 }
@@ -261,6 +305,14 @@ pub fn class(name: &str, terms: &Terms) -> proto::TariffClass {
         destitute: low_income(&terms.destitute),
         unit_charges: units.collect(),
         months_open: terms.months_open,
+    }
+}
+
+fn late_use(terms: &LateUseTerms) -> proto::LateUse {
+    proto::LateUse {
+        look_back_months: terms.look_back_months.and_then(|months| i32::try_from(months).ok()),
+        tolerance: terms.tolerance.map(|v| wire::decimal(v.short())),
+        destination: terms.destination.as_deref().and_then(DestinationWord::of).map_or(0, DestinationWord::number),
     }
 }
 

@@ -1,6 +1,7 @@
 //! E11: adjustments of volume, meter error and theft.
 
 use contracts::hearth::{
+    archive::v1 as archive,
     billing::v1::{
         adjustment::{Grounds, State},
         adjustment_service_client::AdjustmentServiceClient,
@@ -11,8 +12,8 @@ use contracts::hearth::{
 use testbed::{Client, each, key, reason};
 
 use crate::{
-    dues::{charge_of, fees, item, pay, profile, profiles, publish, terms},
-    world::{HEPING, HEXI, Home, World, day, metres, text},
+    dues::{charge_of, due_on, fees, item, pay, profile, profiles, publish, terms},
+    world::{HEPING, HEXI, Home, World, day, meter_row, metres, text},
 };
 
 fn staff(world: &World<'_>, name: &str, roles: &[Role]) -> AdjustmentServiceClient<Client> {
@@ -35,7 +36,7 @@ fn of(home: &Home, grounds: Grounds, from: &str, to: &str) -> RequestAdjustmentR
     }
 }
 
-fn stated(home: &Home, grounds: Grounds, volume: &str, from: &str, to: &str) -> RequestAdjustmentRequest {
+pub fn stated(home: &Home, grounds: Grounds, volume: &str, from: &str, to: &str) -> RequestAdjustmentRequest {
     RequestAdjustmentRequest {
         stated_volume: metres(volume),
         ..of(home, grounds, from, to)
@@ -50,7 +51,7 @@ fn test_of(error: &str, permitted: &str) -> Option<ErrorFormula> {
     })
 }
 
-async fn ask(world: &World<'_>, request: RequestAdjustmentRequest) -> Adjustment {
+pub async fn ask(world: &World<'_>, request: RequestAdjustmentRequest) -> Adjustment {
     maker(world).request_adjustment(request).await.unwrap().into_inner().adjustment.unwrap()
 }
 
@@ -110,7 +111,7 @@ async fn approve(world: &World<'_>, adjustment: &Adjustment, role: Role) -> Adju
 }
 
 /// All posts that it needs approve.
-async fn approved(world: &World<'_>, adjustment: Adjustment, on: &str) -> Adjustment {
+pub async fn approved(world: &World<'_>, adjustment: Adjustment, on: &str) -> Adjustment {
     let mut adjustment = submit(world, adjustment, on).await;
     while let Some(role) = adjustment.awaited_roles().next() {
         adjustment = approve(world, &adjustment, role).await;
@@ -127,7 +128,7 @@ fn posting_of(adjustment: &Adjustment) -> PostAdjustmentRequest {
     }
 }
 
-async fn post(world: &World<'_>, adjustment: &Adjustment) -> PostAdjustmentResponse {
+pub async fn post(world: &World<'_>, adjustment: &Adjustment) -> PostAdjustmentResponse {
     staff(world, "poster", &[Role::Accountant])
         .post_adjustment(posting_of(adjustment))
         .await
@@ -612,6 +613,7 @@ fn case_of(home: &Home) -> OpenTheftCaseRequest {
         statement: "表前接管".to_owned(),
         evidence_file_ids: vec!["cd".repeat(32)],
         witnesses: vec!["first".to_owned(), "second".to_owned()],
+        case_id: None,
     }
 }
 
@@ -768,6 +770,244 @@ async fn e_11_05_a_theft_is_determined_and_billed_apart() {
         assert_eq!(gone.state(), theft_case::State::Dismissed);
         assert_eq!(world.balance(&home).await.0, "394.68", "138 × 2.86");
         world.sound().await;
+    })
+    .await;
+}
+
+/// A theft is reported, determined for the days since `since`, approved and billed.
+async fn theft_billed(world: &World<'_>, home: &Home, since: &str) -> Bill {
+    let case = maker(world).open_theft_case(case_of(home)).await.unwrap().into_inner().theft_case.unwrap();
+    let reported = maker(world).report_theft_case(report_of(&case, "2025-03-15")).await.unwrap().into_inner();
+    let determine = DetermineTheftRequest {
+        since_date: day(since),
+        ..theft_of(&reported.theft_case.unwrap(), Some("1"))
+    };
+    let determined = maker(world).determine_theft(determine).await.unwrap().into_inner().adjustment.unwrap();
+    let mut adjustment = submit(world, determined, "2025-03-15").await;
+    while let Some(role) = adjustment.awaited_roles().next() {
+        adjustment = approve(world, &adjustment, role).await;
+    }
+    post(world, &adjustment).await.bills.remove(0)
+}
+
+#[tokio::test]
+async fn a_06_theft_without_a_contract_in_force_is_billed_flagged_and_the_contract_is_asked_for() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let (covered, ended, early) = (world.home("R1").await, world.home("R2").await, world.home("R3").await);
+        let signed = world.tell_signed("R4", HEXI, "living", "2024-12-31");
+        world.supply(&signed, |s| s.state() == supply::State::Signed).await;
+        world.install(&signed, "2024-12-31", "0").await;
+        let told = archive::ContractEnded {
+            agreement_id: ended.agreement.clone(),
+            end_date: day("2025-03-14"),
+        };
+        world.archive.tell(&ended.agreement, &told);
+        world.supply(&ended, |s| s.state() == supply::State::Ended).await;
+        world.clock("2025-03-15T09:00:00+08:00");
+        // Contract from new year's eve on: from the reading of that day every day is covered. 2.5 × 1 × 74 = 185 m³ × 2.86.
+        let bill = theft_billed(&world, &covered, "2024-12-31").await;
+        assert_eq!((bill.kind(), text(&bill.amount).as_str(), bill.de_facto), (bill::Kind::Theft, "529.10", false));
+        let asked = async || {
+            let open = world.exceptions(reading_exception::State::Open, reading_exception::Code::ContractMissing).await;
+            open.into_iter().map(|e| (e.meter_no, e.date)).collect::<Vec<_>>()
+        };
+        assert_eq!(asked().await, []);
+        // It ended on the day before the last; the first one began after the theft; one never came into force.
+        for (home, since) in [(&ended, "2024-12-31"), (&early, "2024-12-01"), (&signed, "2024-12-31")] {
+            let bill = theft_billed(&world, home, since).await;
+            assert!(bill.de_facto, "{}", home.account_no);
+        }
+        let mut missing = asked().await;
+        missing.sort_by(|a, b| a.0.cmp(&b.0));
+        let on = day("2025-03-15");
+        let wanted = ["M-R2", "M-R3", "M-R4"].map(|meter| (meter.to_owned(), on));
+        assert_eq!(missing, wanted);
+        world.sound().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn e_11_04_edge_08_an_expired_meter_bills_normally_and_the_company_claims_two_months_back() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let home = world.tell("R1", HEXI, "living", "2024-12-31");
+        world.supply(&home, |s| s.state() == supply::State::InForce).await;
+        // Ten years on natural gas end on 31 January 2025.
+        let row = MeterRow {
+            gas_kind: meter::GasKind::Natural.into(),
+            verified_on: "2015-02-01".to_owned(),
+            ..meter_row(&home, "2024-12-31", "0")
+        };
+        assert_eq!(world.import_meters(vec![row]).await[0].accepted, 1);
+        months(&world, &[(&home, &["100", "190", "290"])]).await;
+        let expired = world.exceptions(reading_exception::State::Open, reading_exception::Code::Expired).await;
+        assert_eq!(
+            expired.iter().map(|e| (e.date, e.readings[0].state())).collect::<Vec<_>>(),
+            [(day("2025-02-28"), reading::State::Billed)]
+        );
+        // 100 × 2.86; 90 × 2.86; 100 × 2.86.
+        assert_eq!(amounts(&live(&world, &home).await), ["286.00", "257.40", "286.00"]);
+        world.clock("2025-04-01T09:00:00+08:00");
+        let slow = RequestAdjustmentRequest {
+            error_formula: test_of("-10", "3"),
+            ..of(&home, Grounds::MeterError, "2024-12-31", "2025-03-31")
+        };
+        let adjustment = ask(&world, slow).await;
+        // Two months back from 31 March: 90 / 0.9 = 100 and 100 / 0.9 = 111.111. The error of January is the company's loss.
+        let parts: Vec<_> = adjustment.parts.iter().map(|p| (p.from_date, p.to_date, p.volume.clone())).collect();
+        assert_eq!(
+            parts,
+            [
+                (day("2025-01-31"), day("2025-02-28"), metres("10")),
+                (day("2025-02-28"), day("2025-03-31"), metres("11.111"))
+            ]
+        );
+        let adjustment = approved(&world, adjustment, "2025-04-01").await;
+        // 21.111 m³ more, of which 11.111 above 300 in the year: 100 + 100 + 111.111 = 311.111: 100 × 2.86 + 11.111 × 3.36 = 323.33.
+        assert_eq!(amounts(&post(&world, &adjustment).await.bills), ["286.00", "323.33"]);
+        world.sound().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn edge_10_a_stopped_meter_is_made_up_by_the_same_season_in_the_tiers_and_without_late_fee_before_notice() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        profiles(&world).publish_profile(profile(HEXI, "2024-09-01", terms())).await.unwrap();
+        let home = world.tell("R1", HEXI, "living", "2024-09-30");
+        world.supply(&home, |s| s.state() == supply::State::InForce).await;
+        world.install(&home, "2024-09-30", "0").await;
+        let month = async |on: &str, index: &str, year, month| {
+            world.read(&home, on, index).await;
+            let run = world.start_run(year, month).await;
+            assert_eq!(world.finished(&run).await.produced, 1);
+        };
+        // 184 m³ in the 92 days of October to December, 280 in the year up to September; then it stands still for three months.
+        month("2024-12-31", "184", 2024, 12).await;
+        world.clock("2025-12-31T20:00:00+08:00");
+        month("2025-09-30", "464", 2025, 9).await;
+        month("2025-10-31", "464", 2025, 10).await;
+        month("2025-11-30", "464", 2025, 11).await;
+        month("2025-12-31", "464", 2025, 12).await;
+        assert_eq!(amounts(&live(&world, &home).await)[2..], ["0.00", "0.00", "0.00"]);
+        world.clock("2026-01-10T09:00:00+08:00");
+        let stopped = RequestAdjustmentRequest {
+            comparison: Some(Comparison {
+                from_date: day("2024-09-30"),
+                to_date: day("2024-12-31"),
+            }),
+            ..of(&home, Grounds::MeterStopped, "2025-09-30", "2025-12-31")
+        };
+        let adjustment = ask(&world, stopped).await;
+        assert_eq!(
+            (adjustment.volume.clone(), adjustment.method()),
+            (metres("184"), adjustment::Method::Comparison)
+        );
+        let adjustment = approved(&world, adjustment, "2026-01-10").await;
+        let answer = post(&world, &adjustment).await;
+        // 2 m³ a day in 31, 30 and 31 days, from 280 on in the year: 20 × 2.86 + 42 × 3.36; 60 × 3.36; 62 × 3.36.
+        let ledger: Vec<_> = answer
+            .bills
+            .iter()
+            .map(|b| (b.volume.clone(), b.volume_before.clone(), text(&b.amount)))
+            .collect();
+        let row = |volume, before, amount: &str| (metres(volume), metres(before), amount.to_owned());
+        assert_eq!(ledger, [row("62", "280", "198.32"), row("60", "342", "201.60"), row("62", "402", "208.32")]);
+        assert!(
+            answer
+                .bills
+                .iter()
+                .all(|b| (b.issue_date, b.due_date) == (day("2026-01-10"), day("2026-01-25")))
+        );
+        // The customer hears of it with these bills: no late fee for the months before, nor up to the day on which they are due.
+        let first = &answer.bills[0];
+        assert_eq!(due_on(&world, first, "2026-01-25").await, "0.00");
+        // 198.32 × 2 per mille × 1 day.
+        assert_eq!(due_on(&world, first, "2026-01-26").await, "0.40");
+        world.sound().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b_40_an_adjustment_and_a_theft_name_the_abnormal_case_that_they_come_from() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let (home, other) = (world.home("R1").await, world.home("R2").await);
+        world.clock("2025-03-15T09:00:00+08:00");
+        for home in [&home, &other] {
+            world.read(home, "2025-01-31", "100").await;
+            world.read(home, "2025-02-28", "360").await;
+        }
+        assert_eq!(world.run(1).await.produced, 2);
+        let cases = world.district().list_cases(ListCasesRequest::default()).await.unwrap().into_inner().cases;
+        let case_of_home = |home: &Home| cases.iter().find(|c| c.agreement_id == home.agreement).unwrap().case_id.clone();
+        let (own, foreign) = (case_of_home(&home), case_of_home(&other));
+        let request = |case: Option<String>| RequestAdjustmentRequest {
+            case_id: case,
+            ..stated(&home, Grounds::MeterUnreadable, "40", "2024-12-31", "2025-01-31")
+        };
+        for wrong in [foreign.clone(), key()] {
+            let refused = maker(&world).request_adjustment(request(Some(wrong))).await.unwrap_err();
+            assert_eq!(reason(&refused), "NOT_FOUND");
+        }
+        let adjustment = ask(&world, request(Some(own.clone()))).await;
+        assert_eq!(adjustment.case_id, own);
+        let reject = RejectAdjustmentRequest {
+            request_id: key(),
+            adjustment_id: adjustment.adjustment_id.clone(),
+            etag: adjustment.etag.clone(),
+            reason: "it was a theft".to_owned(),
+        };
+        staff(&world, "manager", &[Role::ServiceManager]).reject_adjustment(reject).await.unwrap();
+        let get = GetAdjustmentRequest {
+            adjustment_id: adjustment.adjustment_id,
+        };
+        let kept = maker(&world).get_adjustment(get).await.unwrap().into_inner().adjustment.unwrap();
+        assert_eq!((kept.state(), kept.case_id), (State::Rejected, own.clone()));
+        // A theft of the case hands it on to its adjustment.
+        let theft = |case: String| OpenTheftCaseRequest {
+            case_id: Some(case),
+            ..case_of(&home)
+        };
+        let refused = maker(&world).open_theft_case(theft(foreign)).await.unwrap_err();
+        assert_eq!(reason(&refused), "NOT_FOUND");
+        let case = maker(&world)
+            .open_theft_case(theft(own.clone()))
+            .await
+            .unwrap()
+            .into_inner()
+            .theft_case
+            .unwrap();
+        let case = maker(&world)
+            .report_theft_case(report_of(&case, "2025-03-15"))
+            .await
+            .unwrap()
+            .into_inner()
+            .theft_case
+            .unwrap();
+        let answer = maker(&world).determine_theft(theft_of(&case, Some("4"))).await.unwrap().into_inner();
+        assert_eq!(
+            (answer.theft_case.unwrap().case_id, answer.adjustment.unwrap().case_id),
+            (own.clone(), own.clone())
+        );
+        let list = maker(&world)
+            .list_adjustments(ListAdjustmentsRequest::default())
+            .await
+            .unwrap()
+            .into_inner()
+            .adjustments;
+        assert!(list.len() == 2 && list.iter().all(|a| a.case_id == own));
+        // Without a case, as before.
+        let plain = stated(&other, Grounds::MeterUnreadable, "40", "2024-12-31", "2025-01-31");
+        assert_eq!(ask(&world, plain).await.case_id, "");
     })
     .await;
 }

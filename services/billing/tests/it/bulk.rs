@@ -6,7 +6,7 @@ use contracts::hearth::{
 };
 use testbed::{Client, each, key, reason};
 
-use crate::world::{Home, World, day, metres};
+use crate::world::{HEXI, Home, World, day, metres, text};
 
 fn district(world: &World<'_>) -> BulkMeterServiceClient<Client> {
     BulkMeterServiceClient::new(world.bed.staff(&[Role::DistrictManager]))
@@ -126,6 +126,159 @@ async fn e_12_01_a_meter_is_behind_one_bulk_meter_of_its_kind() {
             until_date: day("2025-02-28"),
         };
         assert_eq!(reason(&district(&world).balance_bulk_meter(nothing).await.unwrap_err()), "NO_SUB_METERS");
+    })
+    .await;
+}
+
+/// The meter of a home is exchanged for one from the store, whose register shows so much.
+async fn exchange(world: &World<'_>, home: &Home, new: &str, on: &str, (last, first): (Option<&str>, &str)) -> Home {
+    let register = RegisterMeterRequest {
+        request_id: key(),
+        meter_no: new.to_owned(),
+        kind: meter::Kind::Iot.into(),
+        model: "G2.5".to_owned(),
+        qmax: metres("4"),
+        digits: 5,
+        verified_date: day("2025-01-10"),
+        gas_kind: meter::GasKind::Natural.into(),
+        branch: HEXI.to_owned(),
+        ..Default::default()
+    };
+    world.meters().register_meter(register).await.unwrap();
+    let request = ExchangeMeterRequest {
+        request_id: key(),
+        agreement_id: home.agreement.clone(),
+        old_meter_no: home.meter_no.clone(),
+        final_index: last.and_then(metres),
+        new_meter_no: new.to_owned(),
+        initial_index: metres(first),
+        exchange_date: day(on),
+        reason: "SWAP".to_owned(),
+        photo_file: "photo".to_owned(),
+        signed: true,
+    };
+    world.meters().exchange_meter(request).await.unwrap();
+    Home {
+        meter_no: new.to_owned(),
+        ..home.clone()
+    }
+}
+
+#[tokio::test]
+async fn e_12_01_an_exchange_behind_a_bulk_meter_and_of_the_bulk_meter_counts_both() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let (bulk, one, two) = (world.home("T0").await, world.home("T1").await, world.home("T2").await);
+        world.clock("2025-12-31T20:00:00+08:00");
+        district(&world).put_behind_bulk_meter(behind(&bulk, &[&one, &two])).await.unwrap();
+        let read = async |on: &str, indexes: [(&Home, &str); 3]| {
+            for (home, index) in indexes {
+                assert_eq!(world.read(home, on, index).await.exceptions, [], "{} {on}", home.meter_no);
+            }
+        };
+        read("2025-01-31", [(&bulk, "200"), (&one, "100"), (&two, "90")]).await;
+        // 30 by the old meter, then 60 by the new one.
+        let new = exchange(&world, &two, "N2", "2025-02-10", (Some("120"), "3")).await;
+        read("2025-02-28", [(&bulk, "400"), (&one, "200"), (&new, "63")]).await;
+        let told = |b: &BulkBalance| (b.finding(), b.bulk_volume.clone(), b.sub_volume.clone(), b.loss_percent.clone());
+        let within = |bulk: &str, subs: &str| (bulk_balance::Finding::Within, metres(bulk), metres(subs), metres("5.00"));
+        let february = balance(&world, &bulk, "2025-01-31", "2025-02-28").await;
+        assert_eq!((told(&february), february.without_reading), (within("200", "190"), vec![]), "100 + 30 + 60");
+        // 60 by the old bulk meter, then 140 by the new one, which begins at 0.
+        let new_bulk = exchange(&world, &bulk, "N0", "2025-03-10", (Some("460"), "0")).await;
+        read("2025-03-31", [(&new_bulk, "140"), (&one, "300"), (&new, "153")]).await;
+        for by in [&bulk, &new_bulk] {
+            assert_eq!(told(&balance(&world, by, "2025-02-28", "2025-03-31").await), within("200", "190"), "100 + 90");
+            assert_eq!(
+                told(&balance(&world, by, "2025-01-31", "2025-03-31").await),
+                within("400", "380"),
+                "200 + 30 + 150"
+            );
+        }
+        assert_eq!(
+            told(&balance(&world, &bulk, "2025-01-31", "2025-02-28").await),
+            within("200", "190"),
+            "its past stays known"
+        );
+        // From one exchange to the other: what both meters showed on that day.
+        let between = balance(&world, &bulk, "2025-02-28", "2025-03-10").await;
+        assert_eq!(
+            (between.finding(), between.bulk_volume.clone(), between.without_reading.clone()),
+            (bulk_balance::Finding::Incomplete, metres("60"), vec![one.meter_no.clone(), "N2".to_owned()])
+        );
+        // A loss is reported at the meter that hangs there.
+        read("2025-04-30", [(&new_bulk, "340"), (&one, "390"), (&new, "243")]).await;
+        let loss = balance(&world, &bulk, "2025-03-31", "2025-04-30").await;
+        assert_eq!(
+            (loss.finding(), loss.loss_percent.clone()),
+            (bulk_balance::Finding::Loss, metres("10.00")),
+            "180 of 200"
+        );
+        assert_eq!(
+            balance(&world, &new_bulk, "2025-03-31", "2025-04-30").await.exception_id,
+            loss.exception_id,
+            "told once"
+        );
+        let open = world.exceptions(State::Open, Code::BulkLoss).await;
+        assert_eq!(open.iter().map(|e| e.meter_no.as_str()).collect::<Vec<_>>(), ["N0"]);
+        let list = async |bulk: &Home| {
+            let request = ListSubMetersRequest {
+                bulk_meter_no: bulk.meter_no.clone(),
+            };
+            let rows = district(&world).list_sub_meters(request).await.unwrap().into_inner().sub_meters;
+            rows.into_iter().map(|s| (s.meter_no, s.from_date, s.end_date)).collect::<Vec<_>>()
+        };
+        let row = |meter_no: &str, from: &str, end: Option<&str>| (meter_no.to_owned(), day(from), end.and_then(day));
+        assert_eq!(
+            list(&bulk).await,
+            [
+                row(&one.meter_no, "2025-01-01", Some("2025-03-10")),
+                row(&two.meter_no, "2025-01-01", Some("2025-02-10")),
+                row("N2", "2025-02-10", Some("2025-03-10"))
+            ]
+        );
+        assert_eq!(list(&new_bulk).await, [row(&one.meter_no, "2025-03-10", None), row("N2", "2025-03-10", None)]);
+        // Where nobody could read the old meter, what was estimated proves nothing.
+        let third = exchange(&world, &one, "N1", "2025-05-10", (None, "0")).await;
+        read("2025-05-31", [(&new_bulk, "540"), (&third, "60"), (&new, "333")]).await;
+        let unknown = balance(&world, &new_bulk, "2025-04-30", "2025-05-31").await;
+        assert_eq!(
+            (unknown.finding(), unknown.without_reading, unknown.loss),
+            (bulk_balance::Finding::Incomplete, vec![one.meter_no.clone()], None)
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn edge_43_what_a_bulk_meter_lost_or_won_is_charged_to_nobody() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let (bulk, one) = (world.home("T0").await, world.home("T1").await);
+        district(&world).put_behind_bulk_meter(behind(&bulk, &[&one])).await.unwrap();
+        for (on, bulk_index, index) in [("2025-01-31", "100", "100"), ("2025-02-28", "190", "200")] {
+            world.clock(&format!("{on}T20:00:00+08:00"));
+            world.read(&bulk, on, bulk_index).await;
+            world.read(&one, on, index).await;
+        }
+        let negative = balance(&world, &bulk, "2025-01-31", "2025-02-28").await;
+        assert_eq!((negative.finding(), negative.loss), (bulk_balance::Finding::Negative, metres("-10")));
+        assert_eq!(world.count("SELECT count(*) FROM bill").await, 0, "a finding is no charge");
+        for month in [1, 2] {
+            assert_eq!(world.run(month).await.produced, 2);
+        }
+        balance(&world, &bulk, "2025-01-31", "2025-02-28").await;
+        // Each is billed what its own meter shows: 90 and 100 m³ in February, at 2.86.
+        let february = async |home: &Home| {
+            let bills = world.bills_of(home).await;
+            (bills.len(), bills[1].volume.clone(), text(&bills[1].amount))
+        };
+        assert_eq!(february(&bulk).await, (2, metres("90"), "257.40".to_owned()));
+        assert_eq!(february(&one).await, (2, metres("100"), "286.00".to_owned()));
+        assert_eq!(world.count("SELECT count(*) FROM bill_line").await, 4, "no line of a loss, none with a minus");
+        assert_eq!(world.count("SELECT count(*) FROM bill_line WHERE volume < 0 OR amount < 0").await, 0);
+        assert_eq!(world.exceptions(State::Open, Code::BulkNegative).await.len(), 1, "somebody looks at the data");
     })
     .await;
 }

@@ -1,6 +1,11 @@
-//! The city's year: every row of the data through the imports and twelve runs, against the expected bills and the list of faults.
+//! The city's year: every row of the data through the imports and twelve runs, against the expected bills and the list of faults. `HEARTH_CITY_DATA` names another
+//! folder of the same kind.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    env, fs,
+    path::Path,
+};
 
 use contracts::hearth::{
     archive::v1 as archive,
@@ -13,8 +18,10 @@ use testbed::{each, eventually, key};
 use crate::world::{World, day, text};
 
 fn rows(file: &str) -> Vec<Vec<String>> {
-    let path = format!("{}/../hearth/data/city/{file}", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let other = env::var_os("HEARTH_CITY_DATA");
+    let path = root.join(other.as_deref().unwrap_or("services/hearth/data/city".as_ref())).join(file);
+    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     text.lines().skip(1).map(|line| line.split(',').map(str::to_owned).collect()).collect()
 }
 
@@ -76,6 +83,7 @@ async fn file_city(world: &World<'_>, register: &[Vec<String>]) {
             digits: row[16].parse().unwrap(),
             installed_on: row[18].clone(),
             initial_index: row[17].clone(),
+            ..Default::default()
         });
         last = Some(home);
     }

@@ -1,14 +1,16 @@
 //! E2-03, E2-04, B12: estimates and what actual readings make of them.
 
 use contracts::hearth::{
-    billing::v1::{reading_exception::Code, reading_exception::State, *},
+    billing::v1::{estimate_readings_request::Cause, reading_exception::Code, reading_exception::State, route_service_client::RouteServiceClient, *},
     options::v1::Role,
 };
 use testbed::{each, key, reason};
 
 use crate::{
     document::{printed, words},
-    world::{HEXI, Home, World, day, metres},
+    dues::{profile, profiles, terms},
+    route,
+    world::{HEPING, HEXI, Home, World, day, metres},
 };
 
 /// The first three months of the year, of so much a month.
@@ -18,12 +20,16 @@ async fn read_a_quarter(world: &World<'_>, home: &Home, monthly: usize) {
     }
 }
 
-async fn estimate(world: &World<'_>, homes: &[&Home], on: &str) -> Vec<EstimateOutcome> {
+pub async fn estimate(world: &World<'_>, homes: &[&Home], on: &str) -> Vec<EstimateOutcome> {
+    estimate_for(world, homes, on, Cause::NoAccess).await
+}
+
+async fn estimate_for(world: &World<'_>, homes: &[&Home], on: &str, cause: Cause) -> Vec<EstimateOutcome> {
     let request = EstimateReadingsRequest {
         request_id: key(),
         meter_nos: homes.iter().map(|h| h.meter_no.clone()).collect(),
         on_date: day(on),
-        cause: estimate_readings_request::Cause::NoAccess.into(),
+        cause: cause.into(),
     };
     world.district().estimate_readings(request).await.unwrap().into_inner().outcomes
 }
@@ -110,7 +116,7 @@ async fn e_2_03_two_in_a_row_for_a_household_then_an_appointment_and_none_for_tr
             request_id: key(),
             meter_nos: vec![home.meter_no.clone()],
             on_date: day("2026-01-01"),
-            cause: estimate_readings_request::Cause::MeterFault.into(),
+            cause: Cause::MeterFault.into(),
         };
         assert_eq!(reason(&world.district().estimate_readings(future).await.unwrap_err()), "TIME_RANGE");
     })
@@ -273,6 +279,7 @@ async fn edge_07_a_destroyed_meter_is_exchanged_with_an_estimate_that_a_second_p
         let held = world.exceptions(State::Open, Code::FinalEstimated).await.remove(0);
         // 186 in 90 days since the beginning: for 15 days 31.
         assert_eq!((held.readings.len(), held.readings[0].index.clone()), (1, metres("217")));
+        assert_eq!(held.readings[0].cause(), EstimationCause::MeterFault);
         world
             .read(
                 &Home {
@@ -298,6 +305,118 @@ async fn edge_07_a_destroyed_meter_is_exchanged_with_an_estimate_that_a_second_p
         // 31 of the old meter, 25 of the new one, and what was not billed before.
         let bill = world.bills_of(&home).await.pop().unwrap();
         assert_eq!((bill.volume, bill.estimated), (metres("242"), true), "one of its two meters was estimated");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn e_2_03_the_cause_is_kept_and_a_visit_or_a_finding_supports_it() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let homes = [world.home("T1").await, world.home("T2").await, world.home("T3").await];
+        let apart = world.home_in("T9", HEPING).await;
+        let [shut, faulty, unvisited] = &homes;
+        world.clock("2025-05-05T20:00:00+08:00");
+        for home in homes.iter().chain([&apart]) {
+            read_a_quarter(&world, home, 60).await;
+        }
+        let book = route::open(&world, route::book("HX-1", reading_book::Cycle::Month, 20)).await;
+        route::put(&world, &book, &[shut, faulty, unvisited]).await;
+        let mut district = RouteServiceClient::new(bed.staff(&[Role::DistrictManager]));
+        let plan = PlanTasksRequest {
+            request_id: key(),
+            branch: HEXI.to_owned(),
+            year: 2025,
+            month: 4,
+        };
+        district.plan_tasks(plan).await.unwrap();
+        let tasks = district.list_tasks(ListTasksRequest::default()).await.unwrap().into_inner().tasks;
+        let mut reader = RouteServiceClient::new(bed.staff_named("li", &[Role::Reader]));
+        for (home, outcome) in [(shut, reading_task::State::NoAccess), (faulty, reading_task::State::MeterFault)] {
+            let task = tasks.iter().find(|t| t.meter_no == home.meter_no).unwrap();
+            let report = ReportVisitRequest {
+                request_id: key(),
+                task_id: task.task_id.clone(),
+                etag: task.etag.clone(),
+                outcome: outcome.into(),
+            };
+            reader.report_visit(report).await.unwrap();
+        }
+        let reasons = |outcomes: &[EstimateOutcome]| outcomes.iter().map(|o| o.reason.clone()).collect::<Vec<_>>();
+        let causes = |outcomes: &[EstimateOutcome]| outcomes.iter().filter_map(|o| Some(o.reading.as_ref()?.cause())).collect::<Vec<_>>();
+        let made = estimate(&world, &[shut, faulty, unvisited, &apart], "2025-04-30").await;
+        let no_access = EstimationCause::NoAccess;
+        assert_eq!(
+            reasons(&made),
+            ["", "ESTIMATE_UNPROVEN", "ESTIMATE_UNPROVEN", ""],
+            "nobody reads the last one by a book"
+        );
+        assert_eq!(causes(&made), [no_access, no_access]);
+        assert_eq!(
+            world.exceptions(State::Open, Code::Estimates).await.len(),
+            0,
+            "nobody is called to because nobody was there"
+        );
+        let made = estimate_for(&world, &[faulty, unvisited], "2025-04-30", Cause::MeterFault).await;
+        assert_eq!(
+            (reasons(&made), causes(&made)),
+            (vec![String::new(), "ESTIMATE_UNPROVEN".to_owned()], vec![EstimationCause::MeterFault])
+        );
+        // A finding about the meter speaks for its fault.
+        let broken = InspectSealRequest {
+            request_id: key(),
+            meter_no: unvisited.meter_no.clone(),
+            seal_no: String::new(),
+            whole: false,
+            on_date: day("2025-05-02"),
+        };
+        world.meters().inspect_seal(broken).await.unwrap();
+        let made = estimate(&world, &[unvisited], "2025-04-30").await;
+        assert_eq!(reasons(&made), ["ESTIMATE_UNPROVEN"]);
+        let made = estimate_for(&world, &[unvisited], "2025-04-30", Cause::MeterFault).await;
+        assert_eq!((reasons(&made), causes(&made)), (vec![String::new()], vec![EstimationCause::MeterFault]));
+        // It stays with what an actual reading makes of the estimate.
+        world.read(shut, "2025-05-04", "260").await;
+        let all = readings(&world, shut).await;
+        let restated = all.iter().find(|r| r.method() == EstimationMethod::BetweenActuals).unwrap();
+        assert_eq!(restated.cause(), no_access);
+        assert!(all.iter().all(|r| (r.source == "estimate") == (r.cause() != EstimationCause::Unspecified)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn e_2_04_a_city_orders_the_methods_and_four_months_is_one_of_them() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let city = ProfileTerms {
+            estimation_order: vec![EstimationMethod::FourMonths.into(), EstimationMethod::LastThree.into()],
+            ..terms()
+        };
+        let published = profiles(&world)
+            .publish_profile(profile(HEXI, "2025-01-01", city.clone()))
+            .await
+            .unwrap()
+            .into_inner();
+        assert_eq!(published.profile.unwrap().terms, Some(city));
+        let (own, other) = (world.home("T1").await, world.home_in("T2", HEPING).await);
+        world.clock("2025-12-31T20:00:00+08:00");
+        for home in [&own, &other] {
+            for (on, index) in [
+                ("2025-06-30", "181"),
+                ("2025-07-31", "231"),
+                ("2025-08-31", "293"),
+                ("2025-09-30", "353"),
+                ("2025-10-31", "415"),
+            ] {
+                assert_eq!(world.read(home, on, index).await.exceptions, []);
+            }
+        }
+        let outcomes = estimate(&world, &[&own, &other], "2025-11-30").await;
+        // Four months before 31 October is 30 June: 234 in 123 days, for 30 days 57.073.
+        assert_eq!(made(&outcomes[0]), ("472.073".to_owned(), EstimationMethod::FourMonths));
+        // The other branch has decided nothing: of last year there is nothing, so three cycles since 31 July: 184 in 92 days, for 30 days 60.
+        assert_eq!(made(&outcomes[1]), ("475".to_owned(), EstimationMethod::LastThree));
     })
     .await;
 }

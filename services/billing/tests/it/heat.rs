@@ -86,6 +86,7 @@ fn notice(name: &str, classes: Vec<HeatClass>) -> PublishHeatTariffRequest {
         currency_code: "CNY".to_owned(),
         classes,
         follows_tariff_id: None,
+        replaces_tariff_id: None,
     }
 }
 
@@ -1113,6 +1114,315 @@ async fn a_season_shows_itself_to_its_branch_and_its_customer() {
         for (classes, why) in refused {
             assert_eq!(reason(&world.tariffs().publish_heat_tariff(notice("x", classes)).await.unwrap_err()), why);
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn p_9_2_a_wrong_version_for_heat_is_replaced_until_a_season_was_settled_by_it() {
+    each(billing::SERVICE, async |bed| {
+        use heat_account::Method::Area;
+        let world = World::new(bed).await;
+        let mut tariffs = world.tariffs();
+        let gas = world.publish_tianjin().await;
+        // 52.00 instead of 25.00.
+        let wrong = notice("wrong", vec![class("resident", "52", None, false)]);
+        let wrong = tariffs.publish_heat_tariff(wrong).await.unwrap().into_inner().tariff.unwrap();
+        open(&world, SEASON).await;
+        world.clock("2025-10-20T10:00:00+08:00");
+        let (billed, later) = (heated(&world, "T1", "resident", None).await, heated(&world, "T2", "resident", None).await);
+        enrol(&world, &billed, Area, "100", None).await;
+        assert_eq!(assess(&world, SEASON).await.produced, 1);
+        let replacing = |of: &Tariff| PublishHeatTariffRequest {
+            replaces_tariff_id: Some(of.tariff_id.clone()),
+            ..notice("right", vec![class("resident", "25", None, false)])
+        };
+        let shifted = PublishHeatTariffRequest {
+            from_date: day("2020-01-01"),
+            ..replacing(&wrong)
+        };
+        assert_eq!(reason(&tariffs.publish_heat_tariff(shifted).await.unwrap_err()), "DATE_ORDER");
+        assert_eq!(reason(&tariffs.publish_heat_tariff(replacing(&gas)).await.unwrap_err()), "NOT_FOUND");
+        let right = tariffs.publish_heat_tariff(replacing(&wrong)).await.unwrap().into_inner().tariff.unwrap();
+        assert_eq!(reason(&tariffs.publish_heat_tariff(replacing(&wrong)).await.unwrap_err()), "TARIFF_REPLACED");
+        enrol(&world, &later, Area, "80", None).await;
+        assert_eq!(assess(&world, SEASON).await.produced, 1);
+        let amount = async |home: &Home| text(&account(&world, home, SEASON).await.amount);
+        assert_eq!((amount(&billed).await, amount(&later).await), ("5200.00".to_owned(), "2000.00".to_owned()));
+        // The bill that the wrong version made is billed anew for the area that it had.
+        let seen = account(&world, &billed, SEASON).await;
+        let correct = CorrectHeatAreaRequest {
+            request_id: key(),
+            heat_account_id: seen.heat_account_id,
+            etag: seen.etag,
+            area: metres("100"),
+            height: None,
+            document_reference: "the price of the notice".to_owned(),
+        };
+        accountant(&world).correct_heat_area(correct).await.unwrap();
+        assert_eq!(amount(&billed).await, "2500.00");
+        world.sound().await;
+        world.clock("2026-03-20T10:00:00+08:00");
+        settle(&world).await;
+        assert_eq!(reason(&tariffs.publish_heat_tariff(replacing(&right)).await.unwrap_err()), "TARIFF_SETTLED");
+    })
+    .await;
+}
+
+fn tried(home: &Home, year: i32, month: i32) -> TryBillRequest {
+    TryBillRequest {
+        agreement_id: home.agreement.clone(),
+        year,
+        month,
+    }
+}
+
+/// A bill with its explanation, without what only an issued one has.
+async fn issued(world: &World<'_>, home: &Home) -> (Bill, String) {
+    let mut bill = bill(world, &account(world, home, SEASON).await.bill_id).await;
+    let request = ExplainBillRequest {
+        bill_id: bill.bill_id.clone(),
+        party_id: None,
+    };
+    let explanation = world.bills().explain_bill(request).await.unwrap().into_inner().explanation.unwrap();
+    for field in [&mut bill.bill_id, &mut bill.bill_no, &mut bill.run_id, &mut bill.etag] {
+        field.clear();
+    }
+    bill.state = bill::State::Draft.into();
+    bill.paid = yuan("0.00");
+    bill.create_time = None;
+    (bill, explanation.content)
+}
+
+#[tokio::test]
+async fn b_19_a_season_is_tried_as_it_is_billed_and_settled_and_nothing_is_written() {
+    each(billing::SERVICE, async |bed| {
+        use heat_account::Method::{Area, Meter};
+        use try_bill_response::Outcome;
+        let world = World::new(bed).await;
+        publish(&world).await;
+        open(&world, SEASON).await;
+        world.clock("2025-10-20T10:00:00+08:00");
+        let (home, by_area, unpriced) = (
+            heated(&world, "T1", "resident", None).await,
+            heated(&world, "T2", "resident, city network", None).await,
+            heated(&world, "T3", "greenhouse", None).await,
+        );
+        let answer = async |home: &Home, year: i32, month: i32| world.runs().try_bill(tried(home, year, month)).await.map(|a| a.into_inner());
+        let outcome = async |home: &Home, year: i32, month: i32| {
+            let answer = answer(home, year, month).await.unwrap();
+            (answer.outcome(), answer.reason)
+        };
+        let nothing = |outcome| (outcome, String::new());
+        assert_eq!(outcome(&home, 2025, 10).await, (Outcome::Parked, "HEAT_NOT_ENROLLED".to_owned()));
+        enrol(&world, &home, Meter, "100", None).await;
+        meter(&world, &home, meter::Kind::HeatKwh).await;
+        enrol(&world, &by_area, Area, "80.5", Some("5")).await;
+        enrol(&world, &unpriced, Area, "50", None).await;
+        // Every row that a run writes, and every change of one.
+        let written = async || {
+            let mut counts = vec![];
+            for of in ["bill", "bill_line", "bill_explanation", "bill_run", "heat_account", "ledger_entry", "journal"] {
+                counts.push(world.count(&format!("SELECT count(*) FROM {of}")).await);
+            }
+            counts.push(world.count("SELECT CAST(sum(version) AS bigint) FROM heat_account").await);
+            counts
+        };
+        let before = written().await;
+        assert_eq!(outcome(&unpriced, 2025, 10).await, (Outcome::Parked, "TARIFF_MISSING".to_owned()));
+        // A month before the season stands for it, as one within it does.
+        let (first, high) = (answer(&home, 2025, 10).await.unwrap(), answer(&by_area, 2026, 2).await.unwrap());
+        assert_eq!(written().await, before);
+        assert_eq!(
+            (first.outcome(), text(&first.bill.as_ref().unwrap().amount).as_str()),
+            (Outcome::Bill, "2500.00")
+        );
+        assert_eq!(
+            text(&high.bill.as_ref().unwrap().amount),
+            "2173.50",
+            "80.5 m² of 5 m at 24 and an eighth more for the metre above 4"
+        );
+        assert_eq!(assess(&world, SEASON).await.produced, 2);
+        for (home, tried) in [(&home, first), (&by_area, high)] {
+            let (bill, content) = issued(&world, home).await;
+            let told = tried.bill.map(|bill| Bill { create_time: None, ..bill });
+            assert_eq!((told, tried.explanation.unwrap().content), (Some(bill), content));
+            assert_eq!(outcome(home, 2025, 11).await, nothing(Outcome::Already));
+        }
+        // After the season its settlement is tried.
+        world.clock("2026-03-20T10:00:00+08:00");
+        assert_eq!(outcome(&home, 2026, 3).await, nothing(Outcome::Missing));
+        assert_eq!(outcome(&by_area, 2026, 3).await, nothing(Outcome::Already), "the season bill stands");
+        assert_eq!(outcome(&unpriced, 2026, 3).await, (Outcome::Parked, "HEAT_NOT_ASSESSED".to_owned()));
+        read(&world, &home, "1000", "9100").await;
+        let before = written().await;
+        let settlement = answer(&home, 2026, 3).await.unwrap();
+        assert_eq!(written().await, before);
+        let bill = settlement.bill.clone().unwrap();
+        // 100 × 7.50 + 8 100 × 0.13.
+        assert_eq!(
+            (settlement.outcome(), bill.kind(), text(&bill.amount).as_str()),
+            (Outcome::Bill, bill::Kind::HeatSettlement, "1803.00")
+        );
+        assert_eq!(settle(&world).await.produced, 1);
+        let (bill, content) = issued(&world, &home).await;
+        let told = settlement.bill.map(|bill| Bill { create_time: None, ..bill });
+        assert_eq!((told, settlement.explanation.unwrap().content), (Some(bill), content));
+        assert_eq!(outcome(&home, 2026, 3).await, nothing(Outcome::Already));
+        assert_eq!(reason(&answer(&home, 2026, 4).await.unwrap_err()), "NOT_FOUND", "the next season is not opened");
+        let mut foreign = bill_run_service_client::BillRunServiceClient::new(bed.staff_of(HEPING, &[Role::Accountant]));
+        assert_eq!(reason(&foreign.try_bill(tried(&home, 2026, 3)).await.unwrap_err()), "NOT_FOUND");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b_06_a_season_is_settled_by_indexes_only_that_its_meter_can_show_and_pass() {
+    each(billing::SERVICE, async |bed| {
+        use season_reading::Moment::{End, Start};
+        let world = World::new(bed).await;
+        publish(&world).await;
+        open(&world, SEASON).await;
+        world.clock("2025-10-20T10:00:00+08:00");
+        let home = heated(&world, "T1", "resident", None).await;
+        enrol(&world, &home, heat_account::Method::Meter, "100", None).await;
+        // Seven digits and 25 kW, at 0 on 10 October.
+        meter(&world, &home, meter::Kind::HeatKwh).await;
+        assess(&world, SEASON).await;
+        world.clock("2026-03-20T10:00:00+08:00");
+        let mut li = HeatServiceClient::new(bed.staff_named("li", &[Role::Reader]));
+        let asking = li.clone();
+        let refused = async |moment, on: &str, value: &str| {
+            let request = index(&home, moment, on, value);
+            reason(&asking.clone().record_season_reading(request).await.unwrap_err())
+        };
+        // 36 days × 24 h × 25 kW = 21 600 kWh.
+        assert_eq!(refused(Start, "2025-11-15", "21601").await, "INDEX_OUT_OF_LINE");
+        li.record_season_reading(index(&home, Start, "2025-11-15", "1000")).await.unwrap();
+        // 120 days × 24 h × 25 kW = 72 000 kWh.
+        for (on, value, wanted) in [
+            ("2026-03-15", "73001", "INDEX_OUT_OF_LINE"),
+            ("2026-03-15", "999", "FINAL_INDEX_LOWER"),
+            ("2026-03-15", "10000000", "INDEX_DIGITS"),
+            ("2026-03-21", "9100", "TIME_RANGE"),
+            ("2025-11-14", "9100", "DATE_ORDER"),
+        ] {
+            assert_eq!(refused(End, on, value).await, wanted, "{on} {value}");
+        }
+        let end = li
+            .record_season_reading(index(&home, End, "2026-03-15", "73000"))
+            .await
+            .unwrap()
+            .into_inner()
+            .reading
+            .unwrap();
+        let correct = |value: &str| CorrectSeasonReadingRequest {
+            request_id: key(),
+            season_reading_id: end.season_reading_id.clone(),
+            index: value.to_owned(),
+            grounds: "photo".to_owned(),
+        };
+        for (value, wanted) in [("73001", "INDEX_OUT_OF_LINE"), ("999", "FINAL_INDEX_LOWER"), ("10000000", "INDEX_DIGITS")] {
+            assert_eq!(
+                reason(&district(&world).correct_season_reading(correct(value)).await.unwrap_err()),
+                wanted,
+                "{value}"
+            );
+        }
+        district(&world).correct_season_reading(correct("9100")).await.unwrap();
+        // What stands there by other hands is held against the meter once more: 3 kW pass 8 640 kWh, 2.8 kW pass 8 064.
+        let power = |qmax: i64| format!("UPDATE meter SET qmax = {qmax} WHERE meter_no = '{}'", home.meter_no);
+        world.sql(&power(2_800)).await.unwrap();
+        let run = settle(&world).await;
+        let items = ListBillRunItemsRequest {
+            run_id: run.run_id.clone(),
+            ..Default::default()
+        };
+        let items = world.runs().list_bill_run_items(items).await.unwrap().into_inner().items;
+        assert_eq!((run.produced, run.parked, items[0].reason.as_str()), (0, 1, "INDEX_OUT_OF_LINE"));
+        world.sql(&power(3_000)).await.unwrap();
+        assert_eq!(settle(&world).await.produced, 1);
+        assert_eq!(text(&account(&world, &home, SEASON).await.amount), "1803.00");
+        world.sound().await;
+    })
+    .await;
+}
+
+/// The last answer of a trial.
+async fn priced_anew(world: &World<'_>, classes: Vec<HeatClass>) -> TariffTrial {
+    let request = TryHeatTariffRequest {
+        season: SEASON.to_owned(),
+        branch: HEXI.to_owned(),
+        classes,
+        named: 0,
+    };
+    let mut answers = world.tariffs().try_heat_tariff(request).await.unwrap().into_inner();
+    let mut last = None;
+    while let Some(answer) = answers.message().await.unwrap() {
+        last = answer.result;
+    }
+    last.unwrap()
+}
+
+#[tokio::test]
+async fn b_19_prices_of_heat_are_tried_on_the_bills_of_a_season() {
+    each(billing::SERVICE, async |bed| {
+        use Settlement::{Capped, RefundAndSupplement};
+        use heat_account::Method::{Area, Meter};
+        let world = World::new(bed).await;
+        publish(&world).await;
+        open(&world, SEASON).await;
+        world.clock("2025-10-20T10:00:00+08:00");
+        let network = "resident, city network";
+        let (metered, capped, high) = (
+            heated(&world, "T1", "resident", None).await,
+            heated(&world, "T2", "resident, capped", None).await,
+            heated(&world, "T3", network, None).await,
+        );
+        for home in [&metered, &capped] {
+            enrol(&world, home, Meter, "100", None).await;
+            meter(&world, home, meter::Kind::HeatKwh).await;
+        }
+        enrol(&world, &high, Area, "80.5", Some("5")).await;
+        assert_eq!(assess(&world, SEASON).await.produced, 3);
+        world.clock("2026-03-20T10:00:00+08:00");
+        read(&world, &metered, "1000", "9100").await;
+        read(&world, &capped, "0", "20000").await;
+        assert_eq!(settle(&world).await.produced, 2);
+        let prices = |energy: &str, area: &str, by_area: &str| {
+            vec![
+                class("resident", "25.00", Some(("7.50", energy, RefundAndSupplement)), false),
+                class("resident, capped", area, Some(("7.50", "0.13", Capped)), false),
+                class(network, by_area, None, true),
+            ]
+        };
+        let told = |effect: &Option<tariff_trial::Effect>| {
+            let effect = effect.as_ref().unwrap();
+            (effect.agreements, effect.bills, text(&effect.billed), text(&effect.tried))
+        };
+        let row = |agreements, billed: &str, tried: &str| (agreements, agreements, billed.to_owned(), tried.to_owned());
+        let bills = "SELECT count(*) FROM bill";
+        let before = world.count(bills).await;
+        let same = priced_anew(&world, prices("0.13", "25", "24")).await;
+        // 1803.00 by meter, 2500.00 at the most, 2173.50 by area and height.
+        assert_eq!(told(&same.total), row(3, "6476.50", "6476.50"));
+        assert_eq!(told(&same.unchanged), told(&same.total));
+        let other = priced_anew(&world, prices("0.15", "24", "26")).await;
+        // 8 100 × 0.02 and 80.5 × 26 × 1.125 = 2354.625 less 2173.50 are lost, 100 × 1.00 of the cap is gained.
+        assert_eq!(told(&other.losers), row(2, "3976.50", "4319.63"));
+        assert_eq!(told(&other.winners), row(1, "2500.00", "2400.00"));
+        let names: Vec<_> = other.largest_losses.iter().map(|c| (c.account_no.as_str(), c.use_class.as_str())).collect();
+        assert_eq!(names, [("T3", network), ("T1", "resident")]);
+        // A metered agreement has no price without one by meter; other classes are left as they are.
+        let none = priced_anew(&world, vec![class("resident", "25", None, false), class("school", "25", None, false)]).await;
+        assert_eq!((told(&none.total).0, none.left_out), (0, 3));
+        assert_eq!(world.count(bills).await, before, "nothing is stored");
+        let wrong = TryHeatTariffRequest {
+            season: SEASON.to_owned(),
+            classes: vec![class("resident", "-25", None, false)],
+            ..Default::default()
+        };
+        assert_eq!(reason(&world.tariffs().try_heat_tariff(wrong).await.unwrap_err()), "HEAT_PRICE");
     })
     .await;
 }

@@ -333,3 +333,358 @@ async fn b6_foreign_held_bills_look_like_unknown_ones() {
     })
     .await;
 }
+
+/// A row of the table: what is looked at, a class of its own with one price, how much is on the meter at the end of each billed month before January 2026, at
+/// what index it passes there and at what index it is held, and what is found then.
+struct Row {
+    check: BillCheck,
+    price: &'static str,
+    before: &'static [(&'static str, &'static str)],
+    passes: &'static str,
+    held: &'static str,
+    likely_volume: Option<&'static str>,
+    likely_amount: Option<&'static str>,
+    count: i32,
+}
+
+/// One cubic metre a day: 31, 303 and 31 m³.
+const STEADY: &[(&str, &str)] = &[("2025-01-31", "31"), ("2025-11-30", "334"), ("2025-12-31", "365")];
+/// The same, but 25 m³ in January.
+const RISEN: &[(&str, &str)] = &[("2025-01-31", "25"), ("2025-11-30", "328"), ("2025-12-31", "359")];
+/// One reading more, so that there is enough to estimate by.
+const KNOWN: &[(&str, &str)] = &[("2025-01-31", "31"), ("2025-10-31", "304"), ("2025-11-30", "334")];
+/// So little that a reading below it is not held itself: 120 m³ in the year.
+const LITTLE: &[(&str, &str)] = &[("2025-01-31", "10"), ("2025-11-30", "110"), ("2025-12-31", "120")];
+/// Nothing in December.
+const SEASONAL: &[(&str, &str)] = &[("2025-01-31", "31"), ("2025-11-30", "334")];
+
+fn rows() -> Vec<Row> {
+    use bill_check::Code::*;
+    let row = |check: BillCheck, before, passes, held| Row {
+        check,
+        price: "2.00",
+        before,
+        passes,
+        held,
+        likely_volume: None,
+        likely_amount: None,
+        count: 0,
+    };
+    let half_more = |code| BillCheck {
+        above_percent: 150,
+        ..check(code)
+    };
+    vec![
+        // 365 m³ in 365 days make 31 likely: up to 46.5.
+        Row {
+            likely_volume: Some("31"),
+            ..row(half_more(VolumeRecent), STEADY, "411", "412")
+        },
+        // 730.00 in 365 days make 62.00 likely: up to 93.00, which are 46.5 m³.
+        Row {
+            likely_amount: Some("62.00"),
+            ..row(half_more(AmountRecent), STEADY, "411.5", "412")
+        },
+        // 25 m³ in the 31 days of last January: up to 37.5. The last three bills, 359 m³ in 365 days, would let 45 pass.
+        Row {
+            likely_volume: Some("25"),
+            ..row(half_more(VolumeYear), RISEN, "396", "397")
+        },
+        // 50.00 last January: up to 75.00.
+        Row {
+            likely_amount: Some("50.00"),
+            ..row(half_more(AmountYear), RISEN, "396", "397")
+        },
+        // 120 m³ × 31 / 365, of which 10 would be enough.
+        Row {
+            likely_volume: Some("10.191"),
+            ..row(
+                BillCheck {
+                    volume: metres("10"),
+                    ..check(ZeroAfterUse)
+                },
+                LITTLE,
+                "121",
+                "120",
+            )
+        },
+        // 1 m³ at 0.01 is a fen, 0.4 m³ is nothing.
+        Row {
+            price: "0.01",
+            ..row(check(Credit), LITTLE, "121", "120.4")
+        },
+        // 31 January less 31 December and 30 November: 31 and 62 days.
+        Row {
+            count: 62,
+            ..row(BillCheck { count: 61, ..check(Gap) }, SEASONAL, "396", "396")
+        },
+        row(
+            BillCheck {
+                volume: metres("40"),
+                ..check(FirstBill)
+            },
+            &[],
+            "39.999",
+            "40",
+        ),
+        // The second one that ends at an estimate; neither is read.
+        Row {
+            count: 2,
+            ..row(BillCheck { count: 1, ..check(Estimates) }, KNOWN, "", "")
+        },
+    ]
+}
+
+/// A home of a class whose meter hangs there since new year's eve; one that has no bill before gets its meter later.
+async fn home_of(world: &World<'_>, account_no: &str, class: &str, before: &[(&str, &str)]) -> Home {
+    let home = world.tell(account_no, HEXI, class, "2024-12-31");
+    world.supply(&home, |s| s.state() == supply::State::InForce).await;
+    if !before.is_empty() {
+        world.install(&home, "2024-12-31", "0").await;
+    }
+    home
+}
+
+async fn estimate(world: &World<'_>, home: &Home, on: &str) {
+    let request = EstimateReadingsRequest {
+        request_id: key(),
+        meter_nos: vec![home.meter_no.clone()],
+        on_date: day(on),
+        cause: estimate_readings_request::Cause::NoAccess.into(),
+    };
+    let outcome = world.district().estimate_readings(request).await.unwrap().into_inner().outcomes.remove(0);
+    assert_eq!(outcome.reason, "", "{on}");
+}
+
+/// A notice with a class at one price for each check.
+fn one_price_each(rows: &[Row]) -> PublishTariffRequest {
+    let class = |row: &Row| crate::world::class(row.check.code().as_str_name(), &[(None, row.price)], tariff_class::LowIncome::Unspecified);
+    PublishTariffRequest {
+        classes: rows.iter().map(class).collect(),
+        ..crate::world::tianjin()
+    }
+}
+
+#[tokio::test]
+async fn b6_every_check_holds_what_is_beyond_it_and_passes_what_is_within() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let rows = rows();
+        let codes: std::collections::HashSet<_> = rows.iter().map(|row| row.check.code).collect();
+        assert_eq!(codes.len(), 9, "every code that there is");
+        world.tariffs().publish_tariff(one_price_each(&rows)).await.unwrap();
+        let of_class = |row: &Row| BillCheck {
+            use_class: row.check.code().as_str_name().to_owned(),
+            ..row.check.clone()
+        };
+        let checks = rows.iter().map(of_class).collect();
+        gate(&world, "manager").publish_bill_checks(set(HEXI, "2026-01-01", checks)).await.unwrap();
+        let mut homes = vec![];
+        for (n, row) in (1..).zip(&rows) {
+            let class = row.check.code().as_str_name();
+            let within = home_of(&world, &format!("W{n}"), class, row.before).await;
+            let beyond = home_of(&world, &format!("B{n}"), class, row.before).await;
+            homes.push((row, within, beyond));
+        }
+        let gap = |row: &Row| row.check.code() == bill_check::Code::Gap;
+        let estimates = |row: &Row| row.check.code() == bill_check::Code::Estimates;
+        for (month, on) in [(1, "2025-01-31"), (10, "2025-10-31"), (11, "2025-11-30"), (12, "2025-12-31")] {
+            world.clock(&format!("{on}T20:00:00+08:00"));
+            for (row, within, beyond) in &homes {
+                if estimates(row) && month == 12 {
+                    estimate(&world, beyond, on).await;
+                    world.read(within, on, "365").await;
+                    continue;
+                }
+                // What passes for the gap was read in December.
+                if gap(row) && month == 12 {
+                    world.read(within, on, "365").await;
+                }
+                let Some((_, index)) = row.before.iter().find(|(day, _)| *day == on) else {
+                    continue;
+                };
+                for home in [within, beyond] {
+                    world.read(home, on, index).await;
+                }
+            }
+            let run = world.run(month).await;
+            assert_eq!((run.held, run.bills_held, run.parked), (0, 0, 0), "{month}");
+        }
+        world.clock("2026-01-31T20:00:00+08:00");
+        for (row, within, beyond) in &homes {
+            for (home, index) in [(within, row.passes), (beyond, row.held)] {
+                if row.before.is_empty() {
+                    world.install(home, "2025-12-31", "0").await;
+                }
+                if index.is_empty() {
+                    estimate(&world, home, "2026-01-31").await;
+                } else {
+                    world.read(home, "2026-01-31", index).await;
+                }
+            }
+        }
+        let run = world.start_run(2026, 1).await;
+        let run = world.finished(&run).await;
+        assert_eq!((run.produced, run.bills_held, run.held), (9, 9, 0));
+        let mut held: Vec<_> = listed(&world, held_bill::State::Held)
+            .await
+            .into_iter()
+            .map(|held| (held.account_no, held.findings))
+            .collect();
+        held.sort_by(|a, b| a.0.cmp(&b.0));
+        let found = |row: &Row| held_bill::Finding {
+            code: row.check.code,
+            likely_volume: row.likely_volume.and_then(metres),
+            likely_amount: row.likely_amount.and_then(yuan),
+            count: row.count,
+        };
+        let mut wanted: Vec<_> = homes.iter().map(|(row, _, beyond)| (beyond.account_no.clone(), vec![found(row)])).collect();
+        wanted.sort_by(|a, b| a.0.cmp(&b.0));
+        assert_eq!(held, wanted);
+        world.sound().await;
+    })
+    .await;
+}
+
+/// Exchanges a meter that cannot be read any more, so that its last index is an estimate, which another person lets pass.
+async fn exchanged(world: &World<'_>, home: &Home, on: &str) -> Home {
+    let new = Home {
+        meter_no: format!("N-{}", home.account_no),
+        ..home.clone()
+    };
+    let register = RegisterMeterRequest {
+        request_id: key(),
+        meter_no: new.meter_no.clone(),
+        kind: meter::Kind::Iot.into(),
+        model: "G2.5".to_owned(),
+        qmax: metres("4"),
+        digits: 5,
+        verified_date: day("2025-01-10"),
+        gas_kind: meter::GasKind::Natural.into(),
+        branch: HEXI.to_owned(),
+        ..Default::default()
+    };
+    let mut wu = meter_service_client::MeterServiceClient::new(world.bed.staff_named("wu", &[Role::DistrictManager]));
+    wu.register_meter(register).await.unwrap();
+    let exchange = ExchangeMeterRequest {
+        request_id: key(),
+        agreement_id: home.agreement.clone(),
+        old_meter_no: home.meter_no.clone(),
+        final_index: None,
+        new_meter_no: new.meter_no.clone(),
+        initial_index: metres("0"),
+        exchange_date: day(on),
+        reason: "DESTROYED".to_owned(),
+        photo_file: "photo".to_owned(),
+        signed: true,
+    };
+    wu.exchange_meter(exchange).await.unwrap();
+    let found = world.exceptions(reading_exception::State::Open, reading_exception::Code::FinalEstimated).await;
+    let release = ReleaseExceptionsRequest {
+        request_id: key(),
+        exception_ids: found.iter().map(|e| e.exception_id.clone()).collect(),
+        grounds: "photo of the ruin".to_owned(),
+    };
+    let mut li = reading_service_client::ReadingServiceClient::new(world.bed.staff_named("li", &[Role::DistrictManager]));
+    li.release_exceptions(release).await.unwrap();
+    new
+}
+
+#[tokio::test]
+async fn b6_a_meter_that_went_with_an_estimate_counts_among_the_estimates() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        // More than one estimate in a row is held.
+        let checks = vec![BillCheck {
+            count: 1,
+            ..check(bill_check::Code::Estimates)
+        }];
+        gate(&world, "manager").publish_bill_checks(set(HEXI, "2025-05-01", checks)).await.unwrap();
+        let (swapped_now, swapped_before) = (world.home("H1").await, world.home("H2").await);
+        // Whose use is known: a new meter is estimated by it.
+        let usual = world.home("H3").await;
+        for (month, on, index) in [(1, "2025-01-31", "31"), (2, "2025-02-28", "59"), (3, "2025-03-31", "90")] {
+            world.clock(&format!("{on}T20:00:00+08:00"));
+            for home in [&swapped_now, &swapped_before, &usual] {
+                world.read(home, on, index).await;
+            }
+            assert_eq!(world.run(month).await.produced, 3);
+        }
+        // April: the bill of the one ends at an estimate, that of the other at a reading of its new meter.
+        world.clock("2025-04-30T20:00:00+08:00");
+        estimate(&world, &swapped_now, "2025-04-30").await;
+        let second = exchanged(&world, &swapped_before, "2025-04-15").await;
+        world.read(&second, "2025-04-30", "15").await;
+        world.read(&usual, "2025-04-30", "120").await;
+        assert_eq!(world.run(4).await.produced, 3);
+        // May: the other way round. Both are the second estimate in a row.
+        world.clock("2025-05-31T20:00:00+08:00");
+        let first = exchanged(&world, &swapped_now, "2025-05-15").await;
+        world.read(&first, "2025-05-31", "16").await;
+        world.read(&usual, "2025-05-31", "151").await;
+        estimate(&world, &second, "2025-05-31").await;
+        let run = world.run(5).await;
+        assert_eq!((run.produced, run.bills_held), (1, 2));
+        for held in listed(&world, held_bill::State::Held).await {
+            assert_eq!(
+                (held.findings[0].code(), held.findings[0].count),
+                (bill_check::Code::Estimates, 2),
+                "{}",
+                held.account_no
+            );
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn g_sh_a_held_bill_moves_nobody_of_its_household_up() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let shanghai = PublishTariffRequest {
+            classes: vec![crate::world::sharing()],
+            ..crate::world::tianjin()
+        };
+        world.tariffs().publish_tariff(shanghai).await.unwrap();
+        strict(&world).await;
+        let (one, two) = (world.home("G1").await, world.home("G2").await);
+        let moved = format!(
+            "UPDATE supply SET account_id = {} WHERE id = {}",
+            world.uuid(&one.account),
+            world.uuid(&two.agreement)
+        );
+        world.sql(&moved).await.unwrap();
+        world.clock("2025-01-31T20:00:00+08:00");
+        world.read(&one, "2025-01-31", "400").await;
+        world.read(&two, "2025-01-31", "250").await;
+        // The first one comes before the second one and is held: 300 m³ are too much for a first bill.
+        let run = world.run(1).await;
+        assert_eq!((run.produced, run.bills_held), (1, 1));
+        // 250 × 3.00, as if the first one had used nothing; above its 400 m³ it would be 120 × 3.30 and 130 × 4.20.
+        let bill = world.bills_of(&one).await.remove(0);
+        assert_eq!((bill.agreement_id.as_str(), text(&bill.amount).as_str()), (two.agreement.as_str(), "750.00"));
+        assert_eq!(bill.volume_before, metres("0"));
+        // The reading was wrong: the true one goes on above the 250 m³: 60 × 3.00 and 40 × 3.30.
+        let held = listed(&world, held_bill::State::Held).await.remove(0);
+        let reject = RejectHeldBillRequest {
+            request_id: key(),
+            held_bill_id: held.held_bill_id.clone(),
+            etag: held.etag.clone(),
+            grounds: "the photo shows 100".to_owned(),
+        };
+        gate(&world, "wang").reject_held_bill(reject).await.unwrap();
+        world.clock("2025-02-01T08:00:00+08:00");
+        let again = RecordReadingRequest {
+            read_time: Some(rpc::wire::time(testbed::at("2025-01-31T13:00:00+08:00"))),
+            ..crate::world::reading(&one, "2025-01-31", "100")
+        };
+        world.readings().record_reading(again).await.unwrap();
+        assert_eq!(world.run(1).await.produced, 1);
+        let bills = world.bills_of(&one).await;
+        let late = bills.iter().find(|b| b.agreement_id == one.agreement).unwrap();
+        assert_eq!((text(&late.amount).as_str(), late.volume_before.clone()), ("312.00", metres("250")));
+        world.sound().await;
+    })
+    .await;
+}

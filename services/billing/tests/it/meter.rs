@@ -426,7 +426,7 @@ async fn e9_01_a_broken_seal_opens_the_case_and_what_was_on_the_meter_is_kept() 
 }
 
 #[tokio::test]
-async fn edge_06_an_exchange_in_one_step_is_billed_as_34_and_25() {
+async fn thread_22_edge_06_an_exchange_in_one_step_is_billed_as_34_and_25() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
         world.publish_tianjin().await;
@@ -486,6 +486,136 @@ async fn edge_06_an_exchange_in_one_step_is_billed_as_34_and_25() {
             .await;
         assert_eq!(world.run(1).await.produced, 1);
         assert_eq!(world.bills_of(&home).await[0].volume, metres("59"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn t3_b_01_an_imported_meter_has_a_multiplier_a_life_and_a_seal() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.clock("2025-12-31T20:00:00+08:00");
+        let homes = [world.tell("T1", HEXI, "living", "2024-12-31"), world.tell("T2", HEXI, "living", "2024-12-31")];
+        world.supply(&homes[1], |s| s.state() == supply::State::InForce).await;
+        let row = |line, change: &dyn Fn(&mut MeterRow)| {
+            let mut row = MeterRow {
+                line,
+                multiplier: 10,
+                gas_kind: meter::GasKind::Natural.into(),
+                verified_on: "2024-06-01".to_owned(),
+                seal_no: "S-1".to_owned(),
+                ..meter_row(&homes[0], "2024-12-31", "3")
+            };
+            change(&mut row);
+            row
+        };
+        let rows = vec![
+            row(2, &|r| r.multiplier = -1),
+            row(3, &|r| r.multiplier = 10_001),
+            row(4, &|r| r.gas_kind = 9),
+            row(5, &|r| r.verified_on = "1.6.2024".to_owned()),
+            row(6, &|r| r.verified_on = "2026-01-01".to_owned()),
+            row(7, &|r| r.expires_on = "2034-06-01".to_owned()),
+            row(8, &|r| r.expires_on = "2024-05-31".to_owned()),
+            row(9, &|r| r.expires_on = "June".to_owned()),
+            row(10, &|r| r.seal_no = "S 1".to_owned()),
+            row(11, &|_| {}),
+            row(12, &|r| (r.meter_no, r.account_no) = (homes[1].meter_no.clone(), homes[1].account_no.clone())),
+        ];
+        let first = world.import_meters(rows.clone()).await.remove(0);
+        let refused: Vec<_> = first.refused.iter().map(|r| (r.line, r.field.as_str(), r.reason.as_str())).collect();
+        assert_eq!(
+            refused,
+            [
+                (2, "multiplier", "MULTIPLIER"),
+                (3, "multiplier", "MULTIPLIER"),
+                (4, "gas_kind", "GAS_KIND"),
+                (5, "verified_on", "DATE"),
+                (6, "verified_on", "FUTURE_DATE"),
+                (7, "expires_on", "METER_LIFE"),
+                (8, "expires_on", "DATE_ORDER"),
+                (9, "expires_on", "DATE"),
+                (10, "seal_no", "SEAL_NO"),
+                (12, "seal_no", "SEAL_TAKEN"),
+            ]
+        );
+        assert_eq!((first.accepted, first.repeats), (1, 0));
+        let get = GetMeterByNumberRequest {
+            meter_no: homes[0].meter_no.clone(),
+        };
+        let found = world.meters().get_meter_by_number(get).await.unwrap().into_inner();
+        let filed = found.meter.unwrap();
+        assert_eq!(
+            (
+                filed.multiplier,
+                filed.gas_kind(),
+                filed.verified_date,
+                filed.expires_date,
+                filed.seal_no.as_str()
+            ),
+            (10, meter::GasKind::Natural, day("2024-06-01"), day("2034-05-31"), "S-1"),
+            "ten years on natural gas"
+        );
+        assert_eq!(found.installation.unwrap().initial_index, metres("30"), "what the register shows, ten times");
+        let seals = async || {
+            let list = ListSealsRequest {
+                meter_no: homes[0].meter_no.clone(),
+                ..Default::default()
+            };
+            let seals = world.meters().list_seals(list).await.unwrap().into_inner().seals;
+            seals.into_iter().map(|s| (s.seal_no, s.from_date, s.end_date)).collect::<Vec<_>>()
+        };
+        assert_eq!(seals().await, [("S-1".to_owned(), day("2024-12-31"), None)]);
+        // The file again is what is there, also when its seal came off since; a file that says something else is not.
+        let seal = SealMeterRequest {
+            request_id: key(),
+            meter_no: homes[0].meter_no.clone(),
+            seal_no: "S-2".to_owned(),
+            from_date: day("2025-03-01"),
+        };
+        world.meters().seal_meter(seal).await.unwrap();
+        let again = world
+            .import_meters(vec![
+                row(2, &|_| {}),
+                row(3, &|r| (r.verified_on, r.seal_no) = Default::default()),
+                row(4, &|r| r.multiplier = 0),
+                row(5, &|r| r.gas_kind = meter::GasKind::Lpg.into()),
+            ])
+            .await
+            .remove(0);
+        let refused: Vec<_> = again.refused.iter().map(|r| (r.line, r.reason.as_str())).collect();
+        assert_eq!((again.repeats, refused), (2, vec![(4, "METER_TAKEN"), (5, "METER_TAKEN")]));
+        assert_eq!(seals().await.len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn e_2_07_who_found_the_seal_broken_does_not_decide_on_it() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let home = world.home("T1").await;
+        world.clock("2025-12-31T20:00:00+08:00");
+        let mut finder = meter_service_client::MeterServiceClient::new(bed.staff_named("wu", &[Role::DistrictManager]));
+        let inspect = InspectSealRequest {
+            request_id: key(),
+            meter_no: home.meter_no.clone(),
+            seal_no: String::new(),
+            whole: false,
+            on_date: day("2025-06-01"),
+        };
+        let id = finder.inspect_seal(inspect).await.unwrap().into_inner().exception_id;
+        let open = world.exceptions(reading_exception::State::Open, reading_exception::Code::SealBroken).await;
+        assert_eq!(open[0].recorded_by, "wu");
+        let release = || ReleaseExceptionsRequest {
+            request_id: key(),
+            exception_ids: vec![id.clone()],
+            grounds: "sealed anew".to_owned(),
+        };
+        let desk = |name: &str| reading_service_client::ReadingServiceClient::new(bed.staff_named(name, &[Role::DistrictManager]));
+        let own = desk("wu").release_exceptions(release()).await.unwrap_err();
+        assert_eq!((own.code(), reason(&own).as_str()), (tonic::Code::PermissionDenied, "OWN_EXCEPTION"));
+        assert_eq!(desk("li").release_exceptions(release()).await.unwrap().into_inner().released, 1);
     })
     .await;
 }

@@ -1,12 +1,21 @@
 //! E2-02, E2-07: readings and exceptions.
 
 use contracts::hearth::{
-    billing::v1::{reading_exception::Code, reading_exception::State, reading_service_client::ReadingServiceClient, *},
+    archive::v1 as archive,
+    billing::v1::{
+        meter_service_client::MeterServiceClient, reading_exception::Code, reading_exception::State, reading_service_client::ReadingServiceClient, *,
+    },
     options::v1::Role,
 };
+use futures::future::join_all;
+use prost::Message;
+use sea_orm::{ConnectionTrait, Statement};
 use testbed::{each, fields, key, reason};
 
-use crate::world::{HEPING, HEXI, Home, World, day, metres, reading, reading_row};
+use crate::{
+    estimate::estimate,
+    world::{HEPING, HEXI, Home, World, day, meter_row, metres, reading, reading_row},
+};
 
 async fn year(world: &World<'_>) {
     world.clock("2025-12-31T20:00:00+08:00");
@@ -67,7 +76,7 @@ async fn e_2_02_single_readings_are_refused_held_or_taken() {
 }
 
 #[tokio::test]
-async fn edge_03_passing_99999_is_flagged_and_taken() {
+async fn thread_22_edge_03_passing_99999_is_flagged_and_taken() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
         let home = world.tell("T1", HEXI, "living", "2024-12-31");
@@ -779,6 +788,397 @@ async fn chunks_that_come_together_are_answered_and_repeated_each_by_itself() {
             [taken(&twice, (1, 0, 0)), taken(&twice, (1, 0, 0))]
         );
         assert_eq!(world.count("SELECT count(*) FROM reading").await, 7);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn thread_22_several_readings_of_a_month_give_one_bill_to_the_last() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let home = world.home("T1").await;
+        world.clock("2025-01-31T20:00:00+08:00");
+        for (on, index) in [("2025-01-10", "15"), ("2025-01-20", "31"), ("2025-01-31", "46")] {
+            assert_eq!(world.read(&home, on, index).await.reading.unwrap().state(), reading::State::Validated);
+        }
+        assert_eq!(world.run(1).await.produced, 1);
+        let bills = world.bills_of(&home).await;
+        let told: Vec<_> = bills
+            .iter()
+            .map(|b| (b.from_date, b.to_date, b.volume.clone(), crate::world::text(&b.amount)))
+            .collect();
+        // 46 × 2.86.
+        assert_eq!(told, [(day("2024-12-31"), day("2025-01-31"), metres("46"), "131.56".to_owned())]);
+        assert_eq!(world.count("SELECT count(*) FROM reading WHERE state = 'BILLED'").await, 1, "at the last one");
+    })
+    .await;
+}
+
+/// A second agreement for gas of an account.
+async fn another(world: &World<'_>, home: &Home) -> Home {
+    let other = Home {
+        agreement: key(),
+        meter_no: "M-second".to_owned(),
+        ..home.clone()
+    };
+    let signed = archive::ContractSigned {
+        agreement_id: other.agreement.clone(),
+        agreement_no: "HT-second".to_owned(),
+        account_id: other.account.clone(),
+        account_no: other.account_no.clone(),
+        party_id: other.party.clone(),
+        premises_id: key(),
+        service_point_id: key(),
+        service: archive::Service::Gas.into(),
+        use_class: "living".to_owned(),
+        branch: HEXI.to_owned(),
+        signed_date: day("2024-12-31"),
+    };
+    world.archive.tell(&other.agreement, &signed);
+    let in_force = archive::ContractInForce {
+        agreement_id: other.agreement.clone(),
+        from_date: day("2024-12-31"),
+    };
+    world.archive.tell(&other.agreement, &in_force);
+    world.supply(&other, |s| s.state() == supply::State::InForce).await;
+    other
+}
+
+#[tokio::test]
+async fn thread_18_the_account_of_a_customer_finds_the_meter() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let (home, distant) = (world.home("T1").await, world.home_in("T2", HEPING).await);
+        year(&world).await;
+        // A water meter of the account is no matter of its gas.
+        let water = MeterRow {
+            meter_no: "W1".to_owned(),
+            kind: meter::Kind::Water.into(),
+            ..meter_row(&home, "2024-12-31", "0")
+        };
+        assert_eq!(world.import_meters(vec![water]).await[0].accepted, 1);
+        let by_account = |account_no: &str, on: &str, index: &str| RecordReadingRequest {
+            meter_no: String::new(),
+            account_no: account_no.to_owned(),
+            ..reading(&home, on, index)
+        };
+        let mut readings = world.readings();
+        let taken = readings
+            .record_reading(by_account("T1", "2025-01-31", "46"))
+            .await
+            .unwrap()
+            .into_inner()
+            .reading
+            .unwrap();
+        assert_eq!((taken.meter_no.as_str(), taken.index), ("M-T1", metres("46")));
+        let both = RecordReadingRequest {
+            account_no: "T1".to_owned(),
+            ..reading(&home, "2025-02-28", "90")
+        };
+        for request in [both, by_account("", "2025-02-28", "90")] {
+            let refused = readings.record_reading(request).await.unwrap_err();
+            assert_eq!(refused.code(), tonic::Code::InvalidArgument, "exactly one of both");
+        }
+        assert_eq!(
+            reason(&readings.record_reading(by_account("T0", "2025-02-28", "90")).await.unwrap_err()),
+            "NOT_FOUND"
+        );
+        let mut local = ReadingServiceClient::new(bed.staff_of(HEXI, &[Role::Reader]));
+        let foreign = local.record_reading(by_account(&distant.account_no, "2025-02-28", "90")).await.unwrap_err();
+        assert_eq!(reason(&foreign), "NOT_FOUND", "of another branch");
+        let installed = async |account_no: &str| {
+            let request = ListInstallationsRequest {
+                account_no: account_no.to_owned(),
+                ..Default::default()
+            };
+            let found = world.meters().list_installations(request).await.unwrap().into_inner().installations;
+            found.into_iter().map(|i| i.meter_no).collect::<Vec<_>>()
+        };
+        assert_eq!(installed("T1").await, ["M-T1", "W1"]);
+        assert_eq!(installed("T2").await, ["M-T2"]);
+        assert_eq!(installed("T0").await, [""; 0]);
+        // With a second gas meter the account says not enough, and nothing about who lives there.
+        let second = another(&world, &home).await;
+        let register = RegisterMeterRequest {
+            request_id: key(),
+            meter_no: second.meter_no.clone(),
+            kind: meter::Kind::Iot.into(),
+            model: "G2.5".to_owned(),
+            qmax: metres("4"),
+            digits: 5,
+            verified_date: day("2024-06-01"),
+            branch: HEXI.to_owned(),
+            ..Default::default()
+        };
+        world.meters().register_meter(register).await.unwrap();
+        let install = InstallMeterRequest {
+            request_id: key(),
+            meter_no: second.meter_no.clone(),
+            agreement_id: second.agreement.clone(),
+            from_date: day("2024-12-31"),
+            initial_index: metres("0"),
+            photo_file: "photo".to_owned(),
+            signed: true,
+        };
+        world.meters().install_meter(install).await.unwrap();
+        let several = readings.record_reading(by_account("T1", "2025-02-28", "90")).await.unwrap_err();
+        assert_eq!(
+            (several.code(), reason(&several).as_str(), fields(&several)),
+            (tonic::Code::FailedPrecondition, "METER_AMBIGUOUS", vec!["account_no".to_owned()])
+        );
+        assert!(!several.message().contains("T1"), "{}", several.message());
+        world.read(&second, "2025-02-28", "90").await;
+    })
+    .await;
+}
+
+/// Codes, meter and whether somebody is to call, as the others were told.
+async fn told(world: &World<'_>) -> Vec<(String, String, bool)> {
+    let db = world.bed.db();
+    let sql = "SELECT data FROM event WHERE kind = 'hearth.billing.v1.AbnormalUsageDetected' ORDER BY id";
+    let rows = db
+        .reader()
+        .query_all_raw(Statement::from_string(db.reader().get_database_backend(), sql))
+        .await
+        .unwrap();
+    let event = |data: Vec<u8>| AbnormalUsageDetected::decode(data.as_slice()).unwrap();
+    let mut all: Vec<_> = rows
+        .iter()
+        .map(|row| event(row.try_get_by_index(0).unwrap()))
+        .map(|e| (e.codes.join(" "), e.meter_no, e.visit))
+        .collect();
+    all.sort();
+    all
+}
+
+#[tokio::test]
+async fn e_2_02_e_2_03_edge_08_edge_11_the_event_says_whether_somebody_calls() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let (still, shut, high) = (world.home("T1").await, world.home("T2").await, world.home("T3").await);
+        let old = world.tell("T4", HEXI, "living", "2024-12-31");
+        world.supply(&old, |s| s.state() == supply::State::InForce).await;
+        // Ten years on natural gas end on 28 February 2025.
+        let row = MeterRow {
+            gas_kind: meter::GasKind::Natural.into(),
+            verified_on: "2015-03-01".to_owned(),
+            ..meter_row(&old, "2024-12-31", "0")
+        };
+        assert_eq!(world.import_meters(vec![row]).await[0].accepted, 1);
+        world.clock("2025-07-31T20:00:00+08:00");
+        let ends = ["2025-01-31", "2025-02-28", "2025-03-31", "2025-04-30"];
+        for (home, indexes) in [
+            (&still, ["46", "46", "46", "90"]),
+            (&shut, ["60", "120", "180", "240"]),
+            (&high, ["100", "360", "500", "640"]),
+            (&old, ["50", "95", "145", "195"]),
+        ] {
+            for (on, index) in ends.iter().zip(indexes) {
+                world.read(home, on, index).await;
+            }
+        }
+        for month in ["2025-05-31", "2025-06-30"] {
+            assert_eq!(estimate(&world, &[&shut], month).await[0].reason, "");
+        }
+        assert_eq!(estimate(&world, &[&shut], "2025-07-31").await[0].reason, "ESTIMATE_NOT_ALLOWED");
+        let row = |codes: &str, home: &Home, visit| (codes.to_owned(), home.meter_no.clone(), visit);
+        assert_eq!(
+            told(&world).await,
+            [
+                row("ESTIMATES", &shut, true),
+                row("EXPIRED", &old, true),
+                row("SPIKE_50", &high, false),
+                row("ZERO_2", &still, true)
+            ]
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn edge_42_a_reading_with_two_findings_is_one_exception_and_one_case() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let home = world.home("T1").await;
+        year(&world).await;
+        // 3200 in 31 days: more than four times what was used before, and more than 4 m³/h pass.
+        for (on, index) in [("2025-01-31", "100"), ("2025-02-28", "200")] {
+            world.read(&home, on, index).await;
+        }
+        let both = world.read(&home, "2025-03-31", "3400").await;
+        assert_eq!(both.exceptions.len(), 1);
+        assert_eq!(both.exceptions[0].codes, [Code::Spike as i32, Code::OverQmax as i32]);
+        let open = world.exceptions(State::Open, Code::Unspecified).await;
+        assert_eq!(
+            open.iter().map(|e| e.exception_id.clone()).collect::<Vec<_>>(),
+            [both.exceptions[0].exception_id.clone()]
+        );
+        let cases = world.district().list_cases(ListCasesRequest::default()).await.unwrap().into_inner().cases;
+        assert_eq!(
+            (cases.len(), cases[0].open_exceptions, cases[0].case_id.clone()),
+            (1, 1, open[0].case_id.clone())
+        );
+        assert_eq!(cases[0].codes().collect::<Vec<_>>(), [Code::Spike, Code::OverQmax]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn edge_50_the_index_of_last_month_with_a_photo_waits_for_a_second_person() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let home = world.home("T1").await;
+        let both = [Role::Reader, Role::DistrictManager];
+        let mut li = ReadingServiceClient::new(bed.staff_named("li", &both));
+        let photo = |on: &str, index: &str, file: &str| RecordReadingRequest {
+            source: "photo".to_owned(),
+            photo_file: file.to_owned(),
+            ..reading(&home, on, index)
+        };
+        world.clock("2025-01-31T20:00:00+08:00");
+        li.record_reading(photo("2025-01-31", "46", "scan-1")).await.unwrap();
+        world.run(1).await;
+        world.clock("2025-02-28T20:00:00+08:00");
+        let held = li.record_reading(photo("2025-02-28", "46", "scan-2")).await.unwrap().into_inner();
+        assert_eq!(held.exceptions[0].codes, [Code::Unchanged as i32]);
+        assert_eq!(held.reading.unwrap().state(), reading::State::Held);
+        let run = world.run(2).await;
+        assert_eq!((run.produced, run.held), (0, 1), "no bill of nothing before somebody has looked");
+        let open = world.exceptions(State::Open, Code::Unchanged).await.remove(0);
+        assert_eq!(open.readings[0].photo_file, "scan-2", "the photo to compare");
+        let reject = || RejectExceptionRequest {
+            request_id: key(),
+            exception_id: open.exception_id.clone(),
+            etag: open.etag.clone(),
+            grounds: "the photo shows 92".to_owned(),
+        };
+        assert_eq!(reason(&li.reject_exception(reject()).await.unwrap_err()), "OWN_EXCEPTION");
+        let mut wang = ReadingServiceClient::new(bed.staff_named("wang", &both));
+        let rejected = wang.reject_exception(reject()).await.unwrap().into_inner().exception.unwrap();
+        assert_eq!(
+            (rejected.readings[0].state(), rejected.readings[0].photo_file.as_str()),
+            (reading::State::Rejected, "scan-2"),
+            "and is kept"
+        );
+        let again = RecordReadingRequest {
+            read_time: Some(rpc::wire::time(testbed::at("2025-02-28T15:00:00+08:00"))),
+            ..photo("2025-02-28", "92", "scan-2")
+        };
+        assert_eq!(li.record_reading(again).await.unwrap().into_inner().exceptions, []);
+        assert_eq!(world.run(2).await.produced, 1);
+        assert_eq!(world.bills_of(&home).await[1].volume, metres("46"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b_05_sixteen_at_once_at_one_moment_of_one_register_are_one_reading_or_one_conflict() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let home = world.home("T1").await;
+        year(&world).await;
+        let at = |on: &str| format!("SELECT count(*) FROM reading WHERE read_date = '{on}'");
+        // The same value: one reading, and everybody is told of it.
+        let same = join_all((0..16).map(|_| async { world.readings().record_reading(reading(&home, "2025-01-31", "46")).await })).await;
+        let ids: std::collections::HashSet<_> = same.into_iter().map(|a| a.unwrap().into_inner().reading.unwrap().reading_id).collect();
+        assert_eq!((ids.len(), world.count(&at("2025-01-31")).await), (1, 1));
+        // Two values: one stands, who brought the other one is told so.
+        let index = |n: usize| if n.is_multiple_of(2) { "92" } else { "93" };
+        let both = join_all((0..16).map(|n| {
+            let world = &world;
+            let request = reading(&home, "2025-02-28", index(n));
+            async move { (n % 2, world.readings().record_reading(request).await) }
+        }))
+        .await;
+        let stands = both.iter().find(|(_, answer)| answer.is_ok()).unwrap().0;
+        for (value, answer) in &both {
+            match answer {
+                Ok(_) => assert_eq!(*value, stands),
+                Err(status) => {
+                    assert_ne!(*value, stands);
+                    assert_eq!((status.code(), reason(status).as_str()), (tonic::Code::AlreadyExists, "READING_CONFLICT"));
+                }
+            }
+        }
+        assert_eq!(world.count(&at("2025-02-28")).await, 1);
+        // From files both are kept and held as one conflict.
+        let files = join_all((0..16).map(|n| {
+            let (world, row) = (&world, reading_row(1, &home, "2025-03-31", if n % 2 == 0 { "138" } else { "139" }));
+            async move { world.import_readings(vec![row]).await.remove(0) }
+        }))
+        .await;
+        let sum = |of: fn(&ImportReadingsResponse) -> i32| files.iter().map(of).sum::<i32>();
+        assert_eq!((sum(|a| a.accepted), sum(|a| a.repeats), sum(|a| a.refused.len() as i32)), (2, 14, 0));
+        assert_eq!(world.count(&at("2025-03-31")).await, 2);
+        let open = world.exceptions(State::Open, Code::Unspecified).await;
+        assert_eq!((open.len(), open[0].codes.clone()), (1, vec![Code::Conflict as i32]));
+        assert!(open[0].readings.len() == 2 && open[0].readings.iter().all(|r| r.state() == reading::State::Held));
+        assert_eq!(world.count("SELECT count(*) FROM abnormal_case").await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn e9_01_findings_at_once_are_one_case_that_counts_all_of_them() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let mut homes = vec![];
+        for n in 0..12 {
+            let home = world.home(&format!("T{n:02}")).await;
+            let water = MeterRow {
+                meter_no: format!("W-{n:02}"),
+                kind: meter::Kind::Water.into(),
+                ..meter_row(&home, "2024-12-31", "0")
+            };
+            assert_eq!(world.import_meters(vec![water.clone()]).await[0].accepted, 1);
+            homes.push((home, water.meter_no));
+        }
+        year(&world).await;
+        let broken = |meter_no: &str| {
+            let request = InspectSealRequest {
+                request_id: key(),
+                meter_no: meter_no.to_owned(),
+                seal_no: String::new(),
+                whole: false,
+                on_date: day("2025-06-01"),
+            };
+            let mut wu = MeterServiceClient::new(bed.staff_named("wu", &[Role::DistrictManager]));
+            async move { wu.inspect_seal(request).await.unwrap().into_inner().exception_id }
+        };
+        let release = |id: String| {
+            let request = ReleaseExceptionsRequest {
+                request_id: key(),
+                exception_ids: vec![id],
+                grounds: "sealed anew".to_owned(),
+            };
+            let mut li = ReadingServiceClient::new(bed.staff_named("li", &[Role::DistrictManager]));
+            async move { drop(li.release_exceptions(request).await.unwrap()) }
+        };
+        // Two meters of one agreement: nothing but the case makes the two wait for each other.
+        let found = join_all(
+            homes
+                .iter()
+                .map(|(home, water)| async move { futures::join!(broken(&home.meter_no), broken(water)) }),
+        )
+        .await;
+        let counted = "SELECT count(*) FROM abnormal_case WHERE state = 'OPEN' AND open_exceptions = 2";
+        assert_eq!((world.count("SELECT count(*) FROM abnormal_case").await, world.count(counted).await), (12, 12));
+        let lost = "SELECT count(*) FROM reading_exception e WHERE e.state = 'OPEN' \
+                    AND NOT EXISTS (SELECT 1 FROM abnormal_case c WHERE c.id = e.case_id AND c.state = 'OPEN')";
+        assert_eq!(world.count(lost).await, 0);
+        // The last finding of a case is decided while the next one is made: that has an open case, the old one or a new one.
+        join_all(found.iter().map(|(gas, _)| release(gas.clone()))).await;
+        join_all(
+            homes
+                .iter()
+                .zip(found)
+                .map(|((home, _), (_, water))| async move { futures::join!(broken(&home.meter_no), release(water)) }),
+        )
+        .await;
+        let counted = "SELECT count(*) FROM abnormal_case WHERE state = 'OPEN' AND open_exceptions = 1";
+        assert_eq!((world.count(lost).await, world.count(counted).await), (0, 12));
     })
     .await;
 }

@@ -22,7 +22,7 @@ fn anew(bill: &Bill, wrong: bool) -> CancelAndRebillRequest {
     }
 }
 
-async fn rebill(world: &World<'_>, bill: &Bill, wrong: bool) -> CancelAndRebillResponse {
+pub async fn rebill(world: &World<'_>, bill: &Bill, wrong: bool) -> CancelAndRebillResponse {
     world.bills().cancel_and_rebill(anew(bill, wrong)).await.unwrap().into_inner()
 }
 
@@ -44,7 +44,7 @@ fn amounts(bills: &[Bill]) -> Vec<String> {
     bills.iter().map(|b| text(&b.amount)).collect()
 }
 
-async fn live(world: &World<'_>, home: &Home) -> Vec<Bill> {
+pub async fn live(world: &World<'_>, home: &Home) -> Vec<Bill> {
     let bills = world.bills_of(home).await;
     bills.into_iter().filter(|b| b.state() != bill::State::Reversed).collect()
 }

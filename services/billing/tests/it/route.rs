@@ -6,7 +6,7 @@ use contracts::hearth::{
 };
 use testbed::{Client, each, fields, key, reason};
 
-use crate::world::{HEPING, HEXI, Home, World, day, metres};
+use crate::world::{HEPING, HEXI, Home, World, day, metres, reading};
 
 fn district(world: &World<'_>) -> RouteServiceClient<Client> {
     RouteServiceClient::new(world.bed.staff(&[Role::DistrictManager]))
@@ -243,6 +243,134 @@ async fn e_2_08_figures_of_a_book_and_its_reader() {
             ("286.00".to_owned(), 28_600, 10_000)
         );
         assert_eq!(figures.collection_percent, metres("34.96"));
+    })
+    .await;
+}
+
+async fn figures(world: &World<'_>, month: i32) -> GetReadingFiguresResponse {
+    let request = GetReadingFiguresRequest {
+        branch: HEXI.to_owned(),
+        year: 2025,
+        month,
+    };
+    district(world).get_reading_figures(request).await.unwrap().into_inner()
+}
+
+async fn hand_over(world: &World<'_>, book: &ReadingBook, reader: &str) -> ReadingBook {
+    let change = ChangeBookRequest {
+        request_id: key(),
+        book_id: book.book_id.clone(),
+        etag: book.etag.clone(),
+        reader: reader.to_owned(),
+        read_day: book.read_day,
+    };
+    district(world).change_book(change).await.unwrap().into_inner().book.unwrap()
+}
+
+#[tokio::test]
+async fn e_2_08_a_book_that_is_handed_over_keeps_its_months_and_what_a_user_told_is_no_mistake() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let (one, two) = (world.home("T1").await, world.home("T2").await);
+        let route = open(&world, book("HX-1", reading_book::Cycle::Month, 25)).await;
+        put(&world, &route, &[&one, &two]).await;
+        let spare = open(&world, book("HX-2", reading_book::Cycle::Month, 25)).await;
+        district(&world).plan_tasks(plan(2)).await.unwrap();
+        world.clock("2025-02-28T20:00:00+08:00");
+        world.read(&one, "2025-01-31", "50").await;
+        // The user told 99, and the reader saw 100 at the same moment.
+        let user = RecordReadingRequest {
+            source: "user".to_owned(),
+            ..reading(&one, "2025-02-25", "99")
+        };
+        world.readings().record_reading(user).await.unwrap();
+        world.read(&one, "2025-02-25", "100").await;
+        assert_eq!(
+            world.count("SELECT count(*) FROM reading WHERE state = 'REPLACED' AND source = 'user'").await,
+            1
+        );
+        world.clock("2025-03-01T08:00:00+08:00");
+        assert_eq!(world.run(2).await.produced, 1);
+        let told = |f: &ReadingFigures| (f.code.clone(), f.reader.clone(), f.due, f.read, f.wrong, f.billed_fen);
+        let row = |code: &str, reader: &str, due, read, billed| (code.to_owned(), reader.to_owned(), due, read, 0, billed);
+        let rows = async |month| figures(&world, month).await.figures.iter().map(told).collect::<Vec<_>>();
+        // One of two tasks read; 100 m3 at 2.86.
+        let february = [row("HX-1", "li", 2, 1, 28_600), row("HX-2", "li", 0, 0, 0)];
+        assert_eq!(rows(2).await, february);
+        world.clock("2025-03-05T09:00:00+08:00");
+        let route = hand_over(&world, &route, "wang").await;
+        hand_over(&world, &spare, "wang").await;
+        let spare = row("HX-2", "wang", 0, 0, 0);
+        assert_eq!(
+            rows(2).await,
+            [february[0].clone(), spare.clone()],
+            "what li left undone in February stays li's"
+        );
+        // In the midst of March what is not read goes on to the next one.
+        district(&world).plan_tasks(plan(3)).await.unwrap();
+        world.clock("2025-03-20T20:00:00+08:00");
+        world.read(&one, "2025-03-20", "150").await;
+        hand_over(&world, &route, "zhao").await;
+        assert_eq!(
+            rows(3).await,
+            [row("HX-1", "wang", 1, 1, 0), row("HX-1", "zhao", 1, 0, 0), spare.clone()],
+            "by reader"
+        );
+        assert_eq!(rows(2).await, [february[0].clone(), spare]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn e_2_01_a_month_before_a_meter_came_has_no_task_for_it() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.clock("2025-03-31T20:00:00+08:00");
+        let one = world.home("T1").await;
+        let came = async |account_no: &str, on: &str| {
+            let home = world.tell(account_no, HEXI, "living", "2024-12-31");
+            world.supply(&home, |s| s.state() == supply::State::InForce).await;
+            world.install(&home, on, "0").await;
+            home
+        };
+        let (last_day, later) = (came("T2", "2025-02-28").await, came("T3", "2025-03-01").await);
+        let route = open(&world, book("HX-1", reading_book::Cycle::Month, 20)).await;
+        put(&world, &route, &[&one, &last_day, &later]).await;
+        assert_eq!(district(&world).plan_tasks(plan(2)).await.unwrap().into_inner().planned, 2);
+        let mut due: Vec<_> = tasks(&world, reading_task::State::Due).await.into_iter().map(|t| t.meter_no).collect();
+        due.sort();
+        assert_eq!(due, [one.meter_no, last_day.meter_no], "installed by the last day of the cycle");
+        assert_eq!(district(&world).plan_tasks(plan(3)).await.unwrap().into_inner().planned, 3);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn thread_23_a_reading_that_no_bill_will_ever_use_is_counted() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let (home, other) = (world.home("T1").await, world.home("T2").await);
+        let unused = async |month| figures(&world, month).await.readings_unused;
+        world.clock("2025-01-31T20:00:00+08:00");
+        for (on, index) in [("2025-01-10", "15"), ("2025-01-31", "46")] {
+            world.read(&home, on, index).await;
+            world.read(&other, on, index).await;
+        }
+        assert_eq!(unused(1).await, 0, "no bill yet: one will use them");
+        assert_eq!(world.run(1).await.produced, 2);
+        assert_eq!(unused(1).await, 0, "the bill to the 31st was made in the knowledge of the 10th");
+        world.clock("2025-02-28T20:00:00+08:00");
+        world.read(&home, "2025-02-10", "61").await;
+        assert_eq!((unused(1).await, unused(2).await), (0, 0), "the next bill uses it");
+        let late = world.read(&home, "2025-01-20", "30").await.reading.unwrap();
+        assert_eq!(late.state(), reading::State::Validated, "acknowledged");
+        assert_eq!((unused(1).await, unused(2).await), (1, 0));
+        // It is looked at when the month is billed anew.
+        let january = world.bills_of(&home).await.remove(0);
+        crate::rebill::rebill(&world, &january, false).await;
+        assert_eq!(unused(1).await, 0);
     })
     .await;
 }

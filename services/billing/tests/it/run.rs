@@ -15,7 +15,7 @@ use testbed::{each, each_of, eventually, key, reason};
 
 use crate::{
     route::{book, open, put},
-    world::{HEPING, HEXI, World, day, metres, sharing, text, tianjin},
+    world::{HEPING, HEXI, World, class, day, metres, sharing, text, tianjin},
 };
 
 #[tokio::test]
@@ -392,6 +392,36 @@ async fn thread_06_a_gap_fails_the_run_and_another_run_closes_it() {
     .await;
 }
 
+/// A run that counted three, of whom one is lost, meets two and one who was signed meanwhile, ahead of its worker.
+#[tokio::test]
+async fn thread_06_who_is_signed_ahead_of_a_run_hides_no_gap() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        for account_no in ["T1", "T2"] {
+            world.home(account_no).await;
+        }
+        world.clock("2025-01-31T20:00:00+08:00");
+        let filed = world.count("SELECT last FROM number WHERE series = 'SUPPLY'").await;
+        assert_eq!(filed, 2);
+        let late = world.tell("T3", HEXI, "living", "2024-12-31");
+        world.supply(&late, |s| s.state() == supply::State::InForce).await;
+        let (run, _) = begun(&world, 3, &[("done", "false".to_owned())]).await;
+        world.sql(&format!("UPDATE bill_run SET filed_until = {filed}")).await.unwrap();
+        let lost = eventually("the run to end", async || {
+            let get = GetBillRunRequest { run_id: run.clone() };
+            let run = world.runs().get_bill_run(get).await.unwrap().into_inner().run.unwrap();
+            (run.state() != bill_run::State::Running).then_some(run)
+        })
+        .await;
+        assert_eq!((lost.state(), lost.missing + lost.not_due, lost.gap), (bill_run::State::Incomplete, 2, 1));
+        // The next run counts and meets all three.
+        let again = world.run(1).await;
+        assert_eq!((again.expected, again.missing + again.not_due, again.gap), (3, 3, 0));
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn who_is_voided_ahead_of_a_run_and_who_is_signed_behind_it_make_no_gap() {
     each(billing::SERVICE, async |bed| {
@@ -426,6 +456,41 @@ async fn who_is_voided_ahead_of_a_run_and_who_is_signed_behind_it_make_no_gap() 
         let again = world.run(1).await;
         assert_eq!((again.expected, again.already, again.voided, again.gap), (3, 1, 1, 0));
         world.sound().await;
+    })
+    .await;
+}
+
+/// Yantai (G-YT): the tier-year of who is read in odd months ends with the reading of November, and an extra reading in December is of the next one.
+#[tokio::test]
+async fn p_9_1_a_tier_year_by_reading_month_follows_the_book() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let yantai = PublishTariffRequest {
+            closing_reading: Some(ClosingReading { odd_month: 11, even_month: 12 }),
+            classes: vec![class(
+                "living",
+                &[(Some("300"), "3.28"), (Some("420"), "3.88"), (None, "4.77")],
+                tariff_class::LowIncome::Unspecified,
+            )],
+            ..tianjin()
+        };
+        world.tariffs().publish_tariff(yantai).await.unwrap();
+        let (odd, unbooked) = (world.home("T1").await, world.home("T2").await);
+        let bimonthly = open(&world, book("HX-2", reading_book::Cycle::Bimonth, 30)).await;
+        put(&world, &bimonthly, &[&odd]).await;
+        world.clock("2025-12-31T20:00:00+08:00");
+        for home in [&odd, &unbooked] {
+            world.read(home, "2025-11-30", "500").await;
+            world.read(home, "2025-12-31", "546").await;
+        }
+        for month in [11, 12] {
+            world.run(month).await;
+        }
+        // 300 × 3.28 + 120 × 3.88 + 80 × 4.77; then 46 × 3.28 in the new year, or 46 × 4.77 still in the old one of who is read in December.
+        for (home, december) in [(&odd, "150.88"), (&unbooked, "219.42")] {
+            let amounts: Vec<_> = world.bills_of(home).await.iter().map(|b| text(&b.amount)).collect();
+            assert_eq!(amounts, ["1831.20", december], "{}", home.account_no);
+        }
     })
     .await;
 }

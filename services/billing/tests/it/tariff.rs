@@ -261,7 +261,7 @@ fn rich() -> PublishTariffRequest {
 }
 
 #[tokio::test]
-async fn p_9_1_every_rule_of_a_tariff_is_kept_as_published() {
+async fn thread_18_p_9_1_every_rule_of_a_tariff_is_kept_as_published() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
         let asked = rich();
@@ -756,6 +756,247 @@ async fn g_sh_a_flat_price_is_chosen_and_g_ta24_destitute_households_have_a_free
         }
         // 1309.20 less 12 × 6 × 2.97.
         assert_eq!(amounts, ["1830.00", "1842.00", "1842.00", "1095.36"]);
+    })
+    .await;
+}
+
+/// The last answer of a trial.
+async fn tried(world: &World<'_>, request: TryTariffRequest) -> TariffTrial {
+    let mut answers = world.tariffs().try_tariff(request).await.unwrap().into_inner();
+    let mut last = None;
+    while let Some(answer) = answers.message().await.unwrap() {
+        last = answer.result;
+    }
+    last.unwrap()
+}
+
+fn effect(effect: &Option<tariff_trial::Effect>) -> (i64, i64, String, String) {
+    let effect = effect.as_ref().unwrap();
+    (
+        effect.agreements,
+        effect.bills,
+        crate::world::text(&effect.billed),
+        crate::world::text(&effect.tried),
+    )
+}
+
+/// What an agreement would pay more.
+fn more(customer: &tariff_trial::Customer) -> (String, String) {
+    let effect = customer.effect.as_ref().unwrap();
+    let fen = |money: &Option<contracts::hearth::r#type::v1::Money>| money.as_ref().unwrap().minor_units;
+    let more = money::Money::from_fen(fen(&effect.tried) - fen(&effect.billed)).to_string();
+    (customer.account_no.clone(), more)
+}
+
+/// Prices that ask for everything that an agreement can say.
+fn demanding() -> Vec<TariffClass> {
+    use tariff_class::LowIncome::{AllAtTier1, NoTier3, Unspecified};
+    let living = TariffClass {
+        household: Some(HouseholdUplift {
+            from_persons: 6,
+            plus: metres("240"),
+            ..Default::default()
+        }),
+        ..class("living", &[(Some("30"), "2.61"), (Some("60"), "2.83"), (None, "4.23")], AllAtTier1)
+    };
+    let taian = TariffClass {
+        free_volume: Some(FreeVolume {
+            per_month: metres("6"),
+            ..Default::default()
+        }),
+        ..class("taian", &[(Some("240"), "2.97"), (None, "4.35")], NoTier3)
+    };
+    let shanghai = TariffClass {
+        flat_price_choice: Some(FlatPriceChoice {
+            from_persons: 7,
+            unit_price: metres("3.05"),
+        }),
+        ..class("shanghai", &[(Some("100"), "3.00"), (None, "4.20")], Unspecified)
+    };
+    let shared = TariffClass {
+        meters_share_tiers: true,
+        ..class("shared", &[(Some("100"), "3.00"), (Some("400"), "3.30"), (None, "4.20")], Unspecified)
+    };
+    vec![living, taian, shanghai, shared, class("plain", &[(None, "2.00")], Unspecified)]
+}
+
+/// Eight agreements of 238 m³ each in 2025 that differ in everything that a price may ask for: a household of six from June (P1), a low income until May
+/// (P2), a destitute household (P3), one of seven that chose the flat price (P4), two meters of one household (P5, P6), a bill of which 6.00 were credited (P7)
+/// and a meter swapped on 10 March, ten days before a low income (P8).
+async fn population(world: &World<'_>) {
+    let request = PublishTariffRequest {
+        classes: demanding(),
+        ..tianjin()
+    };
+    world.tariffs().publish_tariff(request).await.unwrap();
+    let mut homes = vec![];
+    for (n, class) in (1..).zip(["living", "living", "taian", "shanghai", "shared", "shared", "plain", "living"]) {
+        let home = world.tell(&format!("P{n}"), HEXI, class, "2024-12-31");
+        world.supply(&home, |s| s.state() == supply::State::InForce).await;
+        world.install(&home, "2024-12-31", "0").await;
+        homes.push(home);
+    }
+    let persons = |at: usize, persons: i32, from: &str| archive::HouseholdSizeChanged {
+        agreement_id: homes[at].agreement.clone(),
+        persons,
+        from_date: day(from),
+        until_date: None,
+    };
+    let income = |at: usize, from: &str, until: Option<&str>, destitute: bool| archive::LowIncomeFlagChanged {
+        agreement_id: homes[at].agreement.clone(),
+        low_income: true,
+        from_date: day(from),
+        until_date: until.and_then(day),
+        destitute,
+    };
+    let flat = archive::FlatPriceChosen {
+        agreement_id: homes[3].agreement.clone(),
+        chosen: true,
+        from_date: day("2024-12-31"),
+        until_date: None,
+    };
+    for (at, size, from) in [(0, 4, "2024-12-31"), (0, 6, "2025-06-01"), (3, 7, "2024-12-31")] {
+        world.archive.tell(&homes[at].agreement, &persons(at, size, from));
+    }
+    world.archive.tell(&homes[1].agreement, &income(1, "2024-12-31", Some("2025-06-01"), false));
+    world.archive.tell(&homes[2].agreement, &income(2, "2024-12-31", None, true));
+    world.archive.tell(&homes[7].agreement, &income(7, "2025-03-20", None, false));
+    world.archive.tell(&homes[3].agreement, &flat);
+    for (at, count) in [(0, 2), (1, 1), (2, 1), (3, 2), (7, 1)] {
+        world.supply(&homes[at], |s| s.entitlements.len() == count).await;
+    }
+    let shared = format!(
+        "UPDATE supply SET account_id = {} WHERE id = {}",
+        world.uuid(&homes[4].account),
+        world.uuid(&homes[5].agreement)
+    );
+    world.sql(&shared).await.unwrap();
+    for (month, on, index) in [
+        (1, "2025-01-31", 20),
+        (3, "2025-03-31", 58),
+        (4, "2025-04-30", 78),
+        (6, "2025-06-30", 118),
+        (12, "2025-12-31", 238),
+    ] {
+        world.clock(&format!("{on}T20:00:00+08:00"));
+        if month == 3 {
+            homes[7] = swapped(world, &homes[7]).await;
+        }
+        for (at, home) in homes.iter().enumerate() {
+            // The second meter of P8 has counted 45 m³ less.
+            let index = if at == 7 && month > 1 { index - 45 } else { index };
+            world.read(home, on, &index.to_string()).await;
+        }
+        assert_eq!(world.run(month).await.produced, 8, "{month}");
+        if month == 1 {
+            let bill = world.bills_of(&homes[6]).await.remove(0);
+            let credit = CreditBillRequest {
+                request_id: key(),
+                bill_id: bill.bill_id,
+                etag: bill.etag,
+                amount: crate::world::yuan("6.00"),
+                reason: "a week without gas".to_owned(),
+            };
+            world.bills().credit_bill(credit).await.unwrap();
+        }
+    }
+}
+
+/// The meter goes on 10 March with 45 m³, another one comes.
+async fn swapped(world: &World<'_>, home: &crate::world::Home) -> crate::world::Home {
+    let second = crate::world::Home {
+        meter_no: "M-P8-2".to_owned(),
+        ..home.clone()
+    };
+    let register = RegisterMeterRequest {
+        request_id: key(),
+        meter_no: second.meter_no.clone(),
+        kind: meter::Kind::Iot.into(),
+        model: "G2.5".to_owned(),
+        qmax: metres("4"),
+        digits: 5,
+        verified_date: day("2025-01-10"),
+        gas_kind: meter::GasKind::Natural.into(),
+        branch: HEXI.to_owned(),
+        ..Default::default()
+    };
+    world.meters().register_meter(register).await.unwrap();
+    let exchange = ExchangeMeterRequest {
+        request_id: key(),
+        agreement_id: home.agreement.clone(),
+        old_meter_no: home.meter_no.clone(),
+        final_index: metres("45"),
+        new_meter_no: second.meter_no.clone(),
+        initial_index: metres("0"),
+        exchange_date: day("2025-03-10"),
+        reason: "EXPIRED".to_owned(),
+        photo_file: "photo".to_owned(),
+        signed: true,
+    };
+    world.meters().exchange_meter(exchange).await.unwrap();
+    second
+}
+
+fn trial_of(classes: Vec<TariffClass>) -> TryTariffRequest {
+    TryTariffRequest {
+        year: 2025,
+        classes,
+        tier_year_start_month: 1,
+        tier_year_start_day: 1,
+        ..Default::default()
+    }
+}
+
+#[tokio::test]
+async fn b_19_the_same_prices_change_nobody_and_a_rise_costs_each_what_it_asks_for() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        population(&world).await;
+        let same = tried(&world, trial_of(demanding())).await;
+        let billed = world.count("SELECT CAST(sum(amount - credited) AS bigint) FROM bill").await;
+        let billed = money::Money::from_fen(billed).to_string();
+        assert_eq!(effect(&same.total), (8, 40, billed.clone(), billed.clone()));
+        assert_eq!(effect(&same.unchanged), effect(&same.total));
+        assert_eq!((effect(&same.winners).0, effect(&same.losers).0, same.left_out), (0, 0, 0));
+        assert_eq!((same.largest_gains, same.largest_losses), (vec![], vec![]));
+        // Dearer by 1.00 in the third tier of the living and in the first of Tai'an, by 0.10 in the first tier of the sharing and at the flat price, by 0.50
+        // where there is one price.
+        let mut dearer = demanding();
+        dearer[0].tiers[2].unit_price = metres("5.23");
+        dearer[1].tiers[0].unit_price = metres("3.97");
+        dearer[2].flat_price_choice.as_mut().unwrap().unit_price = metres("3.15");
+        dearer[3].tiers[0].unit_price = metres("3.10");
+        dearer[4].tiers[0].unit_price = metres("2.50");
+        let result = tried(&world, trial_of(dearer)).await;
+        let losses: std::collections::BTreeMap<_, _> = result.largest_losses.iter().map(more).collect();
+        let lost = |account: &str| losses.get(account).map_or("", String::as_str);
+        // Above 60: 18 in April and 20 of the 40 of May and June; six persons from June, 240 × 7 / 12 = 140, so that it is above 200 then: 38.
+        assert_eq!(lost("P1"), "76.00");
+        // The low income ends with May and 20 of the 40 m³ of May and June: from 98 m³ on, all are above 60.
+        assert_eq!(lost("P2"), "140.00");
+        // 238 m³ less 12 × 6 that are free.
+        assert_eq!(lost("P3"), "166.00");
+        // 238 × 0.10.
+        assert_eq!(lost("P4"), "23.80");
+        // The 100 m³ of their first tier are those of both.
+        let of_both = [lost("P5"), lost("P6")].map(|text| text.parse::<money::Money>().map_or(0, money::Money::fen));
+        assert_eq!(of_both.iter().sum::<i64>(), 1000);
+        // 238 × 0.50; the 6.00 stay credited.
+        assert_eq!(lost("P7"), "119.00");
+        // 20 m³ in January, 25 on the first meter and 6 of the 13 on the second one by 19 March: 51; all that follows is at the first tier.
+        assert_eq!(lost("P8"), "");
+        // 76 + 140 + 166 + 23.80 + 10 + 119 = 534.80.
+        let (agreements, bills, before, after) = effect(&result.total);
+        let risen = after.parse::<money::Money>().unwrap().fen() - before.parse::<money::Money>().unwrap().fen();
+        assert_eq!((agreements, bills, before, risen), (8, 40, billed, 53_480));
+        assert_eq!((effect(&result.losers).0, effect(&result.winners).0), (7, 0));
+        // A branch alone, and one that has none.
+        let of = |branch: &str| TryTariffRequest {
+            branch: branch.to_owned(),
+            ..trial_of(demanding())
+        };
+        assert_eq!(effect(&tried(&world, of(HEXI)).await.unchanged), effect(&same.total));
+        assert_eq!(effect(&tried(&world, of("和平区")).await.total).0, 0);
     })
     .await;
 }

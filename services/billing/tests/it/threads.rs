@@ -1,13 +1,20 @@
 //! What users of other billing systems suffer from (features.md, "Duplicate, missing or blocked bills"), each by the number of its thread. Further
 //! threads stand as `thread_NN` where their subject is tested.
 
-use contracts::hearth::billing::v1::*;
+use std::collections::BTreeSet;
+
+use contracts::hearth::{
+    billing::v1::{fee_item_service_client::FeeItemServiceClient, payment_service_client::PaymentServiceClient, *},
+    options::v1::Role,
+};
+use database::Engine;
 use futures::future::join_all;
-use testbed::{each, key};
+use sea_orm::{ConnectionTrait, TransactionOptions};
+use testbed::{each, each_of, eventually, key, reason};
 
 use crate::{
-    dues::{owing, pay},
-    world::{HEXI, Home, World, text},
+    dues::{charge_of, item, owing, pay, publish, take},
+    world::{HEXI, Home, World, text, yuan},
 };
 
 async fn read_homes(world: &World<'_>, count: usize) -> Vec<Home> {
@@ -121,7 +128,7 @@ async fn thread_10_a_run_payments_corrections_and_readings_beside_each_other_mee
                 match accountant.cancel_and_rebill(request).await {
                     Ok(_) => return,
                     // A payment came between the look and the write.
-                    Err(status) => assert_eq!(testbed::reason(&status), "ETAG_MISMATCH"),
+                    Err(status) => assert_eq!(reason(&status), "ETAG_MISMATCH"),
                 }
             }
             panic!("the bill never stood still");
@@ -134,6 +141,228 @@ async fn thread_10_a_run_payments_corrections_and_readings_beside_each_other_mee
         for home in &homes {
             assert_eq!(world.balance(home).await, ("131.56".to_owned(), "0.00".to_owned()), "{}", home.account_no);
         }
+        world.sound().await;
+    })
+    .await;
+}
+
+/// What a run writes takes as many transactions for forty-one agreements as for one.
+#[tokio::test]
+async fn thread_09_bills_are_made_in_sets() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let mut homes = read_homes(&world, 1).await;
+        let transactions = async || world.count("SELECT count(*) FROM journal WHERE method = 'bill-run'").await;
+        assert_eq!(world.run(1).await.produced, 1);
+        let of_one = transactions().await;
+        for n in 1..41 {
+            homes.push(world.home(&format!("T{n:02}")).await);
+        }
+        world.clock("2025-02-28T20:00:00+08:00");
+        for home in &homes {
+            world.read(home, "2025-02-28", "92").await;
+        }
+        assert_eq!(world.run(2).await.produced, 41);
+        assert_eq!((of_one, transactions().await), (of_one, 2 * of_one));
+        world.sound().await;
+    })
+    .await;
+}
+
+/// Each change of a bill or a payment, the service gone right after it: asked again it answers the same and does nothing more, and asked anew it is refused.
+#[tokio::test]
+async fn thread_11_a_change_that_is_asked_for_again_after_a_crash_has_one_effect() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let homes = read_homes(&world, 3).await;
+        world.run(1).await;
+        let rows = async || {
+            let mut counts = vec![];
+            for table in ["bill", "bill_line", "credit_note", "tier_use", "payment", "allocation", "ledger_entry", "event"] {
+                counts.push(world.count(&format!("SELECT count(*) FROM {table}")).await);
+            }
+            counts
+        };
+        // Calls a change, loses the service, calls it again, and calls it with a key of its own.
+        macro_rules! once {
+            ($client:expr, $call:ident, $request:expr, $refused:literal) => {{
+                let request = $request;
+                let first = $client.$call(request.clone()).await.unwrap().into_inner();
+                let after = rows().await;
+                bed.crash().await;
+                bed.start().await;
+                assert_eq!($client.$call(request.clone()).await.unwrap().into_inner(), first, stringify!($call));
+                assert_eq!(rows().await, after, stringify!($call));
+                let mut anew = request;
+                anew.request_id = key();
+                assert_eq!(reason(&$client.$call(anew).await.unwrap_err()), $refused, stringify!($call));
+                assert_eq!(rows().await, after, stringify!($call));
+                first
+            }};
+        }
+        let bill = async |n: usize| world.bills_of(&homes[n]).await.pop().unwrap();
+        let credit = CreditBillRequest {
+            request_id: key(),
+            bill_id: bill(0).await.bill_id,
+            etag: bill(0).await.etag,
+            amount: yuan("31.56"),
+            reason: "goodwill".to_owned(),
+        };
+        once!(world.bills(), credit_bill, credit, "ETAG_MISMATCH");
+        let reverse = ReverseBillRequest {
+            request_id: key(),
+            bill_id: bill(0).await.bill_id,
+            etag: bill(0).await.etag,
+            reason: "wrong".to_owned(),
+            reading_was_wrong: false,
+        };
+        once!(world.bills(), reverse_bill, reverse, "ETAG_MISMATCH");
+        let again = CancelAndRebillRequest {
+            request_id: key(),
+            bill_id: bill(1).await.bill_id,
+            etag: bill(1).await.etag,
+            reason: "read twice".to_owned(),
+            reading_was_wrong: false,
+        };
+        once!(world.bills(), cancel_and_rebill, again, "ETAG_MISMATCH");
+        let paid = pay(&world, &homes[2], "100.00", "1").await;
+        let bounced = ReversePaymentRequest {
+            request_id: key(),
+            payment_id: paid.payment_id,
+            etag: paid.etag,
+            reason: "bounced".to_owned(),
+        };
+        once!(world.accountant(), reverse_payment, bounced, "ETAG_MISMATCH");
+        for (home, owed) in homes.iter().zip(["0.00", "131.56", "131.56"]) {
+            assert_eq!(world.balance(home).await, (owed.to_owned(), "0.00".to_owned()), "{}", home.account_no);
+        }
+        world.sound().await;
+    })
+    .await;
+}
+
+/// Each reading that a bill ends at is told of once, by the run that bills it; the others, and repeated runs, touch none.
+#[tokio::test]
+async fn thread_25_a_run_touches_each_reading_once_and_who_was_not_read_not_at_all() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let homes = read_homes(&world, 3).await;
+        for n in 3..12 {
+            world.home(&format!("T{n:02}")).await;
+        }
+        let told = async || {
+            let events = world
+                .count("SELECT count(*) FROM event WHERE kind = 'hearth.billing.v1.MeterReadAccepted'")
+                .await;
+            (events, world.count("SELECT count(*) FROM reading WHERE state = 'BILLED'").await)
+        };
+        for (month, on, index, seen) in [(1, "2025-01-31", "46", 3), (2, "2025-02-28", "92", 6)] {
+            world.clock(&format!("{on}T20:00:00+08:00"));
+            if month == 2 {
+                for home in &homes {
+                    world.read(home, on, index).await;
+                }
+            }
+            let run = world.run(month).await;
+            assert_eq!((run.produced, run.missing + run.not_due), (3, 9));
+            assert_eq!(told().await, (seen, seen));
+            assert_eq!(world.run(month).await.already, 3);
+            assert_eq!(told().await, (seen, seen), "a repeated run touches none");
+        }
+    })
+    .await;
+}
+
+/// The connection of a payment breaks while it waits for the bill that it pays, when all but that is written.
+#[tokio::test]
+async fn thread_66_a_payment_that_breaks_off_leaves_nothing_to_repair() {
+    // SQLite has one writer: nobody can wait within a write.
+    each_of(billing::SERVICE, &[Engine::Postgres], async |bed| {
+        let world = World::new(bed).await;
+        let (home, bill) = owing(&world, "T1", HEXI, "64", "2025-02-01").await;
+        let rows = async || {
+            let mut counts = vec![];
+            for table in ["payment", "allocation", "ledger_entry", "event", "number"] {
+                counts.push(world.count(&format!("SELECT count(*) FROM {table}")).await);
+            }
+            counts
+        };
+        let before = rows().await;
+        let holder = bed.db().writer().begin(TransactionOptions::default()).await.unwrap();
+        let lock = format!("SELECT id FROM bill WHERE id = {} FOR UPDATE", world.uuid(&bill.bill_id));
+        holder.execute_unprepared(&lock).await.unwrap();
+        let (mut cashier, request) = (world.cashier(), take(&home, "64", "1"));
+        let asked = request.clone();
+        let call = tokio::spawn(async move { cashier.take_payment(asked).await });
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%bill%'";
+        eventually("a payment that waits for its bill", async || (world.count(waits).await == 1).then_some(())).await;
+        world.sql(&waits.replace("count(*)", "pg_terminate_backend(pid)")).await.unwrap();
+        eventually("what it wrote to be gone", async || (rows().await == before).then_some(())).await;
+        holder.commit().await.unwrap();
+        drop(call.await.unwrap());
+        // Whatever the caller heard, asking again gives one payment.
+        world.cashier().take_payment(request).await.unwrap();
+        assert_eq!(world.count("SELECT count(*) FROM payment").await, 1);
+        assert_eq!(world.balance(&home).await, ("0.00".to_owned(), "0.00".to_owned()));
+        world.sound().await;
+    })
+    .await;
+}
+
+/// Two processes on one database give no number and no money twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn thread_68_writes_through_two_processes_agree() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        publish(&world, item("WORK", "1")).await;
+        let home = world.home("T1").await;
+        let other = bed.beside().await;
+        let charges = (0..40).map(|n| {
+            let through = if n % 2 == 0 { bed } else { &other };
+            let mut client = FeeItemServiceClient::new(through.staff(&[Role::Accountant]));
+            let charge = charge_of(&home, "WORK", "10");
+            async move { client.charge_fee(charge).await.unwrap().into_inner().bill.unwrap().bill_no }
+        });
+        let numbers: BTreeSet<String> = join_all(charges).await.into_iter().collect();
+        let wanted: BTreeSet<String> = (1..=40).map(|n| format!("BL-{HEXI}-2025-{n:08}")).collect();
+        assert_eq!(numbers, wanted);
+        let payments = (0..40).map(|n| {
+            let through = if n % 2 == 0 { bed } else { &other };
+            let mut cashier = PaymentServiceClient::new(through.staff(&[Role::Cashier]));
+            let request = take(&home, "10", &n.to_string());
+            async move { cashier.take_payment(request).await.unwrap().into_inner().payment.unwrap().receipt_no }
+        });
+        let receipts: BTreeSet<String> = join_all(payments).await.into_iter().collect();
+        let wanted: BTreeSet<String> = (1..=40).map(|n| format!("RC-{HEXI}-2025-{n:07}")).collect();
+        assert_eq!(receipts, wanted);
+        assert_eq!(world.balance(&home).await, ("0.00".to_owned(), "0.00".to_owned()));
+        world.sound().await;
+        other.stop().await;
+    })
+    .await;
+}
+
+/// Who posts to one account waits for nobody who posts to another one; there is no lock over all of them.
+#[tokio::test]
+async fn thread_69_postings_to_other_accounts_do_not_wait() {
+    each_of(billing::SERVICE, &[Engine::Postgres], async |bed| {
+        let world = World::new(bed).await;
+        let (held, _) = owing(&world, "T1", HEXI, "64", "2025-02-01").await;
+        let (free, _) = owing(&world, "T2", HEXI, "64", "2025-02-01").await;
+        let holder = bed.db().writer().begin(TransactionOptions::default()).await.unwrap();
+        let lock = format!("SELECT id FROM account WHERE id = {} FOR UPDATE", world.uuid(&held.account));
+        holder.execute_unprepared(&lock).await.unwrap();
+        let (mut cashier, request) = (world.cashier(), take(&held, "64", "1"));
+        let waiting = tokio::spawn(async move { cashier.take_payment(request).await });
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        eventually("a payment that waits for its account", async || (world.count(waits).await == 1).then_some(())).await;
+        pay(&world, &free, "64", "2").await;
+        assert_eq!(world.balance(&free).await, ("0.00".to_owned(), "0.00".to_owned()));
+        let advisory =
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        assert_eq!((world.count(waits).await, world.count(advisory).await), (1, 0));
+        holder.commit().await.unwrap();
+        waiting.await.unwrap().unwrap();
         world.sound().await;
     })
     .await;

@@ -366,6 +366,7 @@ pub fn meter_row(home: &Home, day: &str, index: &str) -> MeterRow {
         digits: 5,
         installed_on: day.to_owned(),
         initial_index: index.to_owned(),
+        ..Default::default()
     }
 }
 

@@ -198,6 +198,7 @@ fn meter_row(n: usize) -> MeterRow {
         digits: 5,
         installed_on: "2024-12-31".to_owned(),
         initial_index: "0".to_owned(),
+        ..Default::default()
     }
 }
 

@@ -227,6 +227,7 @@ fn message(first: i64, last: i64) -> ImportReadingsRequest {
         index: index(n).div_euclid(1000).to_string(),
         source: "remote".to_owned(),
         time_twice: false,
+        raw_index: None,
     };
     ImportReadingsRequest {
         request_id: Uuid::now_v7().to_string(),

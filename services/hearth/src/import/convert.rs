@@ -3,7 +3,10 @@
 use calendar::{Instant, NaiveDate};
 use chrono::{MappedLocalTime, NaiveDateTime, NaiveTime, TimeZone};
 use chrono_tz::Tz;
-use contracts::hearth::{archive::v1::party, billing::v1::meter};
+use contracts::hearth::{
+    archive::v1::{Service, party},
+    billing::v1::meter,
+};
 use money::Money;
 
 /// Why a cell cannot be used: a stable reason and a short text.
@@ -170,6 +173,15 @@ pub fn service(text: &str) -> Result<&'static str, Wrong> {
     }
 }
 
+/// What a contract is for, as archive writes it; an empty cell leaves it to the service.
+pub fn supplied(text: &str) -> Result<Service, Wrong> {
+    Ok(match service(text)? {
+        "GAS" => Service::Gas,
+        "HEAT" => Service::Heat,
+        _ => Service::Unspecified,
+    })
+}
+
 /// Kind of a customer.
 pub fn party_kind(text: &str) -> Result<party::Kind, Wrong> {
     match text.trim().to_ascii_lowercase().as_str() {
@@ -192,6 +204,17 @@ pub fn meter_kind(text: &str) -> Result<meter::Kind, Wrong> {
             "METER_KIND",
             "neither mechanical (机械), remote (物联网), ic (IC卡), heat-kwh, heat-gj (热量表) nor water (水表)",
         )),
+    }
+}
+
+/// What flows through a gas meter; an empty cell leaves it open.
+pub fn gas_kind(text: &str) -> Result<meter::GasKind, Wrong> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "" => Ok(meter::GasKind::Unspecified),
+        "natural" | "天然气" => Ok(meter::GasKind::Natural),
+        "manufactured" | "人工煤气" => Ok(meter::GasKind::Manufactured),
+        "lpg" | "液化石油气" => Ok(meter::GasKind::Lpg),
+        _ => Err(("GAS_KIND", "neither natural (天然气), manufactured (人工煤气) nor lpg (液化石油气)")),
     }
 }
 

@@ -99,6 +99,7 @@ pub fn request(text: &str, read: Tariff, settlement: Option<Settlement>, publish
         currency_code: "CNY".to_owned(),
         classes: read.classes.iter().map(class).collect::<Result<_>>()?,
         follows_tariff_id: None,
+        replaces_tariff_id: None,
         name: read.name,
         legal_basis: read.legal_basis,
         approved_by: read.approved_by,

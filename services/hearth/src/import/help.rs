@@ -30,6 +30,7 @@ pub const CUSTOMERS: &str = with_codes!(
   low_income          1, yes, true, 是; or 0, no, false, 否
   area_m2             floor area
   supply_from*        first day of supply, 2024-12-31 or 2024/12/31; header may be installed_on
+  service             gas (燃气) or heat (供热): what the contract is for; gas where it is empty
 
 Needs a contract template that may be signed today; --trial-template publishes a plain one where there is none."
 );
@@ -44,6 +45,11 @@ pub const METERS: &str = with_codes!(
   digits*             digits of the register before the point
   initial_index*      index at installation, in --unit
   installed_on*       day of installation, 2024-12-31 or 2024/12/31
+  multiplier          what one step of the last whole digit stands for; 1 where it is empty
+  gas_kind            natural (天然气), manufactured (人工煤气) or lpg (液化石油气): how long the meter lives
+  verified_on         day of the verification
+  expires_on          last day of its life or verification; worked out from gas_kind where it is empty
+  seal_no             number of the seal
 
 Import the customers first: a meter belongs to the contract of an account, a heat meter to that for heat, a water meter to either."
 );
@@ -55,13 +61,17 @@ pub const READINGS: &str = with_codes!(
                       A local time that never came, because clocks were changed, is refused; so is one that came twice, for gas meters: write it
                       with its offset. Heat and water meters: the earlier one is taken and the reading is held.
   index*              index of the register in --unit, plain digits; with --interval the use since the row before. Heat and water meters: more than three
-                      places are rounded half up, and 4e+05 is held, since digits were lost
+                      places are rounded half up, and 4e+05 is held, since digits were lost. It is kept as it stands in the file beside what is made of it
   source              reader, remote, user or check; --source where it is empty
 
 Example, a file of litres with Spanish times:
   hearth import readings daily.csv --columns meter_no=meter,read_at=read_at_local,index=register_l --unit l --time-zone Europe/Madrid
 and one of hourly use in kWh:
-  hearth import readings hourly.csv --columns meter_no=building,read_at=hour_start_local,index=usage_kwh --unit kwh --interval --time-zone Europe/London
+  hearth import readings hourly.csv --columns meter_no=building,read_at=hour_start_local,index=usage_kwh_as_published --unit kwh --interval --time-zone UTC
+
+Times that clocks are put forward and back for miss an hour in spring and have one twice in autumn. A file that has 24 hours on both days counts in one time all
+year, whatever its header says: name that, such as UTC or Etc/GMT-1 (an hour ahead of UTC), not the zone of the place.
+With --interval all rows of a meter are in one file, in the order of time. A row whose time is refused counts in the row after it; one without a number does not.
 
 Rows may come in any order. A row that is there already is dropped; two values at one moment are both held; a value that is out of line is held
 for a person who did not bring it (hearth.billing.v1.ReadingService/ListExceptions, ReleaseExceptions)."
@@ -127,6 +137,7 @@ A profile file names what a city decides about dues, the document that it rests 
   waiting_days = 30                    # after the demand, until suspension is requested
   notice_days = 15                     # of the final notice
   restore_hours = 24                   # from payment to supply
+  estimation_order = [\"last_year\", \"last_three\", \"four_months\", \"like_users\"] # the first that has what it needs; left out, this order
 
   [terms.adjustment]                   # of volume; left out, what the service holds
   lookback_months = 2                  # that an error of the meter counts back

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 use calendar::NaiveDate;
 use contracts::hearth::{
     billing::v1::{
-        AdjustmentLevel, AdjustmentTerms, ProfileTerms, PublishProfileRequest,
+        AdjustmentLevel, AdjustmentTerms, EstimationMethod, ProfileTerms, PublishProfileRequest,
         profile_terms::{AllocationOrder, Disputed},
     },
     options::v1::Role,
@@ -34,6 +34,9 @@ struct Terms {
     waiting_days: i32,
     notice_days: i32,
     restore_hours: i32,
+    /// How meters that nobody could read are estimated (E2-04).
+    #[serde(default)]
+    estimation_order: Vec<String>,
     adjustment: Option<Adjustment>,
 }
 
@@ -104,9 +107,14 @@ fn terms(terms: Terms) -> Result<ProfileTerms> {
         waiting_days: terms.waiting_days,
         notice_days: terms.notice_days,
         restore_hours: terms.restore_hours,
+        estimation_order: terms.estimation_order.iter().map(|word| method(word)).collect::<Result<_>>()?,
         adjustment: terms.adjustment.map(adjustment).transpose()?,
-        ..Default::default()
     })
+}
+
+fn method(word: &str) -> Result<i32> {
+    let known = EstimationMethod::from_str_name(&format!("ESTIMATION_METHOD_{}", word.to_uppercase()));
+    known.map(i32::from).with_context(|| told("estimation_order", word))
 }
 
 fn adjustment(terms: Adjustment) -> Result<AdjustmentTerms> {
@@ -183,7 +191,19 @@ restore_hours = 24
             (terms.allocation_order(), terms.disputed()),
             (AllocationOrder::PrincipalFirst, Disputed::StopsBoth)
         );
-        assert_eq!(terms.adjustment, None, "what the service holds");
+        assert_eq!((terms.adjustment, terms.estimation_order), (None, vec![]), "what the service holds");
+    }
+
+    #[test]
+    fn e_2_04_a_city_orders_the_methods_of_estimation() {
+        let more = "estimation_order = [\"four_months\", \"last_year\"]\n";
+        let terms = read(&format!("{TEXT}{more}")).unwrap()[0].terms.clone().unwrap();
+        assert_eq!(
+            terms.estimation_order().collect::<Vec<_>>(),
+            [EstimationMethod::FourMonths, EstimationMethod::LastYear]
+        );
+        let wrong = read(&format!("{TEXT}{more}").replace("four_months", "by_guess")).unwrap_err();
+        assert!(format!("{wrong:#}").contains("estimation_order: by_guess"), "{wrong:#}");
     }
 
     #[test]

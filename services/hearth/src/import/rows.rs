@@ -117,6 +117,7 @@ impl Kind for Customers {
         field("low_income", &["low_income"], false, 20),
         field("area_m2", &["area_m2"], false, 20),
         field("supply_from", &["supply_from", "installed_on"], true, 40),
+        field("service", &["service"], false, 40),
     ];
 
     fn row(&self, line: i64, cells: Cells<'_>) -> Result<CustomerRow, Refused> {
@@ -140,7 +141,7 @@ impl Kind for Customers {
             low_income: in_field("low_income", convert::flag(cells.get("low_income")))?,
             area_m2: in_field("area_m2", convert::decimal(cells.get("area_m2")))?.map(|value| Decimal { value }),
             supply_from_date: Some(rpc::wire::date(supply_from)),
-            service: 0,
+            service: in_field("service", convert::supplied(cells.get("service")))?.into(),
         })
     }
 }
@@ -165,6 +166,11 @@ impl Kind for Meters {
         field("digits", &["digits"], true, 20),
         field("initial_index", &["initial_index"], true, 40),
         field("installed_on", &["installed_on"], true, 40),
+        field("multiplier", &["multiplier"], false, 20),
+        field("gas_kind", &["gas_kind"], false, 40),
+        field("verified_on", &["verified_on"], false, 40),
+        field("expires_on", &["expires_on"], false, 40),
+        field("seal_no", &["seal_no"], false, 100),
     ];
 
     fn row(&self, line: i64, cells: Cells<'_>) -> Result<MeterRow, Refused> {
@@ -179,8 +185,21 @@ impl Kind for Meters {
             digits: in_field("digits", convert::number(cells.get("digits")))?,
             installed_on: in_field("installed_on", convert::day(cells.get("installed_on")))?.to_string(),
             initial_index: in_field("initial_index", self.unit.to_meter(cells.get("initial_index")))?,
+            multiplier: in_field("multiplier", convert::number(cells.get("multiplier")))?,
+            gas_kind: in_field("gas_kind", convert::gas_kind(cells.get("gas_kind")))?.into(),
+            verified_on: in_field("verified_on", day_if(cells.get("verified_on")))?,
+            expires_on: in_field("expires_on", day_if(cells.get("expires_on")))?,
+            seal_no: text("seal_no"),
         })
     }
+}
+
+/// A day; an empty cell stays empty.
+fn day_if(text: &str) -> Result<String, Wrong> {
+    if text.is_empty() {
+        return Ok(String::new());
+    }
+    convert::day(text).map(|day| day.to_string())
 }
 
 /// Readings, for billing.
@@ -207,18 +226,15 @@ impl Kind for Readings {
     ];
 
     fn row(&self, line: i64, cells: Cells<'_>) -> Result<ReadingRow, Refused> {
-        let source = cells.get("source");
+        let (source, meter_no, raw) = (cells.get("source"), cells.get("meter_no"), cells.get("index"));
+        // Before the time is judged: what was used within an interval was used, even if its time is refused.
+        let index = in_field("index", self.index(meter_no, raw))?;
         let (read_at, time_twice) = in_field("read_at", convert::moment_or_twice(cells.get("read_at"), self.zone))?;
-        let value = in_field("index", self.unit.to_meter(cells.get("index")))?;
-        let meter_no = cells.get("meter_no");
-        let index = match &self.summed {
-            Some(summed) => in_field("index", summed.index(meter_no, &value))?,
-            None => value,
-        };
         Ok(ReadingRow {
             line: line32(line)?,
             meter_no: meter_no.to_owned(),
             read_at: read_at.to_string(),
+            raw_index: (index != raw).then(|| raw.to_owned()),
             index,
             source: if source.is_empty() { self.source.clone() } else { source.to_owned() },
             time_twice,
@@ -226,21 +242,40 @@ impl Kind for Readings {
     }
 }
 
-/// What meters have counted so far, where a file has the use within intervals instead of a register.
+impl Readings {
+    /// What the register of a meter shows by a number of the file.
+    fn index(&self, meter_no: &str, raw: &str) -> Result<String, Wrong> {
+        match &self.summed {
+            Some(summed) => summed.index(meter_no, &self.unit.to_meter(raw)?),
+            None => self.unit.to_meter(raw),
+        }
+    }
+}
+
+/// What meters have counted so far, where a file has the use within intervals instead of a register: in billionths, so that no interval is rounded.
 #[derive(Default)]
-pub struct Summed(Mutex<HashMap<String, Volume>>);
+pub struct Summed(Mutex<HashMap<String, i128>>);
 
 impl Summed {
-    /// The register after an interval, from 0 before the first one of the file.
+    /// The register after an interval, from 0 before the first one of the file, rounded half up to the thousandth.
     fn index(&self, meter_no: &str, used: &str) -> Result<String, Wrong> {
-        let used = Volume::parse_half_up(used).map_err(|_| ("INDEX_NOT_PLAIN_DIGITS", "the use is no plain number"))?;
+        let used = billionths(used).ok_or(("INDEX_NOT_PLAIN_DIGITS", "the use is no plain number"))?;
         let mut meters = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let counted = meters.entry(meter_no.to_owned()).or_default();
-        *counted = counted
-            .checked_add(used)
-            .map_err(|_| ("INDEX_DIGITS", "the uses add up to more than a register can show"))?;
-        Ok(counted.short().to_string())
+        *counted = counted.saturating_add(used);
+        let thousandths = counted.saturating_add(500_000).div_euclid(1_000_000);
+        let litres = i64::try_from(thousandths).map_err(|_| ("INDEX_DIGITS", "the uses add up to more than a register can show"))?;
+        Ok(Volume::from_litres(litres).short().to_string())
     }
+}
+
+/// A plain number of at most nine places.
+fn billionths(text: &str) -> Option<i128> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let plain = |part: &str, most: usize| !part.is_empty() && part.len() <= most && part.bytes().all(|b| b.is_ascii_digit());
+    (plain(whole, 15) && plain(fraction, 9))
+        .then(|| format!("{whole}{fraction:0<9}").parse().ok())
+        .flatten()
 }
 
 /// Payments of a channel, for billing.
@@ -389,6 +424,30 @@ impl Kind for Trades {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn uses_are_added_up_for_each_meter_and_only_the_sum_is_rounded() {
+        let summed = Summed::default();
+        let after: Vec<_> = ["1.0004", "1.0004", "0", "0.0002"].map(|used| summed.index("M1", used).unwrap()).to_vec();
+        // 1.0004, 2.0008, 2.0008, 2.001.
+        assert_eq!(after, ["1", "2.001", "2.001", "2.001"]);
+        assert_eq!(summed.index("M2", "12.5").unwrap(), "12.5");
+        for wrong in ["", "-1", "1.", ".5", "1e3", "1.0000000001"] {
+            assert_eq!(summed.index("M1", wrong).unwrap_err().0, "INDEX_NOT_PLAIN_DIGITS", "{wrong}");
+        }
+        assert_eq!(summed.index("M1", "1").unwrap(), "3.001", "what could not be read adds nothing");
+        for _ in 0..9 {
+            // Nine times 999,999,999,999,999 m³ are more litres than 63 bits hold.
+            drop(summed.index("M3", "999999999999999"));
+        }
+        assert_eq!(summed.index("M3", "999999999999999").unwrap_err().0, "INDEX_DIGITS");
+    }
+
+    #[test]
+    fn what_a_file_says_of_a_meter_besides_is_read() {
+        assert_eq!((day_if("").unwrap(), day_if("2024/12/31").unwrap()), (String::new(), "2024-12-31".to_owned()));
+        assert_eq!(day_if("soon").unwrap_err().0, "DATE");
+    }
 
     #[test]
     fn open_items_are_read_from_one_cell() {

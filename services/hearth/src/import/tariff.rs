@@ -78,6 +78,7 @@ pub fn request(text: &str, read: Tariff, published: Option<NaiveDate>) -> Result
         tax_percent: read.tax.map(|tax| percent(tax.rate)).transpose()?,
         tax_included: read.tax.is_some_and(|tax| tax.included),
         tax_rounding: read.tax.and_then(|tax| tax.rounding).map(rounding_of),
+        late_use: None,
         name: read.name,
         legal_basis: read.legal_basis,
         approved_by: read.approved_by,

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use money::{Area, Energy, Money, Ratio};
-use rating::{HeatFee, HeatSettlement, SettlementRule, Tariff};
+use rating::{HeatPrices, HeatSettlement, SettlementRule, Tariff};
 
 /// What a season is priced by.
 #[derive(clap::Args)]
@@ -31,15 +31,15 @@ fn ratio(text: &str) -> Result<Ratio, String> {
 impl Heat {
     /// The fee by area, that by meter where energy is given, and what the end of the season makes of the two.
     pub fn told(&self, tariff: &Tariff, class: &str, area: Area, explain: bool) -> Result<String> {
-        let prices = tariff.class(class)?;
-        let by_area = HeatFee::by_area(prices, tariff.rounding, area, tariff.height_surcharge, self.height)?;
+        let prices = HeatPrices::of(tariff, class, tariff.tier_year_of(tariff.effective_from))?;
+        let by_area = prices.by_area(area, self.height)?;
         let mut text = format!(
             "{}, in force from {}\n{}, {}\nclass {class}\n\nby area   {}",
             tariff.name, tariff.effective_from, tariff.legal_basis, tariff.approved_by, by_area.total
         );
         let mut fees = vec![by_area.clone()];
         if let Some(energy) = self.kwh {
-            let metered = HeatFee::by_meter(prices, tariff.rounding, area, energy, self.correction.unwrap_or(Ratio::ONE)).context("by meter")?;
+            let metered = prices.by_meter(area, energy, self.correction.unwrap_or(Ratio::ONE)).context("by meter")?;
             text.push_str(&format!("\nby meter  {}", metered.total));
             fees.push(metered.clone());
             let refund = by_area.total.checked_sub(metered.total)?;

@@ -27,6 +27,16 @@ fn assert_rows(page: &str, section: &str, rows: &[&str]) {
 }
 
 #[test]
+fn a_bill_run_is_held_against_one_statement_for_each_table() {
+    let page = bench(&["bill-run", "--engine", "sqlite", "--agreements", "600"]);
+    assert_rows(
+        &page,
+        "<!-- bench: bill-run SQLite 600 agreements, 1 replicas -->",
+        &["bill run", "one INSERT … SELECT for each table"],
+    );
+}
+
+#[test]
 fn intake_is_held_against_the_same_rows_without_validation() {
     let page = bench(&["intake", "--readings", "600"]);
     assert_rows(

@@ -1,5 +1,7 @@
 //! `hearth import`, as a person calls it, against `hearth up`.
 
+mod published;
+
 use std::{fs, path::Path, process::Command};
 
 use rust_xlsxwriter::Workbook;

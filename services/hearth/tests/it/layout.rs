@@ -132,6 +132,7 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
             "payment.party_id",
             "adjustment.party_id",
             "theft_case.party_id",
+            "relief.party_id",
             // where a run and its parts stand, not rows of their own
             "bill_run.reached",
             "bill_run_part.after_account",

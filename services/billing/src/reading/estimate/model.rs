@@ -1,10 +1,14 @@
 //! How an index is estimated, pure.
 
 use calendar::{NaiveDate, TimeDelta};
-use chrono::Months;
+use chrono::{Datelike, Months};
 use money::allocate;
 
-use crate::reading::model::Method;
+use crate::{
+    reading::model::{Cause, Code, Method},
+    refusal::Refusal,
+    route::model::TaskState,
+};
 
 /// An actual index on a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +120,47 @@ fn rate(volume: i64, days: i64, other: i64) -> Option<i64> {
     product.checked_div(days.checked_mul(2)?).filter(|_| days > 0 && volume >= 0 && other >= 0)
 }
 
+/// A task of a month.
+#[derive(Clone, Copy, Debug)]
+pub struct Task {
+    /// Whether it is that of the meter itself, not of another one of the agreement.
+    pub own: bool,
+    pub state: TaskState,
+}
+
+/// What was found about a meter.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub codes: Vec<Code>,
+    /// Whether it is open; a reading was rejected for it otherwise.
+    pub open: bool,
+    pub date: NaiveDate,
+}
+
+/// Whether what was recorded supports the cause for which a meter is estimated in a month (E2-03): a visit of its task that ended so, or a finding that doubts the
+/// meter. Where the agreement has no task at all, nobody was to report a visit, and the cause that is stated is enough.
+///
+/// # Errors
+/// ESTIMATE_UNPROVEN.
+pub fn proves(cause: Cause, on: NaiveDate, tasks: &[Task], findings: &[Finding]) -> Result<(), Refusal> {
+    let outcome = match cause {
+        Cause::NoAccess => TaskState::NoAccess,
+        Cause::MeterFault => TaskState::MeterFault,
+    };
+    let visited = tasks.iter().any(|task| task.own && task.state == outcome);
+    let counts = |found: &Finding| found.open || month_of(found.date) == month_of(on);
+    let doubted = |found: &Finding| counts(found) && found.codes.iter().any(|code| code.doubts_meter());
+    if tasks.is_empty() || visited || (cause == Cause::MeterFault && findings.iter().any(doubted)) {
+        Ok(())
+    } else {
+        Err(Refusal::EstimateUnproven)
+    }
+}
+
+fn month_of(day: NaiveDate) -> (i32, u32) {
+    (day.year(), day.month())
+}
+
 /// What actual readings say about an estimate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Estimated {
@@ -173,6 +218,43 @@ mod tests {
         testbed::assert_contract(&words, "ESTIMATION_METHOD_", |n| {
             proto::EstimationMethod::try_from(n).ok().map(|v| v.as_str_name())
         });
+        let words: Vec<_> = Cause::ALL.iter().map(|w| (w.number(), w.code())).collect();
+        testbed::assert_contract(&words, "ESTIMATION_CAUSE_", |n| {
+            proto::EstimationCause::try_from(n).ok().map(|v| v.as_str_name())
+        });
+        testbed::assert_contract(&words, "CAUSE_", |n| {
+            proto::estimate_readings_request::Cause::try_from(n).ok().map(|v| v.as_str_name())
+        });
+    }
+
+    #[test]
+    fn e_2_03_a_visit_or_a_finding_supports_the_cause() {
+        use Cause::{MeterFault, NoAccess};
+        let on = day("2025-01-31");
+        let task = |own, state| Task { own, state };
+        let found = |code, open, date| Finding {
+            codes: vec![Code::Drop50, code],
+            open,
+            date: day(date),
+        };
+        let of = |cause, tasks: &[Task], findings: &[Finding]| proves(cause, on, tasks, findings).is_ok();
+        assert!(of(NoAccess, &[], &[]) && of(MeterFault, &[], &[]), "nobody was to report a visit");
+        for state in TaskState::ALL.iter().copied() {
+            let own = [task(true, state)];
+            assert_eq!(of(NoAccess, &own, &[]), state == TaskState::NoAccess, "{state:?}");
+            assert_eq!(of(MeterFault, &own, &[]), state == TaskState::MeterFault, "{state:?}");
+            assert!(!of(NoAccess, &[task(false, state)], &[]), "the visit was at another meter");
+        }
+        let due = [task(true, TaskState::Due)];
+        let silent = |open, date| found(Code::Silent, open, date);
+        assert!(of(MeterFault, &due, &[silent(true, "2024-12-03")]), "silent since then");
+        assert!(of(MeterFault, &due, &[silent(false, "2025-01-20")]), "its reading of the month was rejected");
+        assert!(!of(MeterFault, &due, &[silent(false, "2024-12-20")]), "that was another month");
+        assert!(!of(NoAccess, &due, &[silent(true, "2025-01-20")]), "it says nothing about access");
+        assert!(
+            !of(MeterFault, &due, &[found(Code::Missing, true, "2025-01-31")]),
+            "that nothing was read is no fault"
+        );
     }
 
     #[test]

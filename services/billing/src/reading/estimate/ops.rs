@@ -11,7 +11,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::{
-    model::{Anchor, Basis, Like, ORDER},
+    model::{Anchor, Basis, Finding, Like, ORDER, Task, proves},
     store::like_users,
 };
 use crate::{
@@ -23,10 +23,11 @@ use crate::{
     profile::{model::Book, store::book},
     reading::{
         chain::{self, Chains, new_reading},
-        model::{Code, ReadingState, Source, join},
+        model::{Cause, Code, ReadingState, Source, codes_of, join},
         rules::Start,
         store::{self, exception, reading},
     },
+    route::{self, store::task},
     supply::store::{self as supplies, supply, term},
 };
 
@@ -40,6 +41,7 @@ pub async fn estimate(desk: Desk, call: Call, request: EstimateReadingsRequest) 
         Begun::Replay(answer) => return Ok(answer),
     };
     let on = wire::date_of(request.on_date.as_ref(), "on_date")?;
+    let cause = Cause::of_number(request.cause).ok_or_else(|| Fault::internal("a cause without a word"))?;
     if on > write.now().date() {
         return Err(Fault::from(Refusal::FutureReading).field("on_date"));
     }
@@ -60,12 +62,18 @@ pub async fn estimate(desk: Desk, call: Call, request: EstimateReadingsRequest) 
             .await?,
         terms: supplies::terms(&write, &agreements).await?,
     };
+    let asked = Asked {
+        on,
+        cause,
+        tasks: route::store::of_month(&write, &agreements, on).await?,
+        findings: store::of_faults(&write, &numbers).await?,
+    };
     let mut known = Known::new();
     let mut outcomes = vec![];
     let mut appointments = vec![];
     for number in &request.meter_nos {
         let made = match by_number.get(number) {
-            Some(meter) => one(&write, &desk, &places, &mut known, &chains, meter, on).await?,
+            Some(meter) => one(&write, &desk, &places, &mut known, &chains, meter, &asked).await?,
             None => Err(Refusal::MeterUnknown),
         };
         outcomes.push(match made {
@@ -103,6 +111,38 @@ pub async fn estimate(desk: Desk, call: Call, request: EstimateReadingsRequest) 
     write.commit(answer).await
 }
 
+/// What is asked for, and what was recorded that may support it.
+struct Asked {
+    on: NaiveDate,
+    cause: Cause,
+    /// Of the month, of the agreements.
+    tasks: Vec<task::Model>,
+    findings: Vec<exception::Model>,
+}
+
+impl Asked {
+    /// Whether what was recorded about an installation supports the cause.
+    fn is_proven(&self, install: &installation::Model) -> Result<Result<(), Refusal>, Fault> {
+        let of_agreement = self.tasks.iter().filter(|t| t.agreement_id == install.agreement_id);
+        let task = |t: &task::Model| {
+            Ok(Task {
+                own: t.installation_id == install.id,
+                state: t.state()?,
+            })
+        };
+        let tasks = of_agreement.map(task).collect::<Result<Vec<_>, Fault>>()?;
+        let own = self.findings.iter().filter(|e| e.installation_id == install.id);
+        let findings: Vec<Finding> = own
+            .map(|e| Finding {
+                codes: codes_of(&e.codes),
+                open: e.is_open(),
+                date: e.date,
+            })
+            .collect();
+        Ok(proves(self.cause, self.on, &tasks, &findings))
+    }
+}
+
 struct Places {
     profiles: Book,
     supplies: Vec<supply::Model>,
@@ -117,8 +157,9 @@ async fn one(
     known: &mut Known,
     chains: &Chains,
     meter: &meter::Model,
-    on: NaiveDate,
+    asked: &Asked,
 ) -> Result<Result<reading::Model, Refusal>, Fault> {
+    let on = asked.on;
     let Some(install) = chains.installation(meter.id, on) else {
         return Ok(Err(Refusal::MeterNotInstalled));
     };
@@ -130,6 +171,9 @@ async fn one(
     {
         return Ok(Err(Refusal::ReadAlready));
     }
+    if let Err(refusal) = asked.is_proven(install)? {
+        return Ok(Err(refusal));
+    }
     let usable = usable(chains, install);
     let class = places.class(install, on);
     let in_a_row = usable.iter().rev().take_while(|r| r.is_estimate()).count();
@@ -137,7 +181,16 @@ async fn one(
         return Ok(Err(Refusal::EstimateNotAllowed));
     }
     let start = chains.start(install);
-    make(write, places, known, install, start, meter, &usable, &class, Instant::end_of(on)).await
+    let made = make(write, places, known, install, start, meter, &usable, &class, Instant::end_of(on)).await?;
+    Ok(made.map(|row| because(row, asked.cause)))
+}
+
+/// An estimate with its cause.
+fn because(row: reading::Model, cause: Cause) -> reading::Model {
+    reading::Model {
+        cause: Some(cause.code().to_owned()),
+        ..row
+    }
 }
 
 impl Places {
@@ -245,7 +298,7 @@ pub async fn file_final(
         state: ReadingState::Held.code().to_owned(),
         codes: join(&[Code::FinalEstimated]),
         exception_id: Some(found.id),
-        ..row
+        ..because(row, Cause::MeterFault)
     };
     store::save_exceptions(write, vec![found.clone()]).await?;
     store::save(write, vec![row]).await?;

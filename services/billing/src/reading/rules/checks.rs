@@ -101,7 +101,8 @@ pub fn fires(code: Code, look: &Look<'_>) -> bool {
         | Code::SealBroken
         | Code::BulkLoss
         | Code::BulkNegative
-        | Code::FinalEstimated => false,
+        | Code::FinalEstimated
+        | Code::BillAffected => false,
     }
 }
 

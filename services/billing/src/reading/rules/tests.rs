@@ -302,21 +302,30 @@ fn b_04_a_reading_by_the_user_is_confirmed_where_it_is_out_of_line() {
 #[test]
 fn e_2_02_a_second_reading_on_one_day_by_a_person_is_held() {
     let first = point(day("2025-01-31"), 100_000, Source::Reader);
-    let second = |source| {
+    let of = |meter: &Metered, source| {
         let later = Point {
             at: first.at + DAY / 4,
             value: 101_000,
             source,
             ..first
         };
-        codes(&judge(&meter(MeterKind::Mechanical), 0, &[first, later])).remove(1)
+        codes(&judge(meter, 0, &[first, later])).remove(1)
     };
+    let second = |source| of(&meter(MeterKind::Mechanical), source);
     assert_eq!([second(Source::Reader), second(Source::User)], ["SAME_DAY", "UNCONFIRMED SAME_DAY"]);
     assert_eq!(
         [second(Source::Check), second(Source::Final)],
         ["", ""],
         "a second reading to check, and the last one, are meant to be"
     );
+    let mut large = meter(MeterKind::Mechanical);
+    large.class = Class::of_meter(MeterKind::Mechanical, SMALL + 1);
+    for (meter, class) in [(large, Class::GasLarge), (meter(MeterKind::HeatKwh), Class::Heat)] {
+        assert_eq!(meter.class, class);
+        assert_eq!([of(&meter, Source::Reader), of(&meter, Source::Photo)], ["SAME_DAY", "SAME_DAY"], "{class:?}");
+        assert_eq!([of(&meter, Source::Remote), of(&meter, Source::Check)], ["", ""], "{class:?}");
+    }
+    assert_eq!(of(&meter(MeterKind::Iot), Source::Reader), "", "beside what it reports by itself");
 }
 
 #[test]

@@ -66,6 +66,7 @@ pub(super) fn price(facts: &Facts, book: &Book, legs: &[Leg], read: NaiveDate) -
                 adjusted: Volume::from_litres(leg.adjusted),
                 estimated: leg.estimated,
             }),
+            converted: &leg.converted,
             reads: &leg.reads,
         })
         .collect();

@@ -1,0 +1,97 @@
+//! Starting a re-rating run, and what it does to one agreement.
+
+use std::collections::HashMap;
+
+use contracts::hearth::billing::v1::{StartReratingRequest, StartReratingResponse};
+use database::{Begun, Scope, Write, jobs};
+use rpc::{Call, Fault, wire};
+use uuid::Uuid;
+
+use super::{
+    batch::KIND,
+    model::{Aim, Pair, Verdict, since_first, verdict},
+    store::{self, rerating},
+};
+use crate::{
+    Desk, Refusal,
+    adjustment::store as adjustments,
+    bill::{
+        ops::settle_others,
+        rebill::{Days, back, month},
+        store::bill,
+    },
+    supply::store::{self as supplies, supply},
+    table,
+    tariff::store as tariffs,
+};
+
+/// StartRerating (9.2).
+pub async fn start(desk: Desk, call: Call, request: StartReratingRequest) -> Result<StartReratingResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let wrong = tariffs::locked(&write, tariffs::GAS, wire::id_of("tariff_id", &request.tariff_id)?).await?;
+    let aim = Aim {
+        tariff: wrong.id,
+        replacement: tariffs::in_place_of(&write, wrong).await?.ok_or(Refusal::TariffNotReplaced)?,
+        branch: request.branch.clone(),
+    };
+    if store::goes_on(&write, rerating::Column::TariffId, aim.tariff).await? {
+        return Err(Refusal::ReratingRunning.into());
+    }
+    let tried = match &request.tried_rerating_id {
+        Some(id) if !request.dry_run => Some(store::one(&write, &Scope::of(&call), wire::id_of("tried_rerating_id", id)?).await?),
+        _ => None,
+    };
+    if !request.dry_run {
+        aim.check_tried(tried.as_ref().map(rerating::Model::before).transpose()?.as_ref())?;
+    }
+    let id = Uuid::now_v7();
+    let job_id = jobs::start(&write, KIND, id.as_bytes()).await?;
+    let row = rerating::Model {
+        reason: request.reason.clone(),
+        dry_run: request.dry_run,
+        tried_id: tried.map(|tried| tried.id),
+        ..rerating::Model::begun(id, job_id, aim, &write)
+    };
+    table::insert::<rerating::Entity>(&write, row.clone()).await?;
+    write.subject(id);
+    let rerating = Some(store::message(&write, &row).await?);
+    write.commit(StartReratingResponse { rerating }).await
+}
+
+/// Bills an agreement anew from its first bill on that the wrong version made, with all that share their tiers with it. The write is worth keeping for
+/// a verdict of CORRECTED alone.
+pub async fn correct(write: &mut Write, desk: &Desk, run: &rerating::Model, agreement: Uuid) -> Result<Verdict, Fault> {
+    let supply = supply(write, &Scope::everything(), agreement).await?;
+    supplies::lock_accounts(write, &[supply.account_id]).await?;
+    let members = store::together(write, &supply, run.tariff_id).await?;
+    let (bills, wrong) = store::billed(write, &members, run.tariff_id).await?;
+    let place = |b: &bill::Model| (b.year, b.month, b.agreement_id, b.to_date);
+    let mut bills = since_first(bills, place, |b| wrong.contains(&b.id));
+    if bills.iter().any(|b| b.credited > 0) {
+        // Whether the credit was for the price, nobody can tell from here.
+        return Ok(Verdict::Parked("BILL_CREDITED".to_owned()));
+    }
+    bills.reverse();
+    let ids: Vec<Uuid> = members.iter().map(|member| member.id).collect();
+    let adjusted = adjustments::posted(write, &ids).await?;
+    let members: HashMap<Uuid, supply::Model> = members.into_iter().map(|member| (member.id, member)).collect();
+    let mut pairs = vec![];
+    for old in back(write, desk, bills, &run.reason, &Days::Kept(&[])).await? {
+        let member = members.get(&old.agreement_id).ok_or_else(|| Fault::internal("a bill of another agreement"))?;
+        let days = Days::Kept(adjusted.get(&member.id).map_or(&[], Vec::as_slice));
+        match month(write, member, &old, &days).await? {
+            Ok(new) => pairs.extend(new.iter().map(|new| Pair {
+                agreement: member.id,
+                credited: old.stands(),
+                debited: new.stands(),
+                same_volume: new.volume == old.volume,
+            })),
+            Err(reason) => return Ok(Verdict::Parked(reason.to_owned())),
+        }
+    }
+    settle_others(write, supply.account_id).await?;
+    Ok(verdict(&pairs))
+}
