@@ -186,16 +186,17 @@ async fn thread_11_a_change_that_is_asked_for_again_after_a_crash_has_one_effect
         // Calls a change, loses the service, calls it again, and calls it with a key of its own.
         macro_rules! once {
             ($client:expr, $call:ident, $request:expr, $refused:literal) => {{
-                let request = $request;
-                let first = $client.$call(request.clone()).await.unwrap().into_inner();
+                // One caller: the key of a call is its own.
+                let (mut client, request) = ($client, $request);
+                let first = client.$call(request.clone()).await.unwrap().into_inner();
                 let after = rows().await;
                 bed.crash().await;
                 bed.start().await;
-                assert_eq!($client.$call(request.clone()).await.unwrap().into_inner(), first, stringify!($call));
+                assert_eq!(client.$call(request.clone()).await.unwrap().into_inner(), first, stringify!($call));
                 assert_eq!(rows().await, after, stringify!($call));
                 let mut anew = request;
                 anew.request_id = key();
-                assert_eq!(reason(&$client.$call(anew).await.unwrap_err()), $refused, stringify!($call));
+                assert_eq!(reason(&client.$call(anew).await.unwrap_err()), $refused, stringify!($call));
                 assert_eq!(rows().await, after, stringify!($call));
                 first
             }};
@@ -216,7 +217,7 @@ async fn thread_11_a_change_that_is_asked_for_again_after_a_crash_has_one_effect
             reason: "wrong".to_owned(),
             reading_was_wrong: false,
         };
-        once!(world.bills(), reverse_bill, reverse, "ETAG_MISMATCH");
+        once!(world.bills(), reverse_bill, reverse, "BILL_REVERSED");
         let again = CancelAndRebillRequest {
             request_id: key(),
             bill_id: bill(1).await.bill_id,
@@ -224,7 +225,7 @@ async fn thread_11_a_change_that_is_asked_for_again_after_a_crash_has_one_effect
             reason: "read twice".to_owned(),
             reading_was_wrong: false,
         };
-        once!(world.bills(), cancel_and_rebill, again, "ETAG_MISMATCH");
+        once!(world.bills(), cancel_and_rebill, again, "BILL_REVERSED");
         let paid = pay(&world, &homes[2], "100.00", "1").await;
         let bounced = ReversePaymentRequest {
             request_id: key(),
@@ -232,7 +233,7 @@ async fn thread_11_a_change_that_is_asked_for_again_after_a_crash_has_one_effect
             etag: paid.etag,
             reason: "bounced".to_owned(),
         };
-        once!(world.accountant(), reverse_payment, bounced, "ETAG_MISMATCH");
+        once!(world.accountant(), reverse_payment, bounced, "PAYMENT_REVERSED");
         for (home, owed) in homes.iter().zip(["0.00", "131.56", "131.56"]) {
             assert_eq!(world.balance(home).await, (owed.to_owned(), "0.00".to_owned()), "{}", home.account_no);
         }
@@ -355,12 +356,12 @@ async fn thread_69_postings_to_other_accounts_do_not_wait() {
         let (mut cashier, request) = (world.cashier(), take(&held, "64", "1"));
         let waiting = tokio::spawn(async move { cashier.take_payment(request).await });
         let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        eventually("a payment that waits for its account", async || (world.count(waits).await == 1).then_some(())).await;
+        eventually("a payment that waits for its account", async || (world.count(waits).await > 0).then_some(())).await;
         pay(&world, &free, "64", "2").await;
         assert_eq!(world.balance(&free).await, ("0.00".to_owned(), "0.00".to_owned()));
         let advisory =
             "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-        assert_eq!((world.count(waits).await, world.count(advisory).await), (1, 0));
+        assert_eq!((waiting.is_finished(), world.count(advisory).await), (false, 0));
         holder.commit().await.unwrap();
         waiting.await.unwrap().unwrap();
         world.sound().await;
