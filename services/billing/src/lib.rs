@@ -191,7 +191,7 @@ pub struct Desk {
 
 impl Desk {
     fn new(db: Database, clock: Clock, template: document::Template) -> Result<Self, Fault> {
-        let thresholds = Arc::new(reading::rules::Rules::shipped().map_err(Fault::internal)?);
+        let thresholds = reading::rules::Rules::shipped().map_err(Fault::internal)?;
         Ok(Self {
             db,
             clock,

@@ -163,7 +163,8 @@ impl Bed {
         }
     }
 
-    fn settings(&self) -> Settings {
+    /// What the service is started with, for a start with something else.
+    pub fn settings(&self) -> Settings {
         let keys = keys();
         Settings {
             database: Target::parse(&self.url).unwrap(),

@@ -5,8 +5,8 @@ use money::{Mode, Money, Ratio, UnitPrice, Volume};
 use serde::Deserialize;
 
 use crate::{
-    Boundary, Change, Class, Commodity, Component, FlatChoice, HeightSurcharge, Household, Measure, MonthDay, Per, Price, Relief, ReliefRule, Rounding, Season,
-    SettlementRule, Span, Tariff, Tax, Tier, TierYear, Tiers, Uplift, YearStart,
+    Boundary, Change, Class, Commodity, Component, FlatChoice, HeightSurcharge, Household, LateUse, Measure, MonthDay, Per, Price, Relief, ReliefRule,
+    Rounding, Season, SettlementRule, Span, Tariff, Tax, Tier, TierYear, Tiers, Uplift, YearStart,
 };
 
 /// Why a tariff file is refused.
@@ -63,6 +63,7 @@ struct TariffFile {
     tax_percent: Option<String>,
     tax_included: Option<bool>,
     tax_rounding: Option<String>,
+    late_use: Option<LateUseFile>,
     class: Vec<ClassFile>,
 }
 
@@ -105,6 +106,22 @@ enum SettlementWord {
     RefundAndSupplement,
     CarryOver,
     Capped,
+}
+
+/// How far back use that became known late changes bills.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LateUseFile {
+    look_back_months: Option<u8>,
+    tolerance: Option<Volume>,
+    destination: Option<DestinationWord>,
+}
+
+#[derive(Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum DestinationWord {
+    OriginalPeriod,
+    NextBill,
 }
 
 /// The months of the last readings of a tier-year.
@@ -341,6 +358,20 @@ impl Tariff {
             (None, None, None) => None,
             (None, ..) => return refuse("tax_percent", "RULE", "a tax has a rate"),
         };
+        let late_use = match file.late_use {
+            Some(_) if commodity == Commodity::Heat => return refuse("late_use", "MODEL", "late use is that of gas"),
+            Some(late) if late.look_back_months.is_some_and(|months| !(1..=120).contains(&months)) => {
+                return refuse("late_use.look_back_months", "RULE", "months are 1 to 120");
+            }
+            Some(late) if late.tolerance.is_some_and(Volume::is_negative) => {
+                return refuse("late_use.tolerance", "RULE", "must not be negative");
+            }
+            late => late.map(|late| LateUse {
+                look_back_months: late.look_back_months,
+                tolerance: late.tolerance,
+                next_bill: late.destination == Some(DestinationWord::NextBill),
+            }),
+        };
         let mut classes: Vec<Class> = Vec::with_capacity(file.class.len());
         for (index, class) in file.class.into_iter().enumerate() {
             let class = read_class(&format!("class[{index}]"), file.model, file.allowance == Some(AllowanceWord::MonthsOpen), class)?;
@@ -377,6 +408,7 @@ impl Tariff {
                 .as_deref()
                 .map_or_else(|| Ok(Rounding::default()), |text| rounding("rounding", text))?,
             tax,
+            late_use,
             classes,
         })
     }

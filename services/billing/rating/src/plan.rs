@@ -6,6 +6,7 @@ use crate::{
     Class, Component, Explanation, Household, Measure, Per, Price, RatingError, Reason, ReliefRule, Rounding, Rule, Span, Tariff, Tax, Tier, Uplift,
     bill::{Ledger, Rated, Segment, Usage, rate},
     explain::{Token, Trace},
+    tax::{Closing, Sum},
 };
 
 /// What a tariff asks about a customer. The default is a household without any entitlement, for a whole year.
@@ -240,7 +241,6 @@ impl Plan {
         let granted = free.per_month.checked_mul(months)?;
         let volume = granted.min(used);
         let exact = money::amount(volume, free.price)?;
-        let amount = exact.round_times(Ratio::ONE, self.rounding.mode, self.rounding.step)?;
         let word = |word| Token::Word(word);
         let mut trace = Trace::new();
         if !tariff.is_empty() {
@@ -253,10 +253,11 @@ impl Plan {
         trace.step(word("free"), Rule::Mul, &[per_month, word("months")], Token::Volume(granted));
         trace.step(word("volume"), Rule::Min, &[word("free"), word("used")], Token::Volume(volume));
         trace.step(word("sum"), Rule::Mul, &[word("volume"), Token::Price(free.price)], Token::Exact(exact));
-        trace.round(word("total"), self.rounding, word("sum"), None, amount);
+        let closing = Closing::of(&mut trace, "", Sum { exact, of: 1 }, self.rounding, self.tax)?;
+        closing.rest(&mut trace)?;
         Ok(Returned {
             volume,
-            amount,
+            amount: closing.total,
             explanation: trace.done(),
         })
     }
@@ -267,7 +268,7 @@ impl Plan {
 pub struct Returned {
     /// Free volume, m³.
     pub volume: Volume,
-    /// What it was charged at, at the price of the first tier.
+    /// What it was charged at, at the price of the first tier and with its tax.
     pub amount: Money,
     /// From which the amount can be computed again.
     pub explanation: Explanation,

@@ -32,8 +32,21 @@ pub struct Tariff {
     pub rounding: Rounding,
     /// Tax on all components.
     pub tax: Option<Tax>,
+    /// What holds for use that became known late, for gas; the notice may say nothing of it. No price depends on it.
+    pub late_use: Option<LateUse>,
     /// Classes of use (用气性质, 用热性质), each with its prices.
     pub classes: Vec<Class>,
+}
+
+/// How far back use that became known late changes bills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LateUse {
+    /// Months before the day of a correction within which the last day of a bill must lie, 1 to 120; no limit where there are none.
+    pub look_back_months: Option<u8>,
+    /// A difference up to which a bill is left as it is.
+    pub tolerance: Option<Volume>,
+    /// Whether the next bill brings the difference, and the bills of the period of use stay.
+    pub next_bill: bool,
 }
 
 /// What is sold.

@@ -384,7 +384,7 @@ fn days(
 
 /// What regular bills of an agreement count.
 async fn billed(write: &Write, agreement: Uuid) -> Result<Vec<Part>, Fault> {
-    let bills = bills::regular(write, agreement).await?;
+    let bills = bills::regular(write, &[agreement]).await?;
     Ok(bills
         .iter()
         .map(|b| Part {

@@ -1,6 +1,6 @@
 //! Posting adjustments and taking them back (E11-03).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::Datelike;
 use contracts::hearth::billing::v1::{
@@ -9,7 +9,6 @@ use contracts::hearth::billing::v1::{
 use database::{Begun, Scope, Write};
 use money::Money;
 use rpc::{Call, Fault, wire};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::{
@@ -24,8 +23,8 @@ use crate::{
     bill::{
         model::BillState,
         ops::{settle_others, take_back},
-        rebill::{Anew, Days, anew},
-        store::{self as bills, bill, tier_use},
+        rebill::{Anew, Days, Rated, rated},
+        store::{self as bills, bill},
     },
     meter::store::metres,
     run::{
@@ -43,30 +42,27 @@ pub async fn post(desk: Desk, call: Call, request: PostAdjustmentRequest) -> Res
     };
     let (mut row, state) = locked(&write, &call, &request.adjustment_id, &request.etag, Action::Post).await?;
     not_own(&row, &call)?;
-    let changed = if row.grounds()? == Grounds::Theft {
-        let bill = of_theft(&mut write, &row).await?;
-        row.bill_id = Some(bill.id);
-        Anew {
-            reversed: vec![],
-            bills: vec![bill],
-        }
+    let made = if row.grounds()? == Grounds::Theft {
+        let made = of_theft(&write, &row).await?;
+        row.bill_id = made.bills.first().map(|bill| bill.id);
+        Rated::alone(made)
     } else {
         let (own, mut all) = counting(&write, &row).await?;
         all.extend(&own);
-        bill_anew(&mut write, &desk, &row, &own, &all).await?
+        anew(&mut write, &desk, &row, &own, all).await?
     };
-    let difference = changed.difference()?.fen();
+    let difference = made.difference()?.fen();
     // Prices that changed within the year may make it more than was expected of it.
     let needed = limits(&write, &row.branch).await?.needed(row.volume, difference).len();
     if usize::try_from(row.levels).is_ok_and(|levels| needed > levels) {
         let yuan = Money::from_fen(difference);
         return Err(Fault::from(Refusal::AdjustmentOverApproval).meta("difference", yuan));
     }
-    let mut reversed = changed.reversed;
+    let mut changed = made.issue(&mut write, &reason(&row)).await?;
     if let Some(fee) = row.test_fee_bill_id {
         let fee = bills::one(&write, &Scope::everything(), fee).await?;
         if fee.state()? != BillState::Reversed {
-            reversed.push(take_back(&mut write, fee, &reason(&row)).await?);
+            changed.reversed.push(take_back(&mut write, fee, &reason(&row)).await?);
         }
     }
     settle_others(&mut write, row.account_id).await?;
@@ -91,7 +87,7 @@ pub async fn post(desk: Desk, call: Call, request: PostAdjustmentRequest) -> Res
     );
     let answer = PostAdjustmentResponse {
         adjustment: Some(store::message(&write, &row).await?),
-        reversed_bills: messages(&reversed)?,
+        reversed_bills: messages(&changed.reversed)?,
         bills: messages(&changed.bills)?,
     };
     write.commit(answer).await
@@ -116,7 +112,8 @@ pub async fn reverse(desk: Desk, call: Call, request: ReverseAdjustmentRequest) 
         }
     } else {
         let (own, all) = counting(&write, &row).await?;
-        bill_anew(&mut write, &desk, &row, &own, &all).await?
+        let made = anew(&mut write, &desk, &row, &own, all).await?;
+        made.issue(&mut write, &reason(&row)).await?
     };
     settle_others(&mut write, row.account_id).await?;
     call.subject().clone_into(&mut row.decided_by);
@@ -164,31 +161,23 @@ async fn counting(write: &Write, row: &adjustment::Model) -> Result<(Vec<Part>, 
     Ok((own, all))
 }
 
-/// Bills anew what parts change: the bills of their days, and the later ones of the tier-years that those count in.
-async fn bill_anew(write: &mut Write, desk: &Desk, row: &adjustment::Model, own: &[Part], all: &[Part]) -> Result<Anew, Fault> {
-    let mut regular = bills::regular(write, row.agreement_id).await?;
+/// Rates anew what parts change: the bills of their days, and the later ones of the tier-years that those count in.
+async fn anew(write: &mut Write, desk: &Desk, row: &adjustment::Model, own: &[Part], all: Vec<Part>) -> Result<Rated, Fault> {
+    let mut regular = bills::regular(write, &[row.agreement_id]).await?;
     let touched = |b: &bill::Model| own.iter().any(|p| p.from < b.to_date && b.from_date < p.to);
-    let Some(first) = regular.iter().position(touched) else {
-        return Ok(Anew {
-            reversed: vec![],
-            bills: vec![],
-        });
-    };
+    let first = regular.iter().position(touched).unwrap_or(regular.len());
     regular.drain(..first);
-    let uses = tier_use::Entity::find()
-        .filter(tier_use::Column::BillId.is_in(regular.iter().map(|b| b.id)))
-        .all(&**write)
-        .await?;
+    let uses = bills::uses(write, &regular.iter().map(|b| b.id).collect::<Vec<_>>()).await?;
     let ids: HashSet<Uuid> = regular.iter().filter(|b| touched(b)).map(|b| b.id).collect();
     let years: HashSet<i32> = uses.iter().filter(|u| ids.contains(&u.bill_id)).map(|u| u.tier_year).collect();
     regular.retain(|b| ids.contains(&b.id) || uses.iter().any(|u| u.bill_id == b.id && years.contains(&u.tier_year)));
     regular.reverse();
     let supply = supplies::supply(write, &Scope::everything(), row.agreement_id).await?;
-    anew(write, desk, &supply, regular, &reason(row), &Days::Kept(all)).await
+    rated(write, desk, supply, regular, &Days::Kept(&HashMap::from([(row.agreement_id, all)]))).await
 }
 
 /// The bill of a theft.
-async fn of_theft(write: &mut Write, row: &adjustment::Model) -> Result<bill::Model, Fault> {
+async fn of_theft(write: &Write, row: &adjustment::Model) -> Result<Made, Fault> {
     let supply = supplies::supply(write, &Scope::everything(), row.agreement_id).await?;
     let (year, month) = (row.to_date.year(), row.to_date.month());
     let period = Period::new(year, month).ok_or_else(|| Fault::internal("a day without a month"))?;
@@ -202,6 +191,5 @@ async fn of_theft(write: &mut Write, row: &adjustment::Model) -> Result<bill::Mo
     };
     let mut made = Made::default();
     made.theft(origin, &supply, draft, write.now(), &loaded);
-    let mut bills = made.store(write, period).await?;
-    bills.pop().ok_or_else(|| Fault::internal("a theft without a bill"))
+    Ok(made)
 }

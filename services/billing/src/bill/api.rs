@@ -31,14 +31,14 @@ rpc::service! {
 pub async fn get(desk: Desk, call: Call, request: GetBillRequest) -> Result<GetBillResponse, Fault> {
     let row = store::one(desk.db.reader(), &Scope::of(&call), wire::id_of("bill_id", &request.bill_id)?).await?;
     let lines = store::lines(desk.db.reader(), row.id).await?;
-    let mut bill = store::message(&row, &lines)?;
+    let mut bill = store::message_on(&row, &lines, desk.clock.now().date())?;
     let mut credit_notes = vec![];
     // What nothing was taken off has no note, and nothing stands in its place.
     if row.credited != 0 || row.state()? == BillState::Reversed {
         let replacement = store::replacement(desk.db.reader(), row.id).await?;
         bill.replaced_by_bill_id = replacement.map_or_else(String::new, |b| b.id.to_string());
         let notes = store::notes(desk.db.reader(), &[row.id]).await?;
-        let taken = store::note_lines(desk.db.reader(), row.id).await?;
+        let taken = store::note_lines(desk.db.reader(), &[row.id]).await?;
         credit_notes = notes.iter().map(|note| store::note_message(note, &taken)).collect();
     }
     Ok(GetBillResponse {
@@ -57,6 +57,6 @@ async fn list(desk: Desk, call: Call, request: ListBillsRequest) -> Result<ListB
         }
     );
     let page = Page::of(&call, &[&filter], request.page_size, &request.page_token)?;
-    let (bills, next_page_token) = store::list(desk.db.reader(), &Scope::of(&call), &page, &request).await?;
+    let (bills, next_page_token) = store::list(desk.db.reader(), &Scope::of(&call), &page, &request, desk.clock.now().date()).await?;
     Ok(ListBillsResponse { bills, next_page_token })
 }

@@ -1,5 +1,7 @@
 //! Credit notes (红字) over a part of a bill.
 
+use std::collections::{BTreeMap, HashMap};
+
 use chrono::Datelike;
 use contracts::hearth::billing::v1::{BillCredited, CreditBillRequest, CreditBillResponse};
 use database::{Begun, Scope, Write, numbers};
@@ -68,8 +70,9 @@ pub async fn take_off(write: &mut Write, row: &mut bill::Model, amount: i64, rea
     row.paid = row.paid.saturating_sub(paid_ahead);
     row.credited = row.credited.saturating_add(amount);
     store::set_paid(write, row).await?;
-    let (note, lines) = note(write, row, amount, reason).await?;
     let (book, detail) = row.counter();
+    let written = notes(write, &[(&*row, amount)], reason).await?.pop();
+    let (note, lines) = written.ok_or_else(|| Fault::internal("a credit note that was not written"))?;
     let posting = Posting::new("BILL_CREDIT", note.id, &row.branch)
         .line(Book::Receivable, "", Some(row.account_id), paid_ahead.saturating_sub(amount))
         .line(Book::Prepayment, "", Some(row.account_id), paid_ahead.saturating_neg())
@@ -97,7 +100,7 @@ pub async fn take_off(write: &mut Write, row: &mut bill::Model, amount: i64, rea
 async fn free_of(write: &mut Write, row: &bill::Model, most: i64) -> Result<i64, Fault> {
     let mut left = most;
     let mut back = vec![];
-    for ((payment, part), paid) in standing(write, row.id).await?.into_iter().rev() {
+    for ((payment, part), paid) in standing(write, &[row.id]).await?.remove(&row.id).unwrap_or_default().into_iter().rev() {
         let share = paid.min(left);
         if part == Part::Principal && share > 0 {
             left = left.saturating_sub(share);
@@ -107,37 +110,63 @@ async fn free_of(write: &mut Write, row: &bill::Model, most: i64) -> Result<i64,
     Ok(free(write, row, back).await?.0)
 }
 
-/// Writes a credit note over so much of a bill, shared over what stands of its lines.
-pub async fn note(write: &Write, row: &bill::Model, amount: i64, reason: &str) -> Result<(credit_note::Model, Vec<credit_note_line::Model>), Fault> {
-    let mut standing: Vec<i64> = store::lines(write, row.id).await?.iter().map(|l| l.amount).collect();
-    for taken in store::note_lines(write, row.id).await? {
-        if let Some(line) = usize::try_from(taken.ordinal).ok().and_then(|at| standing.get_mut(at)) {
+/// Writes credit notes over so much of bills, each shared over what stands of the lines of its bill. Of each series the numbers are taken in one block, as
+/// the last thing before they are written.
+pub async fn notes(write: &Write, bills: &[(&bill::Model, i64)], reason: &str) -> Result<Vec<(credit_note::Model, Vec<credit_note_line::Model>)>, Fault> {
+    let ids: Vec<Uuid> = bills.iter().map(|(row, _)| row.id).collect();
+    let mut standing: HashMap<Uuid, Vec<i64>> = HashMap::new();
+    for line in store::lines_of(write, &ids).await? {
+        standing.entry(line.bill_id).or_default().push(line.amount);
+    }
+    for taken in store::note_lines(write, &ids).await? {
+        let lines = standing.entry(taken.bill_id).or_default();
+        if let Some(line) = usize::try_from(taken.ordinal).ok().and_then(|at| lines.get_mut(at)) {
             *line = line.saturating_sub(taken.amount);
         }
     }
-    let year = write.now().date().year();
-    let number = numbers::next(write, "CN", &row.branch, year, 1).await?;
-    let note = credit_note::Model {
-        id: Uuid::now_v7(),
-        credit_note_no: format!("CN-{}-{year}-{number:07}", row.branch),
-        bill_id: row.id,
-        branch: row.branch.clone(),
-        amount,
-        reason: reason.to_owned(),
-        issued_by: write.call().subject().to_owned(),
-        created_at: write.now().micros(),
-    };
-    let shares = (0..).zip(credited(&standing, amount).map_err(Fault::internal)?);
-    let lines: Vec<_> = shares
-        .filter(|(_, amount)| *amount != 0)
-        .map(|(ordinal, amount)| credit_note_line::Model {
-            credit_note_id: note.id,
-            ordinal,
+    let mut written = vec![];
+    for (row, amount) in bills {
+        let note = credit_note::Model {
+            id: Uuid::now_v7(),
+            credit_note_no: String::new(),
             bill_id: row.id,
-            amount,
-        })
-        .collect();
-    table::insert::<credit_note::Entity>(write, note.clone()).await?;
-    table::insert_all::<credit_note_line::Entity>(write, lines.clone()).await?;
-    Ok((note, lines))
+            branch: row.branch.clone(),
+            amount: *amount,
+            reason: reason.to_owned(),
+            issued_by: write.call().subject().to_owned(),
+            created_at: write.now().micros(),
+        };
+        let of_bill = standing.get(&row.id).map(Vec::as_slice).unwrap_or_default();
+        let shares = (0..).zip(credited(of_bill, *amount).map_err(Fault::internal)?);
+        let lines: Vec<_> = shares
+            .filter(|(_, amount)| *amount != 0)
+            .map(|(ordinal, amount)| credit_note_line::Model {
+                credit_note_id: note.id,
+                ordinal,
+                bill_id: row.id,
+                amount,
+            })
+            .collect();
+        written.push((note, lines));
+    }
+    number(write, written.iter_mut().map(|(note, _)| note)).await?;
+    table::insert_all::<credit_note::Entity>(write, written.iter().map(|(note, _)| note)).await?;
+    table::insert_all::<credit_note_line::Entity>(write, written.iter().flat_map(|(_, lines)| lines)).await?;
+    Ok(written)
+}
+
+/// Numbers credit notes in blocks per branch and year.
+async fn number(write: &Write, notes: impl Iterator<Item = &mut credit_note::Model>) -> Result<(), Fault> {
+    let mut branches: BTreeMap<String, Vec<&mut credit_note::Model>> = BTreeMap::new();
+    for note in notes {
+        branches.entry(note.branch.clone()).or_default().push(note);
+    }
+    let year = write.now().date().year();
+    for (branch, notes) in branches {
+        let first = numbers::next(write, "CN", &branch, year, i64::try_from(notes.len()).unwrap_or(i64::MAX)).await?;
+        for (number, note) in (first..).zip(notes) {
+            note.credit_note_no = format!("CN-{branch}-{year}-{number:07}");
+        }
+    }
+    Ok(())
 }

@@ -1,41 +1,36 @@
 //! Months whose use was billed with a later one, because nothing in them could be billed when it was their turn.
 
 use chrono::Datelike;
-use database::{Conn, Write};
+use database::Conn;
 use rpc::Fault;
 use sea_orm::{ConnectionTrait, Statement};
 use uuid::Uuid;
 
-use super::store::{self, bill};
-use crate::{
-    run::{
-        chunk::{Loaded, Made, Meters, Origin},
-        model::{Decision, Period},
-    },
-    supply::store::supply,
-};
+use super::store::bill;
+use crate::run::model::Period;
 
 /// Year and month.
-type Month = (i32, i32);
+pub type Month = (i32, i32);
 
 /// Counts months on over the years.
 fn count((year, month): Month) -> i32 {
     year.saturating_mul(12).saturating_add(month)
 }
 
-/// The month before which nothing is billed anew that ends with a bill: that of the live one before it, else the one before its first day.
-pub async fn before(conn: &Conn, first: &bill::Model) -> Result<Month, Fault> {
-    let regular = store::regular(conn, first.agreement_id).await?;
-    if let Some(last) = regular.iter().rfind(|b| b.to_date <= first.from_date) {
-        return Ok((last.year, last.month));
+/// The month before which nothing is billed anew that ends with a bill: that of the live one before it, else the one before its first day. `staying` are the
+/// live bills of the agreement that stay, the oldest first.
+pub fn before(staying: &[bill::Model], first: &bill::Model) -> Month {
+    if let Some(last) = staying.iter().rfind(|b| b.to_date <= first.from_date) {
+        return (last.year, last.month);
     }
     let eve = first.from_date.succ_opt().and_then(|day| day.with_day(1)).and_then(|day| day.pred_opt());
     let eve = eve.unwrap_or(first.from_date);
-    Ok((eve.year(), i32::try_from(eve.month()).unwrap_or_default()))
+    (eve.year(), i32::try_from(eve.month()).unwrap_or_default())
 }
 
-/// Months between two others to which a run came without making a bill, or whose bill was reversed.
-async fn unbilled(conn: &Conn, agreement: Uuid, after: Month, until: Month) -> Result<Vec<Period>, Fault> {
+/// Months between two others to which a run came without making a bill, or whose bill was reversed. Of some of them there may be something to bill now (B11);
+/// what else keeps one from being billed is a matter of the bill that covers it.
+pub async fn unbilled(conn: &Conn, agreement: Uuid, after: Month, until: Month) -> Result<Vec<Period>, Fault> {
     let sql = "SELECT r.year AS year, r.month AS month FROM bill_run r JOIN bill_run_item i ON i.run_id = r.id \
                WHERE i.agreement_id = $1 AND r.year * 12 + r.month > $2 AND r.year * 12 + r.month < $3 \
                UNION SELECT b.year, b.month FROM bill b \
@@ -51,23 +46,4 @@ async fn unbilled(conn: &Conn, agreement: Uuid, after: Month, until: Month) -> R
         periods.extend(u32::try_from(month).ok().and_then(|month| Period::new(year, month)));
     }
     Ok(periods)
-}
-
-/// Bills the months between the one before and that of a cancelled bill, of which there was nothing to bill at their time and there is now (B11). What else keeps a
-/// month from being billed is a matter of the bill that covers it.
-pub async fn filled(write: &mut Write, supply: &supply::Model, after: Month, old: &bill::Model) -> Result<Vec<bill::Model>, Fault> {
-    let mut bills = vec![];
-    for period in unbilled(write, supply.id, after, (old.year, old.month)).await? {
-        let loaded = Loaded::of(write, std::slice::from_ref(supply), period, Meters::Locked).await?;
-        let Decision::Bill(draft) = loaded.decide(supply, period)? else { continue };
-        let origin = Origin {
-            year: period.year,
-            month: i32::try_from(period.month).unwrap_or_default(),
-            ..Origin::default()
-        };
-        let mut made = Made::default();
-        made.bill(origin, supply, *draft, write.now(), &loaded);
-        bills.extend(made.store(write, period).await?);
-    }
-    Ok(bills)
 }

@@ -39,13 +39,40 @@ async fn number(write: &Write, bills: &mut [bill::Model]) -> Result<(), Fault> {
 /// Sends new bills out with their lines, and with the explanations of those that were priced by steps. The caller has locked the accounts.
 pub async fn issue(
     write: &mut Write,
-    mut bills: Vec<bill::Model>,
+    bills: Vec<bill::Model>,
     lines: Vec<line::Model>,
     explanations: Vec<explanation::Model>,
 ) -> Result<Vec<bill::Model>, Fault> {
-    let accounts: HashSet<Uuid> = bills.iter().map(|b| b.account_id).collect();
-    let accounts: Vec<Uuid> = accounts.into_iter().collect();
-    let (used, mut shares) = use_prepayment(write, &accounts, &mut bills, Lates::new()).await?;
+    let all = bills.len();
+    send(write, bills, lines, explanations, all).await
+}
+
+/// The same, where what was paid ahead pays one bill after the other, as if each had gone out before the next one was made.
+pub async fn issue_in_turn(
+    write: &mut Write,
+    bills: Vec<bill::Model>,
+    lines: Vec<line::Model>,
+    explanations: Vec<explanation::Model>,
+) -> Result<Vec<bill::Model>, Fault> {
+    send(write, bills, lines, explanations, 1).await
+}
+
+/// What was paid ahead is shared by so many bills at once.
+async fn send(
+    write: &mut Write,
+    mut bills: Vec<bill::Model>,
+    lines: Vec<line::Model>,
+    explanations: Vec<explanation::Model>,
+    at_once: usize,
+) -> Result<Vec<bill::Model>, Fault> {
+    let (mut used, mut shares) = (vec![], vec![]);
+    for some in bills.chunks_mut(at_once.max(1)) {
+        let accounts: HashSet<Uuid> = some.iter().map(|b| b.account_id).collect();
+        let accounts: Vec<Uuid> = accounts.into_iter().collect();
+        let (postings, rows) = use_prepayment(write, &accounts, some, Lates::new()).await?;
+        used.extend(postings);
+        shares.extend(rows);
+    }
     for row in &mut bills {
         row.state = issued(row.amount, row.paid)?.code().to_owned();
     }

@@ -1,5 +1,6 @@
 //! States of a bill, pure.
 
+use calendar::NaiveDate;
 use money::{ShareError, allocate};
 
 use crate::{refusal::Refusal, words::words};
@@ -107,6 +108,11 @@ pub const fn payment(amount: i64, paid: i64) -> Action {
     }
 }
 
+/// Whether a bill is overdue on a day (E2): something of it, in fen, is still owed after the last day to pay it, which itself is not late.
+pub fn is_overdue(state: BillState, owed: i64, due: NaiveDate, today: NaiveDate) -> bool {
+    matches!(state, BillState::Issued | BillState::PartlyPaid) && owed > 0 && due < today
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
@@ -177,6 +183,18 @@ mod tests {
             }
             prop_assert_eq!(taken, lines);
         }
+    }
+
+    #[test]
+    fn e2_overdue_is_a_flag_of_issued_and_partly_paid_from_the_day_after_the_last_day_on() {
+        use BillState::*;
+        let due = NaiveDate::from_ymd_opt(2025, 2, 15).unwrap();
+        let late = |state, owed| is_overdue(state, owed, due, due.succ_opt().unwrap());
+        assert_eq!(
+            [Draft, Issued, PartlyPaid, Paid, Reversed].map(|state| late(state, 1)),
+            [false, true, true, false, false]
+        );
+        assert!(!late(Issued, 0) && !is_overdue(Issued, 1, due, due));
     }
 
     #[test]

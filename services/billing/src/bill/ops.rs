@@ -1,5 +1,7 @@
 //! Reversal of bills.
 
+use std::collections::{HashMap, HashSet};
+
 use contracts::hearth::billing::v1::{BillReversed, ReverseBillRequest, ReverseBillResponse};
 use database::{Begun, Scope, Write};
 use money::Money;
@@ -8,7 +10,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 use super::{
-    credit::note,
+    credit::notes,
     model::{Action, BillKind, BillState, step},
     store::{self, bill},
 };
@@ -43,8 +45,9 @@ pub async fn reverse(desk: Desk, call: Call, request: ReverseBillRequest) -> Res
     if row.kind()? == BillKind::Regular && !store::is_last(&write, &row).await? {
         return Err(Refusal::BillNotLatest.into());
     }
+    let end = row.reading_id.map(|reading| (reading, reading_after(request.reading_was_wrong)));
+    give_back(&mut write, &desk, end.as_slice(), HashSet::from([row.id])).await?;
     let row = take_back(&mut write, row, &request.reason).await?;
-    give_back(&mut write, &desk, row.reading_id, reading_after(request.reading_was_wrong)).await?;
     settle_others(&mut write, row.account_id).await?;
     write.subject(row.id);
     let lines = store::lines(&write, row.id).await?;
@@ -66,22 +69,44 @@ pub async fn locked(write: &Write, scope: &Scope, bill_id: &str, etag: &str) -> 
     Ok(row)
 }
 
-/// Takes a bill back by a credit note over what stands of it and counter-entries, with its late fee; what was paid becomes prepayment. The caller has locked the
-/// account, and settles its other bills.
-pub async fn take_back(write: &mut Write, mut row: bill::Model, reason: &str) -> Result<bill::Model, Fault> {
-    let state = step(row.state()?, Action::Reverse)?;
-    let shares = standing(write, row.id).await?;
-    let (principal, late) = free(write, &row, shares).await?;
-    let (note, _) = note(write, &row, row.stands(), reason).await?;
-    let counter = row.counter();
-    let posting = Posting::new("BILL_REVERSAL", row.id, &row.branch)
-        .line(Book::Receivable, "", Some(row.account_id), principal.saturating_sub(row.stands()))
-        .line(Book::Prepayment, "", Some(row.account_id), principal.saturating_add(late).saturating_neg())
-        .line(Book::Revenue, LATE_FEE, None, late)
-        .line(counter.0, counter.1, None, row.stands());
-    row.state = state.code().to_owned();
+/// Takes a bill back, as `take_all_back` does.
+pub async fn take_back(write: &mut Write, row: bill::Model, reason: &str) -> Result<bill::Model, Fault> {
+    let taken = take_all_back(write, vec![row], reason).await?.pop();
+    taken.ok_or_else(|| Fault::internal("a bill that was not taken back"))
+}
+
+/// Takes bills back by credit notes over what stands of them and counter-entries, with their late fees; what was paid becomes prepayment. The caller has
+/// locked the accounts, and settles their other bills.
+pub async fn take_all_back(write: &mut Write, mut rows: Vec<bill::Model>, reason: &str) -> Result<Vec<bill::Model>, Fault> {
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    let mut shares = standing(write, &ids).await?;
+    let mut postings = vec![];
+    for row in &rows {
+        step(row.state()?, Action::Reverse)?;
+        let (principal, late) = free(write, row, shares.remove(&row.id).unwrap_or_default()).await?;
+        let counter = row.counter();
+        postings.push(
+            Posting::new("BILL_REVERSAL", row.id, &row.branch)
+                .line(Book::Receivable, "", Some(row.account_id), principal.saturating_sub(row.stands()))
+                .line(Book::Prepayment, "", Some(row.account_id), principal.saturating_add(late).saturating_neg())
+                .line(Book::Revenue, LATE_FEE, None, late)
+                .line(counter.0, counter.1, None, row.stands()),
+        );
+    }
+    post(write, postings).await?;
+    let credited: Vec<(&bill::Model, i64)> = rows.iter().map(|row| (row, row.stands())).collect();
+    let notes = notes(write, &credited, reason).await?;
+    for (row, (note, _)) in rows.iter_mut().zip(notes) {
+        reversed(write, row, note.credit_note_no).await?;
+    }
+    Ok(rows)
+}
+
+/// Writes that a bill is reversed, and tells of it.
+async fn reversed(write: &mut Write, row: &mut bill::Model, credit_note_no: String) -> Result<(), Fault> {
+    row.state = step(row.state()?, Action::Reverse)?.code().to_owned();
     row.paid = 0;
-    row.credit_note_no.clone_from(&note.credit_note_no);
+    row.credit_note_no = credit_note_no;
     row.version = row.version.saturating_add(1);
     bill::Entity::update_many()
         .col_expr(bill::Column::State, row.state.as_str().into())
@@ -91,8 +116,7 @@ pub async fn take_back(write: &mut Write, mut row: bill::Model, reason: &str) ->
         .filter(bill::Column::Id.eq(row.id))
         .exec(&**write)
         .await?;
-    post(write, vec![posting]).await?;
-    late_fees::drop_of(write, &row).await?;
+    late_fees::drop_of(write, row).await?;
     write.event(
         row.account_id,
         &BillReversed {
@@ -106,28 +130,31 @@ pub async fn take_back(write: &mut Write, mut row: bill::Model, reason: &str) ->
             amount: Some(wire::money(Money::from_fen(row.amount))),
         },
     );
-    Ok(row)
+    Ok(())
 }
 
 /// What a payment pays of a bill or of its late fee, fen.
 pub type Paid = ((Uuid, Part), i64);
 
-/// What payments pay of a bill and of its late fee, the first payment first.
-pub async fn standing(write: &Write, bill: Uuid) -> Result<Vec<Paid>, Fault> {
+/// What payments pay of bills and of their late fees, the first payment first.
+pub async fn standing(write: &Write, bills: &[Uuid]) -> Result<HashMap<Uuid, Vec<Paid>>, Fault> {
     let shares = allocation::Entity::find()
-        .filter(allocation::Column::BillId.eq(bill))
+        .filter(table::among(write, allocation::Column::BillId, bills.iter().copied()))
         .order_by_asc(allocation::Column::Id)
         .all(&**write)
         .await?;
-    let mut standing: Vec<Paid> = vec![];
+    let mut standing: HashMap<Uuid, Vec<Paid>> = HashMap::new();
     for share in shares {
         let key = (share.payment_id, share.part()?);
-        match standing.iter_mut().find(|(k, _)| *k == key) {
+        let of_bill = standing.entry(share.bill_id).or_default();
+        match of_bill.iter_mut().find(|(k, _)| *k == key) {
             Some((_, sum)) => *sum = sum.saturating_add(share.amount),
-            None => standing.push((key, share.amount)),
+            None => of_bill.push((key, share.amount)),
         }
     }
-    standing.retain(|(_, amount)| *amount > 0);
+    for of_bill in standing.values_mut() {
+        of_bill.retain(|(_, amount)| *amount > 0);
+    }
     Ok(standing)
 }
 
@@ -154,18 +181,24 @@ pub async fn free(write: &mut Write, row: &bill::Model, shares: Vec<Paid>) -> Re
     Ok((principal, late))
 }
 
-/// Gives a reading back: accepted, so that it is billed anew, or as one that is never billed (edge 5).
-pub async fn give_back(write: &mut Write, desk: &Desk, reading_id: Option<Uuid>, state: ReadingState) -> Result<(), Fault> {
-    let Some(reading_id) = reading_id else {
+/// Gives readings of bills back: accepted, so that they are billed anew, or as ones that are never billed (edge 5). The bills that are taken back by the same
+/// write need not be written yet: nothing is to be numbered before all of it is known (B24).
+pub async fn give_back(write: &mut Write, desk: &Desk, readings: &[(Uuid, ReadingState)], taken_back: HashSet<Uuid>) -> Result<(), Fault> {
+    let ends = reading::Entity::find()
+        .filter(table::among(write, reading::Column::Id, readings.iter().map(|(id, _)| *id)))
+        .all(&**write)
+        .await?;
+    let Some(first) = ends.iter().map(|end| end.read_date).min() else {
         return Ok(());
     };
-    let Some(end) = reading::Entity::find_by_id(reading_id).one(&**write).await? else {
-        return Ok(());
-    };
-    let meters = meters::lock(write, &Scope::everything(), &[&end.meter_no]).await?;
-    let mut chains = Chains::load(write, &desk.thresholds, meters, end.read_date).await?;
-    if let Some(link) = chains.link(end.id) {
-        link.edit().state = state.code().to_owned();
+    let meter_nos: Vec<&str> = ends.iter().map(|end| end.meter_no.as_str()).collect();
+    let meters = meters::lock(write, &Scope::everything(), &meter_nos).await?;
+    let mut chains = Chains::load(write, &desk.thresholds, meters, first).await?;
+    chains.taken_back = taken_back;
+    for (id, state) in readings {
+        if let Some(link) = chains.link(*id) {
+            link.edit().state = state.code().to_owned();
+        }
     }
     chains.settle(write, &desk.thresholds).await?;
     Ok(())

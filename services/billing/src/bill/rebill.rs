@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use contracts::hearth::billing::v1::{CancelAndRebillRequest, CancelAndRebillResponse};
 use database::{Begun, Scope, Write};
-use money::Money;
+use money::{Money, Overflow};
 use rpc::{Call, Fault, wire};
 use uuid::Uuid;
 
 use super::{
     gaps,
     model::BillKind,
-    ops::{give_back, locked, reading_after, settle_others, take_back},
+    ops::{give_back, locked, reading_after, settle_others, take_all_back},
     store::{self, bill},
 };
 use crate::{
@@ -19,10 +19,11 @@ use crate::{
     adjustment::model::Part,
     reading::late::model as late,
     run::{
-        chunk::{Loaded, Made, Meters, Origin},
-        model::{Decision, Period},
+        again::{Again, period},
+        chunk::{Made, Origin},
+        model::{Decision, Draft},
     },
-    supply::store as supplies,
+    supply::store::supply,
     tariff::{model::LateUse, store::late_uses},
 };
 
@@ -30,27 +31,43 @@ use crate::{
 pub enum Days<'a> {
     /// Those that the readings give now, without that of the bill whose reading was wrong.
     Read(Option<Uuid>),
-    /// Those of the old bills, with these adjustments (E11-03).
-    Kept(&'a [Part]),
+    /// Those of the old bills, with these adjustments of their agreements (E11-03).
+    Kept(&'a HashMap<Uuid, Vec<Part>>),
 }
 
-/// What was taken back and what took its place, oldest first.
-pub struct Anew {
-    pub reversed: Vec<bill::Model>,
-    pub bills: Vec<bill::Model>,
+/// What is to be taken back and what takes its place, rated and not yet written: it has no numbers, and nobody waits for any (B24).
+pub struct Rated {
+    /// As they are to be taken back: the latest first.
+    old: Vec<bill::Model>,
+    made: Made,
 }
 
-impl Anew {
-    /// What is owed more than before.
-    pub fn difference(&self) -> Result<Money, Fault> {
-        let sum = |bills: &[bill::Model]| Money::sum(bills.iter().map(|b| Money::from_fen(b.stands())));
-        sum(&self.bills).and_then(|new| new.checked_sub(sum(&self.reversed)?)).map_err(Fault::internal)
+impl Rated {
+    /// New bills that take the place of none.
+    pub const fn alone(made: Made) -> Self {
+        Self { old: vec![], made }
     }
 
-    /// A cancelled bill against what took its place, which are the bills that name it and those of months that it had covered.
+    /// The old bills, the oldest first.
+    pub fn old(&self) -> impl Iterator<Item = &bill::Model> {
+        self.old.iter().rev()
+    }
+
+    /// The new bills, the oldest first.
+    pub fn bills(&self) -> &[bill::Model] {
+        &self.made.bills
+    }
+
+    /// What is owed more than before.
+    pub fn difference(&self) -> Result<Money, Fault> {
+        let new = sum(self.bills().iter());
+        new.and_then(|new| new.checked_sub(sum(self.old())?)).map_err(Fault::internal)
+    }
+
+    /// A cancelled bill against what takes its place, which are the bills that name it and those of months that it had covered.
     fn change(&self, old: &bill::Model, policies: &HashMap<Uuid, LateUse>) -> late::Anew {
         let within = |new: &bill::Model| new.replaces_bill_id.is_none() && old.from_date < new.to_date && new.to_date <= old.to_date;
-        let new: Vec<_> = self.bills.iter().filter(|new| new.replaces_bill_id == Some(old.id) || within(new)).collect();
+        let new: Vec<_> = self.bills().iter().filter(|new| new.replaces_bill_id == Some(old.id) || within(new)).collect();
         let volume = new.iter().map(|new| new.volume).fold(0, i64::saturating_add);
         late::Anew {
             last: old.to_date,
@@ -59,6 +76,24 @@ impl Anew {
             same_days: matches!(new.as_slice(), [one] if (one.from_date, one.to_date) == (old.from_date, old.to_date)),
         }
     }
+
+    /// Takes the old bills back and issues the new ones. The caller has locked the accounts, and settles their other bills.
+    pub async fn issue(self, write: &mut Write, reason: &str) -> Result<Anew, Fault> {
+        let mut reversed = take_all_back(write, self.old, reason).await?;
+        reversed.reverse();
+        let bills = self.made.store_in_turn(write).await?;
+        Ok(Anew { reversed, bills })
+    }
+}
+
+fn sum<'a>(bills: impl Iterator<Item = &'a bill::Model>) -> Result<Money, Overflow> {
+    Money::sum(bills.map(|b| Money::from_fen(b.stands())))
+}
+
+/// What was taken back and what took its place, oldest first.
+pub struct Anew {
+    pub reversed: Vec<bill::Model>,
+    pub bills: Vec<bill::Model>,
 }
 
 /// CancelAndRebill: the bill and every later one of its agreement are taken back and their months billed anew.
@@ -71,102 +106,105 @@ pub async fn rebill(desk: Desk, call: Call, request: CancelAndRebillRequest) -> 
     if row.kind()? != BillKind::Regular {
         return Err(Refusal::BillNotRegular.into());
     }
-    let supply = supplies::supply(&write, &Scope::everything(), row.agreement_id).await?;
+    let supply = supply(&write, &Scope::everything(), row.agreement_id).await?;
     let wrong = store::from_on(&write, row.agreement_id, row.to_date).await?;
     let days = Days::Read(request.reading_was_wrong.then_some(row.id));
-    let anew = anew(&mut write, &desk, &supply, wrong, &request.reason, &days).await?;
-    allowed(&write, &anew).await?;
+    let rated = rated(&mut write, &desk, supply, wrong, &days).await?;
+    allowed(&write, &rated).await?;
+    let difference = rated.difference()?;
+    let anew = rated.issue(&mut write, &request.reason).await?;
     settle_others(&mut write, row.account_id).await?;
     write.subject(row.id);
     let messages = |bills: &[bill::Model]| bills.iter().map(|b| store::message(b, &[])).collect::<Result<Vec<_>, _>>();
     let answer = CancelAndRebillResponse {
         reversed_bills: messages(&anew.reversed)?,
         bills: messages(&anew.bills)?,
-        difference: Some(wire::money(anew.difference()?)),
+        difference: Some(wire::money(difference)),
     };
     write.commit(answer).await
 }
 
 /// Refuses what the tariffs of the cancelled bills keep as it is (thread 19).
-async fn allowed(write: &Write, anew: &Anew) -> Result<(), Fault> {
+async fn allowed(write: &Write, rated: &Rated) -> Result<(), Fault> {
     let policies = late_uses(write).await?;
-    let changes: Vec<late::Anew> = anew.reversed.iter().map(|old| anew.change(old, &policies)).collect();
+    let changes: Vec<late::Anew> = rated.old().map(|old| rated.change(old, &policies)).collect();
     let Some((place, kept)) = late::kept(&changes, write.now().date()) else {
         return Ok(());
     };
-    let number = anew.reversed.get(place).map(|old| old.bill_no.as_str()).unwrap_or_default();
+    let number = rated.old().nth(place).map(|old| old.bill_no.as_str()).unwrap_or_default();
     Err(Fault::from(Refusal::LateUsePolicy).meta("cause", kept.code()).meta("bill_no", number))
 }
 
-/// Takes regular bills of an agreement back, which come the latest first, and bills their months anew, the oldest first. The caller has locked the
-/// account, and settles its other bills.
-pub async fn anew(
+/// Rates regular bills of an agreement anew, which come the latest first, or refuses it. The caller has locked the account.
+pub async fn rated(write: &mut Write, desk: &Desk, supply: supply::Model, old: Vec<bill::Model>, days: &Days<'_>) -> Result<Rated, Fault> {
+    let rated = rate(write, desk, vec![supply], old, days).await?;
+    rated.map_err(|cause| Fault::from(Refusal::RebillParked).meta("cause", cause))
+}
+
+/// Gives the readings of regular bills back, which come the latest first, and rates their months anew, the oldest first; or says why one cannot be. A month
+/// whose reading is gone gets no bill: what was used in it is billed with the next one. The agreements are those of the bills, and their accounts are locked.
+pub async fn rate(
     write: &mut Write,
     desk: &Desk,
-    supply: &supplies::supply::Model,
-    wrong: Vec<bill::Model>,
-    reason: &str,
+    supplies: Vec<supply::Model>,
+    old: Vec<bill::Model>,
     days: &Days<'_>,
-) -> Result<Anew, Fault> {
-    let reversed = back(write, desk, wrong, reason, days).await?;
-    let mut bills = vec![];
-    let mut after = None;
-    if let (Days::Read(_), Some(first)) = (days, reversed.first()) {
-        after = Some(gaps::before(write, first).await?);
-    }
-    for old in &reversed {
-        if let Some(month) = &mut after {
-            bills.extend(gaps::filled(write, supply, *month, old).await?);
-            *month = (old.year, old.month);
+) -> Result<Result<Rated, &'static str>, Fault> {
+    let Some(first) = old.last() else {
+        return Ok(Ok(Rated::alone(Made::default())));
+    };
+    let was_wrong = |bill: &bill::Model| matches!(days, Days::Read(wrong) if *wrong == Some(bill.id));
+    let ends: Vec<_> = old.iter().filter_map(|bill| Some((bill.reading_id?, reading_after(was_wrong(bill))))).collect();
+    give_back(write, desk, &ends, old.iter().map(|bill| bill.id).collect()).await?;
+    let mut again = Again::of(write, &supplies, &old).await?;
+    let supplies: HashMap<Uuid, supply::Model> = supplies.into_iter().map(|supply| (supply.id, supply)).collect();
+    let mut after = match days {
+        Days::Read(_) => Some(gaps::before(again.staying(), first)),
+        Days::Kept(_) => None,
+    };
+    for old in old.iter().rev() {
+        let supply = supplies.get(&old.agreement_id).ok_or_else(|| Fault::internal("a bill of another agreement"))?;
+        if let Some(after) = &mut after {
+            let before = std::mem::replace(after, (old.year, old.month));
+            for period in gaps::unbilled(write, supply.id, before, *after).await? {
+                if let Decision::Bill(draft) = again.decide(supply, period, None)? {
+                    let origin = Origin {
+                        year: period.year,
+                        month: i32::try_from(period.month).unwrap_or_default(),
+                        ..Origin::default()
+                    };
+                    again.bill(origin, supply, *draft, write);
+                }
+            }
         }
-        let made = month(write, supply, old, days).await?;
-        bills.extend(made.map_err(|cause| Fault::from(Refusal::RebillParked).meta("cause", cause))?);
+        match decided(&mut again, supply, old, days)? {
+            Ok(Some(draft)) => {
+                let origin = Origin {
+                    year: old.year,
+                    month: old.month,
+                    replaces: Some(old.id),
+                    ..Origin::default()
+                };
+                again.bill(origin, supply, draft, write);
+            }
+            Ok(None) => {}
+            Err(cause) => return Ok(Err(cause)),
+        }
     }
-    Ok(Anew { reversed, bills })
+    Ok(Ok(Rated { old, made: again.made }))
 }
 
-/// Takes regular bills back with their readings, which come the latest first. Gives them the oldest first.
-pub async fn back(write: &mut Write, desk: &Desk, wrong: Vec<bill::Model>, reason: &str, days: &Days<'_>) -> Result<Vec<bill::Model>, Fault> {
-    let mut reversed = vec![];
-    for bill in wrong {
-        let bill = take_back(write, bill, reason).await?;
-        let was_wrong = matches!(days, Days::Read(wrong) if *wrong == Some(bill.id));
-        give_back(write, desk, bill.reading_id, reading_after(was_wrong)).await?;
-        reversed.push(bill);
-    }
-    reversed.reverse();
-    Ok(reversed)
-}
-
-/// Bills the month of a cancelled bill anew, or says why it cannot be. A month whose reading is gone gets no bill: what was used in it is billed with
-/// the next one.
-pub async fn month(
-    write: &mut Write,
-    supply: &supplies::supply::Model,
-    old: &bill::Model,
-    days: &Days<'_>,
-) -> Result<Result<Vec<bill::Model>, &'static str>, Fault> {
-    let period = u32::try_from(old.month).ok().and_then(|month| Period::new(old.year, month));
-    let period = period.ok_or_else(|| Fault::internal("a bill of a month that does not exist"))?;
-    let loaded = match days {
-        Days::Read(_) => Loaded::of(write, std::slice::from_ref(supply), period, Meters::Locked).await?,
-        Days::Kept(adjusted) => Loaded::again(write, supply, period, old, adjusted.to_vec()).await?,
+/// What takes the place of an old bill, if anything does; or why it cannot be made.
+fn decided(again: &mut Again, supply: &supply::Model, old: &bill::Model, days: &Days<'_>) -> Result<Result<Option<Draft>, &'static str>, Fault> {
+    let kept = match days {
+        Days::Read(_) => None,
+        Days::Kept(adjusted) => Some((old, adjusted.get(&supply.id).map(Vec::as_slice).unwrap_or_default())),
     };
-    let kept = matches!(days, Days::Kept(_));
-    let draft = match loaded.decide(supply, period)? {
-        Decision::Bill(draft) if !kept || (draft.from, draft.to) == (old.from_date, old.to_date) => draft,
-        Decision::Already | Decision::Missing(_) | Decision::Skipped | Decision::NotDue if !kept => return Ok(Ok(vec![])),
-        Decision::Parked(reason) => return Ok(Err(reason)),
-        Decision::Held => return Ok(Err("READING_HELD")),
-        _ => return Ok(Err("PERIOD_CHANGED")),
-    };
-    let origin = Origin {
-        year: old.year,
-        month: old.month,
-        replaces: Some(old.id),
-        ..Origin::default()
-    };
-    let mut made = Made::default();
-    made.bill(origin, supply, *draft, write.now(), &loaded);
-    made.store(write, period).await.map(Ok)
+    Ok(match again.decide(supply, period(old)?, kept)? {
+        Decision::Bill(draft) if kept.is_none() || (draft.from, draft.to) == (old.from_date, old.to_date) => Ok(Some(*draft)),
+        Decision::Already | Decision::Missing(_) | Decision::Skipped | Decision::NotDue if kept.is_none() => Ok(None),
+        Decision::Parked(reason) => Err(reason),
+        Decision::Held => Err("READING_HELD"),
+        _ => Err("PERIOD_CHANGED"),
+    })
 }

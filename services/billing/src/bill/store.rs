@@ -10,7 +10,7 @@ use rpc::{Fault, page::Page, wire};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Statement};
 use uuid::Uuid;
 
-use super::model::{BillKind, BillState, payment, step};
+use super::model::{BillKind, BillState, is_overdue, payment, step};
 use crate::{
     fetch::{self, row},
     ledger::store::{Book, instant},
@@ -223,10 +223,10 @@ pub async fn is_last(conn: &Conn, bill: &bill::Model) -> Result<bool, Fault> {
     Ok(last.is_none_or(|last| last.id == bill.id))
 }
 
-/// The live regular bills of an agreement, oldest first.
-pub async fn regular(conn: &Conn, agreement: Uuid) -> Result<Vec<bill::Model>, Fault> {
+/// The live regular bills of agreements, oldest first.
+pub async fn regular(conn: &Conn, agreements: &[Uuid]) -> Result<Vec<bill::Model>, Fault> {
     Ok(bill::Entity::find()
-        .filter(bill::Column::AgreementId.eq(agreement))
+        .filter(table::among(conn, bill::Column::AgreementId, agreements.iter().copied()))
         .filter(bill::Column::Kind.eq(BillKind::Regular.code()))
         .filter(bill::Column::State.ne(BillState::Reversed.code()))
         .order_by_asc(bill::Column::ToDate)
@@ -255,6 +255,14 @@ pub async fn used(conn: &Conn, agreements: &[Uuid], since: i32) -> Result<HashMa
         used.entry(row.agreement_id).or_default().push((row.tier_year, row.volume));
     }
     Ok(used)
+}
+
+/// Volume of the tier years that bills count in.
+pub async fn uses(conn: &Conn, bills: &[Uuid]) -> Result<Vec<tier_use::Model>, Fault> {
+    Ok(tier_use::Entity::find()
+        .filter(table::among(conn, tier_use::Column::BillId, bills.iter().copied()))
+        .all(conn)
+        .await?)
 }
 
 /// Brings state and version of a bill in line with what is paid and credited of it, and writes them.
@@ -315,6 +323,16 @@ pub async fn lines(conn: &Conn, bill: Uuid) -> Result<Vec<line::Model>, Fault> {
         .await?)
 }
 
+/// Lines of bills, each bill's in their order.
+pub async fn lines_of(conn: &Conn, bills: &[Uuid]) -> Result<Vec<line::Model>, Fault> {
+    Ok(line::Entity::find()
+        .filter(table::among(conn, line::Column::BillId, bills.iter().copied()))
+        .order_by_asc(line::Column::BillId)
+        .order_by_asc(line::Column::Ordinal)
+        .all(conn)
+        .await?)
+}
+
 /// Credit notes of bills, the oldest first.
 pub async fn notes(conn: &Conn, bills: &[Uuid]) -> Result<Vec<credit_note::Model>, Fault> {
     Ok(credit_note::Entity::find()
@@ -324,10 +342,10 @@ pub async fn notes(conn: &Conn, bills: &[Uuid]) -> Result<Vec<credit_note::Model
         .await?)
 }
 
-/// What credit notes took off the lines of a bill, in the order of notes and lines.
-pub async fn note_lines(conn: &Conn, bill: Uuid) -> Result<Vec<credit_note_line::Model>, Fault> {
+/// What credit notes took off the lines of bills, in the order of notes and lines.
+pub async fn note_lines(conn: &Conn, bills: &[Uuid]) -> Result<Vec<credit_note_line::Model>, Fault> {
     Ok(credit_note_line::Entity::find()
-        .filter(credit_note_line::Column::BillId.eq(bill))
+        .filter(table::among(conn, credit_note_line::Column::BillId, bills.iter().copied()))
         .order_by_asc(credit_note_line::Column::CreditNoteId)
         .order_by_asc(credit_note_line::Column::Ordinal)
         .all(conn)
@@ -335,7 +353,7 @@ pub async fn note_lines(conn: &Conn, bill: Uuid) -> Result<Vec<credit_note_line:
 }
 
 /// A page of bills without their lines.
-pub async fn list(conn: &Conn, scope: &Scope, page: &Page, request: &proto::ListBillsRequest) -> Result<(Vec<proto::Bill>, String), Fault> {
+pub async fn list(conn: &Conn, scope: &Scope, page: &Page, request: &proto::ListBillsRequest, today: NaiveDate) -> Result<(Vec<proto::Bill>, String), Fault> {
     let mut select = find::<bill::Entity>(scope).order_by_asc(bill::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(bill::Column::Id.gt(after));
@@ -376,7 +394,7 @@ pub async fn list(conn: &Conn, scope: &Scope, page: &Page, request: &proto::List
         }
     }
     let (rows, next) = page.cut(select.all(conn).await?, |r| r.id);
-    Ok((rows.iter().map(|row| message(row, &[])).collect::<Result<_, _>>()?, next))
+    Ok((rows.iter().map(|row| message_on(row, &[], today)).collect::<Result<_, _>>()?, next))
 }
 
 /// The message of a bill.
@@ -444,6 +462,16 @@ pub fn message(row: &bill::Model, lines: &[line::Model]) -> Result<proto::Bill, 
         replaced_by_bill_id: String::new(),
         credited: fen(row.credited),
         estimated: row.estimated,
+        overdue: false,
+    })
+}
+
+/// The message of a bill as it stands on a day: what falls due with time is told too.
+pub fn message_on(row: &bill::Model, lines: &[line::Model], today: NaiveDate) -> Result<proto::Bill, Fault> {
+    let owed = row.amount.saturating_sub(row.credited).saturating_sub(row.paid);
+    Ok(proto::Bill {
+        overdue: is_overdue(row.state()?, owed, row.due_date, today),
+        ..message(row, lines)?
     })
 }
 

@@ -21,7 +21,7 @@ use crate::{
     bill::{
         issue::issue,
         model::{BillKind, BillState},
-        ops::{settle_others, take_back},
+        ops::{settle_others, take_all_back},
         store::{self as bills, FEE, bill, line},
     },
     profile::store::book,
@@ -136,12 +136,9 @@ pub async fn withdraw(desk: Desk, call: Call, request: WithdrawFeeItemRequest) -
     accounts.dedup();
     supplies::lock_accounts(&write, &accounts).await?;
     let unfounded = bills::by_ids(&write, &unfounded.iter().map(|b| b.id).collect::<Vec<_>>()).await?;
-    let mut reversed = vec![];
-    for bill in unfounded {
-        if bill.state()? != BillState::Reversed {
-            reversed.push(take_back(&mut write, bill, &request.reason).await?.id.to_string());
-        }
-    }
+    let standing = unfounded.into_iter().filter(|bill| bill.state != BillState::Reversed.code()).collect();
+    let reversed = take_all_back(&mut write, standing, &request.reason).await?;
+    let reversed = reversed.iter().map(|bill| bill.id.to_string()).collect();
     for account in accounts {
         settle_others(&mut write, account).await?;
     }

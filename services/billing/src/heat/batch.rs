@@ -17,8 +17,8 @@ use super::{
 use crate::{
     Desk,
     bill::{
-        issue::issue,
-        ops::{settle_others, take_back},
+        issue::{issue, issue_in_turn},
+        ops::{settle_others, take_all_back},
         store::{bill, explanation, line},
     },
     run::{
@@ -63,11 +63,16 @@ impl Work for HeatRun {
     }
 }
 
-/// The agreements on file that a season may be billed to, the voided ones among them.
-pub fn agreements(branch: &str) -> Select<supply::Entity> {
-    supply::Entity::find()
+/// The agreements on file that a season may be billed to, the voided ones among them. Who is filed after a run began is left to the next run, so that it comes to
+/// exactly those that it counted.
+pub fn agreements(branch: &str, filed_until: Option<i64>) -> Select<supply::Entity> {
+    let select = supply::Entity::find()
         .filter(supply::Column::Service.eq(Service::Heat.code()))
-        .filter(supply::Column::Branch.eq(branch))
+        .filter(supply::Column::Branch.eq(branch));
+    match filed_until {
+        Some(last) => select.filter(supply::Column::FiledNo.lte(last)),
+        None => select,
+    }
 }
 
 impl HeatRun {
@@ -109,11 +114,7 @@ impl HeatRun {
             }
         }
         run.reached = Some(last);
-        let (bills, lines, explanations) = (
-            std::mem::take(&mut made.bills),
-            std::mem::take(&mut made.lines),
-            std::mem::take(&mut made.explanations),
-        );
+        let (bills, lines, explanations) = made.take();
         issue(&mut write, bills, lines, explanations).await?;
         made.close(write, run).await
     }
@@ -128,7 +129,7 @@ impl HeatRun {
         let loaded = Settling::of(&write, &season, &chunk).await?;
         let today = write.now().date();
         let mut made = Made::default();
-        let mut surplus = vec![];
+        let mut settled = vec![];
         for mut account in chunk {
             let supply = loaded.supply(&account)?;
             match loaded.decide(&account, today)? {
@@ -143,17 +144,24 @@ impl HeatRun {
                     made.keep(account, false);
                 }
                 Settlement::Bill(due) => {
-                    account.settled_date = Some(today);
-                    if settle_by(&mut write, &mut run, &season, supply, &mut account, *due).await? {
-                        surplus.push(account.account_id);
-                    }
-                    made.keep(account, false);
+                    let (bill, lines, explanation) = due.bill(&season, supply, today, run.due_days, Some(run.id)).rows(write.now());
+                    made.bill(bill, lines, explanation);
+                    settled.push((account, *due));
                 }
             }
         }
         run.reached = Some(last);
-        for account in surplus {
-            settle_others(&mut write, account).await?;
+        // Numbers are drawn when all is decided (B24).
+        let old = settled.iter().map(|(_, due)| due.old.bill.clone()).collect();
+        take_all_back(&mut write, old, "settlement of the season").await?;
+        let (bills, lines, explanations) = made.take();
+        let issued = issue_in_turn(&mut write, bills, lines, explanations).await?;
+        for ((mut account, due), bill) in settled.into_iter().zip(&issued) {
+            account.settled_date = Some(today);
+            if settle_by(&mut run, &mut account, &due, bill)? {
+                settle_others(&mut write, account.account_id).await?;
+            }
+            made.keep(account, false);
         }
         made.close(write, run).await
     }
@@ -184,26 +192,14 @@ impl HeatRun {
     }
 }
 
-/// Bills a season by meter in the place of its bill by area. Whether more is paid than is due.
-async fn settle_by(
-    write: &mut Write,
-    run: &mut run::Model,
-    season: &season::Model,
-    supply: &supply::Model,
-    account: &mut account::Model,
-    due: SettlementBill<'_>,
-) -> Result<bool, Fault> {
-    let paid = due.old.bill.paid;
-    take_back(write, due.old.bill.clone(), "settlement of the season").await?;
-    let (bill, lines, explanation) = due.bill(season, supply, write.now().date(), run.due_days, Some(run.id)).rows(write.now());
-    let issued = issue(write, vec![bill], lines, vec![explanation]).await?;
-    let bill = issued.first().ok_or_else(|| Fault::internal("a settlement without its bill"))?;
+/// Notes that a season was billed by meter in the place of its bill by area. Whether more is paid than is due.
+fn settle_by(run: &mut run::Model, account: &mut account::Model, due: &SettlementBill<'_>, bill: &bill::Model) -> Result<bool, Fault> {
     account.bill_id = Some(bill.id);
     account.by_meter = Some(due.settled.by_meter);
     account.charged = Some(bill.amount);
     account.energy = Some(due.used.energy);
     due.used.unit.code().clone_into(&mut account.energy_unit);
-    let action = outcome(bill.amount, paid.max(bill.paid));
+    let action = outcome(bill.amount, due.old.bill.paid.max(bill.paid));
     let mut state = step(due.old.state, action)?;
     let is_surplus = action == Action::SettleRefund;
     if is_surplus && due.settled.carries_over {
@@ -221,7 +217,7 @@ async fn season_of(write: &Write, run: &run::Model) -> Result<season::Model, Fau
 }
 
 async fn next_supplies(write: &Write, run: &run::Model, count: u64) -> Result<Vec<supply::Model>, Fault> {
-    let mut select = agreements(&run.branch).order_by_asc(supply::Column::Id).limit(count);
+    let mut select = agreements(&run.branch, run.filed_until).order_by_asc(supply::Column::Id).limit(count);
     if let Some(reached) = run.reached {
         select = select.filter(supply::Column::Id.gt(reached));
     }
@@ -266,11 +262,24 @@ impl Made {
         account.by_area = Some(bill.amount);
         run.produced = run.produced.saturating_add(1);
         run.amount = run.amount.saturating_add(bill.amount);
+        self.bill(bill, lines, explanation);
+        self.keep(account, fresh);
+        Ok(())
+    }
+
+    fn bill(&mut self, bill: bill::Model, lines: Vec<line::Model>, explanation: explanation::Model) {
         self.bills.push(bill);
         self.lines.extend(lines);
         self.explanations.push(explanation);
-        self.keep(account, fresh);
-        Ok(())
+    }
+
+    /// The new bills with their lines and explanations.
+    fn take(&mut self) -> (Vec<bill::Model>, Vec<line::Model>, Vec<explanation::Model>) {
+        (
+            std::mem::take(&mut self.bills),
+            std::mem::take(&mut self.lines),
+            std::mem::take(&mut self.explanations),
+        )
     }
 
     fn keep(&mut self, mut account: account::Model, fresh: bool) {

@@ -9,7 +9,7 @@ use contracts::hearth::{
     },
     r#type::v1::Decimal,
 };
-use database::{Begun, Scope, Write, jobs};
+use database::{Begun, Scope, Write, jobs, numbers};
 use money::{Area, UnitPrice};
 use rpc::{Call, Fault, wire};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
@@ -238,13 +238,14 @@ pub async fn assess(desk: Desk, call: Call, request: AssessHeatRequest) -> Resul
     if write.now().date() > season.end_date {
         return Err(Refusal::SeasonOver.into());
     }
-    let agreements = batch::agreements(&season.branch);
+    let last = numbers::last(&write, supplies::FILED, "", 0).await?;
+    let agreements = batch::agreements(&season.branch, Some(last));
     let filed = agreements.clone().count(&*write).await?;
     let expected = agreements
         .filter(supplies::supply::Column::State.ne(SupplyState::Voided.code()))
         .count(&*write)
         .await?;
-    let (run_id, job_id) = start(&write, &season, Purpose::HeatSeason, 0, (filed, expected)).await?;
+    let (run_id, job_id) = start(&write, &season, Purpose::HeatSeason, 0, (filed, expected, Some(last))).await?;
     write.subject(&run_id);
     write.commit(AssessHeatResponse { run_id, job_id }).await
 }
@@ -259,14 +260,22 @@ pub async fn settle(desk: Desk, call: Call, request: SettleHeatRequest) -> Resul
     if write.now().date() <= season.end_date {
         return Err(Refusal::SeasonNotOver.into());
     }
+    // Nobody is enrolled in a season that is over, so nobody comes to those that are counted.
     let expected = account::Entity::find().filter(account::Column::SeasonId.eq(season.id)).count(&*write).await?;
     let due_days = if request.due_days == 0 { DUE_DAYS } else { request.due_days };
-    let (run_id, job_id) = start(&write, &season, Purpose::HeatSettlement, due_days, (expected, expected)).await?;
+    let (run_id, job_id) = start(&write, &season, Purpose::HeatSettlement, due_days, (expected, expected, None)).await?;
     write.subject(&run_id);
     write.commit(SettleHeatResponse { run_id, job_id }).await
 }
 
-async fn start(write: &Write, season: &season::Model, purpose: Purpose, due_days: i32, (filed, expected): (u64, u64)) -> Result<(String, String), Fault> {
+/// Starts a run over so many agreements on file and so many of them that may have a bill, up to the last one that was filed.
+async fn start(
+    write: &Write,
+    season: &season::Model,
+    purpose: Purpose,
+    due_days: i32,
+    (filed, expected, filed_until): (u64, u64, Option<i64>),
+) -> Result<(String, String), Fault> {
     let id = Uuid::now_v7();
     let job_id = jobs::start(write, KIND, id.as_bytes()).await?;
     let month = |n: u32| i32::try_from(n).unwrap_or(0);
@@ -277,6 +286,7 @@ async fn start(write: &Write, season: &season::Model, purpose: Purpose, due_days
         purpose: Some(purpose.code().to_owned()),
         season: Some(season.season.clone()),
         filed: i64::try_from(filed).ok(),
+        filed_until,
         ..run::Model::begun(id, job_id, &season.branch, expected, write)
     };
     table::insert::<run::Entity>(write, row).await?;

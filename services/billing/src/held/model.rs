@@ -96,19 +96,47 @@ pub struct Check {
     pub count: i32,
 }
 
-/// A file of checks.
-#[derive(Deserialize)]
+/// What a bill is compared with, whatever set holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
-    check: Vec<Check>,
+pub struct Compare {
+    /// How many bills count as the last ones.
+    pub bills: usize,
+    /// Days by which the bill of the same season may end earlier or later than a year before.
+    pub season_days: i64,
 }
 
-/// The set of the service.
+/// A file of checks.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shipped {
+    pub compare: Compare,
+    /// The set of the service.
+    pub check: Vec<Check>,
+}
+
+/// What the service checks bills by where nothing is published.
 ///
 /// # Errors
-/// Where the file that is built in cannot be read.
-pub fn shipped() -> Result<Vec<Check>, toml::de::Error> {
-    toml::from_str::<File>(include_str!("checks.toml")).map(|file| file.check)
+/// Where the file that is built in cannot be read or used.
+pub fn shipped() -> Result<Shipped, String> {
+    read(include_str!("checks.toml"))
+}
+
+fn read(text: &str) -> Result<Shipped, String> {
+    let shipped: Shipped = toml::from_str(text).map_err(|e| e.to_string())?;
+    let Compare { bills, season_days } = shipped.compare;
+    // No more than the bills of fourteen months are looked at.
+    if !(1..=12).contains(&bills) || !(0..=31).contains(&season_days) {
+        return Err(format!(
+            "no comparison with {bills} bills and {season_days} days; 1 to 12 and 0 to 31 are possible"
+        ));
+    }
+    if let Some(check) = shipped.check.iter().find(|check| Code::of(&check.code).is_none()) {
+        return Err(format!("{} is not known", check.code));
+    }
+    fits(&shipped.check).map_err(|_| "a code stands twice for a class".to_owned())?;
+    Ok(shipped)
 }
 
 /// Whether a set can be used.
@@ -142,7 +170,7 @@ pub struct Set {
 #[derive(Clone, Debug)]
 pub struct Sets {
     pub published: Vec<Set>,
-    pub shipped: Arc<[Check]>,
+    pub shipped: Shipped,
 }
 
 impl Sets {
@@ -154,7 +182,7 @@ impl Sets {
 
     /// What holds for a branch on a day: what was published, else the set of the service.
     pub fn on(&self, branch: &str, day: NaiveDate) -> &[Check] {
-        self.published_on(branch, day).map_or(&self.shipped, |set| &set.checks)
+        self.published_on(branch, day).map_or(&self.shipped.check, |set| &set.checks)
     }
 }
 
@@ -203,18 +231,13 @@ pub struct Finding {
     pub count: i32,
 }
 
-/// How many bills count as the last ones.
-const RECENT: usize = 3;
-/// Days by which the bill of the same season may end earlier or later than a year before.
-const SEASON: i64 = 20;
-
 /// The checks that a bill does not pass, in the order of their codes. `past` are its live bills, the latest first.
-pub fn findings(checks: &[Check], bill: &Priced<'_>, past: &[Past]) -> Vec<Finding> {
+pub fn findings(compare: Compare, checks: &[Check], bill: &Priced<'_>, past: &[Past]) -> Vec<Finding> {
     let past: Vec<Past> = past.iter().filter(|p| p.to <= bill.from).copied().collect();
-    let recent = likely(bill, past.get(..RECENT.min(past.len())).unwrap_or_default());
+    let recent = likely(bill, past.get(..compare.bills.min(past.len())).unwrap_or_default());
     let year_ago = bill.to.checked_sub_months(Months::new(12));
     let away = |p: &Past| year_ago.map_or(i64::MAX, |day| days(p.to, day).saturating_abs());
-    let season = past.iter().filter(|p| away(p) <= SEASON).min_by_key(|p| away(p));
+    let season = past.iter().filter(|p| away(p) <= compare.season_days).min_by_key(|p| away(p));
     let year = season.and_then(|p| likely(bill, std::slice::from_ref(p)));
     Code::ALL
         .iter()
@@ -343,8 +366,10 @@ mod tests {
         ]
     }
 
+    const COMPARE: Compare = Compare { bills: 3, season_days: 20 };
+
     fn held(check: &Check, bill: &Priced<'_>, past: &[Past]) -> bool {
-        !findings(std::slice::from_ref(check), bill, past).is_empty()
+        !findings(COMPARE, std::slice::from_ref(check), bill, past).is_empty()
     }
 
     #[test]
@@ -380,13 +405,40 @@ mod tests {
             above_percent: 300,
             ..check(code)
         };
-        let found = |code| findings(&[above(code)], &april, &history());
+        let found = |code| findings(COMPARE, &[above(code)], &april, &history());
         assert_eq!(found(Code::VolumeRecent).first().unwrap().volume, Some(60_000));
         assert_eq!(found(Code::AmountRecent).first().unwrap().amount, Some(17_160));
         assert_eq!(found(Code::VolumeYear).first().unwrap().volume, Some(29_508));
         assert_eq!(found(Code::AmountYear).first().unwrap().amount, Some(8_439));
         let at_bound = priced("2025-03-31", "2025-04-30", 180, 51_480);
         assert!(!held(&above(Code::VolumeRecent), &at_bound, &history()), "exactly three times as much passes");
+    }
+
+    #[test]
+    fn what_is_compared_is_set_in_the_file() {
+        let april = priced("2025-03-31", "2025-04-30", 181, 51_766);
+        let above = |code| Check {
+            above_percent: 10,
+            ..check(code)
+        };
+        let with = |bills, season_days, code| findings(Compare { bills, season_days }, &[above(code)], &april, &history()).pop();
+        // The last bill alone: 62 m³ in 31 days.
+        assert_eq!(with(1, 20, Code::VolumeRecent).unwrap().volume, Some(60_000));
+        assert_eq!(with(4, 20, Code::VolumeRecent).unwrap().volume, Some(47_682), "240 m³ in 151 days");
+        let may = priced("2025-04-30", "2025-05-31", 181, 51_766);
+        let season = |season_days| !findings(Compare { bills: 3, season_days }, &[above(Code::VolumeYear)], &may, &history()).is_empty();
+        assert_eq!([season(30), season(31)], [false, true], "31 days after 30 April");
+        assert_eq!(shipped().unwrap().compare, COMPARE);
+        let text = include_str!("checks.toml");
+        for (good, bad, told) in [
+            ("bills = 3", "bills = 13", "no comparison with 13 bills"),
+            ("season_days = 20", "season_days = 32", "and 32 days"),
+            ("\"CREDIT\"", "\"CREDITS\"", "CREDITS is not known"),
+            ("\"CREDIT\"", "\"GAP\"", "a code stands twice for a class"),
+        ] {
+            let refused = read(&text.replace(good, bad)).unwrap_err();
+            assert!(refused.contains(told), "{told}: {refused}");
+        }
     }
 
     #[test]
@@ -448,7 +500,7 @@ mod tests {
         before[0].estimated = true;
         assert!(!held(&two, &estimated, &before), "the second in a row");
         before[1].estimated = true;
-        assert_eq!(findings(std::slice::from_ref(&two), &estimated, &before).first().unwrap().count, 3);
+        assert_eq!(findings(COMPARE, std::slice::from_ref(&two), &estimated, &before).first().unwrap().count, 3);
         assert!(!held(&two, &priced("2025-03-31", "2025-04-30", 60, 17_160), &before), "this one was read");
         let gap = Check { count: 61, ..check(Code::Gap) };
         assert!(!held(&gap, &priced("2025-03-31", "2025-05-31", 60, 17_160), &[]));
@@ -470,7 +522,7 @@ mod tests {
             ..priced("2025-03-31", "2025-04-30", 5, 1_430)
         };
         assert!(held(&strict, &first, &[]));
-        assert!(findings(&[strict.clone(), lax.clone()], &first, &[]).is_empty());
+        assert!(findings(COMPARE, &[strict.clone(), lax.clone()], &first, &[]).is_empty());
         assert_eq!(fits(&[strict.clone(), lax.clone()]), Ok(()));
         assert_eq!(fits(&[lax.clone(), strict, lax]), Err(Refusal::CheckTwice));
     }
@@ -489,7 +541,7 @@ mod tests {
                 set("A", "2025-03-01", Code::Credit),
                 set("A", "2025-04-01", Code::FirstBill),
             ],
-            shipped: shipped().unwrap().into(),
+            shipped: shipped().unwrap(),
         };
         let first = |branch: &str, on: &str| sets.on(branch, day(on)).first().unwrap().code.clone();
         assert_eq!(

@@ -1,5 +1,7 @@
 //! Publication of checks, and decisions about held bills.
 
+use std::collections::HashSet;
+
 use contracts::hearth::billing::v1::{
     PublishBillChecksRequest, PublishBillChecksResponse, RejectHeldBillRequest, RejectHeldBillResponse, ReleaseHeldBillRequest, ReleaseHeldBillResponse,
 };
@@ -73,11 +75,7 @@ pub async fn release(desk: Desk, call: Call, request: ReleaseHeldBillRequest) ->
     };
     let mut made = Made::default();
     made.bill(Origin::run(&run), &supply, *draft, write.now(), &loaded);
-    let bill = made
-        .store(&mut write, period)
-        .await?
-        .pop()
-        .ok_or_else(|| Fault::internal("a release without a bill"))?;
+    let bill = made.store(&mut write).await?.pop().ok_or_else(|| Fault::internal("a release without a bill"))?;
     row.bill_id = Some(bill.id);
     table::update::<held_bill::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
@@ -98,7 +96,7 @@ pub async fn reject(desk: Desk, call: Call, request: RejectHeldBillRequest) -> R
     };
     let id = wire::id_of("held_bill_id", &request.held_bill_id)?;
     let row = decided(&write, &call, id, &request.etag, Action::Reject, &request.grounds).await?;
-    give_back(&mut write, &desk, Some(row.reading_id), ReadingState::Rejected).await?;
+    give_back(&mut write, &desk, &[(row.reading_id, ReadingState::Rejected)], HashSet::new()).await?;
     table::update::<held_bill::Entity>(&write, row.clone()).await?;
     write.subject(row.id);
     write

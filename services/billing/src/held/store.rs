@@ -148,7 +148,7 @@ pub async fn sets(conn: &Conn) -> Result<Sets, Fault> {
     }
     Ok(Sets {
         published,
-        shipped: shipped().map_err(Fault::internal)?.into(),
+        shipped: shipped().map_err(Fault::internal)?,
     })
 }
 
@@ -183,7 +183,7 @@ impl Gate {
     /// The checks that a bill to be does not pass.
     pub fn findings(&self, supply: &supply::Model, bill: &Priced<'_>, issue: NaiveDate) -> Vec<Finding> {
         let past = self.past.get(&supply.id).map(Vec::as_slice).unwrap_or_default();
-        findings(self.sets.on(&supply.branch, issue), bill, past)
+        findings(self.sets.shipped.compare, self.sets.on(&supply.branch, issue), bill, past)
     }
 
     /// What is held of an agreement.
@@ -355,7 +355,7 @@ pub async fn set_on(conn: &Conn, branch: &str, day: NaiveDate) -> Result<proto::
     match row {
         Some(row) => set_message(&row),
         None => Ok(proto::BillCheckSet {
-            checks: check_messages(&sets.shipped)?,
+            checks: check_messages(&sets.shipped.check)?,
             ..proto::BillCheckSet::default()
         }),
     }

@@ -243,7 +243,7 @@ const TOTALS: &str = "SELECT count(DISTINCT t.id), count(*), CAST(coalesce(sum(e
     FROM ledger_entry e JOIN ledger_transaction t ON t.id = e.transaction_id WHERE t.sealed";
 
 /// Faults that a check counts, with the text that names them.
-const CHECKS: [(&str, &str); 12] = [
+const CHECKS: [(&str, &str); 14] = [
     ("transactions that do not sum up to 0", "SELECT count(*) FROM (SELECT transaction_id FROM ledger_entry GROUP BY transaction_id HAVING sum(amount) <> 0) x"),
     ("transactions that were never sealed", "SELECT count(*) FROM ledger_transaction WHERE NOT sealed"),
     ("entries without a transaction", "SELECT count(*) FROM ledger_entry e LEFT JOIN ledger_transaction t ON t.id = e.transaction_id WHERE t.id IS NULL"),
@@ -295,6 +295,21 @@ const CHECKS: [(&str, &str); 12] = [
          WHERE b.amount <> coalesce(l.fen, 0)",
     ),
     (
+        "bills whose volume differs from what they count in their tier years",
+        "SELECT count(*) FROM bill b LEFT JOIN (SELECT bill_id, sum(volume) AS litres FROM tier_use GROUP BY bill_id) u ON u.bill_id = b.id
+         WHERE b.kind = 'REGULAR' AND b.volume <> coalesce(u.litres, 0)",
+    ),
+    // Each price of a class counts all of the volume, so that several make a multiple of it. Where the tariff or the class changes within the bill, the
+    // number of prices may change with it.
+    (
+        "bills whose lines do not count their volume",
+        "SELECT count(*) FROM bill b JOIN (SELECT bill_id, sum(volume) AS litres FROM bill_line
+            WHERE reason IN ('TIER', 'HOUSEHOLD_TIER', 'LOW_INCOME', 'FLAT_CHOICE', 'UNIT') GROUP BY bill_id HAVING count(DISTINCT tariff_id) = 1) l
+         ON l.bill_id = b.id WHERE b.kind = 'REGULAR' AND CASE WHEN b.volume = 0 THEN l.litres <> 0 ELSE l.litres % b.volume <> 0 END
+         AND NOT EXISTS (SELECT 1 FROM supply_term t WHERE t.agreement_id = b.agreement_id AND t.kind = 'USE_CLASS' AND t.from_date > b.from_date
+            AND t.from_date <= b.to_date)",
+    ),
+    (
         "bills whose credit notes differ from what was taken off them",
         "SELECT count(*) FROM bill b LEFT JOIN (SELECT bill_id, sum(amount) AS fen FROM credit_note GROUP BY bill_id) n ON n.bill_id = b.id
          WHERE coalesce(n.fen, 0) <> CASE WHEN b.state = 'REVERSED' THEN b.amount ELSE b.credited END",
@@ -306,7 +321,7 @@ const CHECKS: [(&str, &str); 12] = [
     ),
 ];
 
-/// Checks the whole ledger against itself and against bills and payments.
+/// Checks the whole ledger against itself and against bills and payments, and the volume of bills against what it is made of.
 pub async fn verify(conn: &Conn) -> Result<LedgerReport, Fault> {
     let totals = numbers(conn, TOTALS, vec![], 8).await?;
     let total = |at: usize| totals.get(at).copied().unwrap_or_default();

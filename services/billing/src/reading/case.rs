@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::{
     model::{Code, ExceptionState, codes_of, join},
+    rules::Rules,
     store::exception,
 };
 use crate::{
@@ -49,9 +50,6 @@ words! {
         Closed "CLOSED",
     }
 }
-
-/// Days to close a case (E9-01).
-const DAYS: u64 = 7;
 
 /// What a case is worth with the exceptions that are open now: its codes only grow; none open closes it.
 fn follow(codes: &[Code], open: &[Vec<Code>]) -> (CaseState, Vec<Code>) {
@@ -129,7 +127,8 @@ async fn opened(write: &Write, agreements: &HashSet<Uuid>) -> Result<Found, Faul
 /// exceptions.
 async fn begin(write: &Write, open: &Found) -> Result<(), Fault> {
     let now = write.now();
-    let due_date = now.date().checked_add_days(Days::new(DAYS)).unwrap_or(NaiveDate::MAX);
+    let days = Rules::shipped().map_err(Fault::internal)?.case.days;
+    let due_date = now.date().checked_add_days(Days::new(days.into())).unwrap_or(NaiveDate::MAX);
     let mut begin: Vec<_> = open.values().filter_map(|rows| Some((rows.first()?, rows))).collect();
     begin.sort_by_key(|(first, _)| (&first.account_no, first.agreement_id));
     let fresh = begin.into_iter().map(|(first, rows)| begun(first, rows, due_date, now));

@@ -15,7 +15,7 @@ use super::{
     estimate::model::{Anchor, Estimated, between},
     late,
     model::{Code, Decision, ExceptionState, Method, ReadingState, Source, Standing, codes_of, has_exponent, join, step},
-    rules::{Metered, Point, Rules, Start, Verdict, assess},
+    rules::{Metered, Point, Rules, Scale, Start, Verdict, assess},
     scale,
     store::{self, exception, reading},
 };
@@ -58,6 +58,8 @@ pub struct Chains {
     links: BTreeMap<Uuid, Chain>,
     /// Installations whose whole chain is loaded: they begin with their initial index.
     whole: HashSet<Uuid>,
+    /// Bills that count as gone: they are taken back by the same write, which has not written that yet.
+    pub taken_back: HashSet<Uuid>,
 }
 
 /// What was written.
@@ -91,6 +93,7 @@ impl Chains {
             places,
             links: BTreeMap::new(),
             whole: HashSet::new(),
+            taken_back: HashSet::new(),
         };
         chains.keep(rows);
         let (young, old): (Vec<_>, Vec<_>) = chains.installs.iter().partition(|i| i.from_date >= cutoff);
@@ -203,7 +206,7 @@ impl Chains {
             }
             conflicts(chain, floor, install, &mut open, &mut changes);
         }
-        self.write(write, open, changes).await
+        self.write(write, rules.scale, open, changes).await
     }
 
     async fn exceptions(&self, write: &Write) -> Result<HashMap<Uuid, exception::Model>, Fault> {
@@ -213,11 +216,11 @@ impl Chains {
         Ok(rows.into_iter().map(|e| (e.id, e)).collect())
     }
 
-    async fn write(self, write: &mut Write, mut open: HashMap<Uuid, exception::Model>, changes: Changes) -> Result<Settled, Fault> {
+    async fn write(self, write: &mut Write, scale: Scale, mut open: HashMap<Uuid, exception::Model>, changes: Changes) -> Result<Settled, Fault> {
         let mut settled = Settled::default();
         let bills = late::ops::found(write, &self).await?;
         let of_chain = |(id, chain): (&Uuid, &Chain)| {
-            let years = scale::touched(chain.values().map(|l| scale::Seen::of(&l.row, l.dirty)));
+            let years = scale::touched(scale, chain.values().map(|l| scale::Seen::of(&l.row, l.dirty)));
             years.map(|year| (*id, year)).collect::<Vec<_>>()
         };
         let years = self.links.iter().flat_map(of_chain).collect();
@@ -234,7 +237,7 @@ impl Chains {
         settled.readings = known.into_iter().chain(fresh).map(|r| (r.id, r)).collect();
         let mut changed: Vec<exception::Model> = changes.changed.iter().filter_map(|id| open.remove(id)).collect();
         store::save_exceptions(write, changed.clone()).await?;
-        let (other_scale, same_scale) = scale::findings(write, &years).await?;
+        let (other_scale, same_scale) = scale::findings(write, scale, &years).await?;
         changed.extend(same_scale);
         store::save_exceptions(write, bills.changed.clone()).await?;
         changed.extend(bills.changed);
@@ -274,20 +277,21 @@ async fn tell(write: &mut Write, opened: &[exception::Model]) -> Result<(), Faul
         .filter(crate::supply::store::supply::Column::Id.is_in(agreements))
         .all(&**write)
         .await?;
-    let accounts: HashMap<Uuid, Uuid> = supplies.into_iter().map(|s| (s.id, s.account_id)).collect();
+    let supplies: HashMap<Uuid, _> = supplies.into_iter().map(|s| (s.id, s)).collect();
     for row in opened {
-        let codes = codes_of(&row.codes);
+        let (codes, supply) = (codes_of(&row.codes), supplies.get(&row.agreement_id));
         write.event(
             row.agreement_id,
             &AbnormalUsageDetected {
                 exception_id: row.id.to_string(),
                 codes: codes.iter().map(|c| c.code().to_owned()).collect(),
                 agreement_id: row.agreement_id.to_string(),
-                account_id: accounts.get(&row.agreement_id).map(Uuid::to_string).unwrap_or_default(),
+                account_id: supply.map(|s| s.account_id.to_string()).unwrap_or_default(),
                 meter_no: row.meter_no.clone(),
                 date: Some(wire::date(row.date)),
                 branch: row.branch.clone(),
                 visit: codes.iter().any(|c| c.is_visited()),
+                service: supply.map(|s| s.service.clone()).unwrap_or_default(),
             },
         );
     }

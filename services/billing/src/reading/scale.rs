@@ -1,4 +1,4 @@
-//! Meters whose use changed by more than ten times from one year to the next: another unit or multiplier at the source.
+//! Meters whose use changed by many times from one year to the next: another unit or multiplier at the source.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,16 +11,10 @@ use uuid::Uuid;
 
 use super::{
     model::{Code, Decision, ExceptionState, ReadingState, Validated, codes_of, step},
+    rules::Scale,
     store::{self, exception, reading},
 };
 use crate::{meter::store::installation, table};
-
-/// Times by which the use a day may change.
-const FACTOR: i128 = 10;
-/// Days with readings from which on a year is complete. A meter that is read by the month has none of them.
-const COMPLETE: usize = 300;
-/// Years that are looked back for one with use.
-const BACK: i32 = 3;
 
 /// The use of a year.
 #[derive(Clone, Copy, Debug)]
@@ -35,18 +29,21 @@ struct Year {
 type Place = (Uuid, i32);
 
 /// Whether the use in the same time changed by more than the factor, up or down.
-fn is_other_scale(before: Year, now: Year) -> bool {
+fn is_other_scale(scale: Scale, before: Year, now: Year) -> bool {
+    let factor = i128::from(scale.factor);
     let (old, new) = (
         i128::from(before.volume).saturating_mul(i128::from(now.time)),
         i128::from(now.volume).saturating_mul(i128::from(before.time)),
     );
-    old > 0 && new > 0 && (old > new.saturating_mul(FACTOR) || new > old.saturating_mul(FACTOR))
+    old > 0 && new > 0 && (old > new.saturating_mul(factor) || new > old.saturating_mul(factor))
 }
 
 /// Whether a year is of another scale than the last one before it that has use. One without use says nothing: what is missing is shown as 0.
-fn changed(years: &BTreeMap<Place, Year>, (id, year): Place) -> bool {
-    let before = (1..=BACK).find_map(|back| years.get(&(id, year.saturating_sub(back))).filter(|before| before.volume > 0));
-    before.zip(years.get(&(id, year))).is_some_and(|(before, now)| is_other_scale(*before, *now))
+fn changed(scale: Scale, years: &BTreeMap<Place, Year>, (id, year): Place) -> bool {
+    let before = (1..=scale.years).find_map(|back| years.get(&(id, year.saturating_sub(back))).filter(|before| before.volume > 0));
+    before
+        .zip(years.get(&(id, year)))
+        .is_some_and(|(before, now)| is_other_scale(scale, *before, *now))
 }
 
 /// What is seen of a reading in memory.
@@ -72,7 +69,7 @@ impl Seen {
 
 /// The years of a chain in which a reading came or changed, as far as they may be complete. `seen` are the readings in the order of time; of the days before the first
 /// of them, which are not loaded, each may have one. So a meter that is read by the month costs no look at the database.
-pub fn touched(seen: impl Iterator<Item = Seen>) -> impl Iterator<Item = i32> {
+pub fn touched(scale: Scale, seen: impl Iterator<Item = Seen>) -> impl Iterator<Item = i32> {
     let (mut first, mut last) = (None, None);
     let mut years: BTreeMap<i32, (usize, bool)> = BTreeMap::new();
     for reading in seen {
@@ -86,21 +83,24 @@ pub fn touched(seen: impl Iterator<Item = Seen>) -> impl Iterator<Item = i32> {
             last = Some(reading.day);
         }
     }
-    years.into_iter().filter(|(_, (days, came))| *came && *days >= COMPLETE).map(|(year, _)| year)
+    years
+        .into_iter()
+        .filter(move |(_, (days, came))| *came && *days >= usize::from(scale.days))
+        .map(|(year, _)| year)
 }
 
 /// Judges the years in which something came or changed and those that are compared with them: findings that are new, and, saved, those whose cause is gone.
 /// So what is found depends on the readings alone, not on the order of their arrival.
-pub async fn findings(write: &Write, touched: &BTreeSet<Place>) -> Result<(Vec<exception::Model>, Vec<exception::Model>), Fault> {
+pub async fn findings(write: &Write, scale: Scale, touched: &BTreeSet<Place>) -> Result<(Vec<exception::Model>, Vec<exception::Model>), Fault> {
     let (Some(first), Some(last)) = (touched.iter().map(|t| t.1).min(), touched.iter().map(|t| t.1).max()) else {
         return Ok((vec![], vec![]));
     };
     let ids: BTreeSet<Uuid> = touched.iter().map(|(id, _)| *id).collect();
     let ids: Vec<Uuid> = ids.into_iter().collect();
-    let years = used(write, &ids, first.saturating_sub(BACK), last.saturating_add(BACK)).await?;
+    let years = used(write, scale, &ids, (first.saturating_sub(scale.years), last.saturating_add(scale.years))).await?;
     let judged: BTreeSet<Place> = touched
         .iter()
-        .flat_map(|(id, year)| (0..=BACK).map(|on| (*id, year.saturating_add(on))))
+        .flat_map(|(id, year)| (0..=scale.years).map(|on| (*id, year.saturating_add(on))))
         .collect();
     let known = exception::Entity::find()
         .filter(table::among(write, exception::Column::InstallationId, ids.iter().copied()))
@@ -109,10 +109,12 @@ pub async fn findings(write: &Write, touched: &BTreeSet<Place>) -> Result<(Vec<e
         .all(&**write)
         .await?;
     let place = |e: &exception::Model| (e.installation_id, e.date.year());
-    let gone = known.iter().filter(|e| e.is_open() && judged.contains(&place(e)) && !changed(&years, place(e)));
+    let gone = known
+        .iter()
+        .filter(|e| e.is_open() && judged.contains(&place(e)) && !changed(scale, &years, place(e)));
     let gone = resolved(write, gone.cloned().collect()).await?;
     let listed: BTreeSet<Place> = known.iter().map(place).collect();
-    let fresh: Vec<Place> = judged.into_iter().filter(|at| changed(&years, *at) && !listed.contains(at)).collect();
+    let fresh: Vec<Place> = judged.into_iter().filter(|at| changed(scale, &years, *at) && !listed.contains(at)).collect();
     Ok((found(write, &fresh).await?, gone))
 }
 
@@ -146,7 +148,7 @@ async fn found(write: &Write, places: &[Place]) -> Result<Vec<exception::Model>,
 }
 
 /// The use of meters in their complete years. A year in which a register passed zero is left out: its indexes do not tell what was used.
-async fn used(write: &Write, ids: &[Uuid], first: i32, last: i32) -> Result<BTreeMap<Place, Year>, Fault> {
+async fn used(write: &Write, scale: Scale, ids: &[Uuid], (first, last): (i32, i32)) -> Result<BTreeMap<Place, Year>, Fault> {
     let (Some(from), Some(until)) = (NaiveDate::from_ymd_opt(first, 1, 1), NaiveDate::from_ymd_opt(last, 12, 31)) else {
         return Ok(BTreeMap::new());
     };
@@ -157,8 +159,7 @@ async fn used(write: &Write, ids: &[Uuid], first: i32, last: i32) -> Result<BTre
          GROUP BY installation_id, substr(CAST(read_date AS text), 1, 4) \
          HAVING count(DISTINCT read_date) >= $4 AND sum(CASE WHEN rollover THEN 1 ELSE 0 END) = 0"
     );
-    let complete = i64::try_from(COMPLETE).unwrap_or(i64::MAX);
-    let values = [from.into(), until.into(), ids, complete.into()];
+    let values = [from.into(), until.into(), ids, i64::from(scale.days).into()];
     let rows = write
         .query_all_raw(Statement::from_sql_and_values(write.get_database_backend(), sql, values))
         .await?;
@@ -182,6 +183,12 @@ mod tests {
 
     use super::*;
 
+    const SCALE: Scale = Scale {
+        factor: 10,
+        years: 3,
+        days: 300,
+    };
+
     fn year(volume: i64, time: i64) -> Year {
         Year { volume, time }
     }
@@ -193,31 +200,31 @@ mod tests {
     /// Readings of every so many days from a day on, the last of which came now.
     fn years_of(from: &str, step: u64, count: u64) -> Vec<i32> {
         let from: NaiveDate = from.parse().unwrap();
-        touched((0..count).map(|n| seen(from + Days::new(n * step), n + 1 == count))).collect()
+        touched(SCALE, (0..count).map(|n| seen(from + Days::new(n * step), n + 1 == count))).collect()
     }
 
     #[test]
     fn b_06_more_than_ten_times_up_or_down_a_day() {
-        assert!(!is_other_scale(year(1000, 365), year(100, 365)));
-        assert!(is_other_scale(year(1001, 365), year(100, 365)));
-        assert!(is_other_scale(year(100, 365), year(1001, 365)));
-        assert!(!is_other_scale(year(1000, 365), year(60, 200)), "of fewer days");
-        assert!(!is_other_scale(year(1000, 365), year(0, 365)), "no use is another matter");
+        assert!(!is_other_scale(SCALE, year(1000, 365), year(100, 365)));
+        assert!(is_other_scale(SCALE, year(1001, 365), year(100, 365)));
+        assert!(is_other_scale(SCALE, year(100, 365), year(1001, 365)));
+        assert!(!is_other_scale(SCALE, year(1000, 365), year(60, 200)), "of fewer days");
+        assert!(!is_other_scale(SCALE, year(1000, 365), year(0, 365)), "no use is another matter");
     }
 
     #[test]
     fn b_06_a_year_is_compared_with_the_last_one_before_it_that_has_use() {
         let id = Uuid::nil();
         let of = |volumes: &[(i32, i64)]| volumes.iter().map(|(y, v)| ((id, *y), year(*v, 365))).collect::<BTreeMap<_, _>>();
-        assert!(changed(&of(&[(2016, 1001), (2018, 100)]), (id, 2018)), "2017 is not there");
+        assert!(changed(SCALE, &of(&[(2016, 1001), (2018, 100)]), (id, 2018)), "2017 is not there");
         assert!(
-            changed(&of(&[(2016, 1001), (2017, 0), (2018, 100)]), (id, 2018)),
+            changed(SCALE, &of(&[(2016, 1001), (2017, 0), (2018, 100)]), (id, 2018)),
             "what is missing is shown as 0"
         );
-        assert!(!changed(&of(&[(2016, 1001), (2017, 999), (2018, 100)]), (id, 2018)));
-        assert!(changed(&of(&[(2015, 1001), (2018, 100)]), (id, 2018)));
-        assert!(!changed(&of(&[(2014, 1001), (2018, 100)]), (id, 2018)), "more than three years ago");
-        assert!(!changed(&of(&[(2016, 1001)]), (id, 2018)));
+        assert!(!changed(SCALE, &of(&[(2016, 1001), (2017, 999), (2018, 100)]), (id, 2018)));
+        assert!(changed(SCALE, &of(&[(2015, 1001), (2018, 100)]), (id, 2018)));
+        assert!(!changed(SCALE, &of(&[(2014, 1001), (2018, 100)]), (id, 2018)), "more than three years ago");
+        assert!(!changed(SCALE, &of(&[(2016, 1001)]), (id, 2018)));
     }
 
     #[test]
@@ -234,6 +241,6 @@ mod tests {
             ..seen("2019-12-31".parse().unwrap(), true)
         };
         let days = (0..299).map(|n| seen(NaiveDate::from_ymd_opt(2019, 1, 1).unwrap() + Days::new(n), true));
-        assert_eq!(touched(days.chain([held])).count(), 0, "what is held tells of no use");
+        assert_eq!(touched(SCALE, days.chain([held])).count(), 0, "what is held tells of no use");
     }
 }

@@ -14,8 +14,9 @@ use super::{
 };
 use crate::{Desk, meter::store::installation};
 
-/// Microseconds of a day.
-const DAY: i64 = 86_400_000_000;
+/// Microseconds of an hour and of a day.
+const HOUR: i64 = 3_600_000_000;
+const DAY: i64 = 24 * HOUR;
 
 /// When a meter reported.
 #[derive(Clone, Copy, Debug)]
@@ -26,16 +27,16 @@ struct Reported {
     last: i64,
 }
 
-/// Whether a meter has not reported for several times its usual distance between readings, and at least for two days.
+/// Whether a meter has not reported for several times its usual distance between readings, and for no less than the hours.
 fn is_silent(silent: Silent, seen: Reported, now: i64) -> bool {
     let usual = seen.last.saturating_sub(seen.first).checked_div(seen.readings.saturating_sub(1)).unwrap_or(0);
-    seen.readings >= silent.readings && now.saturating_sub(seen.last) > usual.saturating_mul(silent.factor).max(DAY.saturating_mul(2))
+    seen.readings >= silent.readings && now.saturating_sub(seen.last) > usual.saturating_mul(silent.factor).max(HOUR.saturating_mul(silent.hours))
 }
 
 /// Reports the meters that are silent today, each once until it speaks again.
 pub async fn run(desk: &Desk) -> Result<(), Fault> {
     let now = desk.clock.now();
-    let silent: Vec<Uuid> = reported(desk.db.reader(), now)
+    let silent: Vec<Uuid> = reported(desk.db.reader(), desk.thresholds.silent, now)
         .await?
         .into_iter()
         .filter(|seen| is_silent(desk.thresholds.silent, *seen, now.micros()))
@@ -66,15 +67,15 @@ async fn findings(write: &Write, silent: Vec<Uuid>, today: NaiveDate) -> Result<
     store::not_open(write, found).await
 }
 
-/// Installed meters that report by themselves, with their readings of the last year; those that are on the list already are left out.
-async fn reported(conn: &Conn, now: Instant) -> Result<Vec<Reported>, Fault> {
+/// Installed meters that report by themselves, with their readings of the last days; those that are on the list already are left out.
+async fn reported(conn: &Conn, silent: Silent, now: Instant) -> Result<Vec<Reported>, Fault> {
     let sql = "SELECT i.id, count(*) AS readings, min(r.read_at) AS first, max(r.read_at) AS last \
                FROM installation i JOIN reading r ON r.installation_id = i.id AND r.read_at > $1 AND r.source = 'remote' \
                WHERE i.end_date IS NULL AND NOT i.awaits_opening AND NOT EXISTS (SELECT 1 FROM reading_exception e \
                WHERE e.agreement_id = i.agreement_id AND e.installation_id = i.id AND e.state = 'OPEN' AND e.codes = 'SILENT') GROUP BY i.id ORDER BY i.meter_no";
-    let year = now.micros().saturating_sub(DAY.saturating_mul(366));
+    let since = now.micros().saturating_sub(DAY.saturating_mul(silent.days));
     let rows = conn
-        .query_all_raw(Statement::from_sql_and_values(conn.get_database_backend(), sql, [year.into()]))
+        .query_all_raw(Statement::from_sql_and_values(conn.get_database_backend(), sql, [since.into()]))
         .await?;
     rows.iter()
         .map(|row| {
@@ -95,7 +96,12 @@ mod tests {
 
     #[test]
     fn b_06_silent_is_three_times_the_usual_distance_and_at_least_two_days() {
-        let silent = Silent { factor: 3, readings: 3 };
+        let silent = Silent {
+            factor: 3,
+            readings: 3,
+            days: 366,
+            hours: 48,
+        };
         let told = |readings, first, last, now| {
             let seen = Reported {
                 installation: Uuid::nil(),

@@ -1,7 +1,5 @@
 //! Starting a re-rating run, and what it does to one agreement.
 
-use std::collections::HashMap;
-
 use contracts::hearth::billing::v1::{StartReratingRequest, StartReratingResponse};
 use database::{Begun, Scope, Write, jobs};
 use rpc::{Call, Fault, wire};
@@ -17,10 +15,10 @@ use crate::{
     adjustment::store as adjustments,
     bill::{
         ops::settle_others,
-        rebill::{Days, back, month},
+        rebill::{Days, rate},
         store::bill,
     },
-    supply::store::{self as supplies, supply},
+    supply::store as supplies,
     table,
     tariff::store as tariffs,
 };
@@ -61,37 +59,41 @@ pub async fn start(desk: Desk, call: Call, request: StartReratingRequest) -> Res
     write.commit(StartReratingResponse { rerating }).await
 }
 
-/// Bills an agreement anew from its first bill on that the wrong version made, with all that share their tiers with it. The write is worth keeping for
-/// a verdict of CORRECTED alone.
+/// Bills an agreement anew from its first bill on that the wrong version made, with all that share their tiers with it; a dry run only rates it. The write is
+/// worth keeping for a verdict of CORRECTED alone.
 pub async fn correct(write: &mut Write, desk: &Desk, run: &rerating::Model, agreement: Uuid) -> Result<Verdict, Fault> {
-    let supply = supply(write, &Scope::everything(), agreement).await?;
+    let supply = supplies::supply(write, &Scope::everything(), agreement).await?;
     supplies::lock_accounts(write, &[supply.account_id]).await?;
     let members = store::together(write, &supply, run.tariff_id).await?;
-    let (bills, wrong) = store::billed(write, &members, run.tariff_id).await?;
+    let ids: Vec<Uuid> = members.iter().map(|member| member.id).collect();
+    let (bills, wrong) = store::billed(write, &ids, run.tariff_id).await?;
     let place = |b: &bill::Model| (b.year, b.month, b.agreement_id, b.to_date);
     let mut bills = since_first(bills, place, |b| wrong.contains(&b.id));
     if bills.iter().any(|b| b.credited > 0) {
-        // Whether the credit was for the price, nobody can tell from here.
+        // A credit for the wrong price would be given twice if it stayed, one for something else must stay: which it was, nobody can tell from here.
         return Ok(Verdict::Parked("BILL_CREDITED".to_owned()));
     }
     bills.reverse();
-    let ids: Vec<Uuid> = members.iter().map(|member| member.id).collect();
     let adjusted = adjustments::posted(write, &ids).await?;
-    let members: HashMap<Uuid, supply::Model> = members.into_iter().map(|member| (member.id, member)).collect();
-    let mut pairs = vec![];
-    for old in back(write, desk, bills, &run.reason, &Days::Kept(&[])).await? {
-        let member = members.get(&old.agreement_id).ok_or_else(|| Fault::internal("a bill of another agreement"))?;
-        let days = Days::Kept(adjusted.get(&member.id).map_or(&[], Vec::as_slice));
-        match month(write, member, &old, &days).await? {
-            Ok(new) => pairs.extend(new.iter().map(|new| Pair {
-                agreement: member.id,
-                credited: old.stands(),
-                debited: new.stands(),
-                same_volume: new.volume == old.volume,
-            })),
-            Err(reason) => return Ok(Verdict::Parked(reason.to_owned())),
-        }
+    let rated = match rate(write, desk, members, bills, &Days::Kept(&adjusted)).await? {
+        Ok(rated) => rated,
+        Err(reason) => return Ok(Verdict::Parked(reason.to_owned())),
+    };
+    // Where all days stay, each bill has one in its place.
+    let pairs: Vec<Pair> = rated
+        .old()
+        .zip(rated.bills())
+        .map(|(old, new)| Pair {
+            agreement: old.agreement_id,
+            credited: old.stands(),
+            debited: new.stands(),
+            same_volume: new.volume == old.volume,
+        })
+        .collect();
+    let verdict = verdict(&pairs);
+    if matches!(verdict, Verdict::Corrected(_)) && !run.dry_run {
+        rated.issue(write, &run.reason).await?;
+        settle_others(write, supply.account_id).await?;
     }
-    settle_others(write, supply.account_id).await?;
-    Ok(verdict(&pairs))
+    Ok(verdict)
 }

@@ -13,7 +13,7 @@ use super::model::{Aim, Before, Outcome, ReratingState, Sums, Verdict};
 use crate::{
     bill::store::{self as bills, bill, line},
     ledger::store::instant,
-    run::{household, model::Period},
+    run::{household::Members, model::Period},
     supply::store::supply,
     table,
     tariff::store as tariffs,
@@ -187,27 +187,22 @@ pub async fn item(conn: &Conn, run: Uuid, agreement: Uuid) -> Result<Option<item
 
 /// Agreements that share their tiers with one in a month of its bills that the wrong version made, itself among them.
 pub async fn together(conn: &Conn, supply: &supply::Model, tariff: Uuid) -> Result<Vec<supply::Model>, Fault> {
-    let alone = std::slice::from_ref(supply);
-    let (bills, wrong) = billed(conn, alone, tariff).await?;
+    let (bills, wrong) = billed(conn, &[supply.id], tariff).await?;
     let months: HashSet<(i32, i32)> = bills.iter().filter(|b| wrong.contains(&b.id)).map(|b| (b.year, b.month)).collect();
     let book = tariffs::book(conn).await?;
+    let members = Members::of(conn, &book, [supply.account_id]).await?;
     let mut ids = HashSet::from([supply.id]);
     for (year, month) in months {
-        let Some(period) = u32::try_from(month).ok().and_then(|month| Period::new(year, month)) else {
-            continue;
-        };
-        let mut households = household::sharing(conn, &book, alone, period.last).await?;
-        ids.extend(households.remove(&supply.id).unwrap_or_default());
+        if let Some(period) = u32::try_from(month).ok().and_then(|month| Period::new(year, month)) {
+            ids.extend(members.sharing(&book, period.last).remove(&supply.id).unwrap_or_default());
+        }
     }
     Ok(supply::Entity::find().filter(supply::Column::Id.is_in(ids)).all(conn).await?)
 }
 
 /// The live regular bills of agreements, and the ids of those among them that a version made.
-pub async fn billed(conn: &Conn, agreements: &[supply::Model], tariff: Uuid) -> Result<(Vec<bill::Model>, HashSet<Uuid>), Fault> {
-    let mut all = vec![];
-    for agreement in agreements {
-        all.extend(bills::regular(conn, agreement.id).await?);
-    }
+pub async fn billed(conn: &Conn, agreements: &[Uuid], tariff: Uuid) -> Result<(Vec<bill::Model>, HashSet<Uuid>), Fault> {
+    let all = bills::regular(conn, agreements).await?;
     let lines: Vec<Uuid> = line::Entity::find()
         .select_only()
         .column(line::Column::BillId)

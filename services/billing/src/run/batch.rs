@@ -194,7 +194,7 @@ impl BillRun {
             loaded.keep(supply.id, &made);
         }
         table::update::<part::Entity>(&write, part).await?;
-        made.store(&mut write, period).await?;
+        made.store(&mut write).await?;
         write.subject(run.id);
         write.close().await
     }

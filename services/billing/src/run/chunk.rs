@@ -15,7 +15,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::{
-    household,
+    household::{self, Members},
     model::{Billed, Decision, Draft, Facts, Install, Outcome, Period, Read, alone, decide},
     months::read_months,
     store::{item, part, run},
@@ -23,9 +23,9 @@ use super::{
 use crate::{
     adjustment::{model::Part, store as adjustments},
     bill::{
-        issue::issue,
+        issue::{issue, issue_in_turn},
         model::BillKind,
-        store::{self as bills, End, bill, explanation, line, tier_use},
+        store::{self as bills, bill, explanation, line, tier_use},
     },
     fetch::{self, row},
     held::{
@@ -110,28 +110,44 @@ pub struct Loaded {
     gate: Gate,
 }
 
+/// What is known of agreements before what decides on them is loaded.
+pub struct Scene {
+    /// Where what is billed of each ends.
+    pub billed: HashMap<Uuid, Billed>,
+    /// With whom each shares its tiers.
+    pub households: HashMap<Uuid, Vec<Uuid>>,
+    /// Agreements whose use counts besides theirs.
+    pub shared: HashSet<Uuid>,
+    pub book: Book,
+}
+
 impl Loaded {
     /// Loads what decides on agreements in a month, in sets.
     pub async fn of(conn: &Conn, chunk: &[supply::Model], period: Period, lock: Meters) -> Result<Self, Fault> {
-        Self::load(conn, chunk, period, lock, None).await
+        let ids: Vec<Uuid> = chunk.iter().map(|s| s.id).collect();
+        let book = book(conn).await?;
+        let households = household::sharing(conn, &book, chunk, period.last).await?;
+        let scene = Scene {
+            billed: billed(conn, &ids).await?,
+            shared: households.values().flatten().copied().collect(),
+            households,
+            book,
+        };
+        Self::load(conn, chunk, (period, period), lock, scene).await
     }
 
-    /// What decides on the days of a bill that was taken back, whatever was billed, installed or read after them, with these adjustments.
-    pub async fn again(conn: &Conn, supply: &supply::Model, period: Period, old: &bill::Model, adjusted: Vec<Part>) -> Result<Self, Fault> {
-        let mut loaded = Self::load(conn, std::slice::from_ref(supply), period, Meters::Locked, Some(old.from_date)).await?;
-        if let Some(installs) = loaded.installs.get_mut(&supply.id) {
-            let order = |i: &installation::Model| (i.from_date, i.id);
-            let last = installs.iter().find(|i| Some(i.id) == old.installation_id).map(order);
-            installs.retain(|i| last.is_none_or(|last| order(i) <= last));
-        }
-        if let Some(reads) = loaded.reads.get_mut(&supply.id) {
-            reads.retain(|r| r.read_date <= old.to_date);
-        }
-        loaded.adjusted.insert(supply.id, adjusted);
-        Ok(loaded)
+    /// Loads what decides on agreements in the months from one to another, to be billed one after the other.
+    pub async fn between(conn: &Conn, chunk: &[supply::Model], months: (Period, Period), scene: Scene) -> Result<Self, Fault> {
+        Self::load(conn, chunk, months, Meters::Locked, scene).await
     }
 
-    async fn load(conn: &Conn, chunk: &[supply::Model], period: Period, lock: Meters, before: Option<NaiveDate>) -> Result<Self, Fault> {
+    async fn load(conn: &Conn, chunk: &[supply::Model], (from, until): (Period, Period), lock: Meters, scene: Scene) -> Result<Self, Fault> {
+        let Scene {
+            billed,
+            households,
+            shared,
+            book,
+        } = scene;
         let ids: Vec<Uuid> = chunk.iter().map(|s| s.id).collect();
         let terms = supplies::terms(conn, &ids).await?;
         let installs = meters::of_agreements(conn, &ids).await?;
@@ -140,23 +156,20 @@ impl Loaded {
             meters = meters.order_by_asc(meter::Column::Id).lock_exclusive();
         }
         let meters: Vec<Counter> = fetch::all(conn, meters).await?;
-        let billed = billed(conn, &ids, before).await?;
         let since = |i: &installation::Model| billed.get(&i.agreement_id).filter(|b| b.install == i.id).map_or(i.from_date, |b| b.to);
-        let first: NaiveDate = installs.iter().map(since).min().unwrap_or(period.first);
+        let first: NaiveDate = installs.iter().map(since).min().unwrap_or(from.first);
         let found = reading::Entity::find()
             .filter(table::among(conn, reading::Column::InstallationId, installs.iter().map(|i| i.id)))
             .filter(reading::Column::ReadDate.gt(first))
-            .filter(reading::Column::ReadDate.lte(period.last))
+            .filter(reading::Column::ReadDate.lte(until.last))
             .filter(reading::Column::State.is_not_in([ReadingState::Rejected.code(), ReadingState::Corrected.code()]));
         let found: Vec<Reading> = fetch::all(conn, found).await?;
         let conversions = conversions::of(conn, installs.iter().map(|i| i.id)).await?;
-        let book = book(conn).await?;
         let read_months = read_months(conn, &book, installs.iter().map(|i| i.id)).await?;
-        let households = household::sharing(conn, &book, chunk, period.last).await?;
-        let with_shared: HashSet<Uuid> = ids.iter().copied().chain(households.values().flatten().copied()).collect();
+        let with_shared: HashSet<Uuid> = ids.iter().copied().chain(shared).collect();
         let with_shared: Vec<Uuid> = with_shared.into_iter().collect();
-        let used = bills::used(conn, &with_shared, period.year.saturating_sub(2)).await?;
-        let degree_days = degree_days(conn, &book, first, period.last).await?;
+        let used = bills::used(conn, &with_shared, from.year.saturating_sub(2)).await?;
+        let degree_days = degree_days(conn, &book, first, until.last).await?;
         Ok(Self {
             terms: grouped(terms, |t| t.agreement_id),
             installs: grouped(installs, |i| i.agreement_id),
@@ -171,8 +184,35 @@ impl Loaded {
             profiles: profiles(conn).await?,
             book,
             degree_days,
-            gate: Gate::of(conn, &ids, period.first).await?,
+            gate: Gate::of(conn, &ids, from.first).await?,
         })
+    }
+
+    /// Lets an agreement go on from where what is billed of it ends, with those that it shares its tiers with in a month.
+    pub fn stand(&mut self, agreement: Uuid, billed: Option<Billed>, members: &Members, period: Period) {
+        self.households = members.sharing(&self.book, period.last);
+        match billed {
+            Some(billed) => self.billed.insert(agreement, billed),
+            None => self.billed.remove(&agreement),
+        };
+    }
+
+    /// Counts litres more, or less, in a tier year of an agreement.
+    pub fn count(&mut self, agreement: Uuid, year: i32, volume: i64) {
+        household::add(self.used.entry(agreement).or_default(), year, volume);
+    }
+
+    /// What a month makes of one of the agreements, or of the days of a bill with these adjustments, whatever was installed or read after them.
+    pub fn decide_until(&self, supply: &supply::Model, period: Period, kept: Option<(&bill::Model, &[Part])>) -> Result<Decision, Fault> {
+        let order = |i: &installation::Model| (i.from_date, i.id);
+        let install = kept.and_then(|(old, _)| self.install(supply.id, old.installation_id?)).map(order);
+        let day = kept.map_or(period.last, |(old, _)| old.to_date.min(period.last));
+        let mut facts = self.facts_of(supply, |i| install.is_none_or(|last| order(i) <= last))?;
+        facts.reads.retain(|read| read.date <= day);
+        if let Some((_, adjusted)) = kept {
+            facts.adjusted = adjusted.to_vec();
+        }
+        Ok(decide(period, &facts, &self.book))
     }
 
     /// What a month makes of one of the agreements.
@@ -227,8 +267,12 @@ impl Loaded {
     }
 
     fn facts(&self, supply: &supply::Model) -> Result<Facts, Fault> {
+        self.facts_of(supply, |_| true)
+    }
+
+    fn facts_of(&self, supply: &supply::Model, counts: impl Fn(&installation::Model) -> bool) -> Result<Facts, Fault> {
         let mut installs = vec![];
-        for i in self.installs.get(&supply.id).into_iter().flatten() {
+        for i in self.installs.get(&supply.id).into_iter().flatten().filter(|i| counts(i)) {
             let meter = self.meters.get(&i.meter_id).ok_or_else(|| Fault::internal("an installation without a meter"))?;
             installs.push(Install {
                 id: i.id,
@@ -282,24 +326,11 @@ fn grouped<T>(rows: Vec<T>, agreement: impl Fn(&T) -> Uuid) -> HashMap<Uuid, Vec
     groups
 }
 
-/// Where the last bill of each agreement ended, or the last one up to a day; before the first one, where the system before this one ended (期初).
-async fn billed(conn: &Conn, agreements: &[Uuid], before: Option<NaiveDate>) -> Result<HashMap<Uuid, Billed>, Fault> {
+/// Where the last bill of each agreement ended; before the first one, where the system before this one ended (期初).
+async fn billed(conn: &Conn, agreements: &[Uuid]) -> Result<HashMap<Uuid, Billed>, Fault> {
     let mut billed = HashMap::new();
     let mut ends = openings::ends(conn, agreements).await?;
-    match before {
-        None => ends.extend(bills::ends(conn, agreements).await?),
-        Some(day) => {
-            for agreement in agreements {
-                let bill = bills::regular(conn, *agreement).await?.into_iter().rfind(|b| b.to_date <= day);
-                ends.extend(bill.map(|b| End {
-                    agreement_id: b.agreement_id,
-                    installation_id: b.installation_id,
-                    to_date: b.to_date,
-                    to_index: Some(b.to_index),
-                }));
-            }
-        }
-    }
+    ends.extend(bills::ends(conn, agreements).await?);
     for end in ends {
         if let Some((install, index)) = end.installation_id.zip(end.to_index) {
             let to = end.to_date;
@@ -509,8 +540,24 @@ impl Made {
     }
 
     /// Writes all of it and gives the bills as issued.
-    pub async fn store(self, write: &mut Write, period: Period) -> Result<Vec<bill::Model>, Fault> {
-        table::insert_all::<tier_use::Entity>(write, self.uses).await?;
+    pub async fn store(mut self, write: &mut Write) -> Result<Vec<bill::Model>, Fault> {
+        self.put(write).await?;
+        let bills = issue(write, self.bills, self.lines, self.explanations).await?;
+        tell(write, &bills, &self.ends);
+        Ok(bills)
+    }
+
+    /// The same, as if each bill had been issued before the next one was made.
+    pub async fn store_in_turn(mut self, write: &mut Write) -> Result<Vec<bill::Model>, Fault> {
+        self.put(write).await?;
+        let bills = issue_in_turn(write, self.bills, self.lines, self.explanations).await?;
+        tell(write, &bills, &self.ends);
+        Ok(bills)
+    }
+
+    /// Writes all but the bills.
+    async fn put(&mut self, write: &mut Write) -> Result<(), Fault> {
+        table::insert_all::<tier_use::Entity>(write, &self.uses).await?;
         if !self.ends.is_empty() {
             reading::Entity::update_many()
                 .col_expr(reading::Column::State, ReadingState::Billed.code().into())
@@ -518,20 +565,18 @@ impl Made {
                 .exec(&**write)
                 .await?;
         }
-        table::insert_all::<item::Entity>(write, self.items).await?;
-        let fresh = unknown(write, self.exceptions, period.last).await?;
+        table::insert_all::<item::Entity>(write, &self.items).await?;
+        let fresh = unknown(write, std::mem::take(&mut self.exceptions)).await?;
         table::insert_all::<exception::Entity>(write, &fresh).await?;
         announce(write, &fresh).await?;
         held::supersede(write, &self.superseded).await?;
-        table::insert_all::<held_bill::Entity>(write, self.held).await?;
-        let bills = issue(write, self.bills, self.lines, self.explanations).await?;
-        tell(write, &bills, &self.ends);
-        Ok(bills)
+        table::insert_all::<held_bill::Entity>(write, &self.held).await?;
+        Ok(())
     }
 }
 
 /// Leaves out what is on the list already: a month is missing once, a contract is missing until somebody closed the case.
-async fn unknown(write: &Write, found: Vec<exception::Model>, month_end: NaiveDate) -> Result<Vec<exception::Model>, Fault> {
+async fn unknown(write: &Write, mut found: Vec<exception::Model>) -> Result<Vec<exception::Model>, Fault> {
     if found.is_empty() {
         return Ok(found);
     }
@@ -544,10 +589,12 @@ async fn unknown(write: &Write, found: Vec<exception::Model>, month_end: NaiveDa
     let listed = |e: &exception::Model| {
         known.iter().any(|k| {
             let same = k.codes == e.codes && k.installation_id == e.installation_id;
-            same && if e.codes == Code::Missing.code() { k.date == month_end } else { k.is_open() }
+            same && if e.codes == Code::Missing.code() { k.date == e.date } else { k.is_open() }
         })
     };
-    Ok(found.into_iter().filter(|e| !listed(e)).collect())
+    let mut once = HashSet::new();
+    found.retain(|e| !listed(e) && once.insert((e.installation_id, e.codes.clone())));
+    Ok(found)
 }
 
 fn tell(write: &mut Write, bills: &[bill::Model], ends: &[Reading]) {

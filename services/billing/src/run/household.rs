@@ -53,6 +53,11 @@ impl Members {
         Ok(Self(supplies.into_iter().map(member).collect()))
     }
 
+    /// All agreements that may share.
+    pub fn ids(&self) -> impl Iterator<Item = Uuid> {
+        self.0.iter().map(|member| member.agreement)
+    }
+
     /// For each agreement that shares its tiers on a day, all agreements that it shares them with, itself among them.
     pub fn sharing(&self, book: &Book, day: NaiveDate) -> HashMap<Uuid, Vec<Uuid>> {
         let mut groups: HashMap<(Uuid, &str), Vec<Uuid>> = HashMap::new();

@@ -1,5 +1,6 @@
 //! Bill runs (出账): a month of all agreements, as a job that survives a restart.
 
+pub mod again;
 pub mod api;
 pub mod batch;
 pub mod chunk;

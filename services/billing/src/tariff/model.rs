@@ -532,6 +532,7 @@ impl Version {
             settlement: None,
             rounding: self.rules.rounding.as_ref().map_or_else(|| Ok(Rounding::default()), RoundingTerms::rounding)?,
             tax: self.rules.tax()?,
+            late_use: None,
             classes: vec![terms.class(class)?],
         })
     }

@@ -145,9 +145,11 @@ fn reversal_of(adjustment: &Adjustment) -> ReverseAdjustmentRequest {
     }
 }
 
+/// Whether a bill is overdue hangs on the day on which it is asked for.
 async fn live(world: &World<'_>, home: &Home) -> Vec<Bill> {
-    let bills = world.bills_of(home).await;
-    bills.into_iter().filter(|b| b.state() != bill::State::Reversed).collect()
+    let bills = world.bills_of(home).await.into_iter();
+    let live = bills.filter(|b| b.state() != bill::State::Reversed);
+    live.map(|b| Bill { overdue: false, ..b }).collect()
 }
 
 fn amounts(bills: &[Bill]) -> Vec<String> {

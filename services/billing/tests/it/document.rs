@@ -148,9 +148,47 @@ async fn a_document_shows_tiers_indexes_photo_code_and_thirteen_months() {
         assert_eq!(scanned(&settled), None, "what is paid is not asked for again");
         let said = words(&settled);
         assert!(said.contains("本账单已结清") && said.contains("-85.80") && said.contains("0.00"), "{said}");
+
+        // A deployment's own template takes the place of the shipped one; where it cannot be read or used the service does not start, and says why.
+        let path = bed.file().with_file_name("bill.toml");
+        let start = async || {
+            let settings = boot::Settings {
+                bill_template: Some(path.clone()),
+                ..bed.settings()
+            };
+            let start = boot::Start {
+                settings,
+                clock: bed.clock().clone(),
+                listener: tokio::net::TcpListener::bind(bed.address()).await.unwrap(),
+            };
+            boot::start(billing::SERVICE, start).await
+        };
+        bed.crash().await;
+        for (template, told) in [
+            (None, "cannot be read: No such file"),
+            (Some(SHIPPED.replacen("{due_date}", "{due_day}", 1)), "there is no {due_day}"),
+            (Some(SHIPPED.replacen("[chart]", "[graph]", 1)), "unknown field `graph`"),
+        ] {
+            if let Some(text) = template {
+                std::fs::write(&path, text).unwrap();
+            }
+            let refused = format!("{:#}", start().await.err().unwrap());
+            assert!(refused.contains("bill.toml") && refused.contains(told), "{told}: {refused}");
+        }
+        std::fs::write(&path, SHIPPED.replacen("安居燃气热力有限公司", "津门燃气有限公司", 1)).unwrap();
+        let other = start().await.unwrap();
+        let said = words(&printed(&world, &january.bill_id).await);
+        assert!(
+            said.contains("津门燃气有限公司") && !said.contains("安居燃气热力有限公司") && said.contains("-85.80"),
+            "{said}"
+        );
+        other.stop().await.unwrap();
     })
     .await;
 }
+
+/// The template of the service.
+const SHIPPED: &str = include_str!("../../document/template.toml");
 
 #[tokio::test]
 async fn a_document_is_for_those_who_may_see_the_bill() {

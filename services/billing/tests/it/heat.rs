@@ -8,7 +8,7 @@ use contracts::hearth::{
     },
     options::v1::Role,
 };
-use testbed::{Client, each, key, reason};
+use testbed::{Client, each, eventually, key, reason};
 use uuid::Uuid;
 
 use crate::world::{HEPING, HEXI, Home, World, day, metres, text, yuan};
@@ -666,6 +666,27 @@ async fn a_11_two_runs_on_one_season_bill_each_once_and_one_bad_agreement_stops_
         };
         let items = world.runs().list_bill_run_items(items).await.unwrap().into_inner().items;
         assert_eq!(items.iter().map(|i| i.reason.as_str()).collect::<Vec<_>>(), ["BILL_SEASON_UNIQUE"]);
+        // As if the first run had counted one more, who is lost, and were still to begin when another one is signed: he does not fill the gap.
+        let late = heated(&world, "T9", "resident", None).await;
+        enrol(&world, &late, Area, "100", None).await;
+        let run = world.uuid(&runs[0]);
+        let counts = "produced = 0, already = 0, held = 0, missing = 0, parked = 0, skipped = 0, not_due = 0, bills_held = 0, amount = 0, voided = 0";
+        for sql in [
+            format!("DELETE FROM bill_run_item WHERE run_id = {run}"),
+            format!("UPDATE bill_run SET state = 'RUNNING', reached = NULL, gap = NULL, finished_at = NULL, filed = 7, expected = 7, {counts} WHERE id = {run}"),
+            format!("UPDATE job SET state = 'QUEUED' WHERE id = (SELECT job_id FROM bill_run WHERE id = {run})"),
+        ] {
+            world.sql(&sql).await.unwrap();
+        }
+        let lost = eventually("the end of the run", async || {
+            let get = GetBillRunRequest { run_id: runs[0].clone() };
+            let run = world.runs().get_bill_run(get).await.unwrap().into_inner().run.unwrap();
+            (run.state() != bill_run::State::Running).then_some(run)
+        })
+        .await;
+        assert_eq!((lost.state(), lost.already, lost.parked, lost.gap), (bill_run::State::Incomplete, 5, 1, 1));
+        let next = assess(&world, SEASON).await;
+        assert_eq!((next.expected, next.produced, next.already, next.parked, next.gap), (7, 1, 5, 1, 0));
         world.sound().await;
     })
     .await;

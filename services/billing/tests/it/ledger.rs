@@ -1,6 +1,7 @@
 //! The ledger, by raw SQL: what the database refuses whoever asks.
 
 use contracts::hearth::billing::v1::*;
+use database::Engine;
 use sea_orm::{ConnectionTrait, TransactionOptions};
 use testbed::{each, key};
 
@@ -102,6 +103,33 @@ async fn verify_names_what_disagrees_with_the_ledger() {
                 "1 payments whose shares differ from their amount"
             ]
         );
+        world.sql("UPDATE payment SET unallocated = 6844").await.unwrap();
+        world.sound().await;
+        // 46 m³ are billed: one litre less in the tier year, and one less in its only line.
+        let off = async |what: &str, litres: &str| {
+            world.sql(&format!("UPDATE {what} SET volume = volume {litres}")).await.unwrap();
+            world
+                .ledger()
+                .verify_ledger(VerifyLedgerRequest {})
+                .await
+                .unwrap()
+                .into_inner()
+                .report
+                .unwrap()
+                .faults
+        };
+        assert_eq!(
+            off("tier_use", "- 1").await,
+            ["1 bills whose volume differs from what they count in their tier years"]
+        );
+        assert_eq!(off("tier_use", "+ 1").await, [""; 0]);
+        let lines_may_change = match bed.engine() {
+            Engine::Postgres => "ALTER TABLE bill_line DISABLE TRIGGER bill_line_no_change",
+            Engine::Sqlite => "DROP TRIGGER bill_line_no_update",
+        };
+        world.sql(lines_may_change).await.unwrap();
+        assert_eq!(off("bill_line", "- 1").await, ["1 bills whose lines do not count their volume"]);
+        assert_eq!(off("bill_line", "+ 46001").await, [""; 0], "two prices of one volume count it twice");
     })
     .await;
 }

@@ -24,6 +24,7 @@ mod ledger;
 mod meter;
 mod opening;
 mod payment;
+mod properties;
 mod reading;
 mod rebill;
 mod registers;

@@ -5,7 +5,9 @@ use contracts::hearth::{
     billing::v1::{bill_service_client::BillServiceClient, *},
     options::v1::Role,
 };
-use testbed::{at, each, key, reason};
+use database::Engine;
+use sea_orm::{ConnectionTrait, TransactionOptions};
+use testbed::{at, each, each_of, eventually, key, reason};
 
 use crate::{
     dues::{charge_of, fees, item, pay, publish},
@@ -233,6 +235,47 @@ async fn b24_every_number_is_found_and_a_gap_is_told() {
         assert_eq!(report().await[0].gaps, [gap("00000005", "00000007"), gap("00000009", "00000009")]);
         let mut other = BillServiceClient::new(world.bed.staff_of(HEPING, &[Role::Auditor]));
         assert_eq!(other.report_numbers(ReportNumbersRequest { year: 2025 }).await.unwrap().into_inner().series, []);
+    })
+    .await;
+}
+
+/// The price list is locked, so that a rebill stands still while it rates: nobody waits for a number then. Each series is taken once, by a block for all bills.
+#[tokio::test]
+async fn b24_no_number_is_held_while_months_are_rated_anew() {
+    // SQLite has one writer: nobody else could take a number meanwhile.
+    each_of(billing::SERVICE, &[Engine::Postgres], async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let home = world.home("R1").await;
+        quarter(&world, &[(&home, ["60", "92", "138"])]).await;
+        // A number of the notes is there to be locked, and what is taken is listed.
+        for sql in [
+            "INSERT INTO number (series, branch, year, last) VALUES ('CN', '河西区', 2025, 0)",
+            "CREATE TABLE taken (series text, first bigint, last bigint)",
+            "CREATE FUNCTION list_taken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             INSERT INTO taken VALUES (NEW.series, OLD.last + 1, NEW.last); RETURN NULL; END $$",
+            "CREATE TRIGGER list_taken AFTER UPDATE ON number FOR EACH ROW EXECUTE FUNCTION list_taken()",
+        ] {
+            world.sql(sql).await.unwrap();
+        }
+        let january = world.bills_of(&home).await.remove(0);
+        let publisher = bed.db().writer().begin(TransactionOptions::default()).await.unwrap();
+        publisher.execute_unprepared("LOCK TABLE tariff_price IN ACCESS EXCLUSIVE MODE").await.unwrap();
+        let (mut accountant, request) = (world.bills(), anew(&january, false));
+        let rebill = tokio::spawn(async move { accountant.cancel_and_rebill(request).await });
+        // It has the meter, whose readings it gave back.
+        let rating = "SELECT count(*) FROM pg_locks price JOIN pg_locks meter ON meter.pid = price.pid \
+                      WHERE price.relation = 'tariff_price'::regclass AND NOT price.granted AND meter.relation = 'meter'::regclass AND meter.mode = 'RowShareLock'";
+        eventually("the rebill to rate", async || (world.count(rating).await > 0).then_some(())).await;
+        world.sql("SELECT last FROM number WHERE series IN ('BL', 'CN') FOR UPDATE NOWAIT").await.unwrap();
+        publisher.commit().await.unwrap();
+        assert_eq!(rebill.await.unwrap().unwrap().into_inner().bills.len(), 3);
+        for (series, first, last) in [("CN", 1, 3), ("BL", 4, 6)] {
+            let block = format!("SELECT count(*) FROM taken WHERE series = '{series}' AND first = {first} AND last = {last}");
+            assert_eq!(world.count(&block).await, 1, "{series}");
+        }
+        assert_eq!(world.count("SELECT count(*) FROM taken WHERE series IN ('BL', 'CN')").await, 2, "a block for each series");
+        world.sound().await;
     })
     .await;
 }

@@ -3,19 +3,20 @@
 use contracts::hearth::{
     archive::v1 as archive,
     billing::v1::{bill_run_service_client::BillRunServiceClient, bill_service_client::BillServiceClient, *},
-    job::v1::{CancelJobRequest, GetJobRequest, job, job_service_client::JobServiceClient},
+    job::v1::{CancelJobRequest, GetJobRequest, Job as Told, WatchJobRequest, job, job_service_client::JobServiceClient},
     options::v1::Role,
 };
 use database::{
-    Engine,
+    Conn, Engine,
     jobs::{Job, Step},
 };
 use sea_orm::{ConnectionTrait, TransactionOptions};
 use testbed::{each, each_of, eventually, key, reason};
 
 use crate::{
+    dues::pay,
     route::{book, open, put},
-    world::{HEPING, HEXI, World, class, day, metres, sharing, text, tianjin},
+    world::{HEPING, HEXI, Home, World, class, day, metres, sharing, text, tianjin},
 };
 
 #[tokio::test]
@@ -85,6 +86,36 @@ async fn a_month_is_billed_once_and_reported() {
         );
         assert_eq!(counts(&world.run(1).await), (3, 1, 1, 1, 0, 0, 0, 0));
         world.sound().await;
+        // Due on 15 February: late from midnight on, paid in part too, and not once it is paid or reversed.
+        let late = async |home: &Home| {
+            let listed = world.bills_of(home).await.remove(0);
+            let request = GetBillRequest {
+                bill_id: listed.bill_id.clone(),
+                party_id: None,
+            };
+            let got = world.bills().get_bill(request).await.unwrap().into_inner().bill.unwrap();
+            assert_eq!((got.overdue, got.state), (listed.overdue, listed.state));
+            got.overdue
+        };
+        world.clock("2025-02-15T23:59:59+08:00");
+        assert_eq!((late(&billed).await, late(&missing).await), (false, false), "the last day to pay");
+        world.clock("2025-02-16T00:00:00+08:00");
+        assert_eq!((late(&billed).await, late(&missing).await), (true, true));
+        pay(&world, &billed, "100.00", "1").await;
+        assert_eq!(world.bills_of(&billed).await[0].state(), bill::State::PartlyPaid);
+        assert!(late(&billed).await, "31.56 is owed");
+        pay(&world, &billed, "31.56", "2").await;
+        let bill = world.bills_of(&missing).await.remove(0);
+        let reverse = ReverseBillRequest {
+            request_id: key(),
+            bill_id: bill.bill_id,
+            etag: bill.etag,
+            reason: "wrong".to_owned(),
+            reading_was_wrong: false,
+        };
+        let answer = world.bills().reverse_bill(reverse).await.unwrap().into_inner();
+        assert!(!answer.bill.unwrap().overdue, "what a change answers is kept, and tells nothing of a day");
+        assert_eq!((late(&billed).await, late(&missing).await), (false, false), "paid, and reversed");
     })
     .await;
 }
@@ -199,6 +230,123 @@ async fn thread_70_two_replicas_share_the_parts_of_a_run_and_make_one_bill_each(
         assert_eq!((again.produced, again.already), (0, 18), "a run that is repeated gives nothing new");
         world.sound().await;
         other.close().await;
+    })
+    .await;
+}
+
+/// The job of a run as it is told until it ends. What is held is let go when so many agreements are behind it, after `then`.
+async fn watched(world: &World<'_>, job_id: &str, mut held: Option<Conn>, then: impl AsyncFn()) -> Vec<Told> {
+    let mut watcher = JobServiceClient::new(world.bed.staff(&[Role::Accountant]));
+    let request = WatchJobRequest { job_id: job_id.to_owned() };
+    let mut stream = watcher.watch_job(request).await.unwrap().into_inner();
+    let mut told = vec![];
+    while let Some(answer) = stream.message().await.unwrap() {
+        let now = answer.job.unwrap();
+        if now.done >= 4
+            && let Some(slow) = held.take()
+        {
+            then().await;
+            slow.commit().await.unwrap();
+        }
+        told.push(now);
+    }
+    told
+}
+
+#[tokio::test]
+async fn the_progress_of_a_run_is_told_as_it_grows_up_to_its_report_or_its_end_by_a_person() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let mut homes = vec![];
+        for (n, branch) in BRANCHES.iter().enumerate() {
+            homes.push(world.home_in(&format!("T{n}"), branch).await);
+        }
+        let amended = archive::ContractAmended {
+            agreement_id: homes[1].agreement.clone(),
+            version: 2,
+            use_class: "no such class".to_owned(),
+            from_date: day("2024-12-31"),
+        };
+        world.archive.tell(&homes[1].agreement, &amended);
+        world.supply(&homes[1], |s| s.use_classes[0].use_class == "no such class").await;
+        world.clock("2025-02-28T20:00:00+08:00");
+        for home in &homes {
+            world.read(home, "2025-01-31", "46").await;
+            world.read(home, "2025-02-28", "92").await;
+        }
+        world
+            .sql("INSERT INTO number (series, branch, year, last) VALUES ('BL', '河西区', 2025, 0)")
+            .await
+            .unwrap();
+        // The part of one branch waits for its number while the others are billed. SQLite has one writer: there nobody can hold a part back.
+        let hold = async || {
+            let slow = bed.db().writer().begin(TransactionOptions::default()).await.unwrap();
+            slow.execute_unprepared("SELECT last FROM number WHERE branch = '河西区' FOR UPDATE")
+                .await
+                .unwrap();
+            slow
+        };
+        let held = match bed.engine() {
+            Engine::Postgres => Some(hold().await),
+            Engine::Sqlite => None,
+        };
+        let start = async |month| {
+            let id = world.start_run(2025, month).await;
+            let get = GetBillRunRequest { run_id: id.clone() };
+            (id, world.runs().get_bill_run(get).await.unwrap().into_inner().run.unwrap().job_id)
+        };
+        let (run_id, job_id) = start(1).await;
+        let told = watched(&world, &job_id, held, async || {}).await;
+        assert!(told.is_sorted_by_key(|job| job.done), "{told:?}");
+        assert!(told.iter().all(|job| job.total == 6 || (job.total, job.done) == (0, 0)), "{told:?}");
+        if bed.engine() == Engine::Postgres {
+            let under_way = |job: &&Told| job.state() == job::State::Running && (4..6).contains(&job.done);
+            assert!(told.iter().any(|job| under_way(&job)), "{told:?}");
+        }
+        let last = told.last().unwrap();
+        assert_eq!(
+            (last.state(), last.done, last.total, last.note.as_str()),
+            (job::State::Succeeded, 6, 6, "5 bills, 0 held, 0 held by checks, 0 missing, 1 parked")
+        );
+        let run = world.finished(&run_id).await;
+        assert_eq!((run.expected, run.produced, run.parked, run.gap), (6, 5, 1, 0));
+        if bed.engine() == Engine::Sqlite {
+            return;
+        }
+        let (run_id, job_id) = {
+            let held = hold().await;
+            let (run_id, job_id) = start(2).await;
+            let cancel = CancelJobRequest {
+                request_id: key(),
+                job_id: job_id.clone(),
+            };
+            let told = watched(&world, &job_id, Some(held), async || {
+                let mut accountant = JobServiceClient::new(bed.staff(&[Role::Accountant]));
+                accountant.cancel_job(cancel.clone()).await.unwrap();
+            })
+            .await;
+            let last = told.last().unwrap();
+            assert!(
+                told.is_sorted_by_key(|job| job.done) && told.iter().all(|job| job.state() != job::State::Succeeded),
+                "{told:?}"
+            );
+            assert_eq!(
+                (last.state(), last.total, (4..6).contains(&last.done)),
+                (job::State::Cancelled, 6, true),
+                "{last:?}"
+            );
+            (run_id, job_id)
+        };
+        let get = GetBillRunRequest { run_id };
+        let run = world.runs().get_bill_run(get).await.unwrap().into_inner().run.unwrap();
+        assert_eq!((run.state(), &run.job_id), (bill_run::State::Cancelled, &job_id));
+        // What it had billed stays, and the next run bills the rest.
+        let again = world.run(2).await;
+        assert_eq!((again.produced + again.already, again.parked), (5, 1));
+        assert!(again.already >= 3, "{again:?}");
+        assert_eq!(world.count("SELECT count(*) FROM bill").await, 10);
+        world.sound().await;
     })
     .await;
 }

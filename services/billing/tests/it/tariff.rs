@@ -7,7 +7,7 @@ use contracts::hearth::{
 };
 use testbed::{each, fields, key, reason};
 
-use crate::world::{HEXI, World, class, day, metres, sharing, tianjin};
+use crate::world::{HEXI, World, class, day, metres, sharing, text, tianjin};
 
 #[tokio::test]
 async fn a_04_tariff_needs_a_published_notice() {
@@ -346,7 +346,7 @@ async fn p_9_2_a_wrong_version_is_replaced_and_never_edited() {
         assert_eq!((kept.replaced_by_tariff_id.as_str(), &kept.classes), (right.tariff_id.as_str(), &wrong.classes));
         world.run(1).await;
         let bills = world.bills_of(&home).await;
-        assert_eq!(crate::world::text(&bills[0].amount), "131.56", "46 × 2.86");
+        assert_eq!(text(&bills[0].amount), "131.56", "46 × 2.86");
         // By raw SQL: replaced once, and nothing else changes with it.
         for sql in [
             "UPDATE tariff_price SET replaced = FALSE WHERE replaced",
@@ -430,7 +430,60 @@ async fn b_14_a_change_by_degree_days_waits_for_them() {
         // 22 and 44 of 66 degree days: 10 m³ and 20 m³.
         world.run(1).await;
         let bills = world.bills_of(&home).await;
-        assert_eq!(crate::world::text(&bills[0].amount), "87.00", "10 × 2.76 + 20 × 2.97");
+        assert_eq!(text(&bills[0].amount), "87.00", "10 × 2.76 + 20 × 2.97");
+    })
+    .await;
+}
+
+/// A yuan more from the eleventh of each month on, each time by another mode.
+#[tokio::test]
+async fn p_9_2_b_14_a_household_is_billed_over_a_price_change_by_each_mode() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let mut before = None;
+        for (from, price, change) in [
+            ("2024-09-01", "2", tariff::Change::DaySplit),
+            ("2025-02-11", "3", tariff::Change::DaySplit),
+            ("2025-03-11", "4", tariff::Change::ByReadDate),
+            ("2025-04-11", "5", tariff::Change::CutoverRead),
+            ("2025-05-11", "6", tariff::Change::CutoverRead),
+        ] {
+            let request = PublishTariffRequest {
+                request_id: key(),
+                from_date: day(from),
+                change: change.into(),
+                follows_tariff_id: before,
+                classes: vec![class("living", &[(None, price)], tariff_class::LowIncome::Unspecified)],
+                ..tianjin()
+            };
+            before = Some(world.tariffs().publish_tariff(request).await.unwrap().into_inner().tariff.unwrap().tariff_id);
+        }
+        let home = world.home("T1").await;
+        for (month, reads) in [
+            (1, vec![("2025-01-31", "31")]),
+            (2, vec![("2025-02-28", "59")]),
+            (3, vec![("2025-03-31", "90")]),
+            // Everyone is read by the day before the change.
+            (4, vec![("2025-04-10", "98"), ("2025-04-30", "120")]),
+            (5, vec![("2025-05-31", "151")]),
+        ] {
+            for (on, index) in reads {
+                world.clock(&format!("{on}T20:00:00+08:00"));
+                world.read(&home, on, index).await;
+            }
+            assert_eq!(world.run(month).await.produced, 1, "{month}");
+        }
+        let bills = world.bills_of(&home).await;
+        let amounts: Vec<String> = bills.iter().map(|bill| text(&bill.amount)).collect();
+        let wanted = [
+            "62.00",  // 31 × 2
+            "74.00",  // ten of 28 days: 10 × 2 + 18 × 3
+            "124.00", // 31 × 4, read after the change
+            "142.00", // 8 × 4, read before the change, + 22 × 5
+            "186.00", // 31 × 6: nothing was read before the change, so all is collected at the new price
+        ];
+        assert_eq!(amounts, wanted);
+        world.sound().await;
     })
     .await;
 }
@@ -467,12 +520,7 @@ async fn b_19_prices_are_tried_on_the_bills_of_a_year() {
         let result = trial(request.clone()).await;
         let told = |effect: &Option<tariff_trial::Effect>| {
             let effect = effect.as_ref().unwrap();
-            (
-                effect.agreements,
-                effect.bills,
-                crate::world::text(&effect.billed),
-                crate::world::text(&effect.tried),
-            )
+            (effect.agreements, effect.bills, text(&effect.billed), text(&effect.tried))
         };
         // 46 and 36 m³ at 2.86 against 2.80; 300 × 2.86 + 100 × 3.36 against 300 × 2.80 + 100 × 4.00.
         let (billed, tried) = ("234.52".to_owned(), "229.60".to_owned());
@@ -546,7 +594,7 @@ async fn a_household_of_five_reaches_the_dearer_tier_later() {
         assert_eq!(world.run(1).await.produced, 2);
         // 35 × 2.61 + 15 × 2.83 + 10 × 4.23, and 50 × 2.61 + 10 × 2.83.
         for (home, amount) in [(&four, "176.10"), (&five, "158.80")] {
-            assert_eq!(crate::world::text(&world.bills_of(home).await[0].amount), amount);
+            assert_eq!(text(&world.bills_of(home).await[0].amount), amount);
         }
     })
     .await;
@@ -579,7 +627,7 @@ async fn g_sh_two_meters_of_one_household_share_the_tiers() {
         // 930.00 + 140 × 3.30; apart they would be 1350.00.
         let fen = format!("SELECT CAST(sum(amount) AS bigint) FROM bill WHERE account_id = {}", world.uuid(&one.account));
         assert_eq!(world.count(&fen).await, 139_200);
-        assert_eq!(crate::world::text(&world.bills_of(&alone).await[0].amount), "750.00", "250 × 3.00");
+        assert_eq!(text(&world.bills_of(&alone).await[0].amount), "750.00", "250 × 3.00");
         // The next month goes on from what both have used: 450 + 100, of which 70 at 3.30.
         world.clock("2025-02-28T20:00:00+08:00");
         for (home, index) in [(&one, "300"), (&two, "250")] {
@@ -752,7 +800,7 @@ async fn g_sh_a_flat_price_is_chosen_and_g_ta24_destitute_households_have_a_free
         assert_eq!(world.run(12).await.produced, 4);
         let mut amounts = vec![];
         for home in homes.iter().map(|(home, ..)| home).chain([&poor]) {
-            amounts.push(crate::world::text(&world.bills_of(home).await[0].amount));
+            amounts.push(text(&world.bills_of(home).await[0].amount));
         }
         // 1309.20 less 12 × 6 × 2.97.
         assert_eq!(amounts, ["1830.00", "1842.00", "1842.00", "1095.36"]);
@@ -772,12 +820,7 @@ async fn tried(world: &World<'_>, request: TryTariffRequest) -> TariffTrial {
 
 fn effect(effect: &Option<tariff_trial::Effect>) -> (i64, i64, String, String) {
     let effect = effect.as_ref().unwrap();
-    (
-        effect.agreements,
-        effect.bills,
-        crate::world::text(&effect.billed),
-        crate::world::text(&effect.tried),
-    )
+    (effect.agreements, effect.bills, text(&effect.billed), text(&effect.tried))
 }
 
 /// What an agreement would pay more.

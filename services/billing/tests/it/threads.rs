@@ -96,6 +96,7 @@ async fn thread_10_a_run_payments_corrections_and_readings_beside_each_other_mee
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
         let homes = read_homes(&world, 16).await;
+        let met = deadlocks(&world).await;
         world.run(1).await;
         world.clock("2025-02-28T20:00:00+08:00");
         let first = world
@@ -141,6 +142,52 @@ async fn thread_10_a_run_payments_corrections_and_readings_beside_each_other_mee
         for home in &homes {
             assert_eq!(world.balance(home).await, ("131.56".to_owned(), "0.00".to_owned()), "{}", home.account_no);
         }
+        world.sound().await;
+        assert_eq!(deadlocks(&world).await, met, "none, not even one that was tried again unseen");
+    })
+    .await;
+}
+
+/// Deadlocks that the database has met so far; none on SQLite, which has one writer. A connection tells its own at the latest when it ends, so all are closed.
+async fn deadlocks(world: &World<'_>) -> i64 {
+    if world.bed.engine() == Engine::Sqlite {
+        return 0;
+    }
+    let now = world.count("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)").await;
+    world.bed.crash().await;
+    world.bed.start().await;
+    let older = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
+         AND extract(epoch FROM backend_start) * 1000000 < {now}"
+    );
+    eventually("the connections from before to end", async || (world.count(&older).await == 0).then_some(())).await;
+    world.count("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").await
+}
+
+/// The event of a payment goes into a table beside it, in one transaction, and to nobody else: where it cannot be written nothing is paid. That there is no
+/// broker to tell stands with the layout of the project.
+#[tokio::test]
+async fn thread_24_events_leave_by_a_table_in_the_transaction_of_what_they_tell_of() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let (home, _) = owing(&world, "T1", HEXI, "64", "2025-02-01").await;
+        let rows = async || {
+            let mut counts = vec![];
+            for table in ["payment", "allocation", "ledger_entry", "event", "number"] {
+                counts.push(world.count(&format!("SELECT count(*) FROM {table}")).await);
+            }
+            counts
+        };
+        let before = rows().await;
+        let request = take(&home, "64", "1");
+        world.sql("ALTER TABLE event RENAME TO elsewhere").await.unwrap();
+        let refused = world.cashier().take_payment(request.clone()).await;
+        world.sql("ALTER TABLE elsewhere RENAME TO event").await.unwrap();
+        assert_eq!(refused.unwrap_err().code(), tonic::Code::Internal);
+        assert_eq!((rows().await, world.balance(&home).await.0.as_str()), (before, "64.00"), "no event, no payment");
+        world.cashier().take_payment(request).await.unwrap();
+        let told = "SELECT count(*) FROM event WHERE kind = 'hearth.billing.v1.PaymentReceived'";
+        assert_eq!((world.count(told).await, world.balance(&home).await.0.as_str()), (1, "0.00"));
         world.sound().await;
     })
     .await;

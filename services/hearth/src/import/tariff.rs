@@ -4,8 +4,8 @@ use anyhow::{Result, bail, ensure};
 use calendar::NaiveDate;
 use contracts::hearth::{
     billing::v1::{
-        ClosingReading, FlatPriceChoice, FreeVolume, HouseholdUplift, PublishTariffRequest, Rounding, StandingCharge, TariffClass, Tier, UnitCharge, rounding,
-        standing_charge, tariff,
+        ClosingReading, FlatPriceChoice, FreeVolume, HouseholdUplift, LateUse, PublishTariffRequest, Rounding, StandingCharge, TariffClass, Tier, UnitCharge,
+        late_use, rounding, standing_charge, tariff,
         tariff_class::{LowIncome, Tiering},
     },
     r#type::v1::Decimal,
@@ -78,11 +78,24 @@ pub fn request(text: &str, read: Tariff, published: Option<NaiveDate>) -> Result
         tax_percent: read.tax.map(|tax| percent(tax.rate)).transpose()?,
         tax_included: read.tax.is_some_and(|tax| tax.included),
         tax_rounding: read.tax.and_then(|tax| tax.rounding).map(rounding_of),
-        late_use: None,
+        late_use: read.late_use.map(late_use),
         name: read.name,
         legal_basis: read.legal_basis,
         approved_by: read.approved_by,
     })
+}
+
+fn late_use(policy: rating::LateUse) -> LateUse {
+    let destination = if policy.next_bill {
+        late_use::Destination::NextBill
+    } else {
+        late_use::Destination::OriginalPeriod
+    };
+    LateUse {
+        look_back_months: policy.look_back_months.map(i32::from),
+        tolerance: policy.tolerance.map(|volume| wire::decimal(volume.short())),
+        destination: destination.into(),
+    }
 }
 
 fn rounding_of(rule: rating::Rounding) -> Rounding {
@@ -326,6 +339,37 @@ tiers = [{ up_to = "100", price = "3" }, { price = "2" }]
         let free = living.free_volume.as_ref().unwrap();
         assert_eq!((free.all_low_income, free.after_year), (true, true));
         assert_eq!(request.classes[1].tiering(), Tiering::Whole);
+        assert_eq!(request.late_use, None);
+    }
+
+    #[test]
+    fn thread_19_a_file_says_how_far_back_late_use_changes_bills() {
+        let policy = |rule: &str| {
+            let text = TIANJIN.replacen("model = ", &format!("late_use = {rule}\nmodel = "), 1);
+            read(&text, None).map(|request| request.late_use.unwrap())
+        };
+        let late = policy(r#"{ look_back_months = 24, tolerance = "2.5", destination = "next_bill" }"#).unwrap();
+        let tolerance = late.tolerance.as_ref().map(|volume| volume.value.as_str());
+        assert_eq!(
+            (late.look_back_months, tolerance, late.destination()),
+            (Some(24), Some("2.5"), late_use::Destination::NextBill)
+        );
+        let late = policy("{ look_back_months = 120 }").unwrap();
+        assert_eq!(
+            (late.look_back_months, late.tolerance.clone(), late.destination()),
+            (Some(120), None, late_use::Destination::OriginalPeriod)
+        );
+        for (rule, place) in [
+            ("{ look_back_months = 0 }", "late_use.look_back_months"),
+            ("{ look_back_months = 121 }", "late_use.look_back_months"),
+            (r#"{ tolerance = "-1" }"#, "late_use.tolerance"),
+            (r#"{ destination = "never" }"#, "TARIFF_FORMAT"),
+        ] {
+            assert!(policy(rule).unwrap_err().to_string().contains(place), "{rule}");
+        }
+        let heat = include_str!("../../../billing/rating/tests/data/tariffs/cn_beijing_heat.toml");
+        let heat = parse(&heat.replacen("model = ", "late_use = {}\nmodel = ", 1)).unwrap_err().to_string();
+        assert!(heat.contains("late_use"), "{heat}");
     }
 
     #[test]

@@ -95,6 +95,14 @@ async fn a_month_is_billed_from_the_command_line_and_a_gap_is_a_failure() {
         ],
     );
 
+    // A litre that the line of a bill does not have is found by the check.
+    let checked = |code, words: &[&str]| assert_told(&hearth(&suite.data(), &["check"]), code, words);
+    checked(0, &["ok ledger 1 transactions, 2 entries, sum 0", "no fault"]);
+    let shorter = ["DROP TRIGGER bill_line_no_update", "UPDATE bill_line SET volume = volume - 1"];
+    change(&suite.data(), "billing", &shorter).await;
+    checked(1, &["FAULT ledger sum 0 fen; 1 bills whose lines do not count their volume", "1 with a fault"]);
+    change(&suite.data(), "billing", &["UPDATE bill_line SET volume = volume + 1"]).await;
+
     // A run whose only part says that it is done and has met nobody.
     let (run, job) = (key(), key());
     let blob = |id: &str| format!("X'{}'", id.replace('-', ""));
@@ -124,4 +132,11 @@ async fn a_month_is_billed_from_the_command_line_and_a_gap_is_a_failure() {
     .await;
     let lost = bill_run(&suite, &["--follow", &run]);
     assert_told(&lost, 1, &["expected 2", "gap 2", "the run is incomplete: 2 agreements have no outcome"]);
+    let given_up = [
+        format!("UPDATE bill_run SET state = 'RUNNING' WHERE id = {}", blob(&run)),
+        format!("UPDATE job SET state = 'CANCELLED' WHERE id = {}", blob(&job)),
+    ];
+    change(&suite.data(), "billing", &given_up.each_ref().map(String::as_str)).await;
+    let cancelled = bill_run(&suite, &["--follow", &run]);
+    assert_told(&cancelled, 1, &["expected 2", "the run was cancelled; what is billed stays"]);
 }

@@ -1,6 +1,6 @@
 //! Which way things depend on each other, and that every reference between tables is known.
 
-use crate::tree::{SERVICES, files, has_word};
+use crate::tree::{SERVICES, files, has_word, root};
 
 /// Rules stay pure: they know neither the wire nor the database nor the runtime.
 #[test]
@@ -58,6 +58,48 @@ fn no_service_depends_on_another() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+/// Events go from database to database by the services themselves (thread 24 of what users of other systems suffer from): no client of a message broker is
+/// among the dependencies, nor one started beside the services.
+#[test]
+fn thread_24_there_is_no_message_broker() {
+    const BROKERS: &[&str] = &[
+        "activemq", "amq", "amqp", "amqprs", "fluvio", "iggy", "kafka", "lapin", "mqtt", "nats", "nsq", "paho", "pulsar", "rabbitmq", "rdkafka", "redis",
+        "rocketmq", "rumqttc", "stomp", "valkey", "zeromq", "zmq",
+    ];
+    let is_broker = |name: &str| name.split(['-', '_', '/', ':', '.']).any(|part| BROKERS.contains(&part));
+    let lock: toml::Table = std::fs::read_to_string(root().join("Cargo.lock")).unwrap().parse().unwrap();
+    let packages: Vec<&str> = lock["package"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
+    assert!(
+        packages.contains(&"tonic") && packages.contains(&"sea-orm"),
+        "the services' own packages are among {}",
+        packages.len()
+    );
+    let compose = std::fs::read_to_string(root().join("docker-compose.yml")).unwrap();
+    let images: Vec<&str> = compose.lines().filter_map(|line| line.trim().strip_prefix("image: ")).collect();
+    assert!(images.contains(&"postgres:18"), "{images:?}");
+    let found: Vec<&&str> = packages.iter().chain(&images).filter(|name| is_broker(name)).collect();
+    assert!(found.is_empty(), "{found:?}");
+}
+
+/// What users of other systems suffer from with meter data, tariffs and bills (threads 1 to 27 and 66 to 75) has tests that are named by it.
+#[test]
+fn every_thread_about_bills_has_a_test_by_its_number() {
+    let mut tested = std::collections::BTreeSet::new();
+    for (_, text) in files("services", "rs").into_iter().chain(files("shared", "rs")) {
+        for name in text.lines().filter_map(|line| line.split_once("fn thread_").map(|(_, name)| name)) {
+            let words: Vec<&str> = name.split('_').collect();
+            let numbers = words.iter().step_by(2).zip(std::iter::once(&"and").chain(words.iter().skip(1).step_by(2)));
+            tested.extend(
+                numbers
+                    .take_while(|(_, before)| **before == "and")
+                    .filter_map(|(number, _)| number.parse::<u32>().ok()),
+            );
+        }
+    }
+    let missing: Vec<u32> = (1..=27).chain(66..=75).filter(|number| !tested.contains(number)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 /// Another service's messages are written only where a service speaks with it: never with a database.
 #[test]
 fn shared_crates_and_stores_name_no_foreign_package() {
@@ -93,6 +135,7 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
             // archive, billing, vendor
             "service_case.account_id",
             "work_order.account_id",
+            "work_order.agreement_id",
             "opening.account_id",
             "opening.premises_id",
             "opening.service_point_id",

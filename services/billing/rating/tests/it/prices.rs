@@ -3,7 +3,8 @@
 use money::{Money, Ratio, Volume};
 use proptest::prelude::*;
 use rating::{
-    HeatSettlement, LowIncome, Profile, Rated, RatingError, ReadMonths, Reason, Rounding, Segment, SettlementRule, Tariff, Usage, day_factor, prorate, rate,
+    HeatSettlement, LowIncome, Profile, Rated, RatingError, ReadMonths, Reason, Rounding, Segment, SettlementRule, Tariff, Tax, Usage, day_factor, prorate,
+    rate,
 };
 
 use crate::tariffs::{HEAD, TIANJIN, TIANJIN_HEAT, cubic, day, living, tariff, yuan};
@@ -180,6 +181,29 @@ fn g_la_free_volume_is_charged_first_and_returned_after_the_year() {
     assert_eq!((little.volume, little.amount), (cubic(40), yuan("112.00")), "never more than was used");
     let plain = luan.plan("living", &Profile::default()).unwrap().returned("", 12, cubic(700)).unwrap();
     assert_eq!((plain.volume, plain.explanation.check()), (cubic(0), Ok(Money::ZERO)));
+    // What was charged had its tax: 168.00 + 9 %, or 168.00 with 168.00 × 9 / 109 in it.
+    let taxed = |included, steps: &str, amount: &str| {
+        let tax = Tax {
+            included,
+            ..Tax::on_top(Ratio::parse_percent("9").unwrap())
+        };
+        let taxed = Tariff {
+            tax: Some(tax),
+            ..luan.clone()
+        };
+        let plan = taxed.plan("living", &Profile::default().with_low_income(LowIncome::Subsistence)).unwrap();
+        let returned = plan.returned("", 12, cubic(700)).unwrap();
+        assert_eq!((returned.volume, returned.amount), (cubic(60), yuan(amount)));
+        assert_eq!(returned.explanation.as_str().split_once("mul volume 2.8 = 168\n").unwrap().1, steps);
+        assert_eq!(returned.explanation.check(), Ok(yuan(amount)));
+    };
+    let on_top = "net round half_up 0.01 sum = 168\n\
+                  tax round half_up 0.01 sum 9 100 = 15.12\n\
+                  total round half_up 0.01 sum 109 100 = 183.12\n";
+    taxed(false, on_top, "183.12");
+    let within = "total round half_up 0.01 sum = 168\n\
+                  tax_within round half_up 0.01 total 9 109 = 13.87\n";
+    taxed(true, within, "168.00");
 }
 
 #[test]

@@ -45,7 +45,11 @@ pub async fn found(write: &Write, chains: &Chains) -> Result<Found, Fault> {
     };
     // The bill of the month of a reading may end before it.
     let month = first.with_day(1).unwrap_or(first);
-    let bills = store::live(write, agreements.iter().copied(), month).await?;
+    let mut bills = store::live(write, agreements.iter().copied(), month).await?;
+    bills.retain(|_, own| {
+        own.retain(|bill| !chains.taken_back.contains(&bill.id));
+        !own.is_empty()
+    });
     if bills.is_empty() && !chains.has_known_changes() {
         return Ok(Found::default());
     }
@@ -60,8 +64,9 @@ pub async fn found(write: &Write, chains: &Chains) -> Result<Found, Fault> {
     }
     let changes = changed(chains, &bills, &days)?;
     let looked = |row: &exception::Model| days.get(&row.installation_id).is_some_and(|days| days.contains(&row.date));
-    let gone: Vec<Uuid> = open.iter().filter_map(|row| row.bill_id).collect();
-    let standing = store::standing(write, gone).await?;
+    let named = open.iter().filter_map(|row| row.bill_id);
+    let named: Vec<Uuid> = named.filter(|bill| !chains.taken_back.contains(bill)).collect();
+    let standing = store::standing(write, named).await?;
     let mut found = Found::default();
     for row in open {
         let bill = row.bill_id.filter(|bill| standing.contains(bill));

@@ -106,12 +106,13 @@ pub fn fires(code: Code, look: &Look<'_>) -> bool {
     }
 }
 
-/// The index fell to a tenth or less, and is no more than what is used in a usual cycle: another meter hangs there.
+/// The index fell below the share of the one before, and is no more than what is used in a usual cycle: another meter hangs there.
 fn new_register(look: &Look<'_>) -> bool {
     let usual = look
         .largest
         .map(|l| share(l, look.limits.rollover_percent).saturating_add(look.limits.deviation_floor.litres()));
-    look.volume.is_none() && look.index.saturating_mul(10) < look.before && usual.is_some_and(|usual| look.index <= usual)
+    let fell = look.index.saturating_mul(100) < look.before.saturating_mul(look.limits.restart_percent);
+    look.volume.is_none() && fell && usual.is_some_and(|usual| look.index <= usual)
 }
 
 /// Far above every cycle before.
@@ -135,7 +136,7 @@ fn multiplier(look: &Look<'_>) -> bool {
     let Some((largest, smallest)) = look.largest.zip(look.smallest) else {
         return false;
     };
-    let (low, high) = (smallest / 2, largest.saturating_mul(2));
+    let (low, high) = (share(smallest, look.limits.multiplier_low), share(largest, look.limits.multiplier_high));
     let usual = |volume: i64| (low..=high).contains(&volume);
     let off = || look.used().checked_div(times).is_some_and(usual) || usual(look.used().saturating_mul(times));
     times > 1 && look.is_cycle() && look.used() > 0 && !usual(look.used()) && off()

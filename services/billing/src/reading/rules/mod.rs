@@ -3,7 +3,10 @@
 mod checks;
 mod walk;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use calendar::{NaiveDate, TimeDelta};
 use money::Volume;
@@ -71,8 +74,12 @@ pub struct Limits {
     pub deviation_floor: Volume,
     pub spike_factor: i64,
     pub rollover_percent: i64,
+    pub restart_percent: i64,
+    pub multiplier_low: i64,
+    pub multiplier_high: i64,
     pub check_percent: i64,
     pub zero_cycles: u32,
+    pub rhythm_readings: usize,
     pub rhythm_hours: i64,
     pub gap_hours: i64,
     pub gap_factor: i64,
@@ -113,6 +120,24 @@ impl Estimates {
 pub struct Silent {
     pub factor: i64,
     pub readings: i64,
+    pub days: i64,
+    pub hours: i64,
+}
+
+/// When a meter counts in another scale than in an earlier year.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scale {
+    pub factor: i64,
+    pub years: i32,
+    pub days: u16,
+}
+
+/// E9-01: the abnormal case of an agreement.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    pub days: u16,
 }
 
 /// E12-01: what a bulk meter may lose.
@@ -130,6 +155,8 @@ struct File {
     group: Vec<FileGroup>,
     estimates: Estimates,
     silent: Silent,
+    scale: Scale,
+    case: Case,
     bulk: Bulk,
 }
 
@@ -151,6 +178,8 @@ pub struct Rules {
     groups: Vec<Group>,
     pub estimates: Estimates,
     pub silent: Silent,
+    pub scale: Scale,
+    pub case: Case,
     pub bulk: Bulk,
 }
 
@@ -158,6 +187,7 @@ impl TryFrom<File> for Rules {
     type Error = String;
 
     fn try_from(file: File) -> Result<Self, String> {
+        file.check()?;
         let trust = Source::ALL
             .iter()
             .map(|s| Ok((*s, *file.source.get(s.code()).ok_or(format!("nothing is said about the source {}", s.code()))?)));
@@ -178,9 +208,44 @@ impl TryFrom<File> for Rules {
             groups: groups.collect::<Result<_, String>>()?,
             estimates: file.estimates,
             silent: file.silent,
+            scale: file.scale,
+            case: file.case,
             bulk: file.bulk,
         })
     }
+}
+
+impl File {
+    /// Whether every threshold can be meant: beyond these bounds its rule would fire always, or never.
+    fn check(&self) -> Result<(), String> {
+        for (class, limits) in &self.class {
+            Class::of(class).ok_or_else(|| format!("class {class} is not known"))?;
+            limits.check().map_err(|what| format!("{class}: {what}"))?;
+        }
+        for source in self.source.keys() {
+            Source::of(source).ok_or_else(|| format!("source {source} is not known"))?;
+        }
+        let (silent, scale) = (self.silent, self.scale);
+        within(&[
+            ("silent.factor", silent.factor, 1, 100),
+            ("silent.readings", silent.readings, 2, 1000),
+            ("silent.days", silent.days, 1, 3660),
+            ("silent.hours", silent.hours, 1, 8784),
+            ("scale.factor", scale.factor, 2, 1000),
+            ("scale.years", scale.years.into(), 1, 10),
+            ("scale.days", scale.days.into(), 1, 365),
+            ("case.days", self.case.days.into(), 1, 366),
+            ("bulk.loss_percent", self.bulk.loss_percent, 0, 100),
+        ])
+    }
+}
+
+/// Whether values, each with its name, lie between two bounds.
+fn within(values: &[(&str, i64, i64, i64)]) -> Result<(), String> {
+    let off = values.iter().find(|(_, value, least, most)| !(least..=most).contains(&value));
+    off.map_or(Ok(()), |(name, value, least, most)| {
+        Err(format!("{name} is {value} and not from {least} to {most}"))
+    })
 }
 
 fn words<T>(names: &[String], of: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, String> {
@@ -188,12 +253,17 @@ fn words<T>(names: &[String], of: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, 
 }
 
 impl Rules {
-    /// Those that ship with the product.
+    /// Those that ship with the product, read once.
     ///
     /// # Errors
     /// When the file cannot be read; a test keeps it readable.
-    pub fn shipped() -> Result<Self, toml::de::Error> {
-        toml::from_str(include_str!("rules.toml"))
+    pub fn shipped() -> Result<Arc<Self>, String> {
+        static SHIPPED: LazyLock<Result<Arc<Rules>, String>> = LazyLock::new(|| Rules::read(include_str!("rules.toml")).map(Arc::new));
+        SHIPPED.clone()
+    }
+
+    fn read(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|e| e.to_string())
     }
 
     /// How far a source is believed; one that is not known, not at all.
@@ -224,8 +294,12 @@ static NONE: Limits = Limits {
     deviation_floor: Volume::ZERO,
     spike_factor: 0,
     rollover_percent: 0,
+    restart_percent: 0,
+    multiplier_low: 0,
+    multiplier_high: 0,
     check_percent: 0,
     zero_cycles: 0,
+    rhythm_readings: 0,
     rhythm_hours: 0,
     gap_hours: 0,
     gap_factor: 0,
@@ -234,6 +308,26 @@ static NONE: Limits = Limits {
 };
 
 impl Limits {
+    fn check(&self) -> Result<(), String> {
+        within(&[
+            ("window_days", self.window_days, 1, 3660),
+            ("deviation_percent", self.deviation_percent, 1, 10_000),
+            ("deviation_floor", self.deviation_floor.litres(), 0, i64::MAX),
+            ("spike_factor", self.spike_factor, 2, 1000),
+            ("rollover_percent", self.rollover_percent, 1, 10_000),
+            ("restart_percent", self.restart_percent, 0, 100),
+            ("multiplier_low", self.multiplier_low, 1, 100),
+            ("multiplier_high", self.multiplier_high, 100, 10_000),
+            ("check_percent", self.check_percent, 0, 10_000),
+            ("zero_cycles", self.zero_cycles.into(), 1, 1000),
+            ("rhythm_readings", i64::try_from(self.rhythm_readings).unwrap_or(i64::MAX), 1, 1000),
+            ("rhythm_hours", self.rhythm_hours, 1, 8784),
+            ("gap_hours", self.gap_hours, 1, 8784),
+            ("gap_factor", self.gap_factor, 1, 1000),
+            ("zero_hours", self.zero_hours, 1, 8784),
+        ])
+    }
+
     /// First day of the window of a reading.
     pub fn first(&self, date: NaiveDate) -> NaiveDate {
         date.checked_sub_signed(TimeDelta::days(self.window_days)).unwrap_or(NaiveDate::MIN)

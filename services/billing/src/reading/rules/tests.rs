@@ -20,7 +20,7 @@ fn meter(kind: MeterKind) -> Metered {
     }
 }
 
-fn rules() -> Rules {
+fn rules() -> Arc<Rules> {
     Rules::shipped().unwrap()
 }
 
@@ -269,6 +269,67 @@ fn b_06_off_by_the_multiplier_up_and_down() {
     assert_eq!(codes(&judge(&one, 0, &months(&down, Source::Reader)))[2], "DROP_50");
 }
 
+/// The file, one of its thresholds otherwise.
+fn with(threshold: &str, otherwise: &str) -> Result<Rules, String> {
+    let text = include_str!("rules.toml");
+    assert!(text.contains(threshold), "{threshold}");
+    Rules::read(&text.replace(threshold, otherwise))
+}
+
+#[test]
+fn b_06_a_city_sets_when_an_index_is_of_another_register_and_when_a_use_is_off_by_the_multiplier() {
+    let last = |rules: &Rules, meter: &Metered, metres: &[i64]| {
+        let start = Start {
+            date: day("2024-12-31"),
+            value: 0,
+        };
+        codes(&assess(rules, meter, Some(start), &months(metres, Source::Reader))).pop().unwrap()
+    };
+    // 120 of 1120 are 10.7 %; twice the largest cycle and 20 are 2 × 1060 and more.
+    let one = meter(MeterKind::Mechanical);
+    let fell = [1060, 1120, 120];
+    assert_eq!(last(&rules(), &one, &fell), "REVERSE");
+    assert_eq!(
+        last(&with("restart_percent = 10", "restart_percent = 11").unwrap(), &one, &fell),
+        "NEW_REGISTER"
+    );
+    // March against January: smallest 600, largest 600 × 31 / 28 = 664.
+    let mut ten = one;
+    ten.register.multiplier = 10;
+    ten.register.qmax = 1_000_000;
+    let (low, high) = ([600, 1200, 1259], [600, 1200, 1200 + 6700]);
+    assert_eq!([last(&rules(), &ten, &low), last(&rules(), &ten, &high)], ["MULTIPLIER", "SPIKE MULTIPLIER"]);
+    let narrow = with("multiplier_low = 50", "multiplier_low = 100").unwrap();
+    assert_eq!(last(&narrow, &ten, &low), "DROP_50", "590 is below 600");
+    let narrow = with("multiplier_high = 200", "multiplier_high = 100").unwrap();
+    assert_eq!(last(&narrow, &ten, &high), "SPIKE", "670 is above 664");
+}
+
+#[test]
+fn b_06_a_threshold_that_cannot_be_meant_is_refused_by_name() {
+    for (threshold, otherwise, told) in [
+        ("spike_factor = 4", "spike_factor = 1", "spike_factor is 1 and not from 2 to 1000"),
+        ("restart_percent = 10", "restart_percent = 101", "restart_percent is 101 and not from 0 to 100"),
+        (
+            "multiplier_high = 200",
+            "multiplier_high = 99",
+            "multiplier_high is 99 and not from 100 to 10000",
+        ),
+        ("rhythm_readings = 10", "rhythm_readings = 0", "rhythm_readings is 0 and not from 1 to 1000"),
+        ("deviation_floor = \"20\"", "deviation_floor = \"-1\"", "deviation_floor is -1000"),
+        ("hours = 48", "hours = 0", "silent.hours is 0 and not from 1 to 8784"),
+        ("years = 3", "years = 0", "scale.years is 0 and not from 1 to 10"),
+        ("[case]\ndays = 7", "[case]\ndays = 0", "case.days is 0 and not from 1 to 366"),
+        ("[class.WATER]", "[class.STEAM]", "class STEAM is not known"),
+        ("[source.photo]", "[source.picture]", "source picture is not known"),
+        ("[silent]\nfactor = 3\n", "[silent]\n", "missing field `factor`"),
+        ("factor = 10\n", "factor = 10\nfactors = 10\n", "unknown field `factors`"),
+    ] {
+        let refused = with(threshold, otherwise).unwrap_err();
+        assert!(refused.contains(told), "{told}: {refused}");
+    }
+}
+
 #[test]
 fn edge_50_the_index_of_last_month_with_a_photo_waits_for_a_second_person() {
     let mut points = months(&[100, 190, 190], Source::Photo);
@@ -429,8 +490,8 @@ fn edge_03_what_an_estimate_passed_is_not_passed_again() {
 
 #[test]
 fn e_2_03_households_may_be_estimated_twice_and_trade_never() {
-    let estimates = rules().estimates;
-    let allowed = |class| estimates.allowed(class);
+    let rules = rules();
+    let allowed = |class| rules.estimates.allowed(class);
     assert_eq!(
         [
             allowed("living"),

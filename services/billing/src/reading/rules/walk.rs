@@ -8,9 +8,6 @@ use chrono::Datelike;
 use super::{Class, Limits, Look, Rules, checks::share, fires};
 use crate::reading::model::{Code, Register, Source, Standing};
 
-/// Times between readings that tell how often a meter reports.
-const LATELY: usize = 10;
-
 /// What a meter is judged as.
 #[derive(Clone, Copy, Debug)]
 pub struct Metered {
@@ -234,7 +231,7 @@ impl Walk<'_> {
     fn hear(&mut self, at: i64) {
         let since = self.heard.replace(at).map_or(0, |before| at.saturating_sub(before));
         if since > 0 {
-            self.lately.truncate(LATELY - 1);
+            self.lately.truncate(self.limits.rhythm_readings.saturating_sub(1));
             self.lately.push_front(since);
         }
     }
