@@ -48,6 +48,7 @@ pub const SERVICE: boot::Service = boot::Service {
         include_str!("../migrations/0006_credit_file.sql"),
         include_str!("../migrations/0007_entitlements.sql"),
         include_str!("../migrations/0008_entitlement_notices.sql"),
+        include_str!("../migrations/0009_missing_contracts.sql"),
     ],
     build,
     references: &[
@@ -60,6 +61,8 @@ pub const SERVICE: boot::Service = boot::Service {
         ("agreement.service_point_id", "service_point.id"),
         ("agreement_version.agreement_id", "agreement.id"),
         ("agreement_version.template_id", "template.id"),
+        ("missing_contract.agreement_id", "agreement.id"),
+        ("missing_contract.bill_id", "credit_bill.id"),
         ("entitlement.agreement_id", "agreement.id"),
         ("entitlement.party_id", "party.id"),
         ("policy_version.policy_id", "policy.id"),

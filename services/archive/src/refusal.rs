@@ -75,6 +75,9 @@ rpc::refusals! {
         /// D-07: another agreement covers the service point; the rule of the database has the same name.
         AgreementOverlap = AlreadyExists "AGREEMENT_OVERLAP" "another agreement covers the service point in these days",
 
+        /// it is closed.
+        MissingContractClosed = FailedPrecondition "MISSING_CONTRACT_CLOSED" "the task about the missing contract is closed",
+
         /// It is withdrawn, or ends earlier anyway.
         EntitlementState = FailedPrecondition "ENTITLEMENT_STATE" "the entitlement is withdrawn or ends earlier",
         /// Another entitlement of the kind covers some of the days; the rule of the database has the same name.

@@ -54,6 +54,7 @@ pub const SERVICE: boot::Service = boot::Service {
         include_str!("../migrations/0005_duplicates.sql"),
         include_str!("../migrations/0006_remote.sql"),
         include_str!("../migrations/0007_notice_agreement.sql"),
+        include_str!("../migrations/0008_visits.sql"),
     ],
     build,
     references: &[
@@ -151,7 +152,7 @@ fn build(host: boot::Host) -> boot::Built {
             )
             .task(
                 "take-billing-events",
-                database::consume(desk.db.clone(), desk.billing.clone(), matter::fees::BillingEvents),
+                database::consume(desk.db.clone(), desk.billing.clone(), matter::fees::BillingEvents(desk.clone())),
             )
             .task("seal-older-texts", sealed::seal_older(desk.clone()))
             .task("take-steps", step::runner::run(desk.clone()))

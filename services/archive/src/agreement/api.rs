@@ -1,10 +1,11 @@
 use contracts::hearth::archive::v1::{
-    ActivateAgreementRequest, ActivateAgreementResponse, AmendAgreementRequest, AmendAgreementResponse, EndAgreementRequest, EndAgreementResponse,
-    GetAgreementRequest, GetAgreementResponse, ListAgreementsRequest, ListAgreementsResponse, SignAgreementRequest, SignAgreementResponse,
-    VoidAgreementRequest, VoidAgreementResponse, agreement_service_server::AgreementService,
+    ActivateAgreementRequest, ActivateAgreementResponse, AmendAgreementRequest, AmendAgreementResponse, CloseMissingContractRequest,
+    CloseMissingContractResponse, EndAgreementRequest, EndAgreementResponse, GetAgreementRequest, GetAgreementResponse, ListAgreementsRequest,
+    ListAgreementsResponse, ListMissingContractsRequest, ListMissingContractsResponse, SignAgreementRequest, SignAgreementResponse, VoidAgreementRequest,
+    VoidAgreementResponse, agreement_service_server::AgreementService,
 };
 
-use super::ops;
+use super::{missing, ops};
 use crate::Desk;
 
 /// The gRPC service of agreements.
@@ -19,5 +20,7 @@ rpc::service! {
         write void_agreement(VoidAgreementRequest) -> VoidAgreementResponse = ops::void;
         read get_agreement(GetAgreementRequest) -> GetAgreementResponse = ops::get;
         read list_agreements(ListAgreementsRequest) -> ListAgreementsResponse = ops::list;
+        read list_missing_contracts(ListMissingContractsRequest) -> ListMissingContractsResponse = missing::list;
+        write close_missing_contract(CloseMissingContractRequest) -> CloseMissingContractResponse = missing::close;
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{Days, NaiveDate};
 
-use crate::refusal::Refusal;
+use crate::{refusal::Refusal, words};
 
 /// Where an agreement stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,6 +183,25 @@ pub fn amended_from(before: NaiveDate, from: NaiveDate, signed: NaiveDate, today
     }
 }
 
+words! {
+    /// How a task about a missing contract ended.
+    pub enum MissingOutcome {
+        /// A contract is in force at the service point.
+        ContractInForce "CONTRACT_IN_FORCE",
+        /// Nothing is supplied any more.
+        SupplyEnded "SUPPLY_ENDED",
+        /// The bill was wrong.
+        BilledInError "BILLED_IN_ERROR",
+    }
+}
+
+/// the first day without a contract among those from `first` to `last` that a bill bills. `covered`: the first day of an agreement that came into
+/// force, and the first that it does not cover any more. One that covers them all by now was changed after the bill, and does not say.
+pub fn bare_from(covered: Option<(NaiveDate, Option<NaiveDate>)>, first: NaiveDate, last: NaiveDate) -> NaiveDate {
+    let until = covered.filter(|(from, _)| *from <= first).and_then(|(_, until)| until);
+    until.filter(|until| *until <= last).map_or(first, |until| until.max(first))
+}
+
 /// Contract number (合同编号).
 pub fn number(branch: &str, year: i32, count: i64) -> String {
     format!("C{year}-{branch}-{count:06}")
@@ -191,6 +210,8 @@ pub fn number(branch: &str, year: i32, count: i64) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
+    use contracts::hearth::archive::v1 as proto;
+
     use super::*;
 
     fn day(text: &str) -> NaiveDate {
@@ -229,6 +250,35 @@ mod tests {
         assert_eq!(end_day(day("2025-03-01"), day("2025-03-01"), today), Err(Refusal::Period));
         assert_eq!(end_day(day("2025-03-01"), day("2025-03-02"), today), Ok(()));
         assert_eq!(end_day(day("2025-03-01"), day("2025-03-12"), today), Err(Refusal::DateRange));
+    }
+
+    #[test]
+    fn a_06_the_first_day_without_a_contract() {
+        let bare = |covered: Option<(&str, Option<&str>)>| {
+            let covered = covered.map(|(from, until)| (day(from), until.map(day)));
+            bare_from(covered, day("2025-03-01"), day("2025-03-31"))
+        };
+        for (covered, expected) in [
+            (None, "2025-03-01"),
+            (Some(("2025-01-01", Some("2025-03-10"))), "2025-03-10"),
+            (Some(("2025-03-01", Some("2025-03-02"))), "2025-03-02"),
+            (Some(("2025-01-01", Some("2025-03-31"))), "2025-03-31"),
+            (Some(("2025-01-01", Some("2025-02-10"))), "2025-03-01"),
+            (Some(("2025-03-02", None)), "2025-03-01"),
+            (Some(("2025-03-02", Some("2025-03-10"))), "2025-03-01"),
+            (Some(("2025-01-01", Some("2025-04-01"))), "2025-03-01"),
+            (Some(("2025-01-01", None)), "2025-03-01"),
+        ] {
+            assert_eq!(bare(covered), day(expected), "{covered:?}");
+        }
+    }
+
+    #[test]
+    fn words_are_those_of_the_contract() {
+        let words: Vec<_> = MissingOutcome::ALL.iter().map(|w| (w.number(), w.code())).collect();
+        testbed::assert_contract(&words, "OUTCOME_", |n| {
+            proto::missing_contract::Outcome::try_from(n).ok().map(|v| v.as_str_name())
+        });
     }
 
     #[test]

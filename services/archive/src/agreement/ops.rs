@@ -11,6 +11,7 @@ use rpc::{Call, Fault, page::Page, wire};
 use uuid::Uuid;
 
 use super::{
+    missing,
     model::{self, Action, SignMethod, State, step},
     store,
 };
@@ -208,6 +209,7 @@ pub(crate) async fn activate(desk: Desk, call: Call, request: ActivateAgreementR
     );
     let account = account_rows::lock(&write, &Scope::of(&call), agreement.account_id).await?;
     account_ops::change(&mut write, account, accounts::Action::Activate, "").await?;
+    missing::found(&mut write, &[agreement.service_point_id]).await?;
     let agreement = shown(&write, agreement).await?;
     write.commit(ActivateAgreementResponse { agreement }).await
 }

@@ -138,6 +138,14 @@ pub(crate) async fn covered(conn: &Conn, point: Uuid, service: Service, from: Na
     Ok(others.count(conn).await? > 0)
 }
 
+/// Whether some agreement is in force at a service point.
+pub(crate) async fn in_force_at(conn: &Conn, point: Uuid) -> Result<bool, Fault> {
+    let found = row::Entity::find()
+        .filter(row::Column::ServicePointId.eq(point))
+        .filter(row::Column::State.eq(State::InForce.code()));
+    Ok(found.count(conn).await? > 0)
+}
+
 /// Agreements that are not voided on some service points.
 pub(crate) async fn at_points(conn: &Conn, points: Vec<Uuid>) -> Result<Vec<row::Model>, Fault> {
     let live = row::Column::State.ne(State::Voided.code());

@@ -12,7 +12,7 @@ use rpc::{Fault, wire};
 use uuid::Uuid;
 
 use super::{books, watch};
-use crate::{Desk, integrity::dispute};
+use crate::{Desk, agreement::missing, integrity::dispute};
 
 /// Takes what billing tells of bills, payments and disputes.
 pub(crate) struct FromBilling(pub Desk);
@@ -20,6 +20,9 @@ pub(crate) struct FromBilling(pub Desk);
 #[tonic::async_trait]
 impl Consumer for FromBilling {
     async fn take(&self, write: &mut Write, event: &Event) -> Result<(), Fault> {
+        if let Some(told) = read::<BillIssued>(event)?.filter(|told| told.de_facto) {
+            missing::billed(write, &told).await?;
+        }
         match enter(write, event, None).await? {
             Some(party) => watch::party_owes(write, &self.0.vault, party).await,
             None => Ok(()),

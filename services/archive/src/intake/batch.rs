@@ -12,6 +12,7 @@ use crate::{
     Desk,
     account::{model as accounts, ops::opened, store as account_rows},
     agreement::{
+        missing,
         model::{self as agreements, SignMethod},
         ops::contract_signed,
         store as agreement_rows,
@@ -250,6 +251,8 @@ impl Batch {
             agreements.push(agreement);
         }
         agreement_rows::insert(write, &agreements, &versions).await?;
+        let known_points: Vec<_> = taken.iter().filter(|t| !t.new_point).map(|t| t.point).collect();
+        missing::found(write, &known_points).await?;
         let entitlements = self.entitlements(desk, write, &agreements).await?;
         entitlement_rows::insert(write, &entitlements).await?;
 

@@ -88,6 +88,15 @@ pub(crate) async fn load_point(conn: &Conn, scope: &Scope, id: Uuid) -> Result<(
     Ok((point, premises.ok_or_else(missing)?))
 }
 
+/// Locks service points, in one order for all.
+pub(crate) async fn lock_points(conn: &Conn, ids: &[Uuid]) -> Result<(), Fault> {
+    let found = point::Entity::find()
+        .filter(point::Column::Id.is_in(ids.iter().copied()))
+        .order_by_asc(point::Column::Id);
+    found.lock_exclusive().all(conn).await?;
+    Ok(())
+}
+
 /// Service points of premises, in the order of registration.
 pub(crate) async fn points(conn: &Conn, premises: impl IntoIterator<Item = Uuid>) -> Result<Vec<point::Model>, Fault> {
     Ok(point::Entity::find()

@@ -1,16 +1,23 @@
 use contracts::hearth::{
     archive::v1::{
-        ActivateAgreementRequest, Agreement, AmendAgreementRequest, EndAgreementRequest, ListAgreementsRequest, Service, SignAgreementRequest, SignMethod,
-        StartClosingAccountRequest, VoidAgreementRequest, account, agreement, agreement_service_client::AgreementServiceClient,
+        ActivateAgreementRequest, Agreement, AmendAgreementRequest, CloseMissingContractRequest, EndAgreementRequest, ListAgreementsRequest,
+        ListMissingContractsRequest, MissingContract, Service, SignAgreementRequest, SignMethod, StartClosingAccountRequest, VoidAgreementRequest, account,
+        agreement, agreement_service_client::AgreementServiceClient, missing_contract,
     },
+    billing::v1::BillIssued,
     options::v1::Role,
 };
-use testbed::{each, key, reason};
+use rpc::Routes;
+use testbed::{at, each, eventually, key, reason};
 use tonic::Code;
 use tonic_types::StatusExt;
 use uuid::Uuid;
 
-use crate::world::{Desk, HEPING, HEXI, date, events, premises, raw, template, uuid};
+use crate::{
+    credit::yuan,
+    intake::{chunk, import, row},
+    world::{Desk, HEPING, HEXI, date, events, premises, raw, template, uuid},
+};
 
 pub async fn activate(desk: &mut Desk, agreement: &Agreement, from: &str) -> Agreement {
     let request = ActivateAgreementRequest {
@@ -47,7 +54,7 @@ async fn an_agreement_from_signature_to_end() {
         // The same request again is the same agreement.
         assert_eq!(desk.sign(request).await, signed);
 
-        bed.clock().set(testbed::at("2025-01-10T09:00:00+08:00")).unwrap();
+        bed.clock().set(at("2025-01-10T09:00:00+08:00")).unwrap();
         let live = activate(&mut desk, &signed, "2025-01-10").await;
         assert_eq!((live.state(), live.from_date), (agreement::State::InForce, date("2025-01-10")));
         assert_eq!(desk.account(&signed.account_id).await.state(), account::State::Open);
@@ -192,7 +199,7 @@ async fn a2_a_service_point_has_one_agreement_at_a_time() {
         assert_eq!(voided.state(), agreement::State::Voided);
         assert_eq!(events(bed, &first.agreement_id).await, ["ContractSigned", "ContractVoided"]);
         let tenant = desk.sign(second).await;
-        bed.clock().set(testbed::at("2025-03-01T09:00:00+08:00")).unwrap();
+        bed.clock().set(at("2025-03-01T09:00:00+08:00")).unwrap();
         let tenant = activate(&mut desk, &tenant, "2025-01-10").await;
         let tenant = desk
             .agreements
@@ -420,6 +427,176 @@ async fn hall_signs_activates_and_voids_without_a_tag_and_people_do_not() {
         let end = end(&live.agreement.unwrap(), "2025-01-03");
         assert_eq!(billing.end_agreement(end.clone()).await.unwrap_err().code(), Code::PermissionDenied);
         assert_eq!(cashier.end_agreement(end).await.unwrap_err().code(), Code::PermissionDenied);
+    })
+    .await;
+}
+
+/// Billing bills what was used after a day and up to another one.
+fn used(agreement: &Agreement, bill_no: &str, from: &str, to: &str, de_facto: bool) -> BillIssued {
+    BillIssued {
+        bill_id: key(),
+        bill_no: bill_no.to_owned(),
+        agreement_id: agreement.agreement_id.clone(),
+        account_id: agreement.account_id.clone(),
+        party_id: agreement.party_id.clone(),
+        branch: agreement.branch.clone(),
+        year: 2025,
+        month: 3,
+        amount: yuan(100),
+        issue_date: date(to),
+        due_date: date("2025-12-31"),
+        de_facto,
+        from_date: date(from),
+        to_date: date(to),
+        ..BillIssued::default()
+    }
+}
+
+/// What a contract officer sees, oldest first.
+async fn missing(desk: &Desk, open_only: bool) -> Vec<MissingContract> {
+    let list = ListMissingContractsRequest {
+        open_only,
+        ..ListMissingContractsRequest::default()
+    };
+    desk.agreements
+        .clone()
+        .list_missing_contracts(list)
+        .await
+        .unwrap()
+        .into_inner()
+        .missing_contracts
+}
+
+/// Whose contract is missing, since when, and the newest bill.
+fn shown(tasks: &[MissingContract]) -> Vec<(&str, Option<contracts::hearth::r#type::v1::Date>, &str)> {
+    tasks.iter().map(|t| (t.agreement_id.as_str(), t.since_date, t.bill_no.as_str())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_06_use_without_a_contract_is_a_task_until_a_contract_is_in_force() {
+    each(archive::SERVICE, async |bed| {
+        let billing = bed.fake("billing", Routes::default()).await;
+        let mut desk = Desk::head_office(bed);
+        let template = desk.template().await;
+        let first = desk.ready(1, HEXI, &template).await;
+        let home = desk.sign(first.clone()).await;
+        let home = activate(&mut desk, &home, "2025-01-02").await;
+        let never = desk.ready(2, HEPING, &template).await;
+        let never = desk.sign(never).await;
+        bed.clock().set(at("2025-03-15T09:00:00+08:00")).unwrap();
+        desk.agreements.end_agreement(end(&home, "2025-03-10")).await.unwrap();
+
+        // The contract ended on the 10th; the other one never came into force. What was covered is no task.
+        billing.tell("1", &used(&home, "B1", "2025-01-31", "2025-02-28", false));
+        billing.tell("1", &used(&home, "B2", "2025-02-28", "2025-03-31", true));
+        billing.tell("2", &used(&never, "B3", "2025-01-10", "2025-01-31", true));
+        let open = eventually("both tasks", async || Some(missing(&desk, true).await).filter(|all| all.len() == 2)).await;
+        let (a, b) = (home.agreement_id.as_str(), never.agreement_id.as_str());
+        assert_eq!(shown(&open), [(a, date("2025-03-10"), "B2"), (b, date("2025-01-11"), "B3")]);
+        assert!(open.iter().all(|t| t.open_time.is_some() && t.close_time.is_none() && t.outcome == 0));
+        // Further bills join, also one of days before.
+        billing.tell("1", &used(&home, "B4", "2025-03-31", "2025-04-30", true));
+        billing.tell("2", &used(&never, "B5", "2025-01-04", "2025-01-10", true));
+        let joined = eventually("the newest bill", async || {
+            Some(missing(&desk, false).await).filter(|all| all[1].bill_no == "B5")
+        })
+        .await;
+        assert_eq!(shown(&joined), [(a, date("2025-03-10"), "B4"), (b, date("2025-01-05"), "B5")]);
+
+        // Each branch has its own, in pages; other posts have none.
+        let mut branch = Desk::of(bed.staff_of(HEXI, &[Role::ContractOfficer]));
+        assert_eq!(shown(&missing(&branch, false).await), [(a, date("2025-03-10"), "B4")]);
+        let page = |token: &str| ListMissingContractsRequest {
+            page_size: 1,
+            page_token: token.to_owned(),
+            ..ListMissingContractsRequest::default()
+        };
+        let one = desk.agreements.list_missing_contracts(page("")).await.unwrap().into_inner();
+        let two = desk.agreements.list_missing_contracts(page(&one.next_page_token)).await.unwrap().into_inner();
+        assert_eq!([one.missing_contracts, two.missing_contracts].concat(), joined);
+        assert_eq!(two.next_page_token, "");
+        let of_one = ListMissingContractsRequest {
+            agreement_id: Some(b.to_owned()),
+            ..ListMissingContractsRequest::default()
+        };
+        let of_one = desk.agreements.list_missing_contracts(of_one).await.unwrap().into_inner().missing_contracts;
+        assert_eq!(of_one, joined[1..]);
+        let mut agent = Desk::of(bed.staff(&[Role::Agent]));
+        assert_eq!(
+            agent.agreements.list_missing_contracts(page("")).await.unwrap_err().code(),
+            Code::PermissionDenied
+        );
+
+        // The officer closes what no contract will end; whoever uses on is asked for again.
+        let close = |task: &MissingContract, outcome: missing_contract::Outcome| CloseMissingContractRequest {
+            request_id: key(),
+            missing_contract_id: task.missing_contract_id.clone(),
+            etag: task.etag.clone(),
+            outcome: outcome.into(),
+        };
+        use missing_contract::Outcome::{ContractInForce, SupplyEnded};
+        let task = &joined[1];
+        let foreign = branch.agreements.close_missing_contract(close(task, SupplyEnded)).await.unwrap_err();
+        assert_eq!(foreign.code(), Code::NotFound);
+        let stale = desk.agreements.close_missing_contract(close(&open[1], SupplyEnded)).await.unwrap_err();
+        assert_eq!(reason(&stale), "ETAG_MISMATCH");
+        let by_itself = desk.agreements.close_missing_contract(close(task, ContractInForce)).await.unwrap_err();
+        assert_eq!(by_itself.code(), Code::InvalidArgument, "only a contract does that");
+        let request = close(task, SupplyEnded);
+        let closed = desk.agreements.close_missing_contract(request.clone()).await.unwrap().into_inner();
+        assert_eq!(desk.agreements.close_missing_contract(request).await.unwrap().into_inner(), closed, "a replay");
+        let closed = closed.missing_contract.unwrap();
+        assert_eq!((closed.outcome(), closed.close_time.is_some()), (SupplyEnded, true));
+        let again = desk.agreements.close_missing_contract(close(&closed, SupplyEnded)).await.unwrap_err();
+        assert_eq!(reason(&again), "MISSING_CONTRACT_CLOSED");
+        billing.tell("2", &used(&never, "B6", "2025-01-31", "2025-02-28", true));
+        let open = eventually("a task anew", async || Some(missing(&desk, true).await).filter(|all| all.len() == 2)).await;
+        assert_eq!(shown(&open)[1], (b, date("2025-02-01"), "B6"));
+
+        // A signature is not enough; the contract in force closes the task in the same call, that of another customer of the service point as well.
+        let next = desk.ready(3, HEXI, &template).await;
+        let next = SignAgreementRequest {
+            service_point_id: first.service_point_id,
+            signed_date: date("2025-03-14"),
+            ..next
+        };
+        let next = desk.sign(next).await;
+        assert_eq!(missing(&desk, true).await.len(), 2);
+        activate(&mut desk, &next, "2025-03-15").await;
+        assert_eq!(shown(&missing(&desk, true).await), [(b, date("2025-02-01"), "B6")]);
+        activate(&mut desk, &never, "2025-03-15").await;
+        let all = missing(&desk, false).await;
+        let ended: Vec<_> = all.iter().map(|t| (t.bill_no.as_str(), t.outcome(), t.close_time.is_some())).collect();
+        assert_eq!(ended, [("B4", ContractInForce, true), ("B5", SupplyEnded, true), ("B6", ContractInForce, true)]);
+        // A bill that comes late, of days before the contract, leaves nothing to do.
+        billing.tell("1", &used(&home, "B7", "2025-03-10", "2025-03-14", true));
+        let all = eventually("the late bill", async || Some(missing(&desk, false).await).filter(|all| all.len() == 4)).await;
+        assert_eq!((all[3].bill_no.as_str(), all[3].outcome()), ("B7", ContractInForce));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_06_a_contract_that_is_taken_over_closes_the_task_of_its_service_point() {
+    each(archive::SERVICE, async |bed| {
+        let billing = bed.fake("billing", Routes::default()).await;
+        let mut desk = Desk::head_office(bed);
+        desk.template().await;
+        let intake = bed.staff(&[Role::Archivist]);
+        assert_eq!(import(&intake, vec![chunk(vec![row(1)])]).await.unwrap()[0].accepted, 1);
+        let list = ListAgreementsRequest::default();
+        let home = desk.agreements.list_agreements(list).await.unwrap().into_inner().agreements.remove(0);
+        desk.agreements.end_agreement(end(&home, "2025-01-01")).await.unwrap();
+        billing.tell("1", &used(&home, "B1", "2024-12-31", "2025-01-31", true));
+        let open = eventually("the task", async || Some(missing(&desk, true).await).filter(|all| !all.is_empty())).await;
+        assert_eq!(shown(&open), [(home.agreement_id.as_str(), date("2025-01-01"), "B1")]);
+        let tenant = contracts::hearth::archive::v1::CustomerRow {
+            address: row(1).address,
+            supply_from_date: date("2025-01-02"),
+            ..row(2)
+        };
+        assert_eq!(import(&intake, vec![chunk(vec![tenant])]).await.unwrap()[0].accepted, 1);
+        assert!(missing(&desk, true).await.is_empty());
     })
     .await;
 }

@@ -97,6 +97,7 @@ async fn order(write: &mut Write, vault: &Vault, task: &Task, record: &Record) -
         branch: task.branch.clone(),
         case_id: None,
         account_id: task.account_id,
+        agreement_id: None,
         opening_id: None,
         planned_on: now.date(),
         task: words(write, vault, record).await?,

@@ -273,6 +273,8 @@ pub const DEFAULTS: &[Default] = &[
     ("INSPECTION", Clock::Acceptance, Unit::ElapsedMinutes, 1440, true, "D8: accepted in 24 h"),
     ("READING_VISIT", Clock::Acceptance, Unit::ElapsedMinutes, 1440, true, "D8: accepted in 24 h"),
     ("READING_VISIT", Clock::Resolution, Unit::ElapsedMinutes, 1440, true, "W15: re-read in 24 h"),
+    ("ABNORMAL_USE", Clock::Acceptance, Unit::ElapsedMinutes, 1440, true, "D8: accepted in 24 h"),
+    ("ABNORMAL_USE", Clock::Resolution, Unit::ElapsedMinutes, 10080, true, "E9-01: 7 days"),
 ];
 
 /// Promises that ship and hold in the first days of a heating season instead, with how many those are.

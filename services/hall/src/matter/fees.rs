@@ -1,16 +1,16 @@
 //! Fees as billing publishes them, kept here so that they are told while billing is away.
 
-use contracts::hearth::billing::v1::{FeeItemPublished, FeeItemWithdrawn, HeatSeasonOpened};
+use contracts::hearth::billing::v1::{AbnormalUsageDetected, FeeItemPublished, FeeItemWithdrawn, HeatSeasonOpened};
 use database::{Consumer, Event, Write};
 use prost::{Message, Name};
 use rpc::{Fault, wire};
 use uuid::Uuid;
 
 use super::store::{self, Fee};
-use crate::{deadline, rows::Packed};
+use crate::{Desk, deadline, order, rows::Packed};
 
 /// Takes the events of the billing service.
-pub struct BillingEvents;
+pub struct BillingEvents(pub Desk);
 
 #[tonic::async_trait]
 impl Consumer for BillingEvents {
@@ -22,6 +22,11 @@ impl Consumer for BillingEvents {
             withdrawn(write, FeeItemWithdrawn::decode(event.data.as_slice()).map_err(Fault::internal)?).await
         } else if kind == HeatSeasonOpened::full_name() {
             deadline::season::opened(write, HeatSeasonOpened::decode(event.data.as_slice()).map_err(Fault::internal)?).await
+        } else if kind == AbnormalUsageDetected::full_name() {
+            let told = AbnormalUsageDetected::decode(event.data.as_slice()).map_err(Fault::internal)?;
+            let found_at = event.time.as_ref().map(|time| wire::time_of(Some(time), "time")).transpose()?;
+            let found_at = found_at.unwrap_or(write.now());
+            order::visit::detected(write, &self.0.vault, told, found_at).await
         } else {
             Ok(())
         }

@@ -344,6 +344,7 @@ async fn work_order(write: &mut Write, vault: &Vault, opening: &Opening, planned
             branch: opening.branch.clone(),
             case_id: None,
             account_id: Some(opening.account_id),
+            agreement_id: None,
             opening_id: Some(opening.id),
             planned_on,
             task: opening.opening_no.clone(),

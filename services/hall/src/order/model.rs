@@ -161,6 +161,9 @@ pub fn allowed(kind: Type, from: State) -> Vec<&'static str> {
 /// Promises of orders that are others for heat than for gas.
 const HEAT_SUBJECTS: &[(Type, &str)] = &[(Type::Repair, "REPAIR_HEAT"), (Type::Leak, "LEAK_HEAT")];
 
+/// The subject of the promises for a visit that billing asks for (E9-01).
+pub const ABNORMAL_USE: &str = "ABNORMAL_USE";
+
 /// The subject of the promises for an order.
 pub fn subject(kind: Type, utility: Utility) -> &'static str {
     let heat = HEAT_SUBJECTS.iter().find(|(of, _)| *of == kind && utility == Utility::Heat);
@@ -170,7 +173,7 @@ pub fn subject(kind: Type, utility: Utility) -> &'static str {
 /// Whether promises of this subject are those of orders.
 #[cfg(test)]
 pub fn is_subject(subject: &str) -> bool {
-    Type::of_code(subject).is_some() || HEAT_SUBJECTS.iter().any(|(_, known)| *known == subject)
+    subject == ABNORMAL_USE || Type::of_code(subject).is_some() || HEAT_SUBJECTS.iter().any(|(_, known)| *known == subject)
 }
 
 /// The certificate that each type needs.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use vault::Vault;
 
 use super::{
-    model::{Action, State, Type, allowed, certificate, step, subject},
+    model::{ABNORMAL_USE, Action, State, Type, allowed, certificate, step, subject},
     store::{self, Order, TASK},
 };
 use crate::{
@@ -68,6 +68,7 @@ pub async fn create(desk: Desk, call: Call, request: CreateOrderRequest) -> Resu
             branch: request.branch,
             case_id,
             account_id,
+            agreement_id: None,
             opening_id: None,
             planned_on,
             task: request.task,
@@ -87,6 +88,8 @@ pub struct New {
     pub branch: String,
     pub case_id: Option<Uuid>,
     pub account_id: Option<Uuid>,
+    /// The agreement whose site is visited because of its use.
+    pub agreement_id: Option<Uuid>,
     pub opening_id: Option<Uuid>,
     pub planned_on: NaiveDate,
     pub task: String,
@@ -125,6 +128,7 @@ pub async fn file(write: &mut Write, vault: &Vault, new: New) -> Result<Order, F
         returned_reason: String::new(),
         created_at: now.micros(),
         utility: new.utility,
+        agreement_id: new.agreement_id,
         version: 1,
     };
     order.clone().insert(write).await?;
@@ -133,10 +137,9 @@ pub async fn file(write: &mut Write, vault: &Vault, new: New) -> Result<Order, F
         branch: &order.branch,
         remote: new.remote,
     };
-    deadline::store::start(write, order.id, place, subject(order.kind, order.utility), |clock| {
-        if clock == Clock::Acceptance { now } else { received }
-    })
-    .await?;
+    let promised = order.agreement_id.map_or(subject(order.kind, order.utility), |_| ABNORMAL_USE);
+    let from = |clock| if clock == Clock::Acceptance { now } else { received };
+    deadline::store::start(write, order.id, place, promised, from).await?;
     story::note(write, order.id, CREATE, "", order.state.code(), "").await?;
     write.subject(order.id);
     Ok(order)

@@ -57,6 +57,7 @@ table! {
         returned_reason: String,
         created_at: i64,
         utility: Utility,
+        agreement_id: Option<Uuid>,
     }
 }
 
@@ -95,6 +96,14 @@ pub async fn open_of_case(conn: &Conn, case: Uuid) -> Result<Option<Uuid>, Fault
         .filter(order::Column::CaseId.eq(case))
         .filter(order::Column::State.is_not_in([State::Completed, State::Cancelled]));
     Ok(select.one(conn).await?.map(|order| order.id))
+}
+
+/// The visit of an agreement that is neither completed nor cancelled, held until the write has ended.
+pub async fn open_visit(conn: &Conn, agreement: Uuid) -> Result<Option<Order>, Fault> {
+    let select = order::Entity::find()
+        .filter(order::Column::AgreementId.eq(agreement))
+        .filter(order::Column::State.is_not_in([State::Completed, State::Cancelled]));
+    Ok(select.lock_exclusive().one(conn).await?)
 }
 
 /// Orders whose vendor did not answer in time.
@@ -208,6 +217,7 @@ impl Order {
             create_time: Some(fields::instant(self.created_at)),
             etag: self.etag(),
             utility: self.utility.number(),
+            agreement_id: fields::text(self.agreement_id),
         }
     }
 }

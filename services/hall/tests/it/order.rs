@@ -1,8 +1,11 @@
 use contracts::hearth::{
-    hall::v1::{order_service_client::OrderServiceClient, *},
+    billing::v1::AbnormalUsageDetected,
+    hall::v1::{deadline_service_client::DeadlineServiceClient, order_service_client::OrderServiceClient, *},
     options::v1::Role,
 };
-use testbed::{at, each, key, reason};
+use rpc::{Routes, wire};
+use sea_orm::{ConnectionTrait, Statement};
+use testbed::{Bed, at, each, eventually, key, reason};
 use tonic::Code;
 
 use crate::{
@@ -222,7 +225,7 @@ async fn an_own_crew_works_reports_with_evidence_and_another_person_accepts() {
             moves,
             ["CREATE", "DISPATCH", "ACCEPT", "ARRIVE", "REPORT", "REFUSE", "ARRIVE", "REPORT", "COMPLETE"]
         );
-        let found = deadline_service_client::DeadlineServiceClient::new(bed.staff(&[Role::Dispatcher]))
+        let found = DeadlineServiceClient::new(bed.staff(&[Role::Dispatcher]))
             .list_deadlines(ListDeadlinesRequest {
                 owner_id: done.order_id,
                 ..ListDeadlinesRequest::default()
@@ -383,6 +386,123 @@ async fn orders_are_replayed_stale_etags_refused_and_branches_kept_apart() {
             .orders
             .len(),
             1
+        );
+    })
+    .await;
+}
+
+/// The visits that a dispatcher sees, of the whole company or of a branch, in the order of creation.
+async fn visits(bed: &Bed, branch: Option<&str>) -> Vec<Order> {
+    let client = branch.map_or_else(|| bed.staff(&[Role::Dispatcher]), |branch| bed.staff_of(branch, &[Role::Dispatcher]));
+    let list = ListOrdersRequest {
+        r#type: OrderType::ReadingVisit.into(),
+        ..ListOrdersRequest::default()
+    };
+    OrderServiceClient::new(client).list_orders(list).await.unwrap().into_inner().orders
+}
+
+/// What was found, as the history of a visit says.
+async fn findings(bed: &Bed, id: &str) -> Vec<(String, order::State)> {
+    let moves = get_order(bed, id).await.moves.into_iter();
+    moves.filter(|m| m.action == "FIND").map(|m| (m.reason.clone(), m.to_state())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e_9_01_e_2_03_a_finding_that_asks_for_a_visit_is_one_order_of_its_agreement() {
+    each(hall::SERVICE, async |bed| {
+        bed.clock().set(at("2025-03-31T20:00:00+08:00")).unwrap();
+        let billing = bed.fake("billing", Routes::default()).await;
+        let (home, account) = (key(), key());
+        let found = |codes: &[&str], on: &str| AbnormalUsageDetected {
+            exception_id: key(),
+            codes: codes.iter().map(|code| (*code).to_owned()).collect(),
+            agreement_id: home.clone(),
+            account_id: account.clone(),
+            meter_no: "M-1".to_owned(),
+            date: Some(date(on)),
+            branch: BRANCH.to_owned(),
+            visit: true,
+            service: "GAS".to_owned(),
+        };
+        let other = AbnormalUsageDetected {
+            agreement_id: key(),
+            account_id: String::new(),
+            meter_no: "M-2".to_owned(),
+            branch: OTHER.to_owned(),
+            service: "HEAT".to_owned(),
+            ..found(&["ESTIMATES"], "2025-03-31")
+        };
+        // Nobody is to call for the first one.
+        let unseen = AbnormalUsageDetected {
+            agreement_id: key(),
+            visit: false,
+            ..found(&["SPIKE_50"], "2025-03-30")
+        };
+        billing.tell(&unseen.agreement_id, &unseen);
+        billing.tell(&home, &found(&["ZERO_2", "UNCHANGED"], "2025-03-31"));
+        billing.tell(&other.agreement_id, &other);
+        let both = eventually("both visits", async || Some(visits(bed, None).await).filter(|all| all.len() == 2)).await;
+        let of = |order: &Order| (order.agreement_id.clone(), order.account_id.clone(), order.branch.clone(), order.utility());
+        assert_eq!(of(&both[0]), (home.clone(), account.clone(), BRANCH.to_owned(), Utility::Gas));
+        assert_eq!(of(&both[1]), (other.agreement_id.clone(), String::new(), OTHER.to_owned(), Utility::Heat));
+        let visit = &both[0];
+        assert_eq!(
+            (visit.state(), visit.certificate_kind(), visit.planned_date),
+            (order::State::Pool, CertificateKind::MeterReading, Some(date("2025-03-31")))
+        );
+        assert_eq!(visits(bed, Some(BRANCH)).await, both[..1]);
+        assert_eq!(
+            findings(bed, &visit.order_id).await,
+            [("ZERO_2 UNCHANGED M-1 2025-03-31".to_owned(), order::State::Pool)]
+        );
+
+        // Accepted in 24 hours (D8), seen to in 7 days (E9-01).
+        let clocks = ListDeadlinesRequest {
+            owner_id: visit.order_id.clone(),
+            ..ListDeadlinesRequest::default()
+        };
+        let clocks = DeadlineServiceClient::new(bed.staff(&[Role::Dispatcher])).list_deadlines(clocks).await;
+        let due = |d: &Deadline| (d.clock(), wire::time_of(d.due_time.as_ref(), "due_time").unwrap().local().to_string());
+        let mut due: Vec<_> = clocks.unwrap().into_inner().deadlines.iter().map(due).collect();
+        due.sort();
+        let promised = [(Clock::Acceptance, "2025-04-01 20:00:00"), (Clock::Resolution, "2025-04-07 20:00:00")];
+        assert_eq!(due, promised.map(|(clock, at)| (clock, at.to_owned())));
+
+        // What is found while it is open joins it, whoever has it.
+        let reader = certified(bed, "li", CertificateKind::MeterReading, "2025-12-31").await;
+        let sent = dispatcher(bed).dispatch_order(dispatch(visit, &[&reader], "2025-04-01")).await;
+        let sent = sent.unwrap().into_inner().order.unwrap();
+        billing.tell(&home, &found(&["SEAL_BROKEN"], "2025-04-01"));
+        eventually("the further finding", async || (findings(bed, &visit.order_id).await.len() == 2).then_some(())).await;
+        let joined = findings(bed, &visit.order_id).await;
+        assert_eq!(joined[1], ("SEAL_BROKEN M-1 2025-04-01".to_owned(), order::State::Dispatched));
+        assert_eq!(visits(bed, None).await.len(), 2);
+        // The database holds it, too.
+        let (db, id) = (bed.db(), |text: &str| uuid::Uuid::parse_str(text).unwrap());
+        let twice = Statement::from_sql_and_values(
+            db.writer().get_database_backend(),
+            "UPDATE work_order SET agreement_id = $1 WHERE id = $2",
+            [id(&home).into(), id(&both[1].order_id).into()],
+        );
+        assert_eq!(
+            rpc::Fault::from(db.writer().execute_raw(twice).await.unwrap_err()).reason(),
+            "WORK_ORDER_VISIT_UNIQUE"
+        );
+
+        // One that is over takes nothing more: the next finding is another visit.
+        let cancel = CancelOrderRequest {
+            request_id: key(),
+            order_id: sent.order_id,
+            etag: sent.etag,
+            reason: "用户已搬走".to_owned(),
+        };
+        dispatcher(bed).cancel_order(cancel).await.unwrap();
+        billing.tell(&home, &found(&["SILENT"], "2025-04-02"));
+        let all = eventually("another visit", async || Some(visits(bed, Some(BRANCH)).await).filter(|all| all.len() == 2)).await;
+        assert_eq!((all[0].state(), all[1].state()), (order::State::Cancelled, order::State::Pool));
+        assert_eq!(
+            findings(bed, &all[1].order_id).await,
+            [("SILENT M-1 2025-04-02".to_owned(), order::State::Pool)]
         );
     })
     .await;

@@ -94,6 +94,18 @@ impl AgreementService for Peer {
     async fn list_agreements(&self, _: Request<archive::ListAgreementsRequest>) -> Result<Response<archive::ListAgreementsResponse>, Status> {
         not_called()
     }
+    async fn list_missing_contracts(
+        &self,
+        _: Request<archive::ListMissingContractsRequest>,
+    ) -> Result<Response<archive::ListMissingContractsResponse>, Status> {
+        not_called()
+    }
+    async fn close_missing_contract(
+        &self,
+        _: Request<archive::CloseMissingContractRequest>,
+    ) -> Result<Response<archive::CloseMissingContractResponse>, Status> {
+        not_called()
+    }
 }
 
 #[tonic::async_trait]

@@ -34,6 +34,7 @@ const KEPT: [(&str, &[(&str, &str)]); 4] = [
             ("opening.premises_id", "archive.premises.id"),
             ("opening.service_point_id", "archive.service_point.id"),
             ("opening.agreement_id", "archive.agreement.id"),
+            ("work_order.agreement_id", "archive.agreement.id"),
             ("heat_season.id", "billing.heat_season.id"),
         ],
     ),

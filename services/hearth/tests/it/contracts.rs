@@ -40,7 +40,6 @@ const AWAITED: &[(&str, &str)] = &[
     ("hearth.hall.v1.ComplaintEscalated", "customer file in archive"),
     ("hearth.billing.v1.MeterInstalled", "inspection rounds of hall (E15)"),
     ("hearth.billing.v1.MeterReadAccepted", "customer file in archive"),
-    ("hearth.billing.v1.AbnormalUsageDetected", "visits dispatched by hall (E2-03)"),
     ("hearth.billing.v1.AdjustmentPosted", "payment behaviour in the credit file of archive (H-04)"),
     ("hearth.billing.v1.AdjustmentReversed", "payment behaviour in the credit file of archive (H-04)"),
     ("hearth.billing.v1.SuspensionRequested", "the legal path of a suspension in hall (9.6)"),

@@ -1,5 +1,5 @@
 //! A key account passes its limit and its term by what it burns and billing bills: archive locks its credit, billing asks it to pay ahead, hall shows
-//! it; what it pays lifts both locks.
+//! it; what it pays lifts both locks. What it burns after its contract is billed all the same, archive asks for a contract, and hall visits the site.
 
 use contracts::hearth::options::v1::Role;
 use serde_json::{Value, json};
@@ -183,8 +183,74 @@ async fn apply(town: &Town, account: &Value, address: &str) -> Value {
     opening["standing_alerts"].clone()
 }
 
+/// the contract ends on 2 June and the gas is used on; the bill is a task of the contract officer until there is a contract. E9-01: the seal was broken,
+/// which is a visit for the dispatcher.
+async fn without_contract(town: &Town, account: &Value) {
+    let (officer, accountant) = (staff("contracts", Role::ContractOfficer), staff("accountant", Role::Accountant));
+    let own = json!({"account_id": account["account_id"]});
+    let agreements = town.done(&officer, "archive.AgreementService/ListAgreements", &own, json!({})).await;
+    let agreement = agreements["agreements"][0].clone();
+    let end = json!({"end_date": day("2025-06-02")});
+    town.done(&officer, "archive.AgreementService/EndAgreement", &agreement, end).await;
+    // May was used under the contract: 300 m³ again.
+    let reading = json!({"meter_no": "M1", "read_time": time("2025-05-31T12:00"), "index": "1500", "source": "reader"});
+    town.done(&staff("reader", Role::Reader), "billing.ReadingService/RecordReading", &Value::Null, reading)
+        .await;
+    let may = json!({"year": 2025, "month": 5});
+    town.done(&accountant, "billing.BillRunService/StartBillRun", &Value::Null, may).await;
+    town.settled().await;
+    let tasks = async || {
+        town.done(&officer, "archive.AgreementService/ListMissingContracts", &Value::Null, json!({}))
+            .await
+    };
+    assert_eq!(tasks().await["missing_contracts"], json!([]));
+
+    bill(town, "2025-06-30", "1800", "1233.00").await;
+    let june = json!({"year": 2025, "month": 6});
+    let bills = town.done(&accountant, "billing.BillService/ListBills", &Value::Null, june).await;
+    assert_eq!(bills["bills"][0]["de_facto"], true);
+    let task = tasks().await["missing_contracts"][0].clone();
+    assert_eq!(
+        (&task["agreement_id"], &task["since_date"], &task["bill_no"], &task["outcome"]),
+        (
+            &agreement["agreement_id"],
+            &day("2025-06-02"),
+            &bills["bills"][0]["bill_no"],
+            &json!("OUTCOME_UNSPECIFIED")
+        )
+    );
+
+    let inspector = staff("inspector", Role::Inspector);
+    let seal = json!({"meter_no": "M1", "seal_no": "S-1", "from_date": day("2025-06-30")});
+    town.done(&inspector, "billing.MeterService/SealMeter", &Value::Null, seal).await;
+    let broken = json!({"meter_no": "M1", "seal_no": "S-1", "whole": false, "on_date": day("2025-06-30")});
+    town.done(&inspector, "billing.MeterService/InspectSeal", &Value::Null, broken).await;
+    town.settled().await;
+    let visits = json!({"type": "ORDER_TYPE_READING_VISIT"});
+    let visits = town
+        .done(&staff("dispatcher", Role::Dispatcher), "hall.OrderService/ListOrders", &Value::Null, visits)
+        .await;
+    let visit = &visits["orders"][0];
+    assert_eq!(
+        (&visit["agreement_id"], &visit["account_id"], &visit["state"], &visit["utility"]),
+        (&agreement["agreement_id"], &account["account_id"], &json!("STATE_POOL"), &json!("UTILITY_GAS"))
+    );
+
+    let signed = town
+        .done(&officer, "archive.AgreementService/GetAgreement", &agreement, json!({"party_id": null}))
+        .await;
+    let contract = json!({
+        "service": "SERVICE_GAS", "template_id": signed["versions"][0]["template_id"], "template_version": 1, "use_class": "living",
+        "signed_date": day("2025-06-30"), "sign_method": "SIGN_METHOD_PAPER",
+    });
+    let contract = town.done(&officer, "archive.AgreementService/SignAgreement", &agreement, contract).await;
+    let from = json!({"from_date": day("2025-06-30")});
+    town.done(&officer, "archive.AgreementService/ActivateAgreement", &contract, from).await;
+    assert_eq!(tasks().await["missing_contracts"][0]["outcome"], "OUTCOME_CONTRACT_IN_FORCE");
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn b_05_whoever_passes_limit_or_term_pays_ahead_until_the_debt_is_paid() {
+async fn b_05_whoever_passes_limit_or_term_pays_ahead_and_a_06_who_has_no_contract_is_asked_for_one() {
     each(async |town| {
         let account = home(town).await;
         // 300 m³ each month: 300 × 2.86, 300 × 3.36, and from March on 300 × 4.11; paid before they are due.
@@ -261,6 +327,7 @@ async fn b_05_whoever_passes_limit_or_term_pays_ahead_until_the_debt_is_paid() {
         assert_eq!(free.locks, [lock("LIMIT", "CLEARED"), lock("LIMIT", "CLEARED"), lock("TERM", "CLEARED")]);
         assert_eq!((free.listings.len(), free.ahead, &free.receivable), (0, false, &yuan("0.00")));
         assert_eq!(apply(town, &account, "友谊路4号").await, json!([]));
+        without_contract(town, &account).await;
     })
     .await;
 }
