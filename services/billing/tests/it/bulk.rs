@@ -6,7 +6,7 @@ use contracts::hearth::{
 };
 use testbed::{Client, each, key, reason};
 
-use crate::world::{HEXI, Home, World, day, metres, text};
+use crate::world::{Home, World, day, metres, text};
 
 fn district(world: &World<'_>) -> BulkMeterServiceClient<Client> {
     BulkMeterServiceClient::new(world.bed.staff(&[Role::DistrictManager]))
@@ -130,40 +130,6 @@ async fn e_12_01_a_meter_is_behind_one_bulk_meter_of_its_kind() {
     .await;
 }
 
-/// The meter of a home is exchanged for one from the store, whose register shows so much.
-async fn exchange(world: &World<'_>, home: &Home, new: &str, on: &str, (last, first): (Option<&str>, &str)) -> Home {
-    let register = RegisterMeterRequest {
-        request_id: key(),
-        meter_no: new.to_owned(),
-        kind: meter::Kind::Iot.into(),
-        model: "G2.5".to_owned(),
-        qmax: metres("4"),
-        digits: 5,
-        verified_date: day("2025-01-10"),
-        gas_kind: meter::GasKind::Natural.into(),
-        branch: HEXI.to_owned(),
-        ..Default::default()
-    };
-    world.meters().register_meter(register).await.unwrap();
-    let request = ExchangeMeterRequest {
-        request_id: key(),
-        agreement_id: home.agreement.clone(),
-        old_meter_no: home.meter_no.clone(),
-        final_index: last.and_then(metres),
-        new_meter_no: new.to_owned(),
-        initial_index: metres(first),
-        exchange_date: day(on),
-        reason: "SWAP".to_owned(),
-        photo_file: "photo".to_owned(),
-        signed: true,
-    };
-    world.meters().exchange_meter(request).await.unwrap();
-    Home {
-        meter_no: new.to_owned(),
-        ..home.clone()
-    }
-}
-
 #[tokio::test]
 async fn e_12_01_an_exchange_behind_a_bulk_meter_and_of_the_bulk_meter_counts_both() {
     each(billing::SERVICE, async |bed| {
@@ -178,14 +144,14 @@ async fn e_12_01_an_exchange_behind_a_bulk_meter_and_of_the_bulk_meter_counts_bo
         };
         read("2025-01-31", [(&bulk, "200"), (&one, "100"), (&two, "90")]).await;
         // 30 by the old meter, then 60 by the new one.
-        let new = exchange(&world, &two, "N2", "2025-02-10", (Some("120"), "3")).await;
+        let new = world.exchange(&two, "N2", "2025-02-10", (Some("120"), "3")).await;
         read("2025-02-28", [(&bulk, "400"), (&one, "200"), (&new, "63")]).await;
         let told = |b: &BulkBalance| (b.finding(), b.bulk_volume.clone(), b.sub_volume.clone(), b.loss_percent.clone());
         let within = |bulk: &str, subs: &str| (bulk_balance::Finding::Within, metres(bulk), metres(subs), metres("5.00"));
         let february = balance(&world, &bulk, "2025-01-31", "2025-02-28").await;
         assert_eq!((told(&february), february.without_reading), (within("200", "190"), vec![]), "100 + 30 + 60");
         // 60 by the old bulk meter, then 140 by the new one, which begins at 0.
-        let new_bulk = exchange(&world, &bulk, "N0", "2025-03-10", (Some("460"), "0")).await;
+        let new_bulk = world.exchange(&bulk, "N0", "2025-03-10", (Some("460"), "0")).await;
         read("2025-03-31", [(&new_bulk, "140"), (&one, "300"), (&new, "153")]).await;
         for by in [&bulk, &new_bulk] {
             assert_eq!(told(&balance(&world, by, "2025-02-28", "2025-03-31").await), within("200", "190"), "100 + 90");
@@ -239,7 +205,7 @@ async fn e_12_01_an_exchange_behind_a_bulk_meter_and_of_the_bulk_meter_counts_bo
         );
         assert_eq!(list(&new_bulk).await, [row(&one.meter_no, "2025-03-10", None), row("N2", "2025-03-10", None)]);
         // Where nobody could read the old meter, what was estimated proves nothing.
-        let third = exchange(&world, &one, "N1", "2025-05-10", (None, "0")).await;
+        let third = world.exchange(&one, "N1", "2025-05-10", (None, "0")).await;
         read("2025-05-31", [(&new_bulk, "540"), (&third, "60"), (&new, "333")]).await;
         let unknown = balance(&world, &new_bulk, "2025-04-30", "2025-05-31").await;
         assert_eq!(

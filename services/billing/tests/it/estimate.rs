@@ -10,7 +10,7 @@ use crate::{
     document::{printed, words},
     dues::{profile, profiles, terms},
     route,
-    world::{HEPING, HEXI, Home, World, day, metres},
+    world::{HEPING, HEXI, Home, World, day, exchange_of, gas_meter, metres},
 };
 
 /// The first three months of the year, of so much a month.
@@ -241,29 +241,13 @@ async fn edge_07_a_destroyed_meter_is_exchanged_with_an_estimate_that_a_second_p
         read_a_quarter(&world, &home, 62).await;
         let mut wu = meter_service_client::MeterServiceClient::new(bed.staff_named("wu", &[Role::DistrictManager]));
         let register = RegisterMeterRequest {
-            request_id: key(),
-            meter_no: "N1".to_owned(),
             kind: meter::Kind::Mechanical.into(),
-            model: "G2.5".to_owned(),
-            qmax: metres("4"),
-            digits: 5,
-            verified_date: day("2025-01-10"),
-            gas_kind: meter::GasKind::Natural.into(),
-            branch: HEXI.to_owned(),
-            ..Default::default()
+            ..gas_meter("N1")
         };
         wu.register_meter(register).await.unwrap();
         let exchange = ExchangeMeterRequest {
-            request_id: key(),
-            agreement_id: home.agreement.clone(),
-            old_meter_no: home.meter_no.clone(),
-            final_index: None,
-            new_meter_no: "N1".to_owned(),
-            initial_index: metres("3"),
-            exchange_date: day("2025-04-15"),
             reason: "DESTROYED".to_owned(),
-            photo_file: "photo".to_owned(),
-            signed: true,
+            ..exchange_of(&home, "N1", "2025-04-15", (None, "3"))
         };
         let both = wu.exchange_meter(exchange.clone()).await.unwrap().into_inner();
         assert_eq!(

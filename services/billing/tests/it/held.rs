@@ -7,7 +7,7 @@ use contracts::hearth::{
 };
 use testbed::{Client, each, key, reason};
 
-use crate::world::{HEPING, HEXI, Home, World, day, metres, text, yuan};
+use crate::world::{HEPING, HEXI, Home, World, day, exchange_of, gas_meter, metres, text, yuan};
 
 fn gate(world: &World<'_>, name: &str) -> HeldBillServiceClient<Client> {
     HeldBillServiceClient::new(world.bed.staff_named(name, &[Role::ServiceManager]))
@@ -552,31 +552,11 @@ async fn exchanged(world: &World<'_>, home: &Home, on: &str) -> Home {
         meter_no: format!("N-{}", home.account_no),
         ..home.clone()
     };
-    let register = RegisterMeterRequest {
-        request_id: key(),
-        meter_no: new.meter_no.clone(),
-        kind: meter::Kind::Iot.into(),
-        model: "G2.5".to_owned(),
-        qmax: metres("4"),
-        digits: 5,
-        verified_date: day("2025-01-10"),
-        gas_kind: meter::GasKind::Natural.into(),
-        branch: HEXI.to_owned(),
-        ..Default::default()
-    };
     let mut wu = meter_service_client::MeterServiceClient::new(world.bed.staff_named("wu", &[Role::DistrictManager]));
-    wu.register_meter(register).await.unwrap();
+    wu.register_meter(gas_meter(&new.meter_no)).await.unwrap();
     let exchange = ExchangeMeterRequest {
-        request_id: key(),
-        agreement_id: home.agreement.clone(),
-        old_meter_no: home.meter_no.clone(),
-        final_index: None,
-        new_meter_no: new.meter_no.clone(),
-        initial_index: metres("0"),
-        exchange_date: day(on),
         reason: "DESTROYED".to_owned(),
-        photo_file: "photo".to_owned(),
-        signed: true,
+        ..exchange_of(home, &new.meter_no, on, (None, "0"))
     };
     wu.exchange_meter(exchange).await.unwrap();
     let found = world.exceptions(reading_exception::State::Open, reading_exception::Code::FinalEstimated).await;

@@ -14,7 +14,7 @@ use testbed::{each, fields, key, reason};
 
 use crate::{
     estimate::estimate,
-    world::{HEPING, HEXI, Home, World, day, meter_row, metres, reading, reading_row},
+    world::{HEPING, HEXI, Home, World, day, gas_meter, meter_row, metres, reading, reading_row},
 };
 
 async fn year(world: &World<'_>) {
@@ -901,15 +901,8 @@ async fn thread_18_the_account_of_a_customer_finds_the_meter() {
         // With a second gas meter the account says not enough, and nothing about who lives there.
         let second = another(&world, &home).await;
         let register = RegisterMeterRequest {
-            request_id: key(),
-            meter_no: second.meter_no.clone(),
-            kind: meter::Kind::Iot.into(),
-            model: "G2.5".to_owned(),
-            qmax: metres("4"),
-            digits: 5,
             verified_date: day("2024-06-01"),
-            branch: HEXI.to_owned(),
-            ..Default::default()
+            ..gas_meter(&second.meter_no)
         };
         world.meters().register_meter(register).await.unwrap();
         let install = InstallMeterRequest {

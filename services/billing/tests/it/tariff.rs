@@ -923,7 +923,8 @@ async fn population(world: &World<'_>) {
     ] {
         world.clock(&format!("{on}T20:00:00+08:00"));
         if month == 3 {
-            homes[7] = swapped(world, &homes[7]).await;
+            // The meter goes with 45 m³, another one comes.
+            homes[7] = world.exchange(&homes[7], "M-P8-2", "2025-03-10", (Some("45"), "0")).await;
         }
         for (at, home) in homes.iter().enumerate() {
             // The second meter of P8 has counted 45 m³ less.
@@ -943,41 +944,6 @@ async fn population(world: &World<'_>) {
             world.bills().credit_bill(credit).await.unwrap();
         }
     }
-}
-
-/// The meter goes on 10 March with 45 m³, another one comes.
-async fn swapped(world: &World<'_>, home: &crate::world::Home) -> crate::world::Home {
-    let second = crate::world::Home {
-        meter_no: "M-P8-2".to_owned(),
-        ..home.clone()
-    };
-    let register = RegisterMeterRequest {
-        request_id: key(),
-        meter_no: second.meter_no.clone(),
-        kind: meter::Kind::Iot.into(),
-        model: "G2.5".to_owned(),
-        qmax: metres("4"),
-        digits: 5,
-        verified_date: day("2025-01-10"),
-        gas_kind: meter::GasKind::Natural.into(),
-        branch: HEXI.to_owned(),
-        ..Default::default()
-    };
-    world.meters().register_meter(register).await.unwrap();
-    let exchange = ExchangeMeterRequest {
-        request_id: key(),
-        agreement_id: home.agreement.clone(),
-        old_meter_no: home.meter_no.clone(),
-        final_index: metres("45"),
-        new_meter_no: second.meter_no.clone(),
-        initial_index: metres("0"),
-        exchange_date: day("2025-03-10"),
-        reason: "EXPIRED".to_owned(),
-        photo_file: "photo".to_owned(),
-        signed: true,
-    };
-    world.meters().exchange_meter(exchange).await.unwrap();
-    second
 }
 
 fn trial_of(classes: Vec<TariffClass>) -> TryTariffRequest {

@@ -164,6 +164,18 @@ async fn deadlocks(world: &World<'_>) -> i64 {
     world.count("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").await
 }
 
+/// What a payment writes.
+const PAYMENT: [&str; 5] = ["payment", "allocation", "ledger_entry", "event", "number"];
+
+/// How many rows tables have.
+async fn rows(world: &World<'_>, tables: &[&str]) -> Vec<i64> {
+    let mut counts = vec![];
+    for table in tables {
+        counts.push(world.count(&format!("SELECT count(*) FROM {table}")).await);
+    }
+    counts
+}
+
 /// The event of a payment goes into a table beside it, in one transaction, and to nobody else: where it cannot be written nothing is paid. That there is no
 /// broker to tell stands with the layout of the project.
 #[tokio::test]
@@ -171,20 +183,17 @@ async fn thread_24_events_leave_by_a_table_in_the_transaction_of_what_they_tell_
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
         let (home, _) = owing(&world, "T1", HEXI, "64", "2025-02-01").await;
-        let rows = async || {
-            let mut counts = vec![];
-            for table in ["payment", "allocation", "ledger_entry", "event", "number"] {
-                counts.push(world.count(&format!("SELECT count(*) FROM {table}")).await);
-            }
-            counts
-        };
-        let before = rows().await;
+        let before = rows(&world, &PAYMENT).await;
         let request = take(&home, "64", "1");
         world.sql("ALTER TABLE event RENAME TO elsewhere").await.unwrap();
         let refused = world.cashier().take_payment(request.clone()).await;
         world.sql("ALTER TABLE elsewhere RENAME TO event").await.unwrap();
         assert_eq!(refused.unwrap_err().code(), tonic::Code::Internal);
-        assert_eq!((rows().await, world.balance(&home).await.0.as_str()), (before, "64.00"), "no event, no payment");
+        assert_eq!(
+            (rows(&world, &PAYMENT).await, world.balance(&home).await.0.as_str()),
+            (before, "64.00"),
+            "no event, no payment"
+        );
         world.cashier().take_payment(request).await.unwrap();
         let told = "SELECT count(*) FROM event WHERE kind = 'hearth.billing.v1.PaymentReceived'";
         assert_eq!((world.count(told).await, world.balance(&home).await.0.as_str()), (1, "0.00"));
@@ -223,28 +232,22 @@ async fn thread_11_a_change_that_is_asked_for_again_after_a_crash_has_one_effect
         let world = World::new(bed).await;
         let homes = read_homes(&world, 3).await;
         world.run(1).await;
-        let rows = async || {
-            let mut counts = vec![];
-            for table in ["bill", "bill_line", "credit_note", "tier_use", "payment", "allocation", "ledger_entry", "event"] {
-                counts.push(world.count(&format!("SELECT count(*) FROM {table}")).await);
-            }
-            counts
-        };
+        let tables = ["bill", "bill_line", "credit_note", "tier_use", "payment", "allocation", "ledger_entry", "event"];
         // Calls a change, loses the service, calls it again, and calls it with a key of its own.
         macro_rules! once {
             ($client:expr, $call:ident, $request:expr, $refused:literal) => {{
                 // One caller: the key of a call is its own.
                 let (mut client, request) = ($client, $request);
                 let first = client.$call(request.clone()).await.unwrap().into_inner();
-                let after = rows().await;
+                let after = rows(&world, &tables).await;
                 bed.crash().await;
                 bed.start().await;
                 assert_eq!(client.$call(request.clone()).await.unwrap().into_inner(), first, stringify!($call));
-                assert_eq!(rows().await, after, stringify!($call));
+                assert_eq!(rows(&world, &tables).await, after, stringify!($call));
                 let mut anew = request;
                 anew.request_id = key();
                 assert_eq!(reason(&client.$call(anew).await.unwrap_err()), $refused, stringify!($call));
-                assert_eq!(rows().await, after, stringify!($call));
+                assert_eq!(rows(&world, &tables).await, after, stringify!($call));
                 first
             }};
         }
@@ -328,14 +331,7 @@ async fn thread_66_a_payment_that_breaks_off_leaves_nothing_to_repair() {
     each_of(billing::SERVICE, &[Engine::Postgres], async |bed| {
         let world = World::new(bed).await;
         let (home, bill) = owing(&world, "T1", HEXI, "64", "2025-02-01").await;
-        let rows = async || {
-            let mut counts = vec![];
-            for table in ["payment", "allocation", "ledger_entry", "event", "number"] {
-                counts.push(world.count(&format!("SELECT count(*) FROM {table}")).await);
-            }
-            counts
-        };
-        let before = rows().await;
+        let before = rows(&world, &PAYMENT).await;
         let holder = bed.db().writer().begin(TransactionOptions::default()).await.unwrap();
         let lock = format!("SELECT id FROM bill WHERE id = {} FOR UPDATE", world.uuid(&bill.bill_id));
         holder.execute_unprepared(&lock).await.unwrap();
@@ -345,7 +341,7 @@ async fn thread_66_a_payment_that_breaks_off_leaves_nothing_to_repair() {
         let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%bill%'";
         eventually("a payment that waits for its bill", async || (world.count(waits).await == 1).then_some(())).await;
         world.sql(&waits.replace("count(*)", "pg_terminate_backend(pid)")).await.unwrap();
-        eventually("what it wrote to be gone", async || (rows().await == before).then_some(())).await;
+        eventually("what it wrote to be gone", async || (rows(&world, &PAYMENT).await == before).then_some(())).await;
         holder.commit().await.unwrap();
         drop(call.await.unwrap());
         // Whatever the caller heard, asking again gives one payment.

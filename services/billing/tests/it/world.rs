@@ -353,6 +353,48 @@ impl<'a> World<'a> {
             Engine::Postgres => format!("'{id}'"),
         }
     }
+
+    /// The meter of a home is exchanged for one from the store, whose register shows so much.
+    pub async fn exchange(&self, home: &Home, new: &str, on: &str, indexes: (Option<&str>, &str)) -> Home {
+        self.meters().register_meter(gas_meter(new)).await.unwrap();
+        self.meters().exchange_meter(exchange_of(home, new, on, indexes)).await.unwrap();
+        Home {
+            meter_no: new.to_owned(),
+            ..home.clone()
+        }
+    }
+}
+
+/// A meter from the store.
+pub fn gas_meter(meter_no: &str) -> RegisterMeterRequest {
+    RegisterMeterRequest {
+        request_id: key(),
+        meter_no: meter_no.to_owned(),
+        kind: meter::Kind::Iot.into(),
+        model: "G2.5".to_owned(),
+        qmax: metres("4"),
+        digits: 5,
+        verified_date: day("2025-01-10"),
+        gas_kind: meter::GasKind::Natural.into(),
+        branch: HEXI.to_owned(),
+        ..Default::default()
+    }
+}
+
+/// The exchange of the meter of a home: its last index, which may be unknown, and the first of the new one.
+pub fn exchange_of(home: &Home, new: &str, on: &str, (last, first): (Option<&str>, &str)) -> ExchangeMeterRequest {
+    ExchangeMeterRequest {
+        request_id: key(),
+        agreement_id: home.agreement.clone(),
+        old_meter_no: home.meter_no.clone(),
+        final_index: last.and_then(metres),
+        new_meter_no: new.to_owned(),
+        initial_index: metres(first),
+        exchange_date: day(on),
+        reason: "SWAP".to_owned(),
+        photo_file: "photo".to_owned(),
+        signed: true,
+    }
 }
 
 pub fn meter_row(home: &Home, day: &str, index: &str) -> MeterRow {
