@@ -21,10 +21,10 @@ use tonic::{
     transport::Channel,
 };
 
-use crate::{Feed, at, postgres};
+use crate::{Feed, again::Again, at, postgres};
 
 /// A channel of one caller.
-pub type Client = InterceptedService<Channel, Bearer>;
+pub type Client = InterceptedService<Again, Bearer>;
 
 /// Puts the caller's token into every call.
 #[derive(Clone)]
@@ -230,8 +230,8 @@ impl Bed {
         let token = Issuer::from_folder(keys()).unwrap().sign(principal).unwrap();
         InterceptedService::new(self.channel(), Bearer(Some(token)))
     }
-    fn channel(&self) -> Channel {
-        rpc::user_channel(&format!("https://{}", self.address), &self.ca()).unwrap()
+    fn channel(&self) -> Again {
+        Again(rpc::user_channel(&format!("https://{}", self.address), &self.ca()).unwrap())
     }
     /// Staff of head office with a subject of their own.
     pub fn staff(&self, roles: &[Role]) -> Client {

@@ -2,6 +2,7 @@
 //! service is faked by implementing its generated trait.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod again;
 mod bed;
 mod feed;
 pub mod means;

@@ -28,6 +28,7 @@ const TESTS: &[(&str, &str, Settings)] = &[
     ("O20", "-p boot --test it dark", &[("HEARTH_ROUNDS", "40000")]),
     ("D4, D10, C1, C3, C5", "-p hearth --test operate", &[]),
     ("M9, I1, I2, I4, S12", "-p hearth --test it engines::", &[]),
+    ("I1", "-p archive -p hall -p vendor -p billing --test it", &[]),
     ("W7, W8, W10", "-p hearth --test it nonsense::", &[]),
     ("S2", "-p hearth --test it isolation::", &[]),
 ];
