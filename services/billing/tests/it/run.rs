@@ -15,6 +15,7 @@ use testbed::{each, each_of, eventually, key, reason};
 
 use crate::{
     dues::pay,
+    held::{gate, listed, release_of},
     route::{book, open, put},
     world::{HEPING, HEXI, Home, World, class, day, metres, sharing, text, tianjin},
 };
@@ -120,7 +121,7 @@ async fn a_month_is_billed_once_and_reported() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn two_runners_on_one_period_make_one_bill_each() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
@@ -132,29 +133,16 @@ async fn two_runners_on_one_period_make_one_bill_each() {
             world.read(&home, "2025-01-31", "46").await;
             homes.push(home);
         }
-        let starts = (0..4).map(|n| {
-            let mut runs = world.runs();
-            async move {
-                let branch = if n % 2 == 0 { String::new() } else { HEXI.to_owned() };
-                runs.start_bill_run(StartBillRunRequest {
-                    request_id: key(),
-                    year: 2025,
-                    month: 1,
-                    branch,
-                    ..Default::default()
-                })
-                .await
-                .unwrap()
-                .into_inner()
-                .run_id
-            }
-        });
-        let ids = futures::future::join_all(starts).await;
+        let mut ids = vec![];
+        for _ in 0..4 {
+            ids.push(asked(&world, &key(), 12).await);
+        }
+        raced(&world, &ids).await;
         let mut produced = 0;
         for id in ids {
             let run = world.finished(&id).await;
             produced += run.produced;
-            assert_eq!(run.parked, 0);
+            assert_eq!((run.parked, run.gap, run.produced + run.already), (0, 0, 12));
         }
         assert_eq!((produced, world.count("SELECT count(*) FROM bill").await), (12, 12));
         world.sound().await;
@@ -162,7 +150,30 @@ async fn two_runners_on_one_period_make_one_bill_each() {
     .await;
 }
 
-#[tokio::test]
+/// Each of these runs by a worker of its own, all at once: half of them in this process, half in another.
+async fn raced(world: &World<'_>, runs: &[String]) {
+    let other = replica(world).await;
+    let works = [world.bed.db(), other.clone()].map(|db| billing::bill_runs(db, world.bed.clock().clone()).unwrap());
+    let racers = runs.iter().zip(works.iter().cycle()).map(|(run, work)| {
+        let (job, work) = (job_of(run), work.clone());
+        tokio::spawn(async move {
+            loop {
+                match work.step(&job).await {
+                    Ok(Step::Done { .. }) => return,
+                    Ok(_) => {}
+                    // What a job does too: the engine asks for another try.
+                    Err(fault) => assert!(fault.is_transient(), "{fault}"),
+                }
+            }
+        })
+    });
+    for racer in racers.collect::<Vec<_>>() {
+        racer.await.unwrap();
+    }
+    other.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn thread_02_two_hundred_racers_on_one_agreement_make_one_bill() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
@@ -170,25 +181,15 @@ async fn thread_02_two_hundred_racers_on_one_agreement_make_one_bill() {
         let home = world.home("T1").await;
         world.clock("2025-01-31T20:00:00+08:00");
         world.read(&home, "2025-01-31", "46").await;
-        let runs = world.runs();
-        let starts = (0..200).map(|_| {
-            let (mut runs, request_id) = (runs.clone(), key());
-            async move {
-                let start = StartBillRunRequest {
-                    request_id,
-                    year: 2025,
-                    month: 1,
-                    branch: String::new(),
-                    ..Default::default()
-                };
-                runs.start_bill_run(start).await.unwrap().into_inner().run_id
-            }
-        });
-        let ids = futures::future::join_all(starts).await;
+        let mut ids = vec![];
+        for _ in 0..200 {
+            ids.push(asked(&world, &key(), 1).await);
+        }
+        raced(&world, &ids).await;
         let mut counts = (0, 0);
         for id in ids {
             let run = world.finished(&id).await;
-            assert_eq!((run.expected, run.gap, run.state()), (1, 0, bill_run::State::Done));
+            assert_eq!((run.expected, run.gap, run.parked, run.state()), (1, 0, 0, bill_run::State::Done));
             counts = (counts.0 + run.produced, counts.1 + run.already);
         }
         assert_eq!((counts, world.count("SELECT count(*) FROM bill").await), ((1, 199), 1));
@@ -445,6 +446,16 @@ async fn asked(world: &World<'_>, job: &str, filed: i64) -> String {
     run
 }
 
+fn job_of(run: &str) -> Job {
+    Job {
+        id: uuid::Uuid::now_v7(),
+        request: uuid::Uuid::parse_str(run).unwrap().as_bytes().to_vec(),
+        requested_by: "zhao".to_owned(),
+        done: 0,
+        total: 0,
+    }
+}
+
 /// Likewise, with one part as if workers had come so far with it, and with its job; the ids of both.
 async fn begun(world: &World<'_>, filed: i64, part: &[(&str, String)]) -> (String, String) {
     let job = key();
@@ -488,13 +499,7 @@ async fn a_worker_that_waited_for_a_run_to_be_split_takes_a_part_of_it() {
         let run = asked(&world, &key(), 2).await;
         let starter = bed.db().writer().begin(TransactionOptions::default()).await.unwrap();
         starter.execute_unprepared("SELECT id FROM bill_run FOR UPDATE").await.unwrap();
-        let job = Job {
-            id: uuid::Uuid::now_v7(),
-            request: uuid::Uuid::parse_str(&run).unwrap().as_bytes().to_vec(),
-            requested_by: "zhao".to_owned(),
-            done: 0,
-            total: 0,
-        };
+        let job = job_of(&run);
         let work = billing::bill_runs(bed.db().clone(), bed.clock().clone()).unwrap();
         let [one, two] = [(work.clone(), job.clone()), (work, job)].map(|(work, job)| tokio::spawn(async move { work.step(&job).await.unwrap() }));
         let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%bill_run%'";
@@ -608,6 +613,29 @@ async fn who_is_voided_ahead_of_a_run_and_who_is_signed_behind_it_make_no_gap() 
     .await;
 }
 
+#[tokio::test]
+async fn p_9_1_a_meter_unread_for_years_goes_on_in_the_tier_year_of_its_last_bill() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let home = world.home_since_2022("T1").await;
+        world.clock("2025-06-30T20:00:00+08:00");
+        world.read(&home, "2022-06-30", "290").await;
+        assert_eq!(world.finished(&world.start_run(2022, 6).await).await.produced, 1);
+        // 1 m³ a day: 184, 365, 366 and 181.
+        world.read(&home, "2025-06-30", "1386").await;
+        // Checks hold a bill of so much; somebody lets it pass.
+        assert_eq!(world.run(6).await.bills_held, 1);
+        let held = listed(&world, held_bill::State::Held).await.remove(0);
+        assert_eq!(text(&held.amount), "3287.06");
+        gate(&world, "wang").release_held_bill(release_of(&held)).await.unwrap();
+        let bills = world.bills_of(&home).await;
+        // 290 × 2.86. Above that 10 × 2.86 + 174 × 3.36 = 613.24; then 300 × 2.86 + 65 × 3.36 = 1076.40, 300 × 2.86 + 66 × 3.36 = 1079.76, 181 × 2.86.
+        assert_eq!(bills.iter().map(|b| text(&b.amount)).collect::<Vec<_>>(), ["829.40", "3287.06"]);
+        world.sound().await;
+    })
+    .await;
+}
+
 /// Yantai (G-YT): the tier-year of who is read in odd months ends with the reading of November, and an extra reading in December is of the next one.
 #[tokio::test]
 async fn p_9_1_a_tier_year_by_reading_month_follows_the_book() {
@@ -655,12 +683,7 @@ async fn a_run_bills_the_accounts_of_a_book_or_of_a_cycle_whole_and_a_wider_one_
         world.tariffs().publish_tariff(shanghai).await.unwrap();
         let (one, two) = (world.home("T1").await, world.home("T2").await);
         let (second, none) = (world.home("T3").await, world.home("T4").await);
-        let moved = format!(
-            "UPDATE supply SET account_id = {} WHERE id = {}",
-            world.uuid(&one.account),
-            world.uuid(&two.agreement)
-        );
-        world.sql(&moved).await.unwrap();
+        world.join(&one, &two).await;
         let monthly = open(&world, book("HX-1", reading_book::Cycle::Month, 31)).await;
         let bimonthly = open(&world, book("HX-2", reading_book::Cycle::Bimonth, 31)).await;
         put(&world, &monthly, &[&one]).await;
@@ -996,4 +1019,37 @@ async fn customers_and_branches_see_their_own() {
         );
     })
     .await;
+}
+
+/// Thread 12: a service in another zone than its database billed other days, and billed them again and again.
+#[test]
+fn thread_12_a_month_is_billed_alike_and_once_wherever_the_machine_stands() {
+    const NAME: &str = "run::thread_12_a_month_is_billed_alike_and_once_wherever_the_machine_stands";
+    if std::env::var_os("HEARTH_ZONE_CHILD").is_some() {
+        return tokio::runtime::Runtime::new().unwrap().block_on(each(billing::SERVICE, async |bed| {
+            let world = World::new(bed).await;
+            world.publish_tianjin().await;
+            let home = world.home("T1").await;
+            // Half an hour before the day ends in China; it is afternoon in Greenwich.
+            world.clock("2025-01-31T23:30:00+08:00");
+            world.read(&home, "2025-01-31", "46").await;
+            let run = world.run(1).await;
+            let again = world.run(1).await;
+            let bill = world.bills_of(&home).await.remove(0);
+            let days = [bill.from_date, bill.to_date, bill.issue_date, bill.due_date].map(|date| date.map(|d| format!("{}-{}-{}", d.year, d.month, d.day)));
+            println!("told: {} {} {} {days:?}", run.produced, again.produced, again.already);
+        }));
+    }
+    for zone in ["Asia/Shanghai", "UTC", "America/New_York"] {
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", NAME, "--nocapture"])
+            .env("HEARTH_ZONE_CHILD", "1")
+            .env("TZ", zone)
+            .output()
+            .unwrap();
+        let output = String::from_utf8(child.stdout).unwrap();
+        let told: Vec<_> = output.lines().filter_map(|line| line.split_once("told: ")).map(|(_, told)| told).collect();
+        let expected = r#"1 0 1 [Some("2024-12-31"), Some("2025-1-31"), Some("2025-1-31"), Some("2025-2-15")]"#;
+        assert!(!told.is_empty() && told.iter().all(|told| *told == expected), "{zone}: {output}");
+    }
 }

@@ -197,8 +197,15 @@ impl Intake {
 
     /// What stands of the month, for comparison.
     async fn taken(&self, db: &Database) -> Result<(usize, String)> {
-        let sql = "SELECT meter_no || '|' || branch || '|' || read_at || '|' || CAST(read_date AS text) || '|' || value || '|' || raw || '|' || source || '|' || recorded_by || '|' || state
-            || '|' || codes || '|' || created_at FROM reading WHERE read_date > '2025-08-01' ORDER BY meter_no";
+        let ids = ["meter_id", "installation_id", "agreement_id"].map(|id| match db.engine() {
+            Engine::Postgres => format!("CAST({id} AS text)"),
+            Engine::Sqlite => format!("hex({id})"),
+        });
+        let sql = format!(
+            "SELECT {} || '|' || meter_no || '|' || branch || '|' || read_at || '|' || CAST(read_date AS text) || '|' || value || '|' || raw || '|' || source || '|' || recorded_by || '|' || state
+             || '|' || CAST(conflict AS text) || '|' || CAST(rollover AS text) || '|' || codes || '|' || created_at FROM reading WHERE read_date > '2025-08-01' ORDER BY meter_no",
+            ids.join(" || '|' || ")
+        );
         let rows = db
             .writer()
             .query_all_raw(Statement::from_string(db.writer().get_database_backend(), sql))

@@ -40,7 +40,7 @@ const SPAN: u128 = 1 << 40;
 
 pub const BRANCHES: [&str; 4] = ["河西区", "和平区", "南开区", "河东区"];
 /// Agreements of a journal row of the reference.
-pub const CHUNK: i64 = 4_000;
+pub const CHUNK: i64 = 3_400;
 
 pub fn id(of: Of, n: i64) -> Uuid {
     Uuid::from_u128((of as u128).saturating_mul(SPAN).saturating_add(u128::from(n.unsigned_abs())))
@@ -281,12 +281,16 @@ pub struct Table {
     first: Option<String>,
 }
 
-/// What a database holds after its bills were made, table by table: the rows as one text each, in an order that both sides share, without generated ids
-/// and without the numbers of bills, which follow the order in which workers came.
+/// What a database holds after its bills were made, table by table: the rows as one text each, in an order that both sides share, without generated ids,
+/// the numbers of bills, which follow the order in which workers came, and the journal, whose rows are of chunks.
 pub async fn written(db: &Database, agreements: i64) -> Result<Vec<Table>> {
     let mut tables = vec![];
     for (name, columns, from, order) in WRITTEN {
-        let columns: Vec<String> = columns.iter().map(|column| format!("coalesce(CAST({column} AS text), '')")).collect();
+        let text = |column: &&str| match db.engine() {
+            Engine::Sqlite if column.ends_with("_id") => format!("coalesce(hex({column}), '')"),
+            _ => format!("coalesce(CAST({column} AS text), '')"),
+        };
+        let columns: Vec<String> = columns.iter().map(text).collect();
         let sql = format!("SELECT {} FROM {from} ORDER BY {order}", columns.join(" || '|' || "));
         let tx = db.writer().begin(sea_orm::TransactionOptions::default()).await?;
         let rows = tx.query_all_raw(sea_orm::Statement::from_string(tx.get_database_backend(), sql)).await?;
@@ -317,6 +321,12 @@ const WRITTEN: &[Written] = &[
             "kind",
             "state",
             "account_no",
+            "account_id",
+            "agreement_id",
+            "party_id",
+            "installation_id",
+            "reading_id",
+            "tariff_id",
             "branch",
             "year",
             "month",
@@ -333,6 +343,7 @@ const WRITTEN: &[Written] = &[
             "issue_date",
             "due_date",
             "de_facto",
+            "estimated",
             "low_income",
             "persons",
             "credit_note_no",
@@ -364,6 +375,7 @@ const WRITTEN: &[Written] = &[
             "l.from_date",
             "l.to_date",
             "l.unit",
+            "l.tariff_id",
         ],
         "bill_line l JOIN bill b ON b.id = l.bill_id",
         "b.account_no, l.ordinal",
@@ -376,7 +388,7 @@ const WRITTEN: &[Written] = &[
     ),
     (
         "tier_use",
-        &["b.account_no", "u.tier_year", "u.volume"],
+        &["b.account_no", "u.tier_year", "u.volume", "u.agreement_id"],
         "tier_use u JOIN bill b ON b.id = u.bill_id",
         "b.account_no, u.tier_year",
     ),

@@ -14,7 +14,7 @@ use super::{
     city,
     stage::{Chapter, Stage},
 };
-use crate::import::{CHUNK, Customers, FileKind, Meters, Rows, Taken, Unit, figures::count, send, tariff_file, tariff_request, template};
+use crate::import::{CHUNK, Customers, FileKind, Meters, Rows, Taken, ToldOfTariff, Unit, figures::count, send, tariff_file, tariff_request, template};
 
 /// Rows on their way, and what was said to them.
 pub struct Batch<'a, R> {
@@ -83,7 +83,7 @@ pub async fn file_the_city(cast: &Cast, stage: &Stage) -> Result<Filed> {
     chapter.done(&format!("{} filed with premises, account and contract", count(customers.accepted)));
 
     let chapter = stage.chapter("tariff", 0);
-    let tariff = tariff_request(city::TARIFF, tariff_file(city::TARIFF)?, None)?;
+    let tariff = tariff_request(city::TARIFF, tariff_file(city::TARIFF)?, &ToldOfTariff::default())?;
     let (name, classes) = (tariff.name.clone(), tariff.classes.len());
     said("the tariff", TariffServiceClient::new(cast.ask("billing", ACCOUNTANT)?).publish_tariff(tariff)).await?;
     chapter.done(&format!("{name}: {classes} classes of use"));

@@ -30,7 +30,7 @@ use super::{
     year::{YEAR, job},
 };
 use crate::import::{
-    HeatSettlement,
+    HeatSettlement, ToldOfTariff,
     figures::{fen, yuan},
     heat_tariff_request, tariff_file,
 };
@@ -71,7 +71,7 @@ pub async fn begin(cast: &Cast, stage: &Stage) -> Result<Homes> {
     let chapter = stage.chapter("heat", 0);
     cast.set_clock("2025-10-13T09:00").await?;
     chapter.doing("tariff and season");
-    let tariff = heat_tariff_request(TARIFF, tariff_file(TARIFF)?, Some(HeatSettlement::Refund), None)?;
+    let tariff = heat_tariff_request(TARIFF, tariff_file(TARIFF)?, Some(HeatSettlement::Refund), &ToldOfTariff::default())?;
     let mut tariffs = TariffServiceClient::new(cast.ask("billing", ACCOUNTANT)?);
     said("the heat tariff", tariffs.publish_heat_tariff(tariff)).await?;
     let mut heat = HeatServiceClient::new(cast.ask("billing", ACCOUNTANT)?);

@@ -104,6 +104,8 @@ fn report(run: &BillRun, without: &[BillRunItem]) -> String {
         ("parked", run.parked),
         ("IC-card meter", run.skipped),
         ("not due yet", run.not_due),
+        ("voided", run.voided),
+        ("gap", run.gap),
     ];
     for (name, number) in outcomes {
         text.push_str(&format!("{name:<22}{:>8}\n", count(number)));
@@ -137,6 +139,7 @@ mod tests {
             held: 1,
             parked: 1,
             skipped: 1,
+            gap: 1,
             amount: Some(Money {
                 currency_code: "CNY".to_owned(),
                 minor_units: 123_456,
@@ -153,6 +156,7 @@ mod tests {
         for line in [
             "Bill run of 2025-03",
             "agreements                  12\n",
+            "gap                          1\n",
             "amount                ¥ 1,234.56\n",
             "\nT1            HELD\n",
             "\nT2            PARKED TARIFF_MISSING\n",

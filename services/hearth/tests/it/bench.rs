@@ -1,4 +1,4 @@
-//! The benches, small: they run to their end, hold what was done against their reference, and write their table.
+//! The benches, small: they run to their end, hold what was done against their reference row by row, and write their table.
 
 use std::{
     fs,
@@ -51,4 +51,26 @@ fn a_bill_is_read_against_an_echo_and_its_query() {
     let page = bench(&["read", "--calls", "64"]);
     let rows = ["one bill, whole stack", "tonic echo", "the query alone", "twice the echo and the query"];
     assert_rows(&page, "<!-- bench: read SQLite -->", &rows);
+}
+
+/// One after the other: the databases of a bench have fixed names.
+#[tokio::test]
+async fn on_postgres_the_same_rows_are_written_by_copy_and_by_two_replicas_too() {
+    let Some(url) = testbed::postgres::database("bench", async |_| Ok(())).await.unwrap() else {
+        return;
+    };
+    let on = |words: &[&'static str]| {
+        let mut words = words.to_vec();
+        words.extend(["--engine", "postgres", "--url", &url]);
+        bench(&words)
+    };
+    let page = on(&["bill-run", "--agreements", "1200"]);
+    let rows = ["bill run", "one INSERT … SELECT for each table", "COPY of the finished rows"];
+    assert_rows(&page, "<!-- bench: bill-run PostgreSQL 1200 agreements, 1 replicas -->", &rows);
+    let page = on(&["bill-run", "--agreements", "1200", "--replicas", "2", "--alone"]);
+    let rows = ["bill run, 2 replicas", "bill run, one replica"];
+    assert_rows(&page, "<!-- bench: bill-run PostgreSQL 1200 agreements, 2 replicas alone -->", &rows);
+    let page = on(&["intake", "--readings", "1200"]);
+    let rows = ["client stream", "INSERT … ON CONFLICT DO NOTHING", "COPY with the same key"];
+    assert_rows(&page, "<!-- bench: intake PostgreSQL 1200 readings -->", &rows);
 }
