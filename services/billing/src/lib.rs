@@ -66,6 +66,10 @@ pub const SERVICE: boot::Service = boot::Service {
         include_str!("../migrations/0014_relief.sql"),
         include_str!("../migrations/0015_reading_desk.sql"),
         include_str!("../migrations/0016_filed_numbers.sql"),
+        include_str!("../migrations/0017_tasks_and_seals.sql"),
+        include_str!("../migrations/0018_tariff_branch.sql"),
+        include_str!("../migrations/0019_reading_sources.sql"),
+        include_str!("../migrations/0020_premises.sql"),
     ],
     build,
     references: &[

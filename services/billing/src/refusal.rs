@@ -33,6 +33,10 @@ rpc::refusals! {
         ExceptionNotAdjustable = FailedPrecondition "EXCEPTION_NOT_ADJUSTABLE" "the exception holds no reading that could be adjusted",
         /// E2-07: who brought a reading does not review it.
         OwnException = PermissionDenied "OWN_EXCEPTION" "who brought a reading may not decide on its exception",
+        /// A bill stands on the reading.
+        ReadingBilled = FailedPrecondition "READING_BILLED" "a bill ends at the reading; adjust its volume or cancel the bill",
+        /// Thread 27: only a reading that counts and is no end of an installation is voided.
+        ReadingNotVoidable = FailedPrecondition "READING_NOT_VOIDABLE" "the reading does not count, is held, or begins or ends an installation",
         /// The true index does not fit between the readings around it.
         IndexOutOfLine = InvalidArgument "INDEX_OUT_OF_LINE" "the index does not fit between the readings around it",
         /// The meter is not in store.
@@ -65,6 +69,8 @@ rpc::refusals! {
         ClassTwice = InvalidArgument "CLASS_TWICE" "a class of use stands twice",
         /// The version to follow has ended or begins later.
         TariffNotOpen = FailedPrecondition "TARIFF_NOT_OPEN" "the version to follow has ended or begins later",
+        /// Decision 10: no branch ends the prices of another.
+        TariffBranch = InvalidArgument "TARIFF_BRANCH" "a version follows or replaces one for the same branch",
         /// 9.1: rules of a tariff that cannot hold together.
         TariffRule = InvalidArgument "TARIFF_RULE" "the rules of the prices do not fit each other",
         /// A version is replaced once.
@@ -90,7 +96,7 @@ rpc::refusals! {
         /// Only an open bill is paid.
         BillState = FailedPrecondition "BILL_STATE" "the bill is paid or reversed",
         /// A later bill stands.
-        BillNotLatest = FailedPrecondition "BILL_NOT_LATEST" "a later bill of the agreement stands; reverse that one first",
+        BillNotLatest = FailedPrecondition "BILL_NOT_LATEST" "a later bill of the agreement or of its household stands; reverse that one first",
         /// B23: a credit note takes a part.
         CreditAmount = FailedPrecondition "CREDIT_NOT_BELOW_BILL" "a credit note takes less than what stands of the bill; reverse it to take all of it",
         /// A payment is more than nothing.
@@ -197,6 +203,8 @@ rpc::refusals! {
         HeldBillChanged = FailedPrecondition "HELD_BILL_CHANGED" "the bill would be another one now; the next run takes it up",
         /// Only regular bills are billed anew.
         BillNotRegular = FailedPrecondition "BILL_NOT_REGULAR" "only regular bills are billed anew",
+        /// B23: what was credited of a bill would be asked for again.
+        BillCredited = FailedPrecondition "BILL_CREDITED" "a part of a bill that would be taken back was credited, which the bill in its place would ask for again",
         /// A month cannot be billed anew.
         RebillParked = FailedPrecondition "REBILL_PARKED" "a month cannot be billed anew now",
         /// Thread 19: how far back use that became known late changes bills, the tariff says.

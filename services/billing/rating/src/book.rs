@@ -39,6 +39,10 @@ impl Version {
         }
     }
 
+    fn between(&self, from: NaiveDate, until: Option<NaiveDate>) -> Self {
+        Self { from, until, ..self.clone() }
+    }
+
     fn covers(&self, day: NaiveDate) -> bool {
         self.from <= day && self.until.is_none_or(|until| day < until)
     }
@@ -74,6 +78,27 @@ impl Book {
             .zip(versions.iter().skip(1))
             .any(|(earlier, later)| earlier.class == later.class && earlier.until.is_none_or(|until| later.from < until));
         if overlap { Err(RatingError::TwoPrices) } else { Ok(Self { versions }) }
+    }
+
+    /// These versions, and those of this book on the days on which a class has none of them.
+    ///
+    /// # Errors
+    /// [`RatingError::TwoPrices`] where a class has two of them on a day.
+    pub fn beneath(&self, versions: impl IntoIterator<Item = Version>) -> Result<Self, RatingError> {
+        let above = Self::new(versions)?;
+        let mut all = above.versions.clone();
+        for version in &self.versions {
+            // What is left from a day on; nothing once one without an end has begun.
+            let mut left = Some(version.from);
+            for taken in above.versions.iter().filter(|taken| taken.class == version.class) {
+                let Some(from) = left else { break };
+                let until = version.until.map_or(taken.from, |until| until.min(taken.from));
+                all.push(version.between(from, Some(until)));
+                left = taken.until.map(|until| until.max(from));
+            }
+            all.extend(left.map(|from| version.between(from, version.until)));
+        }
+        Self::new(all)
     }
 
     /// All versions, by class and first day.

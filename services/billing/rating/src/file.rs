@@ -5,8 +5,8 @@ use money::{Mode, Money, Ratio, UnitPrice, Volume};
 use serde::Deserialize;
 
 use crate::{
-    Boundary, Change, Class, Commodity, Component, FlatChoice, HeightSurcharge, Household, LateUse, Measure, MonthDay, Per, Price, Relief, ReliefRule,
-    Rounding, Season, SettlementRule, Span, Tariff, Tax, Tier, TierYear, Tiers, Uplift, YearStart,
+    Boundary, Change, Class, Commodity, Component, EnergyUnit, FlatChoice, HeightSurcharge, Household, LateUse, Measure, MonthDay, Per, Price, Relief,
+    ReliefRule, Rounding, Season, SettlementRule, Span, Tariff, Tax, Tier, TierYear, Tiers, Uplift, YearStart,
 };
 
 /// Why a tariff file is refused.
@@ -159,6 +159,7 @@ struct ClassFile {
     area_per_m2: Option<UnitPrice>,
     metered_base_per_m2: Option<UnitPrice>,
     metered_per_kwh: Option<UnitPrice>,
+    metered_per_gj: Option<UnitPrice>,
     household: Option<HouseholdFile>,
     household_meters: Option<MetersWord>,
     low_income: Option<ReliefFile>,
@@ -181,7 +182,7 @@ struct ChargeFile {
     rounding: Option<String>,
 }
 
-#[derive(Deserialize, Clone, Copy)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 enum PerWord {
     Bill,
@@ -190,6 +191,7 @@ enum PerWord {
     Year,
     M3,
     Kwh,
+    Gj,
     M2,
 }
 
@@ -465,7 +467,14 @@ fn read_class(at: &str, model: Model, months_open: bool, file: ClassFile) -> Res
     if file.name.trim().is_empty() {
         return refuse(format!("{at}.name"), "CLASS", "must not be empty");
     }
-    let prices = [file.base, file.price, file.area_per_m2, file.metered_base_per_m2, file.metered_per_kwh];
+    let prices = [
+        file.base,
+        file.price,
+        file.area_per_m2,
+        file.metered_base_per_m2,
+        file.metered_per_kwh,
+        file.metered_per_gj,
+    ];
     let charges = file.charges.unwrap_or_default();
     if prices
         .into_iter()
@@ -479,7 +488,23 @@ fn read_class(at: &str, model: Model, months_open: bool, file: ClassFile) -> Res
     if let Some(index) = by_volume.filter(|_| model == Model::Heat) {
         return refuse(format!("{at}.charges[{index}].per"), "CLASS", "heat has no price for a volume");
     }
-    let heat = file.area_per_m2.is_some() || file.metered_base_per_m2.is_some() || file.metered_per_kwh.is_some();
+    let counts = |named: bool, per: PerWord| named || charges.iter().any(|charge| charge.per == per);
+    let energy = match (
+        counts(file.metered_per_kwh.is_some(), PerWord::Kwh),
+        counts(file.metered_per_gj.is_some(), PerWord::Gj),
+    ) {
+        (true, true) => {
+            return refuse(
+                at,
+                "CLASS",
+                "energy has prices per kWh or per GJ, not both: nothing converts one into the other",
+            );
+        }
+        (false, true) => EnergyUnit::Gj,
+        (_, false) => EnergyUnit::Kwh,
+    };
+    let per_energy = file.metered_per_kwh.or(file.metered_per_gj);
+    let heat = file.area_per_m2.is_some() || file.metered_base_per_m2.is_some() || per_energy.is_some();
     let tiering = file.tiering.or(match model {
         Model::GraduatedAnnual => Some(TieringWord::Annual),
         Model::Graduated => Some(TieringWord::Bill),
@@ -509,13 +534,13 @@ fn read_class(at: &str, model: Model, months_open: bool, file: ClassFile) -> Res
                 return refuse(format!("{at}.area_per_m2"), "CLASS", "heat has a price by area");
             };
             components.push(rounded(Price::Unit(Measure::Area, area)));
-            metered = match (file.metered_base_per_m2, file.metered_per_kwh) {
+            metered = match (file.metered_base_per_m2, per_energy) {
                 (Some(base), Some(energy)) => {
                     standing.extend([rounded(Price::Unit(Measure::Area, base)), rounded(Price::Unit(Measure::Energy, energy))]);
                     Some(standing)
                 }
                 (None, None) => None,
-                _ => return refuse(at, "CLASS", "metered heat has two prices, per m2 and per kWh"),
+                _ => return refuse(at, "CLASS", "metered heat has two prices, per m2 and per kWh or GJ"),
             };
         }
         _ => return refuse(at, "CLASS", "the prices do not fit the model"),
@@ -528,6 +553,7 @@ fn read_class(at: &str, model: Model, months_open: bool, file: ClassFile) -> Res
         name: file.name,
         components,
         metered,
+        energy,
         household: file
             .household
             .map_or_else(|| Ok(Household::default()), |rule| household(&format!("{at}.household"), &rule))?,
@@ -547,7 +573,7 @@ fn extra(field: &str, charge: &ChargeFile) -> Result<Component, TariffError> {
             PerWord::Month => Price::Standing(charge.price, Per::Month),
             PerWord::Year => Price::Standing(charge.price, Per::Year),
             PerWord::M3 => Price::Unit(Measure::Volume, charge.price),
-            PerWord::Kwh => Price::Unit(Measure::Energy, charge.price),
+            PerWord::Kwh | PerWord::Gj => Price::Unit(Measure::Energy, charge.price),
             PerWord::M2 => Price::Unit(Measure::Area, charge.price),
         },
         rounding: charge.rounding.as_deref().map(|text| rounding(field, text)).transpose()?,

@@ -8,6 +8,7 @@ use crate::{
     bill::{Line, Quantity, closing_line, shown},
     explain::{Token, Trace},
     standing::{Due, dues},
+    tariff::part,
     tax::{Closing, Sum, common_multiple, scaled},
 };
 
@@ -168,6 +169,14 @@ impl HeatFee {
             ..HeatPrices::new(class, rounding)
         };
         prices.by_area(area, height)
+    }
+
+    /// The stop-supply fee (报停费): the share of the fee by area that a season costs whose heat was stopped at the customer's wish.
+    ///
+    /// # Errors
+    /// [`RatingError::Overflow`].
+    pub fn paused(&self, share: Ratio) -> Result<Money, RatingError> {
+        part(self.total, share)
     }
 
     /// As [`HeatPrices::by_meter`], for prices without tax and without standing charges by time.

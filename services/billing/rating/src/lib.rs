@@ -33,8 +33,8 @@ pub use heat::{HeatFee, HeatOutcome, HeatPrices, HeatSettled, HeatSettlement, He
 pub use period::{Index, Leg, Period, Priced, PricedPart};
 pub use plan::{LowIncome, Plan, Profile, Returned, Settlement};
 pub use tariff::{
-    Boundary, Change, Class, Commodity, Component, FlatChoice, HeightSurcharge, Household, LateUse, Measure, MonthDay, Per, Price, ReadMonths, Relief,
-    ReliefRule, Rounding, Season, SettlementRule, Span, Tariff, Tax, Tier, TierYear, Tiers, Uplift, YearStart,
+    Boundary, Change, Class, Commodity, Component, EnergyUnit, FlatChoice, HeightSurcharge, Household, LateUse, Measure, MonthDay, Per, Price, ReadMonths,
+    Relief, ReliefRule, Rounding, Season, SettlementRule, Span, Tariff, Tax, Tier, TierYear, Tiers, Uplift, YearStart,
 };
 pub use terms::{Term, Terms};
 

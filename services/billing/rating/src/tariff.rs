@@ -54,7 +54,7 @@ pub struct LateUse {
 pub enum Commodity {
     /// Piped natural gas (管道天然气), in m³.
     NaturalGas,
-    /// Central heating (集中供热), by area and kWh.
+    /// Central heating (集中供热), by area and energy.
     Heat,
 }
 
@@ -91,6 +91,8 @@ pub struct Class {
     pub components: Vec<Component>,
     /// The prices of metered settlement (计量收费), for heat.
     pub metered: Option<Vec<Component>>,
+    /// What its prices of energy count, for heat.
+    pub energy: EnergyUnit,
     /// What a larger household gets.
     pub household: Household,
     /// What low-income households get.
@@ -108,12 +110,23 @@ impl Class {
             name: name.into(),
             components,
             metered: None,
+            energy: EnergyUnit::default(),
             household: Household::default(),
             relief: Relief::default(),
             aggregate_meters: false,
             months_open: false,
         }
     }
+}
+
+/// What a price of energy counts. Notices round the two by themselves, so neither is converted (domain.md 9.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum EnergyUnit {
+    /// Kilowatt hours.
+    #[default]
+    Kwh,
+    /// Gigajoules.
+    Gj,
 }
 
 /// One part of a price, with the rounding that it may have of its own. A class may combine any of them.
@@ -406,14 +419,20 @@ impl Season {
             .find(|year| self.of(*year).is_some_and(|(first, last)| first <= day && day <= last))
     }
 
-    /// The part of a season's fee that some of its days cost: fee × days / days of that season, rounded once, half up to the fen.
+    /// The part of a season's fee that some of its days cost, or what a share of it goes back for days that were too cold: fee × days / days of that
+    /// season × share, rounded once, half up to the fen.
     ///
     /// # Errors
     /// [`RatingError::DayOrder`] for days that the season does not have, [`RatingError::Overflow`].
-    pub fn share(self, fee: Money, days: i64, year: i32) -> Result<Money, RatingError> {
+    pub fn share(self, fee: Money, days: i64, share: Ratio, year: i32) -> Result<Money, RatingError> {
         let all = self.days(year).filter(|all| (0..=*all).contains(&days)).ok_or(RatingError::DayOrder)?;
-        Ok(Exact::from(fee).round_times(Ratio::new(days, all)?, Mode::HalfUp, Money::from_fen(1))?)
+        part(fee, Ratio::new(days, all)?.checked_mul(share)?)
     }
+}
+
+/// A share of a fee, rounded once, half up to the fen.
+pub(crate) fn part(fee: Money, share: Ratio) -> Result<Money, RatingError> {
+    Ok(Exact::from(fee).round_times(share, Mode::HalfUp, Money::from_fen(1))?)
 }
 
 /// What is done with the difference between meter and area at the end of a metered season (domain.md 9.3).

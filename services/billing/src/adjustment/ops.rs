@@ -28,10 +28,7 @@ use crate::{
     },
     profile::store::book,
     reading,
-    run::{
-        chunk::{Loaded, Meters},
-        model::Period,
-    },
+    run::chunk::{Loaded, Meters},
     supply::{
         model::Service,
         store::{self as supplies, supply},
@@ -159,8 +156,7 @@ pub async fn file(write: &mut Write, supply: &supply::Model, limits: &Limits, dr
         return Err(Refusal::AdjustmentNothing.into());
     }
     let (from, to) = draft.days;
-    let period = Period::new(to.year(), to.month()).ok_or_else(|| Fault::internal("a day without a month"))?;
-    let loaded = Loaded::of(write, std::slice::from_ref(supply), period, Meters::Free).await?;
+    let loaded = Loaded::of_days(write, supply, draft.days, Meters::Free).await?;
     // What is taken away was the last of its tier years.
     let size = volume.saturating_abs();
     let priced = loaded.alone(supply, draft.days, size, if volume < 0 { size } else { 0 })?;

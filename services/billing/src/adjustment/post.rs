@@ -1,6 +1,6 @@
 //! Posting adjustments and taking them back (E11-03).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use chrono::Datelike;
 use contracts::hearth::billing::v1::{
@@ -23,14 +23,12 @@ use crate::{
     bill::{
         model::BillState,
         ops::{settle_others, take_back},
-        rebill::{Anew, Days, Rated, rated},
+        rebill::{Anew, Days, Rated, check_uncredited, rated},
         store::{self as bills, bill},
+        together::{Together, agreements},
     },
     meter::store::metres,
-    run::{
-        chunk::{Loaded, Made, Meters, Origin},
-        model::Period,
-    },
+    run::chunk::{Loaded, Made, Meters, Origin},
     supply::store as supplies,
 };
 
@@ -161,32 +159,31 @@ async fn counting(write: &Write, row: &adjustment::Model) -> Result<(Vec<Part>, 
     Ok((own, all))
 }
 
-/// Rates anew what parts change: the bills of their days, and the later ones of the tier-years that those count in.
+/// Rates anew what parts change: the bills of their days, and the later ones of the tier-years that those count in, of all that share their tiers.
 async fn anew(write: &mut Write, desk: &Desk, row: &adjustment::Model, own: &[Part], all: Vec<Part>) -> Result<Rated, Fault> {
-    let mut regular = bills::regular(write, &[row.agreement_id]).await?;
-    let touched = |b: &bill::Model| own.iter().any(|p| p.from < b.to_date && b.from_date < p.to);
-    let first = regular.iter().position(touched).unwrap_or(regular.len());
-    regular.drain(..first);
+    let supply = supplies::supply(write, &Scope::everything(), row.agreement_id).await?;
+    let touched = |b: &bill::Model| b.agreement_id == row.agreement_id && own.iter().any(|p| p.from < b.to_date && b.from_date < p.to);
+    let mut regular = Together::of(write, &supply).await?.since(touched)?;
     let uses = bills::uses(write, &regular.iter().map(|b| b.id).collect::<Vec<_>>()).await?;
     let ids: HashSet<Uuid> = regular.iter().filter(|b| touched(b)).map(|b| b.id).collect();
     let years: HashSet<i32> = uses.iter().filter(|u| ids.contains(&u.bill_id)).map(|u| u.tier_year).collect();
     regular.retain(|b| ids.contains(&b.id) || uses.iter().any(|u| u.bill_id == b.id && years.contains(&u.tier_year)));
-    regular.reverse();
-    let supply = supplies::supply(write, &Scope::everything(), row.agreement_id).await?;
-    rated(write, desk, supply, regular, &Days::Kept(&HashMap::from([(row.agreement_id, all)]))).await
+    check_uncredited(write, &regular).await?;
+    let mut adjusted = store::posted(write, &agreements(&regular)).await?;
+    adjusted.insert(row.agreement_id, all);
+    rated(write, desk, regular, &Days::Kept(&adjusted)).await
 }
 
 /// The bill of a theft.
 async fn of_theft(write: &Write, row: &adjustment::Model) -> Result<Made, Fault> {
     let supply = supplies::supply(write, &Scope::everything(), row.agreement_id).await?;
-    let (year, month) = (row.to_date.year(), row.to_date.month());
-    let period = Period::new(year, month).ok_or_else(|| Fault::internal("a day without a month"))?;
-    let loaded = Loaded::of(write, std::slice::from_ref(&supply), period, Meters::Locked).await?;
-    let draft = loaded.alone(&supply, (row.from_date, row.to_date), row.volume, 0)?;
+    let days = (row.from_date, row.to_date);
+    let loaded = Loaded::of_days(write, &supply, days, Meters::Locked).await?;
+    let draft = loaded.alone(&supply, days, row.volume, 0)?;
     let draft = draft.map_err(|cause| Fault::from(Refusal::AdjustmentUnpriced).meta("cause", cause))?;
     let origin = Origin {
-        year,
-        month: i32::try_from(month).unwrap_or_default(),
+        year: row.to_date.year(),
+        month: i32::try_from(row.to_date.month()).unwrap_or_default(),
         ..Origin::default()
     };
     let mut made = Made::default();

@@ -17,10 +17,10 @@ fn count((year, month): Month) -> i32 {
     year.saturating_mul(12).saturating_add(month)
 }
 
-/// The month before which nothing is billed anew that ends with a bill: that of the live one before it, else the one before its first day. `staying` are the
-/// live bills of the agreement that stay, the oldest first.
+/// The month before which nothing is billed anew that ends with a bill: that of the live one of its agreement before it, else the one before its first day.
+/// `staying` are the live bills that stay, the oldest first.
 pub fn before(staying: &[bill::Model], first: &bill::Model) -> Month {
-    if let Some(last) = staying.iter().rfind(|b| b.to_date <= first.from_date) {
+    if let Some(last) = staying.iter().rfind(|b| b.agreement_id == first.agreement_id && b.to_date <= first.from_date) {
         return (last.year, last.month);
     }
     let eve = first.from_date.succ_opt().and_then(|day| day.with_day(1)).and_then(|day| day.pred_opt());

@@ -11,3 +11,4 @@ mod numbers;
 pub mod ops;
 pub mod rebill;
 pub mod store;
+pub mod together;

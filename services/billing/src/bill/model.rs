@@ -2,6 +2,7 @@
 
 use calendar::NaiveDate;
 use money::{ShareError, allocate};
+use uuid::Uuid;
 
 use crate::{refusal::Refusal, words::words};
 
@@ -113,6 +114,23 @@ pub fn is_overdue(state: BillState, owed: i64, due: NaiveDate, today: NaiveDate)
     matches!(state, BillState::Issued | BillState::PartlyPaid) && owed > 0 && due < today
 }
 
+/// Place of a bill in the order in which months are billed: year and month, then the agreements of a month by their ids, as a run takes them.
+pub type Place = (i32, i32, Uuid, NaiveDate);
+
+/// The bills from the first changed one on, in the order in which months are billed: of every later one the tiers begin elsewhere. One that was billed out of its
+/// turn, after a later month, stands above the tiers of that one: where it is among them, so are all from its place on. The ids of bills grow as they are made.
+pub fn since_first<B>(mut bills: Vec<B>, place: impl Fn(&B) -> Place, id: impl Fn(&B) -> Uuid, is_changed: impl Fn(&B) -> bool) -> Vec<B> {
+    bills.sort_by_key(place);
+    let mut first = bills.iter().position(is_changed).unwrap_or(bills.len());
+    loop {
+        let oldest = bills.iter().skip(first).map(&id).min();
+        match bills.iter().take(first).position(|bill| oldest.is_some_and(|oldest| id(bill) > oldest)) {
+            Some(earlier) => first = earlier,
+            None => return bills.split_off(first),
+        }
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
@@ -144,6 +162,38 @@ mod tests {
         for (state, row) in table {
             for (action, to) in [Issue, Open, PayPart, PayAll, Reverse].into_iter().zip(row) {
                 assert_eq!(step(state, action).ok(), to, "{state:?} {action:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn p_9_2_and_b22_every_bill_after_the_first_changed_one_is_billed_anew() {
+        let day = |m, d| NaiveDate::from_ymd_opt(2025, m, d).unwrap();
+        let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let row = |month, agreement, last, id| ((2025, month, agreement, last), Uuid::from_u128(id));
+        let january = row(1, one, day(1, 31), 11);
+        let bills = vec![row(2, two, day(2, 27), 14), row(2, one, day(2, 28), 13), january, row(1, two, day(1, 30), 12)];
+        let of = |bills: &[(Place, Uuid)], changed| since_first(bills.to_vec(), |b| b.0, |b| b.1, |b| *b == changed);
+        assert_eq!(of(&bills, january), [january, bills[3], bills[1], bills[0]], "as a run takes them");
+        assert_eq!(of(&bills, bills[1]), [bills[1], bills[0]]);
+        assert!(of(&bills, row(3, one, day(3, 31), 15)).is_empty());
+        // January of the second one was held and billed after both of February, above them.
+        let late = row(1, two, day(1, 30), 15);
+        let bills = vec![january, late, bills[1], bills[0]];
+        assert_eq!(of(&bills, bills[3]), [late, bills[2], bills[3]]);
+        assert_eq!(of(&bills, late), [late, bills[2], bills[3]]);
+    }
+
+    proptest! {
+        #[test]
+        fn b22_bills_that_stay_lie_below_all_that_are_billed_anew(ids in prop::collection::hash_set(0_u128..100, 1..12), changed in 0_usize..12) {
+            let bills: Vec<(i32, u128)> = (0..).zip(ids).collect();
+            let changed = bills[changed % bills.len()];
+            let place = |b: &(i32, u128)| (2025, b.0, Uuid::nil(), NaiveDate::MIN);
+            let anew = since_first(bills.clone(), place, |b| Uuid::from_u128(b.1), |b| *b == changed);
+            prop_assert!(anew.contains(&changed));
+            for stays in bills.iter().filter(|b| !anew.contains(b)) {
+                prop_assert!(anew.iter().all(|b| stays.0 < b.0 && stays.1 < b.1));
             }
         }
     }

@@ -13,6 +13,7 @@ use super::{
     credit::notes,
     model::{Action, BillKind, BillState, step},
     store::{self, bill},
+    together::Together,
 };
 use crate::{
     Desk, Refusal,
@@ -42,7 +43,7 @@ pub async fn reverse(desk: Desk, call: Call, request: ReverseBillRequest) -> Res
     if row.kind()? == BillKind::Theft {
         return Err(Refusal::BillOfAdjustment.into());
     }
-    if row.kind()? == BillKind::Regular && !store::is_last(&write, &row).await? {
+    if row.kind()? == BillKind::Regular && is_below_others(&write, &row).await? {
         return Err(Refusal::BillNotLatest.into());
     }
     let end = row.reading_id.map(|reading| (reading, reading_after(request.reading_was_wrong)));
@@ -56,6 +57,20 @@ pub async fn reverse(desk: Desk, call: Call, request: ReverseBillRequest) -> Res
             bill: Some(store::message(&row, &lines)?),
         })
         .await
+}
+
+/// Whether a later bill stands of the agreement, or one of its household whose tiers begin above those of the bill.
+async fn is_below_others(write: &Write, row: &bill::Model) -> Result<bool, Fault> {
+    let supply = supply::supply(write, &Scope::everything(), row.agreement_id).await?;
+    let mut others = Together::of(write, &supply).await?.since(|bill| bill.id == row.id)?;
+    others.retain(|bill| bill.id != row.id);
+    if others.iter().any(|bill| bill.agreement_id == row.agreement_id) {
+        return Ok(true);
+    }
+    let ids: Vec<Uuid> = others.iter().map(|bill| bill.id).chain([row.id]).collect();
+    let uses = store::uses(write, &ids).await?;
+    let of_row = |year: i32| uses.iter().any(|own| own.bill_id == row.id && own.tier_year == year);
+    Ok(uses.iter().any(|above| above.bill_id != row.id && of_row(above.tier_year)))
 }
 
 /// A bill that is to be taken back, as its caller saw it; its account is locked.

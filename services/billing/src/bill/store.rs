@@ -7,7 +7,7 @@ use contracts::hearth::billing::v1 as proto;
 use database::{Conn, Scope, Scoped, Write, find};
 use money::{Money, UnitPrice};
 use rpc::{Fault, page::Page, wire};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Statement};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
 use uuid::Uuid;
 
 use super::model::{BillKind, BillState, is_overdue, payment, step};
@@ -201,26 +201,25 @@ row!(
     }
 );
 
-/// The last live bill of each agreement.
-fn last(conn: &Conn, agreements: &[Uuid]) -> Select<bill::Entity> {
-    bill::Entity::find()
-        .filter(table::among(conn, bill::Column::AgreementId, agreements.iter().copied()))
-        .filter(bill::Column::State.ne(BillState::Reversed.code()))
-        .filter(bill::Column::Kind.eq(BillKind::Regular.code()))
-        .filter(sea_orm::sea_query::Expr::cust(
-            "NOT EXISTS (SELECT 1 FROM bill later WHERE later.agreement_id = bill.agreement_id AND later.kind = 'REGULAR' AND later.state <> 'REVERSED' AND later.to_date > bill.to_date)",
-        ))
-}
-
-/// Where the last live bill of each agreement ended.
+/// Where the last live regular bill of each agreement ended: of each the index gives it first, however many there are.
 pub async fn ends(conn: &Conn, agreements: &[Uuid]) -> Result<Vec<End>, Fault> {
-    fetch::all(conn, last(conn, agreements)).await
-}
-
-/// Whether no live bill follows one of its agreement.
-pub async fn is_last(conn: &Conn, bill: &bill::Model) -> Result<bool, Fault> {
-    let last = last(conn, &[bill.agreement_id]).one(conn).await?;
-    Ok(last.is_none_or(|last| last.id == bill.id))
+    let (_, keys) = table::among_sql(conn, 1, agreements);
+    let of = |agreement: &str| format!("agreement_id = {agreement} AND kind = 'REGULAR' AND state <> 'REVERSED' ORDER BY to_date DESC LIMIT 1");
+    let backend = conn.get_database_backend();
+    let sql = if backend == DbBackend::Postgres {
+        let last = of("agreement");
+        format!(
+            "SELECT last.* FROM unnest($1) AS billed (agreement) CROSS JOIN LATERAL \
+             (SELECT agreement_id, installation_id, to_date, to_index FROM bill WHERE {last}) last"
+        )
+    } else {
+        let last = of("unhex(value)");
+        format!(
+            "SELECT agreement_id, installation_id, to_date, to_index FROM json_each($1) CROSS JOIN bill \
+             ON bill.id = (SELECT id FROM bill WHERE {last})"
+        )
+    };
+    fetch::rows(conn, Statement::from_sql_and_values(backend, sql, [keys])).await
 }
 
 /// The live regular bills of agreements, oldest first.
@@ -300,18 +299,6 @@ pub async fn months(conn: &Conn, agreement: Uuid, unit: &str, since: i32) -> Res
 /// The bill that took the place of one.
 pub async fn replacement(conn: &Conn, bill: Uuid) -> Result<Option<bill::Model>, Fault> {
     Ok(bill::Entity::find().filter(bill::Column::ReplacesBillId.eq(bill)).one(conn).await?)
-}
-
-/// The live regular bills of an agreement that end on a day or later, the latest first.
-pub async fn from_on(conn: &Conn, agreement: Uuid, day: NaiveDate) -> Result<Vec<bill::Model>, Fault> {
-    Ok(bill::Entity::find()
-        .filter(bill::Column::AgreementId.eq(agreement))
-        .filter(bill::Column::Kind.eq(BillKind::Regular.code()))
-        .filter(bill::Column::State.ne(BillState::Reversed.code()))
-        .filter(bill::Column::ToDate.gte(day))
-        .order_by_desc(bill::Column::ToDate)
-        .all(conn)
-        .await?)
 }
 
 /// Lines of a bill.

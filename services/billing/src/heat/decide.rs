@@ -117,9 +117,9 @@ impl<'a> Assessing<'a> {
         let price = own
             .class(first)
             .ok_or("USE_CLASS_MISSING")
-            .and_then(|class| self.book.price(class, first).ok_or("TARIFF_MISSING"));
+            .and_then(|class| self.book.price(&supply.branch, class, first).ok_or("TARIFF_MISSING"));
         let basis = account.basis()?;
-        Ok(match price.and_then(|price| Ok((price, model::assess(price, &basis)?))) {
+        Ok(match price.and_then(|price| Ok((price, model::assess(price, &basis, heated(self.season))?))) {
             Ok((price, draft)) => Assessed::Bill(Box::new(SeasonBill {
                 account,
                 fresh: known.is_none(),
@@ -129,6 +129,11 @@ impl<'a> Assessing<'a> {
             Err(reason) => Assessed::Parked(reason),
         })
     }
+}
+
+/// First and last heated day of a season.
+pub fn heated(season: &season::Model) -> (NaiveDate, NaiveDate) {
+    (season.start_date, season.end_date)
 }
 
 /// Whether an agreement is in force in a season.
@@ -254,8 +259,8 @@ impl<'a> Settling<'a> {
         }
         let decided = self.indexes(account, today).and_then(|indexes| {
             let (energy, unit) = energy(&indexes)?;
-            let price = self.book.price(&bill.use_class, self.season.start_date).ok_or("TARIFF_MISSING")?;
-            let settled = model::settle(price, &basis, energy, unit)?;
+            let price = self.book.price(&bill.branch, &bill.use_class, self.season.start_date).ok_or("TARIFF_MISSING")?;
+            let settled = model::settle(price, &basis, heated(self.season), (energy, unit))?;
             Ok((price, settled, used(&indexes, energy.watt_hours(), unit)))
         });
         Ok(match decided {

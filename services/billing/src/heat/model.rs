@@ -2,7 +2,7 @@
 
 use calendar::NaiveDate;
 use money::{Area, Energy, Money, Ratio};
-use rating::{Class, HeatFee, HeatPrices, HeatUse, Quantity, Rounding};
+use rating::{Class, HeatFee, HeatPrices, HeatUse, Quantity};
 
 use crate::{
     reading::model::Register,
@@ -290,20 +290,23 @@ fn draft(fee: HeatFee, unit: Option<EnergyUnit>) -> Draft {
 ///
 /// # Errors
 /// The reason of the failure, such as NO_METERED_PRICE for a metered agreement whose class has no price by meter.
-pub fn assess(price: &HeatPrice, basis: &Basis) -> Result<Draft, &'static str> {
+pub fn assess(price: &HeatPrice, basis: &Basis, season: (NaiveDate, NaiveDate)) -> Result<Draft, &'static str> {
     if basis.method == HeatMethod::Meter && price.terms.metered.is_none() {
         return Err("NO_METERED_PRICE");
     }
     let (class, version) = (price.terms.class(&price.class).map_err(Refusal::reason)?, price.tariff_id.to_string());
-    let fee = prices(price, &class, &version)?.by_area(basis.area, basis.height()).map_err(|e| e.reason())?;
+    let prices = prices(price, &class, &version, season)?;
+    let fee = prices.by_area(basis.area, basis.height()).map_err(|e| e.reason())?;
     Ok(draft(fee, None))
 }
 
-fn prices<'a>(price: &HeatPrice, class: &'a Class, version: &'a str) -> Result<HeatPrices<'a>, &'static str> {
+fn prices<'a>(price: &HeatPrice, class: &'a Class, version: &'a str, season: (NaiveDate, NaiveDate)) -> Result<HeatPrices<'a>, &'static str> {
     Ok(HeatPrices {
         tariff: version,
+        tax: price.rules.tax().map_err(Refusal::reason)?,
         surcharge: price.terms.surcharge().map_err(Refusal::reason)?,
-        ..HeatPrices::new(class, Rounding::default())
+        season: Some(season),
+        ..HeatPrices::new(class, price.rules.rounding().map_err(Refusal::reason)?)
     })
 }
 
@@ -421,7 +424,7 @@ pub struct Settled {
 ///
 /// # Errors
 /// NO_METERED_PRICE; HEAT_UNIT_MISMATCH where the notice prices another unit than the meter counts: nothing is converted.
-pub fn settle(price: &HeatPrice, basis: &Basis, energy: Energy, unit: EnergyUnit) -> Result<Settled, &'static str> {
+pub fn settle(price: &HeatPrice, basis: &Basis, season: (NaiveDate, NaiveDate), (energy, unit): (Energy, EnergyUnit)) -> Result<Settled, &'static str> {
     let terms = price.terms.metered.as_ref().ok_or("NO_METERED_PRICE")?;
     if terms.unit() != Some(unit) {
         return Err("HEAT_UNIT_MISMATCH");
@@ -434,7 +437,7 @@ pub fn settle(price: &HeatPrice, basis: &Basis, energy: Energy, unit: EnergyUnit
         energy,
         correction: Ratio::new(basis.correction, NO_CORRECTION).map_err(|_| "OVERFLOW")?,
     };
-    let settled = prices(price, &class, &version)?.settle(rule.rated(), used).map_err(|e| e.reason())?;
+    let settled = prices(price, &class, &version, season)?.settle(rule.rated(), used).map_err(|e| e.reason())?;
     let rating::HeatSettlement { by_area, metered, .. } = settled.settlement;
     let (by_meter, by_area) = (draft(metered, Some(unit)), draft(by_area, None));
     let capped = rule != SettlementRule::RefundAndSupplement && by_meter.amount > by_area.amount;
@@ -466,7 +469,10 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::tariff::heat::{HeatTerms, MeteredTerms, SurchargeTerms};
+    use crate::tariff::{
+        heat::{HeatTerms, MeteredTerms, SurchargeTerms},
+        model::Rules,
+    };
 
     fn day(y: i32, m: u32, d: u32) -> NaiveDate {
         NaiveDate::from_ymd_opt(y, m, d).unwrap()
@@ -483,6 +489,7 @@ mod tests {
     fn price(area: &str, base: &str, energy: &str, unit: EnergyUnit, rule: SettlementRule) -> HeatPrice {
         HeatPrice {
             tariff_id: Uuid::nil(),
+            branch: String::new(),
             class: "resident".to_owned(),
             from: day(2015, 1, 1),
             until: None,
@@ -499,8 +506,16 @@ mod tests {
                     above: "4".to_owned(),
                     percent: "12.5".to_owned(),
                 }),
+                standing: vec![],
+                rounding: None,
             },
+            rules: Rules::default(),
         }
+    }
+
+    /// Both days of the season of Tianjin.
+    fn heated() -> (NaiveDate, NaiveDate) {
+        (tianjin_season().start, tianjin_season().end)
     }
 
     fn tianjin(rule: SettlementRule) -> HeatPrice {
@@ -517,7 +532,7 @@ mod tests {
     }
 
     fn settled(rule: SettlementRule, kwh: &str) -> (String, String) {
-        let settled = settle(&tianjin(rule), &metered("100"), kwh.parse().unwrap(), EnergyUnit::Kwh).unwrap();
+        let settled = settle(&tianjin(rule), &metered("100"), heated(), (kwh.parse().unwrap(), EnergyUnit::Kwh)).unwrap();
         assert_eq!(settled.charged.lines.iter().map(|l| l.amount).sum::<i64>(), settled.charged.amount.fen());
         (Money::from_fen(settled.by_meter).to_string(), settled.charged.amount.to_string())
     }
@@ -669,10 +684,14 @@ mod tests {
                 height,
                 ..metered(area)
             };
-            assess(&price("24", "12", "0.16", EnergyUnit::Kwh, SettlementRule::RefundAndSupplement), &basis)
-                .unwrap()
-                .amount
-                .to_string()
+            assess(
+                &price("24", "12", "0.16", EnergyUnit::Kwh, SettlementRule::RefundAndSupplement),
+                &basis,
+                heated(),
+            )
+            .unwrap()
+            .amount
+            .to_string()
         };
         assert_eq!(of("80.5", None), "1932.00");
         assert_eq!(of("80.5", Some(500)), "2173.50");
@@ -709,10 +728,14 @@ mod tests {
         let energy = "10".parse().unwrap();
         // 100 × 7.50 + 10 × 44.45; by kWh it would be 2777.778 × 0.16 = 444.44.
         assert_eq!(
-            settle(&gj, &metered("100"), energy, EnergyUnit::Gj).unwrap().charged.amount.to_string(),
+            settle(&gj, &metered("100"), heated(), (energy, EnergyUnit::Gj))
+                .unwrap()
+                .charged
+                .amount
+                .to_string(),
             "1194.50"
         );
-        assert_eq!(settle(&gj, &metered("100"), energy, EnergyUnit::Kwh), Err("HEAT_UNIT_MISMATCH"));
+        assert_eq!(settle(&gj, &metered("100"), heated(), (energy, EnergyUnit::Kwh)), Err("HEAT_UNIT_MISMATCH"));
     }
 
     #[test]
@@ -780,6 +803,6 @@ mod tests {
         assert_eq!(check_basis(&correction), Err(Refusal::HeatCorrection));
         let mut none = price("25", "7.5", "0.13", EnergyUnit::Kwh, SettlementRule::Capped);
         none.terms.metered = None;
-        assert_eq!(assess(&none, &metered("80")), Err("NO_METERED_PRICE"));
+        assert_eq!(assess(&none, &metered("80"), heated()), Err("NO_METERED_PRICE"));
     }
 }

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::{
     batch::{self, KIND},
+    decide::heated,
     model::{self, Action, Asked, Basis, HeatMethod, HeatState, NO_CORRECTION, Season, check_basis, check_season, standing, step},
     rows::{Bill, enrolled},
     store::{self, account, season},
@@ -162,9 +163,9 @@ pub async fn correct(desk: Desk, call: Call, request: CorrectHeatAreaRequest) ->
     check_basis(&basis)?;
     let book = heat_book(&write).await?;
     let price = book
-        .price(&old.use_class, season.start_date)
+        .price(&old.branch, &old.use_class, season.start_date)
         .ok_or_else(|| Fault::precondition("TARIFF_MISSING", "the class has no price on the first day of the season"))?;
-    let draft = model::assess(price, &basis).map_err(|reason| Fault::precondition(reason, "the season cannot be priced"))?;
+    let draft = model::assess(price, &basis, heated(&season)).map_err(|reason| Fault::precondition(reason, "the season cannot be priced"))?;
     let supply = supplies::supply(&write, &scope, row.agreement_id).await?;
     let old = take_back(&mut write, old, "area corrected").await?;
     let (bill, lines, explanation) = Bill {

@@ -37,13 +37,13 @@ struct Parsed {
 
 impl Parsed {
     /// Whether a row says of a meter and where it hangs what is on record. What changes in the life of a meter, its verification and its seal, only has to be on record.
-    fn is(&self, row: &MeterRow, meter: &meter::Model, install: &installation::Model, agreement: Uuid) -> bool {
+    fn is(&self, row: &MeterRow, meter: &meter::Model, install: &installation::Model, agreement: Uuid, sealed: &HashMap<String, Uuid>) -> bool {
         let there = install.agreement_id == agreement && install.initial_index == self.initial && install.from_date == self.installed;
         let counts = meter.kind == self.kind.code() && meter.digits == row.digits && meter.qmax == self.qmax && meter.multiplier == self.multiplier;
         let gas = self.gas.is_none_or(|gas| meter.gas_kind.as_deref() == Some(gas.code()));
         let kept = (self.verified.is_none() || meter.verified_date.is_some())
             && (self.expires.is_none() || meter.expires_date.is_some())
-            && (row.seal_no.is_empty() || !meter.seal_no.is_empty());
+            && (row.seal_no.is_empty() || !meter.seal_no.is_empty() || sealed.get(&row.seal_no) == Some(&meter.id));
         there && counts && gas && kept
     }
 }
@@ -95,7 +95,9 @@ pub async fn import(desk: Desk, call: Call, request: ImportMetersRequest) -> Res
                 "there is no such account with an agreement for what the meter counts",
             ))?;
             if let Some(meter) = meters.get(&row.meter_no) {
-                let same = on_meter.get(&meter.id).is_some_and(|install| parsed.is(row, meter, install, supply.id));
+                let same = on_meter
+                    .get(&meter.id)
+                    .is_some_and(|install| parsed.is(row, meter, install, supply.id, &sealed));
                 return if same && visible.contains(&meter.id) {
                     Ok(None)
                 } else {
@@ -105,7 +107,7 @@ pub async fn import(desk: Desk, call: Call, request: ImportMetersRequest) -> Res
             if on_agreement.contains(&(supply.id, commodity.code().to_owned())) {
                 return Err(Wrong("account_no", "AGREEMENT_TAKEN", "another meter is installed there"));
             }
-            if sealed.contains(&row.seal_no) {
+            if sealed.contains_key(&row.seal_no) {
                 return Err(Wrong("seal_no", "SEAL_TAKEN", "the number of the seal was used"));
             }
             Ok(Some((parsed, supply)))
@@ -132,7 +134,7 @@ pub async fn import(desk: Desk, call: Call, request: ImportMetersRequest) -> Res
                 };
                 if !row.seal_no.is_empty() {
                     new_seals.push(seal::seal::Model::put_on(&meter, &row.seal_no, parsed.installed, &write));
-                    sealed.insert(row.seal_no.clone());
+                    sealed.insert(row.seal_no.clone(), meter.id);
                 }
                 let install = installation::Model {
                     id: Uuid::now_v7(),

@@ -16,12 +16,17 @@ use uuid::Uuid;
 
 use super::{
     model::{GasKind, MeterKind, MeterState, Move, life_end, may_install, may_verify, step, verified_until},
+    seal,
     store::{self, NewMeter, installation, meter},
 };
 use crate::{
     Desk, Refusal,
     bulk::store as behind,
-    reading::{chain, estimate, model::index_of, store::reading},
+    reading::{
+        chain, estimate, intake,
+        model::{ReadingState, index_of},
+        store::reading,
+    },
     route::store as routes,
     supply::{self, model::SupplyState},
     table,
@@ -67,6 +72,7 @@ pub async fn register(desk: Desk, call: Call, request: RegisterMeterRequest) -> 
         ..new.row()
     };
     table::insert::<meter::Entity>(&write, row.clone()).await?;
+    seal::file(&write, &row).await?;
     write.subject(row.id);
     write
         .commit(RegisterMeterResponse {
@@ -216,8 +222,15 @@ async fn end_at(
         .order_by_desc(reading::Column::ReadAt)
         .all(&**write)
         .await?;
-    if reads.iter().any(|r| r.read_date > end) {
+    let later = |state| reads.iter().any(move |r| r.read_date > end && r.state == state);
+    if [ReadingState::Validated, ReadingState::Accepted, ReadingState::Billed]
+        .into_iter()
+        .any(|state| later(state.code()))
+    {
         return Err(Refusal::InstallationHasLaterRead.into());
+    }
+    if later(ReadingState::Held.code()) {
+        chain::reject_after(write, desk, meter, &row, end).await?;
     }
     let kind = meter.kind()?;
     let final_index = match text {
@@ -228,7 +241,7 @@ async fn end_at(
     let unused = reads.is_empty() && final_index.is_none_or(|f| f == row.initial_index);
     // The last index of a heat meter counts at the settlement of the season.
     if let Some((value, text)) = final_index.zip(text).filter(|_| !unused && kind.energy().is_none()) {
-        chain::file_final(write, desk, meter, &row, last_moment(write.now(), end), value, text).await?;
+        intake::file_final(write, desk, meter, &row, last_moment(write.now(), end), value, text).await?;
     }
     let state = step(meter.state()?, if unused { Move::Undo } else { Move::Remove })?;
     row.end_date = Some(end);
@@ -245,10 +258,10 @@ async fn gone(write: &Write, gone: Uuid, end: NaiveDate, instead: Option<Uuid>) 
     behind::follow(write, gone, end, instead).await
 }
 
-/// The moment of a last reading: now, or the end of the day where that lies elsewhere.
+/// The moment of a last reading: now, or the end of the day where that lies elsewhere, a microsecond before that of an estimate, which may be billed already.
 fn last_moment(now: Instant, end: NaiveDate) -> Instant {
-    let at = now.min(Instant::end_of(end));
-    if at.date() == end { at } else { Instant::end_of(end) }
+    let last = Instant::from_micros(Instant::end_of(end).micros().saturating_sub(1));
+    if now.date() == end { now.min(last) } else { last }
 }
 
 /// ExchangeMeter (edges 6 and 7).
@@ -268,6 +281,9 @@ pub async fn exchange(desk: Desk, call: Call, request: ExchangeMeterRequest) -> 
         found.ok_or_else(|| Fault::not_found("meter", number))
     };
     let (old, new) = (of(&request.old_meter_no)?, of(&request.new_meter_no)?);
+    if old.kind()?.commodity() != new.kind()?.commodity() {
+        return Err(Fault::from(Refusal::MeterOfOtherService).field("new_meter_no"));
+    }
     let row = last(&write, &scope, &old, agreement).await?;
     let ended = if row.end_date.is_some() {
         row

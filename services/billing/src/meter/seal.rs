@@ -1,6 +1,6 @@
 //! Seals on meters (铅封): one at a time, what was there before is kept.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use calendar::NaiveDate;
 use contracts::hearth::billing::v1::{
@@ -11,10 +11,14 @@ use rpc::{Call, Fault, page::Page, wire};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-use super::store::{self as meters, meter};
+use super::store::{self as meters, installation, meter};
 use crate::{
     Desk, Refusal,
-    reading::{chain, model::Code, store::exception},
+    reading::{
+        chain,
+        model::{Code, ExceptionState},
+        store::exception,
+    },
     table,
 };
 
@@ -53,10 +57,20 @@ impl seal::Model {
     }
 }
 
-/// Those of some numbers that were used for a seal, in any branch.
-pub async fn used<'a>(write: &Write, numbers: impl Iterator<Item = &'a str>) -> Result<HashSet<String>, Fault> {
+/// Those of some numbers that were used for a seal, in any branch, and on which meter.
+pub async fn used<'a>(write: &Write, numbers: impl Iterator<Item = &'a str>) -> Result<HashMap<String, Uuid>, Fault> {
     let select = seal::Entity::find().filter(table::among_texts(write, seal::Column::SealNo, numbers));
-    Ok(select.all(&**write).await?.into_iter().map(|row| row.seal_no).collect())
+    Ok(select.all(&**write).await?.into_iter().map(|row| (row.seal_no, row.meter_id)).collect())
+}
+
+/// Files the seal with which a meter is registered: that of its verification, else of its maker.
+pub async fn file(write: &Write, meter: &meter::Model) -> Result<(), Fault> {
+    if meter.seal_no.is_empty() {
+        return Ok(());
+    }
+    let from = meter.verified_date.or(meter.made_date).unwrap_or_else(|| write.now().date());
+    table::insert::<seal::Entity>(write, seal::Model::put_on(meter, &meter.seal_no, from, write)).await?;
+    Ok(())
 }
 
 /// SealMeter.
@@ -72,9 +86,7 @@ pub async fn put_on(desk: Desk, call: Call, request: SealMeterRequest) -> Result
     }
     let row = seal::Model::put_on(&meter, &request.seal_no, from, &write);
     table::insert::<seal::Entity>(&write, row.clone()).await?;
-    meter.seal_no.clone_from(&row.seal_no);
-    meter.version = meter.version.saturating_add(1);
-    table::update::<meter::Entity>(&write, meter).await?;
+    shows(&write, &mut meter, &row.seal_no).await?;
     write.subject(row.id);
     write.commit(SealMeterResponse { seal: Some(message(&row)) }).await
 }
@@ -86,10 +98,11 @@ pub async fn inspect(desk: Desk, call: Call, request: InspectSealRequest) -> Res
         Begun::Replay(answer) => return Ok(answer),
     };
     let on = wire::date_of(request.on_date.as_ref(), "on_date")?;
-    let meter = locked(&write, &call, &request.meter_no).await?;
+    let mut meter = locked(&write, &call, &request.meter_no).await?;
     let install = meters::live(&write, meter.id).await?.ok_or(Refusal::MeterNotInstalled)?;
     let recorded = on_meter(&write, &meter).await?;
-    let sound = request.whole && recorded.as_ref().map_or(meter.seal_no.as_str(), |s| s.seal_no.as_str()) == request.seal_no;
+    let on_record = recorded.as_ref().map_or(meter.seal_no.as_str(), |s| s.seal_no.as_str());
+    let sound = request.whole && !on_record.is_empty() && on_record == request.seal_no;
     if sound {
         write.subject(meter.id);
         let answer = InspectSealResponse {
@@ -102,6 +115,15 @@ pub async fn inspect(desk: Desk, call: Call, request: InspectSealRequest) -> Res
         Some(row) => Some(end(&write, row, on, true).await?),
         None => None,
     };
+    shows(&write, &mut meter, "").await?;
+    if let Some(id) = told(&write, &install).await? {
+        write.subject(id);
+        let answer = InspectSealResponse {
+            seal: seal.as_ref().map(message),
+            exception_id: id.to_string(),
+        };
+        return write.commit(answer).await;
+    }
     // Who found it does not decide on it (E2-07).
     let found = exception::Model {
         recorded_by: call.subject().to_owned(),
@@ -145,6 +167,23 @@ async fn on_meter(write: &Write, meter: &meter::Model) -> Result<Option<seal::Mo
         .filter(seal::Column::MeterId.eq(meter.id))
         .filter(seal::Column::EndDate.is_null());
     Ok(live.one(&**write).await?)
+}
+
+/// Notes on a meter which seal is on it.
+async fn shows(write: &Write, meter: &mut meter::Model, seal_no: &str) -> Result<(), Fault> {
+    seal_no.clone_into(&mut meter.seal_no);
+    meter.version = meter.version.saturating_add(1);
+    Ok(table::update::<meter::Entity>(write, meter.clone()).await?)
+}
+
+/// The finding about a seal of an installation that is open.
+async fn told(write: &Write, install: &installation::Model) -> Result<Option<Uuid>, Fault> {
+    let open = exception::Entity::find()
+        .filter(exception::Column::AgreementId.eq(install.agreement_id))
+        .filter(exception::Column::InstallationId.eq(install.id))
+        .filter(exception::Column::State.eq(ExceptionState::Open.code()))
+        .filter(exception::Column::Codes.eq(Code::SealBroken.code()));
+    Ok(open.one(&**write).await?.map(|row| row.id))
 }
 
 async fn end(write: &Write, mut row: seal::Model, on: NaiveDate, broken: bool) -> Result<seal::Model, Fault> {

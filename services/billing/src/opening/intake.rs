@@ -33,7 +33,7 @@ use crate::{
     },
     supply::store::{self as supplies, supply, term},
     table,
-    tariff::{model::Book as Prices, store::book},
+    tariff::{model::Books, store::books},
 };
 
 /// ImportOpening: one chunk.
@@ -85,7 +85,7 @@ struct Batch {
     meters: HashMap<String, meter::Model>,
     installs: Vec<installation::Model>,
     chains: Chains,
-    prices: Prices,
+    prices: Books,
     openings: Vec<opening::Model>,
     bills: Vec<bill::Model>,
     lines: Vec<line::Model>,
@@ -114,7 +114,7 @@ impl Batch {
             meters: found.iter().map(|m| (m.meter_no.clone(), m.clone())).collect(),
             installs: meters::of_agreements(write, &ids).await?,
             chains: Chains::load(write, &desk.thresholds, found, floor).await?,
-            prices: book(write).await?,
+            prices: books(write).await?,
             supplies,
             openings: vec![],
             bills: vec![],
@@ -157,7 +157,7 @@ impl Batch {
         if let Some((meter, install, index)) = &place {
             let outside = Wrong("index", "INDEX_OUT_OF_LINE", "the index does not fit between the readings around it");
             let (before, after) = self.chains.neighbours(install.id, at.micros());
-            if before.is_some_and(|b| b > *index) || after.is_some_and(|a| a < *index) {
+            if before.is_some_and(|b| b.value > *index) || after.is_some_and(|a| a < *index) {
                 return Err(outside);
             }
             let there: Vec<i64> = self.chains.at(install.id, at.micros()).map(|l| l.row.value).collect();
@@ -214,7 +214,7 @@ impl Batch {
         }
         let own = supplies::terms_of(supply, self.terms.iter().filter(|t| t.agreement_id == supply.id));
         own.class(opening.as_of)
-            .and_then(|class| self.prices.on(class, opening.as_of))
+            .and_then(|class| self.prices.of(&supply.branch).on(class, opening.as_of))
             .map(|price| price.tariff.tier_year_of(opening.as_of))
             .ok_or(Wrong(
                 "year_volume",

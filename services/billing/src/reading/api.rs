@@ -4,7 +4,7 @@ use contracts::hearth::billing::v1::{
     AdjustExceptionRequest, AdjustExceptionResponse, AssignCaseRequest, AssignCaseResponse, EstimateReadingsRequest, EstimateReadingsResponse,
     ImportReadingsRequest, ImportReadingsResponse, ListCasesRequest, ListCasesResponse, ListExceptionsRequest, ListExceptionsResponse, ListReadingsRequest,
     ListReadingsResponse, RecordReadingRequest, RecordReadingResponse, RejectExceptionRequest, RejectExceptionResponse, ReleaseExceptionsRequest,
-    ReleaseExceptionsResponse, reading_service_server::ReadingService,
+    ReleaseExceptionsResponse, VoidReadingRequest, VoidReadingResponse, reading_service_server::ReadingService,
 };
 use database::Scope;
 use rpc::{Call, Fault, Outflow, page::Page};
@@ -24,6 +24,7 @@ rpc::service! {
         write release_exceptions(ReleaseExceptionsRequest) -> ReleaseExceptionsResponse = ops::release;
         write reject_exception(RejectExceptionRequest) -> RejectExceptionResponse = ops::reject;
         write adjust_exception(AdjustExceptionRequest) -> AdjustExceptionResponse = ops::adjust;
+        write void_reading(VoidReadingRequest) -> VoidReadingResponse = ops::void;
         write estimate_readings(EstimateReadingsRequest) -> EstimateReadingsResponse = estimate::estimate;
         read list_cases(ListCasesRequest) -> ListCasesResponse = case::list;
         write assign_case(AssignCaseRequest) -> AssignCaseResponse = case::assign;

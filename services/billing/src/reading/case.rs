@@ -18,7 +18,9 @@ use super::{
     store::exception,
 };
 use crate::{
-    Desk, Refusal, table,
+    Desk, Refusal,
+    route::store as routes,
+    table,
     words::{known, words},
 };
 
@@ -115,7 +117,8 @@ async fn locked(write: &Write, agreements: &HashSet<Uuid>) -> Result<(Vec<case::
 async fn opened(write: &Write, agreements: &HashSet<Uuid>) -> Result<Found, Fault> {
     let select = exception::Entity::find()
         .filter(exception::Column::AgreementId.is_in(agreements.iter().copied()))
-        .filter(exception::Column::State.eq(ExceptionState::Open.code()));
+        .filter(exception::Column::State.eq(ExceptionState::Open.code()))
+        .order_by_asc(exception::Column::Id);
     let mut open = Found::new();
     for row in select.all(&**write).await? {
         open.entry(row.agreement_id).or_default().push(row);
@@ -123,26 +126,29 @@ async fn opened(write: &Write, agreements: &HashSet<Uuid>) -> Result<Found, Faul
     Ok(open)
 }
 
-/// Begins cases where there is none. They are listed in the order in which they are begun: that of the accounts, whatever the order in which the database gave their
-/// exceptions.
+/// Begins cases where there is none. The reader of the book in which the meter is sees to them (E9-01). They are listed in the order in which they are begun: that of the
+/// accounts, whatever the order in which the database gave their exceptions.
 async fn begin(write: &Write, open: &Found) -> Result<(), Fault> {
+    if open.is_empty() {
+        return Ok(());
+    }
     let now = write.now();
     let days = Rules::shipped().map_err(Fault::internal)?.case.days;
     let due_date = now.date().checked_add_days(Days::new(days.into())).unwrap_or(NaiveDate::MAX);
+    let readers = routes::readers(write, open.values().flatten().map(|e| e.installation_id)).await?;
     let mut begin: Vec<_> = open.values().filter_map(|rows| Some((rows.first()?, rows))).collect();
     begin.sort_by_key(|(first, _)| (&first.account_no, first.agreement_id));
-    let fresh = begin.into_iter().map(|(first, rows)| begun(first, rows, due_date, now));
+    let owner = |rows: &[exception::Model]| rows.iter().find_map(|e| readers.get(&e.installation_id)).cloned().unwrap_or_default();
+    let fresh = begin.into_iter().map(|(first, rows)| begun(first, rows, owner(rows), due_date, now));
     let fresh: Vec<_> = fresh.map(|row| row.into_active_model().reset_all()).collect();
-    if !fresh.is_empty() {
-        case::Entity::insert_many(fresh)
-            .on_conflict(OnConflict::new().do_nothing().to_owned())
-            .exec_without_returning(&**write)
-            .await?;
-    }
+    case::Entity::insert_many(fresh)
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(&**write)
+        .await?;
     Ok(())
 }
 
-fn begun(first: &exception::Model, rows: &[exception::Model], due_date: NaiveDate, now: Instant) -> case::Model {
+fn begun(first: &exception::Model, rows: &[exception::Model], owner: String, due_date: NaiveDate, now: Instant) -> case::Model {
     let found: Vec<Vec<Code>> = rows.iter().map(|e| codes_of(&e.codes)).collect();
     case::Model {
         id: Uuid::now_v7(),
@@ -151,7 +157,7 @@ fn begun(first: &exception::Model, rows: &[exception::Model], due_date: NaiveDat
         branch: first.branch.clone(),
         state: CaseState::Open.code().to_owned(),
         codes: join(&follow(&[], &found).1),
-        owner: String::new(),
+        owner,
         due_date,
         open_exceptions: i32::try_from(rows.len()).unwrap_or(i32::MAX),
         created_at: now.micros(),

@@ -14,13 +14,13 @@ use super::{
     case,
     estimate::model::{Anchor, Estimated, between},
     late,
-    model::{Code, Decision, ExceptionState, Method, ReadingState, Source, Standing, codes_of, has_exponent, join, step},
+    model::{Code, Decision, ExceptionState, Method, ReadingState, Standing, codes_of, has_exponent, join, step},
     rules::{Metered, Point, Rules, Scale, Start, Verdict, assess},
     scale,
     store::{self, exception, reading},
 };
 use crate::{
-    Desk, Refusal, fetch,
+    Desk, fetch,
     meter::{
         model::MeterKind,
         store::{installation, meter},
@@ -176,10 +176,16 @@ impl Chains {
     }
 
     /// The usable indexes before and after a moment.
-    pub fn neighbours(&self, installation: Uuid, at: i64) -> (Option<i64>, Option<i64>) {
+    pub fn neighbours(&self, installation: Uuid, at: i64) -> (Option<Anchor>, Option<i64>) {
         let usable = |row: &&reading::Model| standing(row, None) == Standing::True && !row.is_estimate();
-        let before = self.of(installation).rev().filter(usable).find(|r| r.read_at < at).map(|r| r.value);
-        let initial = self.installs.iter().find(|i| i.id == installation).map(|i| i.initial_index);
+        let before = self.of(installation).rev().filter(usable).find(|r| r.read_at < at).map(|r| Anchor {
+            date: r.read_date,
+            value: r.value,
+        });
+        let initial = self.install(installation).map(|i| Anchor {
+            date: i.from_date,
+            value: i.initial_index,
+        });
         let after = self.of(installation).filter(usable).find(|r| r.read_at > at).map(|r| r.value);
         (before.or(initial), after)
     }
@@ -227,7 +233,9 @@ impl Chains {
         let dirty = self.links.into_values().flat_map(BTreeMap::into_values).filter(|l| l.dirty);
         let (fresh, known): (Vec<_>, Vec<_>) = dirty.map(|l| (l.fresh, l.row)).partition(|(fresh, _)| *fresh);
         let rows = |some: Vec<(bool, reading::Model)>| some.into_iter().map(|(_, row)| row).collect::<Vec<_>>();
-        let (fresh, known) = (rows(fresh), rows(known));
+        let (fresh, mut known) = (rows(fresh), rows(known));
+        // One that stands again takes the moment of one that gives way.
+        known.sort_by_key(|row| ReadingState::of(&row.state).is_some_and(ReadingState::is_live));
         let actual = fresh.iter().filter(|r| !r.is_estimate());
         let arrived: Vec<(Uuid, NaiveDate)> = actual.clone().map(|r| (r.installation_id, r.read_date)).collect();
         let agreements: HashSet<Uuid> = actual.map(|r| r.agreement_id).collect();
@@ -403,11 +411,13 @@ fn judge(
         if !row.is_estimate() && standing(row, None) == Standing::True {
             actual = Some(row.value);
         }
+        let standing = standing(row, Some(floor));
         Ok::<_, Fault>(Point {
             date: row.read_date,
             at: row.read_at,
             value: restated.unwrap_or(row.value),
-            standing: standing(row, Some(floor)),
+            told: standing == Standing::True && codes_of(&row.codes).contains(&Code::ZeroRun),
+            standing,
             source: row.source()?,
             lost_digits: has_exponent(&row.raw),
             time_twice: row.time_twice,
@@ -438,7 +448,7 @@ fn apply(
             }
             return Ok(());
         }
-        ReadingState::Replaced => {
+        ReadingState::Replaced | ReadingState::Rejected => {
             // What was found about it is no matter any more.
             if let Some(row) = link.row.exception_id.and_then(|id| all.get_mut(&id)).filter(|e| e.is_open()) {
                 row.state = step(row.state()?, &codes_of(&row.codes), Decision::Resolve)?.code().to_owned();
@@ -636,32 +646,15 @@ fn conflicts(chain: &mut Chain, floor: i64, install: &installation::Model, all: 
     }
 }
 
-/// Files the last reading of an installation that ends.
-pub async fn file_final(
-    write: &mut Write,
-    desk: &Desk,
-    meter: &meter::Model,
-    install: &installation::Model,
-    at: Instant,
-    value: i64,
-    raw: &str,
-) -> Result<(), Fault> {
-    let mut chains = Chains::load(write, &desk.thresholds, vec![meter.clone()], at.date()).await?;
-    if let Some(same) = chains.at(install.id, at.micros()).find(|l| standing(&l.row, None) == Standing::True) {
-        return if same.row.value == value {
-            Ok(())
-        } else {
-            Err(Refusal::ReadingConflict.into())
-        };
+/// Rejects what is held about days after the end of an installation: the meter did not hang there any more.
+pub async fn reject_after(write: &mut Write, desk: &Desk, meter: &meter::Model, install: &installation::Model, end: NaiveDate) -> Result<(), Fault> {
+    let mut chains = Chains::load(write, &desk.thresholds, vec![meter.clone()], end).await?;
+    let links = chains.links.get_mut(&install.id).into_iter().flat_map(BTreeMap::values_mut);
+    for link in links.filter(|l| l.row.read_date > end && l.row.state == ReadingState::Held.code()) {
+        link.edit().state = ReadingState::Rejected.code().to_owned();
     }
-    let row = new_reading(write, meter, install, at, value, raw, Source::Final.code(), ReadingState::Validated);
-    let id = row.id;
-    chains.add(row);
-    let settled = chains.settle(write, &desk.thresholds).await?;
-    match settled.readings.get(&id) {
-        Some(row) if codes_of(&row.codes).iter().any(|c| matches!(c, Code::Reverse | Code::NewRegister)) => Err(Refusal::FinalIndexLower.into()),
-        _ => Ok(()),
-    }
+    chains.settle(write, &desk.thresholds).await?;
+    Ok(())
 }
 
 /// A new reading, before it is judged.

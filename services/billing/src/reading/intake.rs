@@ -15,13 +15,14 @@ use uuid::Uuid;
 
 use super::{
     chain::{Chains, new_reading},
-    model::{ReadingState, Source, index_of, index_of_device},
+    meeting::{Meeting, meet, take},
+    model::{Code, ReadingState, Source, codes_of, index_of, index_of_device},
     rules::Rules,
     store::{self, exception, reading},
 };
 use crate::{
     Desk, Refusal,
-    meter::store::{self as meters, meter},
+    meter::store::{self as meters, installation, meter},
 };
 
 /// RecordReading.
@@ -52,7 +53,7 @@ pub async fn record(desk: Desk, call: Call, request: RecordReadingRequest) -> Re
     let value = index(rules, &meter, &request.index)?.map_err(|r| Fault::from(r).field("index"))?;
     let mut chains = Chains::load(&write, rules, vec![meter.clone()], at.date()).await?;
     let install = chains.installation(meter.id, at.date()).cloned().ok_or(Refusal::MeterNotInstalled)?;
-    let id = match meet(&mut chains, rules, install.id, at, value, source)? {
+    let id = match meet(&mut chains, rules, install.id, at.micros(), value, source)? {
         Meeting::Repeat(id) => id,
         Meeting::Clash | Meeting::Worse(_) => return Err(Refusal::ReadingConflict.into()),
         met => {
@@ -60,9 +61,7 @@ pub async fn record(desk: Desk, call: Call, request: RecordReadingRequest) -> Re
                 photo_file: request.photo_file.clone(),
                 ..new_reading(&write, &meter, &install, at, value, &request.index, source.code(), ReadingState::Validated)
             };
-            let id = row.id;
-            take(&mut chains, met, row);
-            id
+            take(&mut chains, met, row)
         }
     };
     let standing = chains.link(id).map(|l| l.row.clone());
@@ -163,7 +162,7 @@ async fn chunk(
                 answer.refused.push(refused(row.line, "read_at", Refusal::MeterNotInstalled));
                 continue;
             };
-            let met = meet(&mut chains, rules, installation, at, value, source)?;
+            let met = meet(&mut chains, rules, installation, at.micros(), value, source)?;
             if let Meeting::Repeat(_) = met {
                 answer.repeats = answer.repeats.saturating_add(1);
                 continue;
@@ -173,8 +172,7 @@ async fn chunk(
                 time_twice: row.time_twice,
                 ..new_reading(write, meter, install, at, value, delivered(row), source.code(), ReadingState::Validated)
             };
-            added.push(fresh.id);
-            take(&mut chains, met, fresh);
+            added.push(take(&mut chains, met, fresh));
             answer.accepted = answer.accepted.saturating_add(1);
         }
         let settled = chains.settle(write, rules).await?;
@@ -240,74 +238,31 @@ fn index(rules: &Rules, meter: &meter::Model, text: &str) -> Result<Result<i64, 
     })
 }
 
-/// What a reading finds at its moment.
-enum Meeting {
-    /// Nothing that counts.
-    Free,
-    /// The same value.
-    Repeat(Uuid),
-    /// Readings of lower rank, which it replaces.
-    Better,
-    /// A reading of higher rank, which stands.
-    Worse(Uuid),
-    /// Another value of its rank, or one that a person or a bill has made stand.
-    Clash,
-}
-
-fn meet(chains: &mut Chains, rules: &Rules, installation: Uuid, at: Instant, value: i64, source: Source) -> Result<Meeting, Fault> {
-    let mut there = vec![];
-    for link in chains.at(installation, at.micros()) {
-        if link.row.value == value {
-            return Ok(Meeting::Repeat(link.row.id));
-        }
-        let state = link.row.state()?;
-        if state.is_live() {
-            let moves = matches!(state, ReadingState::Validated | ReadingState::Held);
-            there.push((rules.trust(link.row.source()?).rank, moves, link.row.id));
-        }
-    }
-    let rank = rules.trust(source).rank;
-    Ok(match there.iter().max() {
-        None => Meeting::Free,
-        Some((best, ..)) if rank > *best && there.iter().all(|(_, moves, _)| *moves) => Meeting::Better,
-        Some((best, _, id)) if rank < *best => Meeting::Worse(*id),
-        Some(_) => Meeting::Clash,
-    })
-}
-
-/// Puts a new reading into its chain. What it meets moves: readings of lower rank are replaced; one that is neither billed nor accepted by a person is held
-/// together with another value of its rank.
-fn take(chains: &mut Chains, met: Meeting, mut fresh: reading::Model) {
-    let (installation, at, id) = (fresh.installation_id, fresh.read_at, fresh.id);
+/// Files the last reading of an installation that ends.
+pub async fn file_final(
+    write: &mut Write,
+    desk: &Desk,
+    meter: &meter::Model,
+    install: &installation::Model,
+    at: Instant,
+    value: i64,
+    raw: &str,
+) -> Result<(), Fault> {
+    let rules = &desk.thresholds;
+    let mut chains = Chains::load(write, rules, vec![meter.clone()], at.date()).await?;
+    let met = meet(&mut chains, rules, install.id, at.micros(), value, Source::Final)?;
     match met {
-        Meeting::Free | Meeting::Repeat(_) => {}
-        Meeting::Better => {
-            for link in chains
-                .at(installation, at)
-                .filter(|l| ReadingState::of(&l.row.state).is_some_and(ReadingState::is_live))
-            {
-                let row = link.edit();
-                row.state = ReadingState::Replaced.code().to_owned();
-                row.replaced_by = Some(id);
-            }
-        }
-        Meeting::Worse(better) => {
-            fresh.state = ReadingState::Replaced.code().to_owned();
-            fresh.replaced_by = Some(better);
-        }
-        Meeting::Clash => {
-            for link in chains.at(installation, at) {
-                if let Some(ReadingState::Validated | ReadingState::Held) = ReadingState::of(&link.row.state) {
-                    let row = link.edit();
-                    row.conflict = true;
-                    row.state = ReadingState::Held.code().to_owned();
-                }
-            }
-            fresh.conflict = true;
-            fresh.state = ReadingState::Held.code().to_owned();
-        }
+        Meeting::Repeat(_) => return Ok(()),
+        Meeting::Clash | Meeting::Worse(_) => return Err(Refusal::ReadingConflict.into()),
+        Meeting::Free | Meeting::Better => {}
     }
-    chains.add(fresh);
+    let row = new_reading(write, meter, install, at, value, raw, Source::Final.code(), ReadingState::Validated);
+    let id = take(&mut chains, met, row);
+    let settled = chains.settle(write, rules).await?;
+    match settled.readings.get(&id) {
+        Some(row) if codes_of(&row.codes).iter().any(|c| matches!(c, Code::Reverse | Code::NewRegister)) => Err(Refusal::FinalIndexLower.into()),
+        _ => Ok(()),
+    }
 }
 
 fn refused(line: i32, field: &str, refusal: Refusal) -> RefusedReadingRow {

@@ -6,6 +6,7 @@ pub mod chain;
 pub mod estimate;
 pub mod intake;
 pub mod late;
+mod meeting;
 pub mod model;
 pub mod ops;
 pub mod rules;

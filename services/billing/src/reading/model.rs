@@ -281,6 +281,36 @@ pub fn step(state: ExceptionState, codes: &[Code], decision: Decision) -> Result
     }
 }
 
+/// Whether a person may void a reading that no rule has found wrong (thread 27).
+///
+/// # Errors
+/// READING_BILLED, READING_NOT_VOIDABLE.
+pub fn may_void(state: ReadingState, source: Source, codes: &[Code]) -> Result<(), Refusal> {
+    let is_end = matches!(source, Source::Final | Source::Opening) || codes.contains(&Code::FinalEstimated);
+    match state {
+        ReadingState::Validated | ReadingState::Accepted if !is_end => Ok(()),
+        ReadingState::Billed if !is_end => Err(Refusal::ReadingBilled),
+        _ => Err(Refusal::ReadingNotVoidable),
+    }
+}
+
+/// Whether a true index fits between the usable ones around it, litres. Where the one after is the lower one, the register went round on either side of it.
+pub fn fits(index: i64, before: Option<i64>, after: Option<i64>) -> bool {
+    match (before, after) {
+        (Some(before), Some(after)) if after < before => index >= before || index <= after,
+        _ => before.is_none_or(|b| b <= index) && after.is_none_or(|a| index <= a),
+    }
+}
+
+/// The same where a person says that the register went round since the index before it, some days ago: there is one, it is higher, and the meter could pass the
+/// volume.
+pub fn fits_round(register: Register, index: i64, before: Option<(i64, i64)>, after: Option<i64>) -> bool {
+    before.is_some_and(|(before, days)| {
+        let volume = index.saturating_sub(before).saturating_add(register.capacity());
+        index < before && volume <= register.passes(days) && after.is_none_or(|after| index <= after && after < before)
+    })
+}
+
 /// What the meter can show and pass.
 #[derive(Clone, Copy, Debug)]
 pub struct Register {
@@ -304,6 +334,11 @@ impl Register {
     pub fn capacity(self) -> i64 {
         let steps = 10_i64.checked_pow(self.digits).and_then(|n| n.checked_mul(1000));
         steps.and_then(|n| n.checked_mul(self.multiplier)).unwrap_or(i64::MAX)
+    }
+
+    /// Litres that pass the meter in some days at most.
+    pub const fn passes(self, days: i64) -> i64 {
+        self.qmax.saturating_mul(days.saturating_mul(24))
     }
 
     /// The index of what the register shows, in thousandths.
@@ -434,6 +469,40 @@ mod tests {
         for text in ["", "-1", "1,5", "e5", "NaN"] {
             assert_eq!(device(text), Err(Refusal::IndexNotPlainDigits), "{text}");
         }
+    }
+
+    #[test]
+    fn edge_03_an_index_fits_between_its_neighbours_or_the_register_went_round_as_a_person_says() {
+        assert!(fits(50, Some(50), Some(50)) && fits(7, None, None));
+        assert!(!fits(49, Some(50), None) && !fits(51, None, Some(50)));
+        // It went round somewhere between the two.
+        assert!(fits(99, Some(90), Some(5)) && fits(3, Some(90), Some(5)) && !fits(6, Some(90), Some(5)));
+        let round = |index, before, after| fits_round(G25, index, before, after);
+        let first = Some((99_987_000, 31));
+        assert!(round(12_000, first, None) && round(12_000, first, Some(40_000)));
+        assert!(!round(12_000, first, Some(11_000)), "the one after is lower");
+        assert!(!round(12_000, first, Some(99_990_000)), "the one after counts on from the one before");
+        assert!(!round(99_987_000, first, None) && !round(12_000, None, None));
+        // 4 m3 an hour are 2976 in 31 days: from 99987 on until 2963, not 2964.
+        assert!(round(2_963_000, first, None) && !round(2_963_001, first, None));
+        // Edge 4: 99, then 80.
+        assert!(!round(80_000, Some((99_000, 31)), None));
+    }
+
+    #[test]
+    fn thread_27_only_what_counts_is_not_billed_and_ends_nothing_may_be_voided() {
+        use ReadingState as S;
+        let state = |state| may_void(state, Source::Reader, &[Code::Zero2]);
+        assert_eq!([S::Validated, S::Accepted].map(state), [Ok(()); 2]);
+        assert_eq!(state(S::Billed), Err(Refusal::ReadingBilled));
+        assert_eq!(
+            [S::Held, S::Rejected, S::Corrected, S::Replaced].map(state),
+            [Err(Refusal::ReadingNotVoidable); 4]
+        );
+        let of = |source, codes: &[Code]| may_void(S::Accepted, source, codes);
+        assert_eq!([of(Source::Final, &[]), of(Source::Opening, &[])], [Err(Refusal::ReadingNotVoidable); 2]);
+        assert_eq!(of(Source::Estimate, &[Code::FinalEstimated]), Err(Refusal::ReadingNotVoidable));
+        assert_eq!(of(Source::Estimate, &[]), Ok(()));
     }
 
     #[test]

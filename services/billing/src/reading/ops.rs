@@ -3,6 +3,7 @@
 use calendar::Instant;
 use contracts::hearth::billing::v1::{
     AdjustExceptionRequest, AdjustExceptionResponse, RejectExceptionRequest, RejectExceptionResponse, ReleaseExceptionsRequest, ReleaseExceptionsResponse,
+    VoidReadingRequest, VoidReadingResponse,
 };
 use database::{Begun, Scope, Write, find};
 use money::Volume;
@@ -13,7 +14,7 @@ use uuid::Uuid;
 use super::{
     case,
     chain::{Chains, new_reading},
-    model::{Decision, ReadingState, codes_of, index_of, step},
+    model::{Decision, ExceptionState, ReadingState, Source, codes_of, fits, fits_round, index_of, may_void, step},
     store::{self, exception, reading},
 };
 use crate::{
@@ -89,7 +90,14 @@ pub async fn adjust(desk: Desk, call: Call, request: AdjustExceptionRequest) -> 
         .one(&*write)
         .await?
         .ok_or_else(|| Fault::not_found("installation", first.installation_id))?;
-    let readings = discard(&mut write, &desk, &case, Some((&install, meter, value, text))).await?;
+    let instead = Instead {
+        install: &install,
+        meter,
+        value,
+        raw: text,
+        rollover: request.rollover,
+    };
+    let readings = discard(&mut write, &desk, &case, Some(instead)).await?;
     let standing = readings
         .iter()
         .find(|r| r.state == ReadingState::Accepted.code())
@@ -101,6 +109,62 @@ pub async fn adjust(desk: Desk, call: Call, request: AdjustExceptionRequest) -> 
         .commit(AdjustExceptionResponse {
             exception: Some(store::exception_message(&row, &readings)?),
             reading,
+        })
+        .await
+}
+
+/// VoidReading (thread 27).
+pub async fn void(desk: Desk, call: Call, request: VoidReadingRequest) -> Result<VoidReadingResponse, Fault> {
+    let mut write = match desk.db.begin(&call, &request).await? {
+        Begun::Fresh(write) => write,
+        Begun::Replay(answer) => return Ok(answer),
+    };
+    let id: Uuid = wire::id_of("reading_id", &request.reading_id)?;
+    let missing = || Fault::not_found("reading", id);
+    let select = || find::<reading::Entity>(&Scope::of(&call)).filter(reading::Column::Id.eq(id));
+    let seen = select().one(&*write).await?.ok_or_else(missing)?;
+    // The meter first, as everywhere: then the row as it is now.
+    let meters = meters::lock(&write, &Scope::everything(), &[&seen.meter_no]).await?;
+    let row = select().one(&*write).await?.ok_or_else(missing)?;
+    if row.recorded_by == call.subject() {
+        return Err(Refusal::OwnReading.into());
+    }
+    may_void(row.state()?, row.source()?, &codes_of(&row.codes))?;
+    let mut chains = Chains::load(&write, &desk.thresholds, meters, row.read_date).await?;
+    let install = chains
+        .install(row.installation_id)
+        .ok_or_else(|| Fault::not_found("installation", row.installation_id))?;
+    let now = write.now();
+    let decided = exception::Model {
+        state: ExceptionState::Rejected.code().to_owned(),
+        recorded_by: row.recorded_by.clone(),
+        decided_by: call.subject().to_owned(),
+        grounds: request.grounds.clone(),
+        decided_at: Some(now.micros()),
+        ..exception::Model::found(install, &[], row.read_date, now)
+    };
+    // What a rule found about it is no matter any more.
+    let known = store::exceptions_by_id(&write, row.exception_id.into_iter().collect()).await?;
+    let mut changed = vec![decided.clone()];
+    for open in known.into_iter().filter(exception::Model::is_open) {
+        changed.push(exception::Model {
+            state: step(open.state()?, &codes_of(&open.codes), Decision::Resolve)?.code().to_owned(),
+            decided_at: Some(now.micros()),
+            version: open.version.saturating_add(1),
+            ..open
+        });
+    }
+    store::save_exceptions(&write, changed).await?;
+    case::keep(&write, [row.agreement_id].into()).await?;
+    let link = chains.link(id).ok_or_else(missing)?.edit();
+    link.state = ReadingState::Rejected.code().to_owned();
+    link.exception_id = Some(decided.id);
+    let settled = chains.settle(&mut write, &desk.thresholds).await?;
+    let readings: Vec<reading::Model> = settled.readings.get(&id).cloned().into_iter().collect();
+    write.subject(id);
+    write
+        .commit(VoidReadingResponse {
+            exception: Some(store::exception_message(&decided, &readings)?),
         })
         .await
 }
@@ -170,13 +234,19 @@ impl Case {
     }
 }
 
+/// The true index.
+struct Instead<'a> {
+    install: &'a installation::Model,
+    meter: &'a meter::Model,
+    /// Litres.
+    value: i64,
+    raw: &'a str,
+    /// Whether a person says that the register went round.
+    rollover: bool,
+}
+
 /// Rejects what an exception holds; with a true index one reading stands in its place.
-async fn discard(
-    write: &mut Write,
-    desk: &Desk,
-    case: &Case,
-    instead: Option<(&installation::Model, &meter::Model, i64, &str)>,
-) -> Result<Vec<reading::Model>, Fault> {
+async fn discard(write: &mut Write, desk: &Desk, case: &Case, instead: Option<Instead<'_>>) -> Result<Vec<reading::Model>, Fault> {
     let Some(floor) = case.readings.iter().map(|r| r.read_date).min() else {
         return Ok(vec![]);
     };
@@ -188,31 +258,62 @@ async fn discard(
             link.edit().state = ReadingState::Rejected.code().to_owned();
         }
     }
-    if let Some((install, meter, value, raw)) = instead {
-        let at = held.first().map_or(0, |r| r.read_at);
-        let fits = match chains.neighbours(install.id, at) {
-            (Some(before), Some(after)) if after < before => value >= before || value <= after,
-            (before, after) => before.is_none_or(|b| b <= value) && after.is_none_or(|a| value <= a),
+    if let Some(Instead {
+        install,
+        meter,
+        value,
+        raw,
+        rollover,
+    }) = instead
+    {
+        let (at, on) = held.first().map_or((0, floor), |r| (r.read_at, r.read_date));
+        let (before, after) = chains.neighbours(install.id, at);
+        let is_in_line = if rollover {
+            let before = before.map(|b| (b.value, on.signed_duration_since(b.date).num_days().max(1)));
+            fits_round(meter.register(), value, before, after)
+        } else {
+            fits(value, before.map(|b| b.value), after)
         };
-        if !fits {
+        if !is_in_line {
             return Err(Fault::from(Refusal::IndexOutOfLine)
                 .meta("index", Volume::from_litres(value).short())
                 .field("true_index"));
         }
         // One of two values at one moment may be the true one: then it stands again itself.
-        let same = chains.at(install.id, at).find(|l| l.row.value == value);
-        match same {
+        let same = chains
+            .at(install.id, at)
+            .find(|l| l.row.value == value && (ids.contains(&l.row.id) || l.row.source == Source::Adjusted.code()));
+        let standing = match same {
             Some(link) => {
                 let row = link.edit();
                 row.state = ReadingState::Accepted.code().to_owned();
                 row.conflict = false;
+                row.replaced_by = None;
+                row.id
             }
             None => {
-                let row = new_reading(write, meter, install, Instant::from_micros(at), value, raw, "adjusted", ReadingState::Accepted);
-                ids.push(row.id);
+                let row = new_reading(
+                    write,
+                    meter,
+                    install,
+                    Instant::from_micros(at),
+                    value,
+                    raw,
+                    Source::Adjusted.code(),
+                    ReadingState::Accepted,
+                );
+                let id = row.id;
                 chains.add(row);
+                id
+            }
+        };
+        ids.retain(|id| *id != standing);
+        for id in &ids {
+            if let Some(link) = chains.link(*id) {
+                link.edit().replaced_by = Some(standing);
             }
         }
+        ids.push(standing);
     }
     let settled = chains.settle(write, &desk.thresholds).await?;
     Ok(ids.iter().filter_map(|id| settled.readings.get(id).cloned()).collect())

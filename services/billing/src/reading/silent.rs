@@ -67,12 +67,15 @@ async fn findings(write: &Write, silent: Vec<Uuid>, today: NaiveDate) -> Result<
     store::not_open(write, found).await
 }
 
-/// Installed meters that report by themselves, with their readings of the last days; those that are on the list already are left out.
+/// Installed meters that report by themselves, with their readings of the last days; left out are those of which it was told that they are silent, whatever was
+/// decided on it, and that have not spoken since.
 async fn reported(conn: &Conn, silent: Silent, now: Instant) -> Result<Vec<Reported>, Fault> {
-    let sql = "SELECT i.id, count(*) AS readings, min(r.read_at) AS first, max(r.read_at) AS last \
+    let sql = "SELECT seen.id, seen.readings, seen.first, seen.last FROM ( \
+               SELECT i.id, i.meter_no, count(*) AS readings, min(r.read_at) AS first, max(r.read_at) AS last, max(r.read_date) AS day \
                FROM installation i JOIN reading r ON r.installation_id = i.id AND r.read_at > $1 AND r.source = 'remote' \
-               WHERE i.end_date IS NULL AND NOT i.awaits_opening AND NOT EXISTS (SELECT 1 FROM reading_exception e \
-               WHERE e.agreement_id = i.agreement_id AND e.installation_id = i.id AND e.state = 'OPEN' AND e.codes = 'SILENT') GROUP BY i.id ORDER BY i.meter_no";
+               WHERE i.end_date IS NULL AND NOT i.awaits_opening GROUP BY i.id, i.meter_no) seen \
+               WHERE NOT EXISTS (SELECT 1 FROM reading_exception e \
+               WHERE e.meter_no = seen.meter_no AND e.installation_id = seen.id AND e.codes = 'SILENT' AND e.date > seen.day) ORDER BY seen.meter_no";
     let since = now.micros().saturating_sub(DAY.saturating_mul(silent.days));
     let rows = conn
         .query_all_raw(Statement::from_sql_and_values(conn.get_database_backend(), sql, [since.into()]))

@@ -18,7 +18,7 @@ use crate::{
     run::{household::together, model::Terms},
     supply::store::{self as supplies, supply},
     table,
-    tariff::model::Book,
+    tariff::model::{Book, Books},
 };
 
 /// What a household gets back for a tier-year.
@@ -41,8 +41,8 @@ impl Due {
 }
 
 /// What the households of accounts have to get back on a day.
-pub async fn due(conn: &Conn, book: &Book, today: NaiveDate, accounts: &[Uuid]) -> Result<Vec<Due>, Fault> {
-    let loaded = Loaded::of(conn, book, accounts, first_year(today)).await?;
+pub async fn due(conn: &Conn, books: &Books, today: NaiveDate, accounts: &[Uuid]) -> Result<Vec<Due>, Fault> {
+    let loaded = Loaded::of(conn, books, accounts, first_year(today)).await?;
     let mut by_agreement: HashMap<Uuid, Vec<&Counted>> = HashMap::new();
     for bill in &loaded.bills {
         by_agreement.entry(bill.agreement_id).or_default().push(bill);
@@ -54,17 +54,17 @@ pub async fn due(conn: &Conn, book: &Book, today: NaiveDate, accounts: &[Uuid]) 
     };
     let mut by_end: HashMap<NaiveDate, Vec<(&supply::Model, Year)>> = HashMap::new();
     for supply in &loaded.supplies {
-        for year in view.years(book, supply.id) {
+        for year in view.years(books.of(&supply.branch), supply.id) {
             by_end.entry(year.last).or_default().push((supply, year));
         }
     }
     let mut all = vec![];
     for (end, years) in by_end {
-        let households = loaded.members.sharing(book, end);
+        let households = loaded.members.sharing(books, end);
         for (supply, year) in years {
             let alone = [supply.id];
             let household = households.get(&supply.id).map_or(alone.as_slice(), Vec::as_slice);
-            match view.household(book, supply, year, household) {
+            match view.household(books.of(&supply.branch), supply, year, household) {
                 Ok(found) => all.extend(found),
                 // One bad household must not stop the others.
                 Err(fault) => tracing::warn!(%fault, agreement = %supply.id, year = year.number, "a relief cannot be computed"),
@@ -151,11 +151,11 @@ impl<'a> View<'a> {
 }
 
 /// Gives an account what is due to its households by now, and tells whether there was anything: what another worker gave meanwhile is found under the lock.
-pub async fn give(write: &mut Write, book: &Book, account: Uuid) -> Result<bool, Fault> {
+pub async fn give(write: &mut Write, books: &Books, account: Uuid) -> Result<bool, Fault> {
     supplies::lock_accounts(write, &[account]).await?;
     let (mut any, mut ahead) = (false, 0_i64);
     loop {
-        let mut found = due(write, book, write.now().date(), &[account]).await?.into_iter();
+        let mut found = due(write, books, write.now().date(), &[account]).await?.into_iter();
         let Some(next) = found.next() else { break };
         any = true;
         ahead = ahead.saturating_add(pay_back(write, next).await?);

@@ -22,7 +22,7 @@ use crate::{
         store::{self as supplies, supply},
     },
     table,
-    tariff::model::Book,
+    tariff::model::Books,
 };
 
 table!(relief, "relief", {
@@ -99,6 +99,17 @@ pub async fn low_income(conn: &Conn, after: Uuid, count: usize) -> Result<Vec<Uu
     Ok(keys)
 }
 
+/// The credit notes over bills by which reliefs returned something.
+pub async fn notes_of(conn: &Conn, bills: &[Uuid]) -> Result<Vec<Uuid>, Fault> {
+    Ok(relief_note::Entity::find()
+        .select_only()
+        .column(relief_note::Column::CreditNoteId)
+        .filter(relief_note::Column::BillId.is_in(bills.iter().copied()))
+        .into_tuple()
+        .all(conn)
+        .await?)
+}
+
 /// Accounts of agreements.
 pub async fn accounts(conn: &Conn, agreements: &[Uuid]) -> Result<Vec<Uuid>, Fault> {
     Ok(supply::Entity::find()
@@ -128,7 +139,7 @@ pub struct Loaded {
 
 impl Loaded {
     /// Loads accounts with their tier years from `since` on, in sets.
-    pub async fn of(conn: &Conn, book: &Book, accounts: &[Uuid], since: i32) -> Result<Self, Fault> {
+    pub async fn of(conn: &Conn, books: &Books, accounts: &[Uuid], since: i32) -> Result<Self, Fault> {
         let select = supply::Entity::find()
             .filter(table::among(conn, supply::Column::AccountId, accounts.iter().copied()))
             .filter(supply::Column::Service.eq(Service::Gas.code()));
@@ -145,17 +156,17 @@ impl Loaded {
             bills: counted(conn, &ids, since).await?,
             used: bills::used(conn, &ids, since).await?,
             given: given(conn, &ids, since).await?,
-            read_months: months(conn, book, &ids).await?,
-            members: Members::of(conn, book, accounts.iter().copied()).await?,
+            read_months: months(conn, books, &ids).await?,
+            members: Members::of(conn, books, accounts.iter().copied()).await?,
             supplies,
         })
     }
 }
 
 /// As in a run, the route of the last meter that hangs in one counts.
-async fn months(conn: &Conn, book: &Book, agreements: &[Uuid]) -> Result<HashMap<Uuid, ReadMonths>, Fault> {
+async fn months(conn: &Conn, books: &Books, agreements: &[Uuid]) -> Result<HashMap<Uuid, ReadMonths>, Fault> {
     let installs = meters::of_agreements(conn, agreements).await?;
-    let months = read_months(conn, book, installs.iter().map(|i| i.id)).await?;
+    let months = read_months(conn, books, installs.iter().map(|i| i.id)).await?;
     Ok(installs.into_iter().filter_map(|i| Some((i.agreement_id, *months.get(&i.id)?))).collect())
 }
 

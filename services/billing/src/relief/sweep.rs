@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{model::returns, ops, store};
 use crate::{
     Desk,
-    tariff::{model::Book, store::book},
+    tariff::{model::Books, store::books},
 };
 
 /// Agreements of low income that are looked at together.
@@ -18,8 +18,8 @@ const CHUNK: usize = 300;
 /// One run over all households of low income, chunk by chunk; where no tariff returns anything it is over at once.
 pub async fn run(desk: &Desk) -> Result<(), Fault> {
     let conn = desk.db.reader();
-    let book = book(conn).await?;
-    if !book.versions().iter().any(returns) {
+    let books = books(conn).await?;
+    if !books.any(|book| book.versions().iter().any(returns)) {
         return Ok(());
     }
     let mut after = Uuid::nil();
@@ -28,10 +28,10 @@ pub async fn run(desk: &Desk) -> Result<(), Fault> {
         let Some(last) = agreements.last() else { return Ok(()) };
         after = *last;
         let accounts = store::accounts(conn, &agreements).await?;
-        let found = ops::due(conn, &book, desk.clock.now().date(), &accounts).await?;
+        let found = ops::due(conn, &books, desk.clock.now().date(), &accounts).await?;
         let accounts: BTreeSet<Uuid> = found.iter().map(ops::Due::account).collect();
         for account in accounts {
-            match give(desk, &book, account).await {
+            match give(desk, &books, account).await {
                 // One bad account must not stop the others.
                 Err(fault) if !fault.is_transient() => tracing::warn!(%fault, %account, "a relief was not given"),
                 done => done?,
@@ -41,9 +41,9 @@ pub async fn run(desk: &Desk) -> Result<(), Fault> {
 }
 
 /// An account is a transaction of its own, so that nobody waits for those of a whole chunk.
-async fn give(desk: &Desk, book: &Book, account: Uuid) -> Result<(), Fault> {
+async fn give(desk: &Desk, books: &Books, account: Uuid) -> Result<(), Fault> {
     let mut write = desk.db.open(&Call::background("billing", "return-free-volume")).await?;
-    if ops::give(&mut write, book, account).await? {
+    if ops::give(&mut write, books, account).await? {
         write.close().await?;
     }
     Ok(())

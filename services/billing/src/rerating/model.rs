@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use calendar::NaiveDate;
 use uuid::Uuid;
 
 use crate::{refusal::Refusal, words::words};
@@ -63,16 +62,6 @@ impl Aim {
         };
         before.filter(covers).map(|_| ()).ok_or(Refusal::ReratingNotTried)
     }
-}
-
-/// Place of a bill in the order in which months are billed: year and month, then the agreements of a month by their ids, as a run takes them.
-pub type Place = (i32, i32, Uuid, NaiveDate);
-
-/// The bills from the first wrong one on, in the order in which months are billed: of every later one the tiers begin elsewhere.
-pub fn since_first<B>(mut bills: Vec<B>, place: impl Fn(&B) -> Place, is_wrong: impl Fn(&B) -> bool) -> Vec<B> {
-    bills.sort_by_key(place);
-    let first = bills.iter().position(is_wrong).unwrap_or(bills.len());
-    bills.split_off(first)
 }
 
 /// A bill that was taken back, and the one in its place.
@@ -189,17 +178,6 @@ mod tests {
         assert_eq!(elsewhere.check_tried(Some(&dry("A"))), refused, "the replacement was replaced meanwhile");
         let other = Aim { tariff: TWO, ..aim("A") };
         assert_eq!(other.check_tried(Some(&dry("A"))), refused);
-    }
-
-    #[test]
-    fn p_9_2_every_bill_after_the_first_wrong_one_is_billed_anew() {
-        let day = |m, d| NaiveDate::from_ymd_opt(2025, m, d).unwrap();
-        let january = (2025, 1, ONE, day(1, 31));
-        let bills = vec![(2025, 2, TWO, day(2, 27)), (2025, 2, ONE, day(2, 28)), january, (2025, 1, TWO, day(1, 30))];
-        let since = |wrong: Place| since_first(bills.clone(), |b| *b, |b| *b == wrong);
-        assert_eq!(since(january), [january, bills[3], bills[1], bills[0]], "as a run takes them");
-        assert_eq!(since(bills[1]), [bills[1], bills[0]]);
-        assert!(since((2025, 3, ONE, day(3, 31))).is_empty());
     }
 
     fn pair(agreement: Uuid, credited: i64, debited: i64) -> Pair {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     batch::KIND,
-    model::{Aim, Pair, Verdict, since_first, verdict},
+    model::{Aim, Pair, Verdict, verdict},
     store::{self, rerating},
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     bill::{
         ops::settle_others,
         rebill::{Days, rate},
-        store::bill,
+        together::{Together, agreements},
     },
     supply::store as supplies,
     table,
@@ -64,24 +64,22 @@ pub async fn start(desk: Desk, call: Call, request: StartReratingRequest) -> Res
 pub async fn correct(write: &mut Write, desk: &Desk, run: &rerating::Model, agreement: Uuid) -> Result<Verdict, Fault> {
     let supply = supplies::supply(write, &Scope::everything(), agreement).await?;
     supplies::lock_accounts(write, &[supply.account_id]).await?;
-    let members = store::together(write, &supply, run.tariff_id).await?;
-    let ids: Vec<Uuid> = members.iter().map(|member| member.id).collect();
-    let (bills, wrong) = store::billed(write, &ids, run.tariff_id).await?;
-    let place = |b: &bill::Model| (b.year, b.month, b.agreement_id, b.to_date);
-    let mut bills = since_first(bills, place, |b| wrong.contains(&b.id));
+    let together = Together::of(write, &supply).await?;
+    let wrong = store::made_by(write, together.bills(), run.tariff_id).await?;
+    let bills = together.since(|b| wrong.contains(&b.id))?;
     if bills.iter().any(|b| b.credited > 0) {
         // A credit for the wrong price would be given twice if it stayed, one for something else must stay: which it was, nobody can tell from here.
         return Ok(Verdict::Parked("BILL_CREDITED".to_owned()));
     }
-    bills.reverse();
-    let adjusted = adjustments::posted(write, &ids).await?;
-    let rated = match rate(write, desk, members, bills, &Days::Kept(&adjusted)).await? {
+    let adjusted = adjustments::posted(write, &agreements(&bills)).await?;
+    let rated = match rate(write, desk, bills, &Days::Kept(&adjusted)).await? {
         Ok(rated) => rated,
         Err(reason) => return Ok(Verdict::Parked(reason.to_owned())),
     };
     // Where all days stay, each bill has one in its place.
     let pairs: Vec<Pair> = rated
         .old()
+        .iter()
         .zip(rated.bills())
         .map(|(old, new)| Pair {
             agreement: old.agreement_id,

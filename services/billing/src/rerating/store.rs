@@ -11,9 +11,8 @@ use uuid::Uuid;
 
 use super::model::{Aim, Before, Outcome, ReratingState, Sums, Verdict};
 use crate::{
-    bill::store::{self as bills, bill, line},
+    bill::store::{bill, line},
     ledger::store::instant,
-    run::{household::Members, model::Period},
     supply::store::supply,
     table,
     tariff::store as tariffs,
@@ -185,35 +184,18 @@ pub async fn item(conn: &Conn, run: Uuid, agreement: Uuid) -> Result<Option<item
     Ok(item::Entity::find_by_id((run, agreement)).one(conn).await?)
 }
 
-/// Agreements that share their tiers with one in a month of its bills that the wrong version made, itself among them.
-pub async fn together(conn: &Conn, supply: &supply::Model, tariff: Uuid) -> Result<Vec<supply::Model>, Fault> {
-    let (bills, wrong) = billed(conn, &[supply.id], tariff).await?;
-    let months: HashSet<(i32, i32)> = bills.iter().filter(|b| wrong.contains(&b.id)).map(|b| (b.year, b.month)).collect();
-    let book = tariffs::book(conn).await?;
-    let members = Members::of(conn, &book, [supply.account_id]).await?;
-    let mut ids = HashSet::from([supply.id]);
-    for (year, month) in months {
-        if let Some(period) = u32::try_from(month).ok().and_then(|month| Period::new(year, month)) {
-            ids.extend(members.sharing(&book, period.last).remove(&supply.id).unwrap_or_default());
-        }
-    }
-    Ok(supply::Entity::find().filter(supply::Column::Id.is_in(ids)).all(conn).await?)
-}
-
-/// The live regular bills of agreements, and the ids of those among them that a version made.
-pub async fn billed(conn: &Conn, agreements: &[Uuid], tariff: Uuid) -> Result<(Vec<bill::Model>, HashSet<Uuid>), Fault> {
-    let all = bills::regular(conn, agreements).await?;
+/// The ids of those among some bills that a version made, alone or in a line.
+pub async fn made_by(conn: &Conn, bills: &[bill::Model], tariff: Uuid) -> Result<HashSet<Uuid>, Fault> {
     let lines: Vec<Uuid> = line::Entity::find()
         .select_only()
         .column(line::Column::BillId)
-        .filter(table::among(conn, line::Column::BillId, all.iter().map(|b| b.id)))
+        .filter(table::among(conn, line::Column::BillId, bills.iter().map(|b| b.id)))
         .filter(line::Column::TariffId.eq(tariff))
         .into_tuple()
         .all(conn)
         .await?;
-    let made = all.iter().filter(|b| b.tariff_id == Some(tariff)).map(|b| b.id);
-    let made = made.chain(lines).collect();
-    Ok((all, made))
+    let made = bills.iter().filter(|b| b.tariff_id == Some(tariff)).map(|b| b.id);
+    Ok(made.chain(lines).collect())
 }
 
 /// Files what became of an agreement, and of those that were billed anew with it, and counts it.

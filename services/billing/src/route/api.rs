@@ -27,7 +27,7 @@ rpc::service! {
         read list_books(ListBooksRequest) -> ListBooksResponse = books;
         read list_book_entries(ListBookEntriesRequest) -> ListBookEntriesResponse = entries;
         read list_uncovered(ListUncoveredRequest) -> ListUncoveredResponse = uncovered;
-        write plan_tasks(PlanTasksRequest) -> PlanTasksResponse = ops::plan;
+        write plan_tasks(PlanTasksRequest) -> PlanTasksResponse = ops::plan_tasks;
         read list_tasks(ListTasksRequest) -> ListTasksResponse = tasks;
         write report_visit(ReportVisitRequest) -> ReportVisitResponse = ops::visit;
         read get_reading_figures(GetReadingFiguresRequest) -> GetReadingFiguresResponse = figures::figures;

@@ -4,4 +4,5 @@ pub mod api;
 mod figures;
 pub mod model;
 mod ops;
+pub mod plan;
 pub mod store;

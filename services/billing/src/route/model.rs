@@ -54,6 +54,15 @@ pub struct Span {
     pub due: NaiveDate,
 }
 
+impl Span {
+    /// Whether a meter that is read in this cycle is read in another one as well: on a day of that one, or, where that one is no longer, in the days that hold its own.
+    pub fn serves(&self, other: &Self) -> bool {
+        let days = |span: &Self| span.until.signed_duration_since(span.from);
+        let holds = |span: &Self, day: NaiveDate| span.from <= day && day <= span.until;
+        holds(other, self.due) || (holds(self, other.due) && days(self) >= days(other))
+    }
+}
+
 /// Checks the day of a book.
 ///
 /// # Errors
@@ -183,6 +192,28 @@ mod tests {
         assert_eq!(spans[0], span("2025-01-27", "2025-02-02", "2025-02-02"));
         assert_eq!(check_day(Cycle::Week, 8), Err(Refusal::ReadDay));
         assert_eq!((check_day(Cycle::Week, 7), check_day(Cycle::Month, 31)), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn e_2_01_a_task_serves_the_cycle_that_it_is_due_in_and_shorter_ones_within_its_own() {
+        let month = span("2025-02-01", "2025-02-28", "2025-02-20");
+        let other_day = span("2025-02-01", "2025-02-28", "2025-02-05");
+        let both = span("2025-02-01", "2025-03-31", "2025-02-20");
+        let march = span("2025-03-01", "2025-03-31", "2025-03-20");
+        let week = |due| span("2025-01-27", "2025-02-02", due);
+        let second = span("2025-02-03", "2025-02-09", "2025-02-03");
+        assert!(month.serves(&other_day) && other_day.serves(&month), "the day of the book was changed");
+        assert!(!month.serves(&march) && !march.serves(&month));
+        assert!(both.serves(&march) && both.serves(&month) && month.serves(&both));
+        assert!(march.serves(&both), "its day lies in both months");
+        assert!(month.serves(&second) && second.serves(&month));
+        assert!(!week("2025-01-27").serves(&month), "read in January");
+        assert!(
+            !week("2025-01-27").serves(&span("2025-02-01", "2025-02-28", "2025-02-01")),
+            "its last days are the first of February"
+        );
+        assert!(week("2025-02-02").serves(&month));
+        assert!(!second.serves(&week("2025-01-27")));
     }
 
     #[test]

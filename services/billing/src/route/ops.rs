@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{
     model::{Cycle, TaskState, check_day, cycles, visited},
+    plan,
     store::{self, book, entry, task},
 };
 use crate::{Desk, Refusal, meter::store::installation, table};
@@ -97,7 +98,9 @@ pub async fn put(desk: Desk, call: Call, request: PutIntoBookRequest) -> Result<
             walk_order,
         });
     }
+    let moved: Vec<Uuid> = rows.iter().map(|row| row.installation_id).collect();
     store::put(&write, rows).await?;
+    plan::cover(&write, &moved).await?;
     let meters = store::count(&write, book.id).await?;
     write.subject(book.id);
     write
@@ -108,7 +111,7 @@ pub async fn put(desk: Desk, call: Call, request: PutIntoBookRequest) -> Result<
 }
 
 /// PlanTasks (E2-01).
-pub async fn plan(desk: Desk, call: Call, request: PlanTasksRequest) -> Result<PlanTasksResponse, Fault> {
+pub async fn plan_tasks(desk: Desk, call: Call, request: PlanTasksRequest) -> Result<PlanTasksResponse, Fault> {
     let mut write = match desk.db.begin(&call, &request).await? {
         Begun::Fresh(write) => write,
         Begun::Replay(answer) => return Ok(answer),
@@ -124,43 +127,15 @@ pub async fn plan(desk: Desk, call: Call, request: PlanTasksRequest) -> Result<P
         .lock_exclusive()
         .all(&*write)
         .await?;
-    let entries = store::entries(&write, &books.iter().map(|b| b.id).collect::<Vec<_>>()).await?;
+    let places = store::entries(&write, &books.iter().map(|b| b.id).collect::<Vec<_>>()).await?;
     let mut tasks = vec![];
     for book in &books {
         let day = book.read_day.unsigned_abs();
         let spans = cycles(book.cycle()?, day, book.from_date, request.year, request.month.unsigned_abs());
-        let own = || {
-            entries
-                .iter()
-                .filter(|(e, i)| e.book_id == book.id && i.end_date.is_none() && !i.awaits_opening)
-        };
-        tasks.extend(
-            own()
-                .flat_map(|(entry, install)| spans.iter().map(move |span| (entry, install, span)))
-                .filter(|(_, install, span)| install.from_date <= span.until)
-                .map(|(entry, install, span)| task::Model {
-                    id: Uuid::now_v7(),
-                    book_id: book.id,
-                    installation_id: install.id,
-                    meter_no: install.meter_no.clone(),
-                    account_no: install.account_no.clone(),
-                    agreement_id: install.agreement_id,
-                    branch: book.branch.clone(),
-                    from_date: span.from,
-                    until_date: span.until,
-                    due_date: span.due,
-                    reader: book.reader.clone(),
-                    walk_order: entry.walk_order,
-                    state: TaskState::Due.code().to_owned(),
-                    attempts: 0,
-                    version: 1,
-                }),
-        );
+        tasks.extend(plan::tasks(book, &spans, &places));
     }
-    let installs: Vec<Uuid> = tasks.iter().map(|t| t.installation_id).collect();
     let all = i32::try_from(tasks.len()).unwrap_or(i32::MAX);
-    let planned = i32::try_from(store::plan(&write, tasks).await?).unwrap_or(i32::MAX);
-    store::mark_read(&write, &installs).await?;
+    let planned = i32::try_from(plan::file(&write, tasks).await?).unwrap_or(i32::MAX);
     write.subject(format!("tasks:{}-{:02}", request.year, request.month));
     write
         .commit(PlanTasksResponse {

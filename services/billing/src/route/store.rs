@@ -1,9 +1,11 @@
 //! Tables of books, their meters and tasks.
 
+use std::collections::HashMap;
+
 use calendar::NaiveDate;
 use chrono::{Datelike, Months};
 use contracts::hearth::billing::v1 as proto;
-use database::{Conn, Scope, Scoped, find};
+use database::{Conn, Scope, Scoped, Write, find};
 use rpc::{Fault, page::Page, wire};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
@@ -12,7 +14,10 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::model::{Cycle, TaskState, cycles};
+use super::{
+    model::{Cycle, Span, TaskState, cycles},
+    plan,
+};
 use crate::{
     meter::store::{self as meters, installation},
     table,
@@ -74,6 +79,14 @@ impl task::Model {
     pub fn state(&self) -> Result<TaskState, Fault> {
         known(TaskState::of(&self.state), &self.state)
     }
+    /// Its cycle.
+    fn span(&self) -> Span {
+        Span {
+            from: self.from_date,
+            until: self.until_date,
+            due: self.due_date,
+        }
+    }
 }
 
 /// States of a task that a reading ends.
@@ -130,8 +143,17 @@ pub async fn read_in(conn: &Conn, branch: &str, one: Option<Uuid>, cycle: Option
 
 /// Meters of books.
 pub async fn entries(conn: &Conn, books: &[Uuid]) -> Result<Vec<(entry::Model, installation::Model)>, Fault> {
+    installed(conn, entry::Column::BookId.is_in(books.iter().copied())).await
+}
+
+/// The places of meters in their books.
+pub async fn places(conn: &Conn, installations: &[Uuid]) -> Result<Vec<(entry::Model, installation::Model)>, Fault> {
+    installed(conn, table::among(conn, entry::Column::InstallationId, installations.iter().copied())).await
+}
+
+async fn installed(conn: &Conn, own: Expr) -> Result<Vec<(entry::Model, installation::Model)>, Fault> {
     let rows = entry::Entity::find()
-        .filter(entry::Column::BookId.is_in(books.iter().copied()))
+        .filter(own)
         .order_by_asc(entry::Column::WalkOrder)
         .order_by_asc(entry::Column::InstallationId)
         .all(conn)
@@ -140,10 +162,35 @@ pub async fn entries(conn: &Conn, books: &[Uuid]) -> Result<Vec<(entry::Model, i
     for some in rows.chunks(10_000) {
         let ids = some.iter().map(|e| e.installation_id);
         let found = installation::Entity::find().filter(installation::Column::Id.is_in(ids)).all(conn).await?;
-        let mut found: std::collections::HashMap<Uuid, installation::Model> = found.into_iter().map(|i| (i.id, i)).collect();
+        let mut found: HashMap<Uuid, installation::Model> = found.into_iter().map(|i| (i.id, i)).collect();
         both.extend(some.iter().filter_map(|e| Some((e.clone(), found.remove(&e.installation_id)?))));
     }
     Ok(both)
+}
+
+/// The first and the last day on which something is due in a branch.
+pub async fn planned(conn: &Conn, branch: &str) -> Result<Option<(NaiveDate, NaiveDate)>, Fault> {
+    let sql = "SELECT min((SELECT min(t.due_date) FROM reading_task t WHERE t.book_id = b.id)) AS first, \
+               max((SELECT max(t.due_date) FROM reading_task t WHERE t.book_id = b.id)) AS last FROM reading_book b WHERE b.branch = $1";
+    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, [branch.into()]);
+    let Some(row) = conn.query_one_raw(statement).await? else { return Ok(None) };
+    let (first, last): (Option<NaiveDate>, Option<NaiveDate>) = (row.try_get("", "first")?, row.try_get("", "last")?);
+    Ok(first.zip(last))
+}
+
+/// Who reads meters by their books.
+pub async fn readers(conn: &Conn, installations: impl IntoIterator<Item = Uuid>) -> Result<HashMap<Uuid, String>, Fault> {
+    let entries = entry::Entity::find()
+        .filter(table::among(conn, entry::Column::InstallationId, installations))
+        .all(conn)
+        .await?;
+    let books = book::Entity::find()
+        .filter(table::among(conn, book::Column::Id, entries.iter().map(|e| e.book_id)))
+        .all(conn)
+        .await?;
+    let readers: HashMap<Uuid, String> = books.into_iter().map(|book| (book.id, book.reader)).collect();
+    let of = |entry: &entry::Model| Some((entry.installation_id, readers.get(&entry.book_id)?.clone()));
+    Ok(entries.iter().filter_map(of).collect())
 }
 
 /// Puts meters into a book; those of another one move.
@@ -168,18 +215,46 @@ pub async fn of_month(conn: &Conn, agreements: &[Uuid], on: NaiveDate) -> Result
     Ok(select.all(conn).await?)
 }
 
-/// Files tasks that are not there yet and gives their number.
+/// Files tasks of cycles for which their meter has none and gives their number.
 pub async fn plan(conn: &Conn, rows: Vec<task::Model>) -> Result<u64, Fault> {
     let mut planned = 0_u64;
     for some in rows.chunks(1900) {
-        let set = some.iter().cloned().map(|row| row.into_active_model().reset_all());
-        let there = OnConflict::columns([task::Column::InstallationId, task::Column::DueDate])
-            .do_nothing()
-            .to_owned();
-        let count = task::Entity::insert_many(set).on_conflict(there).exec_without_returning(conn).await?;
+        let there = around(conn, some).await?;
+        let serves = |row: &task::Model| {
+            there
+                .get(&row.installation_id)
+                .is_some_and(|own| own.iter().any(|span| span.serves(&row.span())))
+        };
+        let fresh: Vec<_> = some
+            .iter()
+            .filter(|row| !serves(row))
+            .map(|row| row.clone().into_active_model().reset_all())
+            .collect();
+        if fresh.is_empty() {
+            continue;
+        }
+        let first_wins = OnConflict::new().do_nothing().to_owned();
+        let count = task::Entity::insert_many(fresh).on_conflict(first_wins).exec_without_returning(conn).await?;
         planned = planned.saturating_add(count);
     }
     Ok(planned)
+}
+
+/// The cycles of meters that touch those of some tasks and for which they have a task.
+async fn around(conn: &Conn, rows: &[task::Model]) -> Result<HashMap<Uuid, Vec<Span>>, Fault> {
+    let (from, until) = (rows.iter().map(|r| r.from_date).min(), rows.iter().map(|r| r.until_date).max());
+    let found = task::Entity::find()
+        .filter(table::among(conn, task::Column::InstallationId, rows.iter().map(|r| r.installation_id)))
+        .filter(task::Column::State.ne(TaskState::Dropped.code()))
+        .filter(task::Column::FromDate.lte(until))
+        .filter(task::Column::UntilDate.gte(from))
+        .all(conn)
+        .await?;
+    let mut spans: HashMap<Uuid, Vec<Span>> = HashMap::new();
+    for row in found {
+        spans.entry(row.installation_id).or_default().push(row.span());
+    }
+    Ok(spans)
 }
 
 /// Ends the tasks of meters that somebody has read within the cycle.
@@ -195,20 +270,24 @@ pub async fn mark_read(conn: &Conn, installations: &[Uuid]) -> Result<(), Fault>
     Ok(())
 }
 
-/// The meter is gone: its place in the walk is free, or goes to the one that came in its stead, and what was to be read later is dropped.
-pub async fn follow(conn: &Conn, gone: Uuid, end: NaiveDate, instead: Option<Uuid>) -> Result<(), Fault> {
-    let known = entry::Entity::find_by_id(gone).one(conn).await?;
-    entry::Entity::delete_many().filter(entry::Column::InstallationId.eq(gone)).exec(conn).await?;
-    if let Some((row, installation_id)) = known.zip(instead) {
-        put(conn, vec![entry::Model { installation_id, ..row }]).await?;
-    }
+/// The meter is gone: its place in the walk is free, or goes to the one that came in its stead with what is to be read, and what was to be read later is dropped.
+pub async fn follow(write: &Write, gone: Uuid, end: NaiveDate, instead: Option<Uuid>) -> Result<(), Fault> {
+    let known = entry::Entity::find_by_id(gone).one(&**write).await?;
+    entry::Entity::delete_many()
+        .filter(entry::Column::InstallationId.eq(gone))
+        .exec(&**write)
+        .await?;
     task::Entity::update_many()
         .col_expr(task::Column::State, TaskState::Dropped.code().into())
         .filter(task::Column::InstallationId.eq(gone))
         .filter(task::Column::State.is_in(OPEN))
         .filter(task::Column::DueDate.gt(end))
-        .exec(conn)
+        .exec(&**write)
         .await?;
+    if let Some((row, installation_id)) = known.zip(instead) {
+        put(write, vec![entry::Model { installation_id, ..row }]).await?;
+        plan::cover(write, &[installation_id]).await?;
+    }
     Ok(())
 }
 

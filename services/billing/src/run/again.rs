@@ -19,7 +19,7 @@ use crate::{
     bill::store::{self as bills, End, bill},
     opening::store as openings,
     supply::store::supply,
-    tariff::store::book,
+    tariff::store::books,
 };
 
 /// Bills that are to be taken back, and those that take their place; nothing of either is written.
@@ -41,8 +41,8 @@ impl Again {
         let mut staying = bills::regular(write, &ids).await?;
         staying.retain(|bill| !gone.contains(&bill.id));
         let openings = openings::ends(write, &ids).await?.into_iter().map(|end| (end.agreement_id, end)).collect();
-        let book = book(write).await?;
-        let members = Members::of(write, &book, supplies.iter().map(|supply| supply.account_id)).await?;
+        let books = books(write).await?;
+        let members = Members::of(write, &books, supplies.iter().map(|supply| supply.account_id)).await?;
         let mut billed = HashMap::new();
         for supply in supplies {
             let first = old.iter().filter(|bill| bill.agreement_id == supply.id).map(|bill| bill.from_date).min();
@@ -58,7 +58,7 @@ impl Again {
             billed,
             households: HashMap::new(),
             shared: members.ids().collect(),
-            book,
+            books,
         };
         let mut loaded = Loaded::between(write, supplies, (first, last), scene).await?;
         for used in bills::uses(write, &gone).await? {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use calendar::{Instant, NaiveDate};
-use chrono::Days;
+use chrono::{Datelike, Days, Months};
 use contracts::hearth::billing::v1::MeterReadAccepted;
 use database::{Conn, Write};
 use rating::{DegreeDays, ReadMonths};
@@ -18,6 +18,7 @@ use super::{
     household::{self, Members},
     model::{Billed, Decision, Draft, Facts, Install, Outcome, Period, Read, alone, decide},
     months::read_months,
+    reads::{self, Reading},
     store::{item, part, run},
 };
 use crate::{
@@ -47,8 +48,8 @@ use crate::{
     supply::store::{self as supplies, supply},
     table,
     tariff::{
-        model::Book,
-        store::{book, degree_days},
+        model::Books,
+        store::{books, degree_days},
     },
     words::known,
 };
@@ -73,24 +74,6 @@ row!(
         multiplier: i32,
     }
 );
-row!(
-    /// What decides of a reading, and is told of the one that a bill ends at.
-    Reading,
-    {
-        id: Uuid,
-        meter_no: String,
-        installation_id: Uuid,
-        agreement_id: Uuid,
-        read_at: i64,
-        read_date: NaiveDate,
-        value: i64,
-        source: String,
-        state: String,
-        rollover: bool,
-        codes: String,
-        branch: String,
-    }
-);
 
 /// What a chunk is decided on.
 pub struct Loaded {
@@ -105,7 +88,7 @@ pub struct Loaded {
     conversions: HashMap<Uuid, Vec<Conversion>>,
     read_months: HashMap<Uuid, ReadMonths>,
     profiles: Profiles,
-    book: Book,
+    books: Books,
     degree_days: HashMap<String, Arc<DegreeDays>>,
     gate: Gate,
 }
@@ -118,22 +101,32 @@ pub struct Scene {
     pub households: HashMap<Uuid, Vec<Uuid>>,
     /// Agreements whose use counts besides theirs.
     pub shared: HashSet<Uuid>,
-    pub book: Book,
+    pub books: Books,
 }
 
 impl Loaded {
     /// Loads what decides on agreements in a month, in sets.
     pub async fn of(conn: &Conn, chunk: &[supply::Model], period: Period, lock: Meters) -> Result<Self, Fault> {
+        Self::of_months(conn, chunk, (period, period), lock).await
+    }
+
+    /// Loads what decides on the price of days of an agreement.
+    pub async fn of_days(conn: &Conn, supply: &supply::Model, (from, to): (NaiveDate, NaiveDate), lock: Meters) -> Result<Self, Fault> {
+        let month = |day: NaiveDate| Period::new(day.year(), day.month()).ok_or_else(|| Fault::internal("a day without a month"));
+        Self::of_months(conn, std::slice::from_ref(supply), (month(from)?, month(to)?), lock).await
+    }
+
+    async fn of_months(conn: &Conn, chunk: &[supply::Model], months: (Period, Period), lock: Meters) -> Result<Self, Fault> {
         let ids: Vec<Uuid> = chunk.iter().map(|s| s.id).collect();
-        let book = book(conn).await?;
-        let households = household::sharing(conn, &book, chunk, period.last).await?;
+        let books = books(conn).await?;
+        let households = household::sharing(conn, &books, chunk, months.1.last).await?;
         let scene = Scene {
             billed: billed(conn, &ids).await?,
             shared: households.values().flatten().copied().collect(),
             households,
-            book,
+            books,
         };
-        Self::load(conn, chunk, (period, period), lock, scene).await
+        Self::load(conn, chunk, months, lock, scene).await
     }
 
     /// Loads what decides on agreements in the months from one to another, to be billed one after the other.
@@ -146,7 +139,7 @@ impl Loaded {
             billed,
             households,
             shared,
-            book,
+            books,
         } = scene;
         let ids: Vec<Uuid> = chunk.iter().map(|s| s.id).collect();
         let terms = supplies::terms(conn, &ids).await?;
@@ -156,20 +149,25 @@ impl Loaded {
             meters = meters.order_by_asc(meter::Column::Id).lock_exclusive();
         }
         let meters: Vec<Counter> = fetch::all(conn, meters).await?;
-        let since = |i: &installation::Model| billed.get(&i.agreement_id).filter(|b| b.install == i.id).map_or(i.from_date, |b| b.to);
-        let first: NaiveDate = installs.iter().map(since).min().unwrap_or(from.first);
-        let found = reading::Entity::find()
-            .filter(table::among(conn, reading::Column::InstallationId, installs.iter().map(|i| i.id)))
-            .filter(reading::Column::ReadDate.gt(first))
-            .filter(reading::Column::ReadDate.lte(until.last))
-            .filter(reading::Column::State.is_not_in([ReadingState::Rejected.code(), ReadingState::Corrected.code()]));
-        let found: Vec<Reading> = fetch::all(conn, found).await?;
+        let open = reads::open(&installs, &billed);
+        let lately = from.first.checked_sub_months(Months::new(1)).unwrap_or(from.first);
+        let days: Vec<(Uuid, NaiveDate)> = open.iter().map(|(install, since)| (install.id, *since)).collect();
+        let found = reads::since(conn, &days, lately, until.last).await?;
+        let read: HashSet<Uuid> = found.iter().map(|read| read.agreement_id).collect();
+        let starts = || open.iter().filter(|(install, _)| read.contains(&install.agreement_id));
+        let first = starts().map(|(_, since)| *since).min().map_or(from.first, |since| since.min(from.first));
         let conversions = conversions::of(conn, installs.iter().map(|i| i.id)).await?;
-        let read_months = read_months(conn, &book, installs.iter().map(|i| i.id)).await?;
-        let with_shared: HashSet<Uuid> = ids.iter().copied().chain(shared).collect();
-        let with_shared: Vec<Uuid> = with_shared.into_iter().collect();
-        let used = bills::used(conn, &with_shared, from.year.saturating_sub(2)).await?;
-        let degree_days = degree_days(conn, &book, first, until.last).await?;
+        let read_months = read_months(conn, &books, installs.iter().map(|i| i.id)).await?;
+        let with_shared: HashSet<Uuid> = ids.iter().chain(&shared).copied().collect();
+        let mut used = bills::used(conn, &Vec::from_iter(with_shared), from.year.saturating_sub(2)).await?;
+        // Who was not billed for long is billed in tier years that are over for the others.
+        let is_long = |since: NaiveDate| since.year() < from.year.saturating_sub(1);
+        let long: HashSet<Uuid> = starts().filter(|(_, since)| is_long(*since)).map(|(install, _)| install.agreement_id).collect();
+        if !long.is_empty() {
+            let with_shared: HashSet<Uuid> = long.into_iter().chain(shared).collect();
+            used.extend(bills::used(conn, &Vec::from_iter(with_shared), first.year().saturating_sub(2)).await?);
+        }
+        let degree_days = degree_days(conn, &books, first, until.last).await?;
         Ok(Self {
             terms: grouped(terms, |t| t.agreement_id),
             installs: grouped(installs, |i| i.agreement_id),
@@ -182,7 +180,7 @@ impl Loaded {
             conversions: grouped(conversions, |c| c.install),
             read_months,
             profiles: profiles(conn).await?,
-            book,
+            books,
             degree_days,
             gate: Gate::of(conn, &ids, from.first).await?,
         })
@@ -190,7 +188,7 @@ impl Loaded {
 
     /// Lets an agreement go on from where what is billed of it ends, with those that it shares its tiers with in a month.
     pub fn stand(&mut self, agreement: Uuid, billed: Option<Billed>, members: &Members, period: Period) {
-        self.households = members.sharing(&self.book, period.last);
+        self.households = members.sharing(&self.books, period.last);
         match billed {
             Some(billed) => self.billed.insert(agreement, billed),
             None => self.billed.remove(&agreement),
@@ -212,12 +210,12 @@ impl Loaded {
         if let Some((_, adjusted)) = kept {
             facts.adjusted = adjusted.to_vec();
         }
-        Ok(decide(period, &facts, &self.book))
+        Ok(decide(period, &facts, self.books.of(&supply.branch)))
     }
 
     /// What a month makes of one of the agreements.
     pub fn decide(&self, supply: &supply::Model, period: Period) -> Result<Decision, Fault> {
-        Ok(decide(period, &self.facts(supply)?, &self.book))
+        Ok(decide(period, &self.facts(supply)?, self.books.of(&supply.branch)))
     }
 
     /// What a volume of an agreement costs that no meter counted, or why it has no price; `taken` litres of its tier years do not count before it.
@@ -226,7 +224,7 @@ impl Loaded {
         for (_, used) in &mut facts.used {
             *used = used.saturating_sub(taken).max(0);
         }
-        Ok(alone(&facts, &self.book, days.0, days.1, volume))
+        Ok(alone(&facts, self.books.of(&supply.branch), days.0, days.1, volume))
     }
 
     /// Lets the other meters of the household go on from where the bill of an agreement ends, if it was made last. One that checks hold may never be issued.

@@ -1,4 +1,4 @@
-//! Households with several meters (一户多表): agreements of one account and class whose tariff lets meters share their tiers.
+//! Households with several meters (一户多表): agreements of one account, premises, branch and class whose tariff lets meters share their tiers.
 
 use database::Conn;
 use std::collections::{HashMap, HashSet};
@@ -16,7 +16,7 @@ use crate::{
         store::{self as supplies, supply},
     },
     table,
-    tariff::model::Book,
+    tariff::model::{Book, Books},
 };
 
 /// The gas agreements of some accounts.
@@ -26,13 +26,15 @@ pub struct Members(Vec<Member>);
 struct Member {
     agreement: Uuid,
     account: Uuid,
+    premises: Option<Uuid>,
+    branch: String,
     terms: Terms,
 }
 
 impl Members {
-    /// Loads them; none where no price of the book is for meters that share.
-    pub async fn of(conn: &Conn, book: &Book, accounts: impl IntoIterator<Item = Uuid>) -> Result<Self, Fault> {
-        if !book.versions().iter().any(|version| shares(book, &version.class, version.from)) {
+    /// Loads them; none where no price is for meters that share.
+    pub async fn of(conn: &Conn, books: &Books, accounts: impl IntoIterator<Item = Uuid>) -> Result<Self, Fault> {
+        if !books.any(|book| book.versions().iter().any(|version| shares(book, &version.class, version.from))) {
             return Ok(Self::default());
         }
         let accounts: HashSet<Uuid> = accounts.into_iter().collect();
@@ -48,7 +50,9 @@ impl Members {
         let member = |supply: supply::Model| Member {
             agreement: supply.id,
             account: supply.account_id,
+            premises: supply.premises_id,
             terms: supplies::terms_of(&supply, terms.get(&supply.id).into_iter().flatten()),
+            branch: supply.branch,
         };
         Ok(Self(supplies.into_iter().map(member).collect()))
     }
@@ -58,16 +62,28 @@ impl Members {
         self.0.iter().map(|member| member.agreement)
     }
 
-    /// For each agreement that shares its tiers on a day, all agreements that it shares them with, itself among them.
-    pub fn sharing(&self, book: &Book, day: NaiveDate) -> HashMap<Uuid, Vec<Uuid>> {
-        let mut groups: HashMap<(Uuid, &str), Vec<Uuid>> = HashMap::new();
+    /// For each agreement that shares its tiers on a day, all agreements that it shares them with, itself among them: those of the same premises (9.1), or
+    /// where it is not known of each where it lies, those of the account.
+    pub fn sharing(&self, books: &Books, day: NaiveDate) -> HashMap<Uuid, Vec<Uuid>> {
+        let mut groups: HashMap<(Uuid, &str, &str), Vec<&Member>> = HashMap::new();
         for member in &self.0 {
-            if let Some(class) = member.terms.class(day).filter(|class| shares(book, class, day)) {
-                groups.entry((member.account, class)).or_default().push(member.agreement);
+            let branch = member.branch.as_str();
+            if let Some(class) = member.terms.class(day).filter(|class| shares(books.of(branch), class, day)) {
+                groups.entry((member.account, branch, class)).or_default().push(member);
             }
         }
-        let shared = groups.into_values().filter(|group| group.len() > 1);
-        shared.flat_map(|group| group.clone().into_iter().map(move |id| (id, group.clone()))).collect()
+        let mut sharing = HashMap::new();
+        for group in groups.into_values() {
+            let is_known = group.iter().all(|member| member.premises.is_some());
+            for member in &group {
+                let with = group.iter().filter(|other| !is_known || other.premises == member.premises);
+                let with: Vec<Uuid> = with.map(|other| other.agreement).collect();
+                if with.len() > 1 {
+                    sharing.insert(member.agreement, with);
+                }
+            }
+        }
+        sharing
     }
 }
 
@@ -77,12 +93,12 @@ fn shares(book: &Book, class: &str, day: NaiveDate) -> bool {
 }
 
 /// For each agreement of a chunk that shares its tiers on a day, all agreements that it shares them with, itself among them.
-pub async fn sharing(conn: &Conn, book: &Book, chunk: &[supply::Model], day: NaiveDate) -> Result<HashMap<Uuid, Vec<Uuid>>, Fault> {
-    if !book.versions().iter().any(|version| shares(book, &version.class, day)) {
+pub async fn sharing(conn: &Conn, books: &Books, chunk: &[supply::Model], day: NaiveDate) -> Result<HashMap<Uuid, Vec<Uuid>>, Fault> {
+    if !books.any(|book| book.versions().iter().any(|version| shares(book, &version.class, day))) {
         return Ok(HashMap::new());
     }
-    let members = Members::of(conn, book, chunk.iter().map(|s| s.account_id)).await?;
-    Ok(members.sharing(book, day))
+    let members = Members::of(conn, books, chunk.iter().map(|s| s.account_id)).await?;
+    Ok(members.sharing(books, day))
 }
 
 /// The volumes of the tier years of all of a household.

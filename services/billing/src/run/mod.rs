@@ -8,5 +8,6 @@ pub mod household;
 pub mod model;
 pub mod months;
 pub mod ops;
+mod reads;
 pub mod store;
 pub mod trial;

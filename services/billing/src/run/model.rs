@@ -131,9 +131,10 @@ pub struct Read {
 }
 
 impl Read {
-    /// Whether its index is believed, so that a rollover that it shows did happen.
+    /// Whether its index is believed, so that a rollover that it shows did happen. What a person accepted is, whatever was found.
     fn is_believed(&self) -> bool {
-        self.state.is_live() && !self.codes.iter().any(|c| c.doubts_index())
+        let is_accepted = matches!(self.state, ReadingState::Accepted | ReadingState::Billed);
+        is_accepted || self.state.is_live() && !self.codes.iter().any(|c| c.doubts_index())
     }
 }
 
@@ -541,6 +542,10 @@ pub(crate) mod tests {
         let mut facts = january(12_000);
         facts.installs[0].initial = 99_987_000;
         facts.reads[0].rollover = true;
+        assert_eq!(draft(1, &facts, &book(&tianjin())).volume, 25_000);
+        // As a person said.
+        facts.reads[0].state = ReadingState::Accepted;
+        facts.reads[0].codes = vec![Code::Reverse];
         assert_eq!(draft(1, &facts, &book(&tianjin())).volume, 25_000);
     }
 

@@ -14,27 +14,27 @@ use crate::{
         store::{book as reading_book, entry},
     },
     table,
-    tariff::model::Book,
+    tariff::model::Books,
 };
 
 /// The months of installations that hang in a book of every second month: those in which its cycles begin.
-pub async fn read_months(conn: &Conn, book: &Book, installations: impl IntoIterator<Item = Uuid>) -> Result<HashMap<Uuid, ReadMonths>, Fault> {
+pub async fn read_months(conn: &Conn, books: &Books, installations: impl IntoIterator<Item = Uuid>) -> Result<HashMap<Uuid, ReadMonths>, Fault> {
     let by_months = |version: &rating::Version| {
         let start = version.tariff.tier_year.map(|year| year.start);
         matches!(start, Some(YearStart::AfterReading { .. }))
     };
-    if !book.versions().iter().any(by_months) {
+    if !books.any(|book| book.versions().iter().any(by_months)) {
         return Ok(HashMap::new());
     }
     let entries = entry::Entity::find()
         .filter(table::among(conn, entry::Column::InstallationId, installations))
         .all(conn)
         .await?;
-    let books = reading_book::Entity::find()
+    let routes = reading_book::Entity::find()
         .filter(reading_book::Column::Cycle.eq(Cycle::Bimonth.code()))
         .all(conn)
         .await?;
-    let months: HashMap<Uuid, ReadMonths> = books.into_iter().map(|book| (book.id, ReadMonths::of(book.from_date))).collect();
+    let months: HashMap<Uuid, ReadMonths> = routes.into_iter().map(|book| (book.id, ReadMonths::of(book.from_date))).collect();
     let of = |entry: entry::Model| Some((entry.installation_id, *months.get(&entry.book_id)?));
     Ok(entries.into_iter().filter_map(of).collect())
 }

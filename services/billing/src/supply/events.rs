@@ -12,7 +12,7 @@ use super::{
     model::{DESTITUTE, SupplyState, TermKind},
     store::{self, FILED},
 };
-use crate::meter;
+use crate::{meter, route::plan};
 
 /// Takes what archive tells of accounts, agreements and entitlements.
 pub struct FromArchive;
@@ -130,6 +130,7 @@ async fn signed(write: &Write, told: &archive::ContractSigned) -> Result<(), Fau
         opened_date: None,
         // The lock of the number lasts to the commit: what has a number up to the last one that is seen is seen as well.
         filed_no: numbers::next(write, FILED, "", 0, 1).await?,
+        premises_id: Some(wire::id_of("premises_id", &told.premises_id)?),
     };
     store::keep(write, row).await?;
     store::put_term(write, id, TermKind::UseClass, Some(told.use_class.clone()), signed, None).await
@@ -146,6 +147,8 @@ impl Consumer for FromHall {
         let day = wire::date_of(told.opened_date.as_ref(), "opened_date")?;
         // E4-03: billing starts on the day on which the gas was opened.
         meter::store::open(write, id, day).await?;
+        let installed = meter::store::of_agreements(write, &[id]).await?;
+        plan::cover(write, &installed.iter().map(|i| i.id).collect::<Vec<_>>()).await?;
         let mut edit = store::editing(id);
         edit.opened_date = Set(Some(day));
         store::change(write, edit).await

@@ -40,6 +40,8 @@ placed!(supply, "supply", {
     end_date: Option<Date>,
     opened_date: Option<Date>,
     filed_no: i64,
+    /// Archive's key; none where the agreement was told of before it was kept.
+    premises_id: Option<Uuid>,
 });
 placed!(term, "supply_term", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
@@ -108,6 +110,11 @@ pub async fn supply(conn: &Conn, scope: &Scope, id: Uuid) -> Result<supply::Mode
         .one(conn)
         .await?
         .ok_or_else(|| Fault::not_found("agreement", id))
+}
+
+/// Supplies by their ids.
+pub async fn of_ids(conn: &Conn, ids: &[Uuid]) -> Result<Vec<supply::Model>, Fault> {
+    fetch::all(conn, supply::Entity::find().filter(table::among(conn, supply::Column::Id, ids.iter().copied()))).await
 }
 
 /// What payments of accounts are for where nothing else is said: gas, or heat for an account that has heat alone (9.5).

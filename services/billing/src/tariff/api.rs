@@ -78,7 +78,7 @@ async fn get(desk: Desk, _: Call, request: GetTariffRequest) -> Result<GetTariff
 
 async fn list(desk: Desk, call: Call, request: ListTariffsRequest) -> Result<ListTariffsResponse, Fault> {
     let day = wire::date_if(request.on_date.as_ref(), "on_date")?;
-    let page = Page::of(&call, &[&format!("{day:?}")], request.page_size, &request.page_token)?;
+    let page = Page::of(&call, &[&format!("{day:?}"), &request.branch], request.page_size, &request.page_token)?;
     let mut select = tariff::Entity::find().order_by_asc(tariff::Column::Id).limit(page.limit());
     if let Some(after) = page.after {
         select = select.filter(tariff::Column::Id.gt(after));
@@ -86,6 +86,9 @@ async fn list(desk: Desk, call: Call, request: ListTariffsRequest) -> Result<Lis
     if let Some(day) = day {
         let open = Condition::any().add(tariff::Column::UntilDate.is_null()).add(tariff::Column::UntilDate.gt(day));
         select = select.filter(tariff::Column::FromDate.lte(day)).filter(open);
+    }
+    if !request.branch.is_empty() {
+        select = select.filter(tariff::Column::Branch.is_in([&request.branch, ""]));
     }
     let (rows, next_page_token) = page.cut(select.all(desk.db.reader()).await?, |r| r.id);
     let prices = store::prices(desk.db.reader(), &rows.iter().map(|r| r.id).collect::<Vec<_>>()).await?;

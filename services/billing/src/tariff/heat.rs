@@ -2,10 +2,11 @@
 
 use calendar::NaiveDate;
 use money::{Ratio, UnitPrice};
-use rating::{Class, HeightSurcharge, Measure, Price};
+use rating::{Class, Component, HeightSurcharge, Measure, Price};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::model::{RoundingTerms, Rules, StandingTerms};
 use crate::{refusal::Refusal, words::words};
 
 words! {
@@ -63,6 +64,10 @@ pub struct HeatTerms {
     pub metered: Option<MeteredTerms>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub surcharge: Option<SurchargeTerms>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub standing: Vec<StandingTerms>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounding: Option<RoundingTerms>,
 }
 
 /// The two-part price.
@@ -105,7 +110,7 @@ impl HeatTerms {
     /// The class that the rating engine prices.
     ///
     /// # Errors
-    /// HEAT_PRICE where a price is negative or does not fit.
+    /// HEAT_PRICE where a price is negative or does not fit; TIERS or TARIFF_RULE where a standing charge or a rounding does not.
     pub fn class(&self, name: &str) -> Result<Class, Refusal> {
         let times = i64::from(self.months.max(1));
         let area = self.area.checked_mul(times).map_err(|_| Refusal::HeatPrice)?;
@@ -113,13 +118,16 @@ impl HeatTerms {
         if std::iter::once(area).chain(energy).any(UnitPrice::is_negative) {
             return Err(Refusal::HeatPrice);
         }
-        let metered = self
-            .metered
-            .as_ref()
-            .map(|m| vec![Price::Unit(Measure::Area, m.base).into(), Price::Unit(Measure::Energy, m.energy).into()]);
+        let rounding = self.rounding.as_ref().map(RoundingTerms::rounding).transpose()?;
+        let standing = self.standing.iter().map(StandingTerms::component).collect::<Result<Vec<_>, _>>()?;
+        let with_standing = |units: Vec<Price>| {
+            let units = units.into_iter().map(|price| Component { price, rounding });
+            standing.iter().cloned().chain(units).collect()
+        };
+        let two_parts = |m: &MeteredTerms| with_standing(vec![Price::Unit(Measure::Area, m.base), Price::Unit(Measure::Energy, m.energy)]);
         Ok(Class {
-            metered,
-            ..Class::plain(name, vec![Price::Unit(Measure::Area, area).into()])
+            metered: self.metered.as_ref().map(two_parts),
+            ..Class::plain(name, with_standing(vec![Price::Unit(Measure::Area, area)]))
         })
     }
 
@@ -142,11 +150,15 @@ impl HeatTerms {
 #[derive(Clone, Debug)]
 pub struct HeatPrice {
     pub tariff_id: Uuid,
+    /// Empty for all that have no price of their own.
+    pub branch: String,
     pub class: String,
     pub from: NaiveDate,
     /// First day on which it is not in force any more.
     pub until: Option<NaiveDate>,
     pub terms: HeatTerms,
+    /// What its version says of tax and rounding.
+    pub rules: Rules,
 }
 
 /// All prices of heat. The database keeps a notice behind each.
@@ -158,11 +170,11 @@ impl HeatBook {
         Self(prices)
     }
 
-    /// The price of a class on a day.
-    pub fn price(&self, class: &str, day: NaiveDate) -> Option<&HeatPrice> {
-        self.0
-            .iter()
-            .find(|p| p.class == class && p.from <= day && p.until.is_none_or(|until| day < until))
+    /// The price of a class on a day in a branch: its own, or else that for all.
+    pub fn price(&self, branch: &str, class: &str, day: NaiveDate) -> Option<&HeatPrice> {
+        let on_day = |p: &&HeatPrice| p.class == class && p.from <= day && p.until.is_none_or(|until| day < until);
+        let of = |branch: &str| self.0.iter().filter(on_day).find(|p| p.branch == branch);
+        of(branch).or_else(|| of(""))
     }
 }
 
@@ -179,6 +191,8 @@ mod tests {
             months,
             metered: None,
             surcharge: None,
+            standing: vec![],
+            rounding: None,
         }
     }
 

@@ -1,13 +1,13 @@
 //! Tariffs as billing keeps them, pure: what the database holds of a version and of the prices of a class, and what rating makes of it.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use calendar::NaiveDate;
 use chrono::Months;
 use money::{Mode, Money, Ratio, UnitPrice, Volume};
 use rating::{
-    Boundary, Change, Class, Commodity, Component, FlatChoice, Household, Measure, MonthDay, Per, Price, Relief, ReliefRule, Rounding, Span, Tariff, Tax, Tier,
-    TierYear, Tiers, Uplift, YearStart,
+    Boundary, Change, Class, Commodity, Component, FlatChoice, Household, Measure, MonthDay, Per, Price, RatingError, Relief, ReliefRule, Rounding, Span,
+    Tariff, Tax, Tier, TierYear, Tiers, Uplift, YearStart,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -47,6 +47,8 @@ words! {
         AllAtTier1 "ALL_AT_TIER_1",
         /// The third and further tiers at the price of the second.
         NoTier3 "NO_TIER_3",
+        /// Like everybody else.
+        Nothing "NONE",
     }
 }
 
@@ -199,7 +201,7 @@ pub struct RoundingTerms {
 }
 
 impl RoundingTerms {
-    fn rounding(&self) -> Result<Rounding, Refusal> {
+    pub(super) fn rounding(&self) -> Result<Rounding, Refusal> {
         let mode = match ModeWord::of(&self.mode) {
             Some(ModeWord::HalfUp) => Mode::HalfUp,
             Some(ModeWord::Floor) => Mode::Floor,
@@ -266,15 +268,16 @@ impl Terms {
     }
 
     fn relief(&self) -> Result<Relief, Refusal> {
-        let rule = |code: &Option<String>| match code.as_deref().and_then(LowIncomeWord::of) {
-            Some(LowIncomeWord::AllAtTier1) => Some(ReliefRule::AllAtTier1),
-            Some(LowIncomeWord::NoTier3) => Some(ReliefRule::NoTier3),
-            None => None,
+        let word = |code: &Option<String>| code.as_deref().and_then(LowIncomeWord::of);
+        let rule = |word| match word {
+            LowIncomeWord::AllAtTier1 => Some(ReliefRule::AllAtTier1),
+            LowIncomeWord::NoTier3 => Some(ReliefRule::NoTier3),
+            LowIncomeWord::Nothing => None,
         };
-        let subsistence = rule(&self.low_income);
+        let (subsistence, own) = (word(&self.low_income).and_then(rule), word(&self.destitute));
         let mut relief = Relief {
             subsistence,
-            destitute: rule(&self.destitute).or(subsistence),
+            destitute: own.map_or(subsistence, rule),
         };
         if let Some(free) = &self.free {
             let given = if free.after_year {
@@ -283,11 +286,14 @@ impl Terms {
                 ReliefRule::FreePerMonth(free.per_month)
             };
             // One household has one relief: a free volume takes the place of nothing else.
-            let taken = self.destitute.is_some() || (free.all_low_income && self.low_income.is_some());
-            if taken || free.per_month <= Volume::ZERO {
+            let taken = own.and_then(rule).is_some() || (free.all_low_income && subsistence.is_some());
+            let for_nobody = own.is_some() && !free.all_low_income;
+            if taken || for_nobody || free.per_month <= Volume::ZERO {
                 return Err(Refusal::TariffRule);
             }
-            relief.destitute = Some(given);
+            if own.is_none() {
+                relief.destitute = Some(given);
+            }
             if free.all_low_income {
                 relief.subsistence = Some(given);
             }
@@ -315,7 +321,7 @@ impl Terms {
 }
 
 impl StandingTerms {
-    fn component(&self) -> Result<Component, Refusal> {
+    pub(super) fn component(&self) -> Result<Component, Refusal> {
         let per = match PerWord::of(&self.per) {
             Some(PerWord::Bill) => Per::Bill,
             Some(PerWord::Day) => Per::Day,
@@ -457,8 +463,19 @@ impl Rules {
         self.late_use.as_ref().map_or_else(|| Ok(LateUse::default()), LateUseTerms::policy)
     }
 
+    /// How the sum of a bill becomes money.
+    ///
+    /// # Errors
+    /// TARIFF_RULE.
+    pub fn rounding(&self) -> Result<Rounding, Refusal> {
+        self.rounding.as_ref().map_or_else(|| Ok(Rounding::default()), RoundingTerms::rounding)
+    }
+
     /// The tax on a bill.
-    fn tax(&self) -> Result<Option<Tax>, Refusal> {
+    ///
+    /// # Errors
+    /// TARIFF_RULE.
+    pub fn tax(&self) -> Result<Option<Tax>, Refusal> {
         let Some(percent) = &self.tax_percent else {
             // What says something of a tax says its rate.
             let silent = !self.tax_included && self.tax_rounding.is_none();
@@ -530,7 +547,7 @@ impl Version {
             season: None,
             height_surcharge: None,
             settlement: None,
-            rounding: self.rules.rounding.as_ref().map_or_else(|| Ok(Rounding::default()), RoundingTerms::rounding)?,
+            rounding: self.rules.rounding()?,
             tax: self.rules.tax()?,
             late_use: None,
             classes: vec![terms.class(class)?],
@@ -550,6 +567,47 @@ impl Version {
             (self.from, until),
             tariff,
         ))
+    }
+}
+
+/// The prices of gas of all branches: a branch has its own, and on the days on which a class has none there those for all (decision 10).
+#[derive(Clone, Debug, Default)]
+pub struct Books {
+    all: Book,
+    own: HashMap<String, Book>,
+}
+
+impl Books {
+    /// From versions in any order, with the branch that each is for; empty for all.
+    ///
+    /// # Errors
+    /// TARIFF_OVERLAP where a class has two prices on a day in a branch, or two for all.
+    pub fn new(versions: impl IntoIterator<Item = (String, rating::Version)>) -> Result<Self, RatingError> {
+        let mut by_branch: HashMap<String, Vec<rating::Version>> = HashMap::new();
+        for (branch, version) in versions {
+            by_branch.entry(branch).or_default().push(version);
+        }
+        let all = Book::new(by_branch.remove("").unwrap_or_default())?;
+        let own = by_branch.into_iter().map(|(branch, versions)| Ok((branch, all.beneath(versions)?)));
+        let own = own.collect::<Result<_, RatingError>>()?;
+        Ok(Self { all, own })
+    }
+
+    /// The prices that hold in a branch.
+    pub fn of(&self, branch: &str) -> &Book {
+        self.own.get(branch).unwrap_or(&self.all)
+    }
+
+    /// Whether the prices of any branch are so.
+    pub fn any(&self, is: impl Fn(&Book) -> bool) -> bool {
+        std::iter::once(&self.all).chain(self.own.values()).any(is)
+    }
+}
+
+/// The same prices everywhere.
+impl From<Book> for Books {
+    fn from(all: Book) -> Self {
+        Self { all, own: HashMap::new() }
     }
 }
 
@@ -697,6 +755,37 @@ mod tests {
             }),
             Err(Refusal::TariffRule),
             "one household has one relief"
+        );
+        let alone = Terms {
+            destitute: Some("NONE".to_owned()),
+            free: None,
+            ..taian.clone()
+        };
+        assert_eq!(
+            of(alone.clone()),
+            Ok(Relief {
+                subsistence: Some(ReliefRule::NoTier3),
+                destitute: None
+            }),
+            "destitute persons get what is said for them"
+        );
+        let free_alone = Terms {
+            low_income: None,
+            free: Some(both),
+            ..alone.clone()
+        };
+        let given = Some(ReliefRule::FreePerMonth("6".parse().unwrap()));
+        assert_eq!(
+            of(free_alone),
+            Ok(Relief {
+                subsistence: given,
+                destitute: None
+            })
+        );
+        assert_eq!(
+            of(Terms { free: Some(free), ..alone }),
+            Err(Refusal::TariffRule),
+            "a volume that is free for nobody"
         );
         let bill = Terms {
             tiering: Some("BILL".to_owned()),

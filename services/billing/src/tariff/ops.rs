@@ -12,7 +12,7 @@ use contracts::hearth::{
 };
 use database::{Begun, Write};
 use rpc::{Call, Fault, wire};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::{
@@ -40,7 +40,7 @@ pub async fn publish(desk: Desk, call: Call, request: PublishTariffRequest) -> R
     let published = wire::date_if(request.published_date.as_ref(), "published_date")?;
     let published = rests_on_notice(&request.legal_basis, &request.approved_by, published).map_err(|r| Fault::from(r).field("legal_basis"))?;
     let replaced = match &request.replaces_tariff_id {
-        Some(id) => Some(replaced(&write, store::GAS, wire::id_of("replaces_tariff_id", id)?, from).await?),
+        Some(id) => Some(replaced(&write, (store::GAS, &request.branch), wire::id_of("replaces_tariff_id", id)?, from).await?),
         None => None,
     };
     // Half of its bills would come to one price and half to another.
@@ -75,18 +75,16 @@ pub async fn publish(desk: Desk, call: Call, request: PublishTariffRequest) -> R
             .to_owned(),
         created_at: write.now().micros(),
         change_mode: ChangeWord::of_number(request.change).map(|word| word.code().to_owned()),
-        rules: (rules != Rules::default())
-            .then(|| serde_json::to_string(&rules))
-            .transpose()
-            .map_err(Fault::internal)?,
+        rules: kept(&rules)?,
         replaced_by: None,
+        branch: request.branch.clone(),
     };
     let prices = classes(&row.version()?, &request.classes)?
         .into_iter()
         .map(|(class, terms)| priced(&row, class, &terms))
         .collect::<Result<Vec<_>, _>>()?;
     if let Some(before) = &request.follows_tariff_id {
-        end(&write, wire::id_of("follows_tariff_id", before)?, from).await?;
+        end(&write, (store::GAS, &request.branch), wire::id_of("follows_tariff_id", before)?, from).await?;
     }
     if let Some(before) = replaced {
         replace(&write, before.id, row.id).await?;
@@ -112,7 +110,14 @@ fn priced(tariff: &tariff::Model, class: String, terms: &impl serde::Serialize) 
         until_date: tariff.until_date,
         terms: serde_json::to_string(terms).map_err(Fault::internal)?,
         replaced: false,
+        branch: tariff.branch.clone(),
     })
+}
+
+/// Rules as the database keeps them; nothing where they say nothing.
+fn kept(rules: &Rules) -> Result<Option<String>, Fault> {
+    let said = (*rules != Rules::default()).then(|| serde_json::to_string(rules));
+    said.transpose().map_err(Fault::internal)
 }
 
 /// Months of the last readings, which the contract has bounded.
@@ -164,7 +169,7 @@ pub async fn publish_heat(desk: Desk, call: Call, request: PublishHeatTariffRequ
     let published = wire::date_if(request.published_date.as_ref(), "published_date")?;
     let published = rests_on_notice(&request.legal_basis, &request.approved_by, published).map_err(|r| Fault::from(r).field("legal_basis"))?;
     let replaced = match &request.replaces_tariff_id {
-        Some(id) => Some(replaced(&write, store::HEAT, wire::id_of("replaces_tariff_id", id)?, from).await?),
+        Some(id) => Some(replaced(&write, (store::HEAT, &request.branch), wire::id_of("replaces_tariff_id", id)?, from).await?),
         None => None,
     };
     if let Some(before) = &replaced
@@ -172,6 +177,12 @@ pub async fn publish_heat(desk: Desk, call: Call, request: PublishHeatTariffRequ
     {
         return Err(Refusal::TariffSettled.into());
     }
+    let rules = heat_rules(
+        request.rounding.as_ref(),
+        request.tax_percent.as_ref(),
+        request.tax_included,
+        request.tax_rounding.as_ref(),
+    )?;
     let row = tariff::Model {
         id: Uuid::now_v7(),
         name: request.name.clone(),
@@ -187,12 +198,13 @@ pub async fn publish_heat(desk: Desk, call: Call, request: PublishHeatTariffRequ
         boundary: BoundaryWord::ReadingCycle.code().to_owned(),
         created_at: write.now().micros(),
         change_mode: None,
-        rules: None,
+        rules: kept(&rules)?,
         replaced_by: None,
+        branch: request.branch.clone(),
     };
     let prices = heat_classes(&row, &request.classes)?;
     if let Some(before) = &request.follows_tariff_id {
-        end(&write, wire::id_of("follows_tariff_id", before)?, from).await?;
+        end(&write, (store::HEAT, &request.branch), wire::id_of("follows_tariff_id", before)?, from).await?;
     }
     if let Some(before) = replaced {
         replace(&write, before.id, row.id).await?;
@@ -212,6 +224,20 @@ fn heat_classes(tariff: &tariff::Model, classes: &[HeatClass]) -> Result<Vec<pri
     terms.map(|(class, terms)| priced(tariff, class, &terms)).collect()
 }
 
+/// What a version for heat says of tax and rounding.
+pub(super) fn heat_rules(sum: Option<&proto::Rounding>, percent: Option<&Decimal>, included: bool, of_tax: Option<&proto::Rounding>) -> Result<Rules, Fault> {
+    let rules = Rules {
+        rounding: rounding(sum, "rounding")?,
+        tax_percent: percent.map(|percent| percent.value.clone()),
+        tax_included: included,
+        tax_rounding: rounding(of_tax, "tax_rounding")?,
+        ..Rules::default()
+    };
+    rules.rounding().map_err(|r| Fault::from(r).field("rounding"))?;
+    rules.tax().map_err(|r| Fault::from(r).field("tax_percent"))?;
+    Ok(rules)
+}
+
 /// The prices of classes that a version for heat can have.
 pub(super) fn heat_terms(classes: &[HeatClass]) -> Result<Vec<(String, HeatTerms)>, Fault> {
     let mut names = HashSet::new();
@@ -229,6 +255,8 @@ pub(super) fn heat_terms(classes: &[HeatClass]) -> Result<Vec<(String, HeatTerms
                 above: s.above_metres.as_ref().map(|d| d.value.clone()).unwrap_or_default(),
                 percent: s.percent_per_metre.as_ref().map(|d| d.value.clone()).unwrap_or_default(),
             }),
+            standing: standing(&class.standing_charges, &field("standing_charges"))?,
+            rounding: rounding(class.rounding.as_ref(), &field("rounding"))?,
         };
         terms.class(&class.use_class).map_err(|r| Fault::from(r).field(field("area_price")))?;
         terms.surcharge().map_err(|r| Fault::from(r).field(field("height_surcharge")))?;
@@ -272,14 +300,6 @@ fn terms(class: &TariffClass, field: &impl Fn(&str) -> String) -> Result<Terms, 
             flat: optional(tier.flat_price.as_ref(), &field("tiers"))?,
         });
     }
-    let mut standing = vec![];
-    for charge in &class.standing_charges {
-        standing.push(StandingTerms {
-            price: wire::decimal_of(charge.price.as_ref(), &field("standing_charges"))?,
-            per: PerWord::of_number(charge.per).unwrap_or(PerWord::Bill).code().to_owned(),
-            rounding: rounding(charge.rounding.as_ref(), &field("standing_charges"))?,
-        });
-    }
     let mut units = vec![];
     for charge in &class.unit_charges {
         units.push(UnitTerms {
@@ -311,7 +331,7 @@ fn terms(class: &TariffClass, field: &impl Fn(&str) -> String) -> Result<Terms, 
         tiering: TieringWord::of_number(class.tiering)
             .filter(|word| *word != TieringWord::Annual)
             .map(|word| word.code().to_owned()),
-        standing,
+        standing: standing(&class.standing_charges, &field("standing_charges"))?,
         choice,
         meters_share_tiers: class.meters_share_tiers,
         free,
@@ -319,6 +339,17 @@ fn terms(class: &TariffClass, field: &impl Fn(&str) -> String) -> Result<Terms, 
         units,
         months_open: class.months_open,
     })
+}
+
+fn standing(charges: &[proto::StandingCharge], field: &str) -> Result<Vec<StandingTerms>, Fault> {
+    let terms = |charge: &proto::StandingCharge| {
+        Ok(StandingTerms {
+            price: wire::decimal_of(charge.price.as_ref(), field)?,
+            per: PerWord::of_number(charge.per).unwrap_or(PerWord::Bill).code().to_owned(),
+            rounding: rounding(charge.rounding.as_ref(), field)?,
+        })
+    };
+    charges.iter().map(terms).collect()
 }
 
 fn optional<T: std::str::FromStr<Err = money::DecimalError>>(value: Option<&Decimal>, field: &str) -> Result<Option<T>, Fault> {
@@ -339,9 +370,19 @@ fn uplift(message: &HouseholdUplift, field: &str) -> Result<UpliftTerms, Fault> 
     })
 }
 
-/// The version that a new one of the same first day replaces as wrong.
-async fn replaced(write: &Write, commodity: &str, id: Uuid, from: NaiveDate) -> Result<tariff::Model, Fault> {
+/// The version before a new one that sells the same to the same branch, locked: no branch ends what others have.
+async fn before(write: &Write, (commodity, branch): (&str, &str), id: Uuid) -> Result<tariff::Model, Fault> {
     let before = store::locked(write, commodity, id).await?;
+    if before.branch == branch {
+        Ok(before)
+    } else {
+        Err(Fault::from(Refusal::TariffBranch).field("branch"))
+    }
+}
+
+/// The version that a new one of the same first day replaces as wrong.
+async fn replaced(write: &Write, of: (&str, &str), id: Uuid, from: NaiveDate) -> Result<tariff::Model, Fault> {
+    let before = before(write, of, id).await?;
     if before.replaced_by.is_some() {
         return Err(Refusal::TariffReplaced.into());
     }
@@ -367,12 +408,8 @@ async fn replace(write: &Write, id: Uuid, by: Uuid) -> Result<(), Fault> {
 }
 
 /// Ends the version that a new one follows.
-async fn end(write: &Write, id: Uuid, day: NaiveDate) -> Result<(), Fault> {
-    let before = tariff::Entity::find_by_id(id)
-        .lock_exclusive()
-        .one(&**write)
-        .await?
-        .ok_or_else(|| Fault::not_found("tariff", id))?;
+async fn end(write: &Write, of: (&str, &str), id: Uuid, day: NaiveDate) -> Result<(), Fault> {
+    let before = before(write, of, id).await?;
     if before.until_date.is_some() || before.replaced_by.is_some() || before.from_date >= day {
         return Err(Refusal::TariffNotOpen.into());
     }

@@ -14,8 +14,8 @@ use uuid::Uuid;
 use super::{
     heat::{EnergyUnit, HeatBook, HeatPrice, HeatTerms, SettlementRule},
     model::{
-        Book, BoundaryWord, ChangeWord, DestinationWord, LateUse, LateUseTerms, LowIncomeWord, ModeWord, PerWord, RoundingTerms, Rules, Terms, TieringWord,
-        Version,
+        Books, BoundaryWord, ChangeWord, DestinationWord, LateUse, LateUseTerms, LowIncomeWord, ModeWord, PerWord, RoundingTerms, Rules, StandingTerms, Terms,
+        TieringWord, Version,
     },
 };
 use crate::{table, words::known};
@@ -36,6 +36,8 @@ table!(tariff, "tariff", {
     change_mode: Option<String>,
     rules: Option<String>,
     replaced_by: Option<Uuid>,
+    /// Whose prices it has; empty for all.
+    branch: String,
 });
 table!(price, "tariff_price", {
     #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
@@ -46,6 +48,7 @@ table!(price, "tariff_price", {
     until_date: Option<Date>,
     terms: String,
     replaced: bool,
+    branch: String,
 });
 table!(degree_day, "degree_day", {
     #[sea_orm(primary_key, auto_increment = false)] branch: String,
@@ -138,6 +141,11 @@ pub const HEAT: &str = "heat";
 
 /// All prices of heat, for a run.
 pub async fn heat_book(conn: &Conn) -> Result<HeatBook, Fault> {
+    let tariffs = tariff::Entity::find().filter(tariff::Column::Commodity.eq(HEAT)).all(conn).await?;
+    let mut rules = HashMap::new();
+    for tariff in tariffs {
+        rules.insert(tariff.id, tariff.rules()?);
+    }
     let rows = price::Entity::find()
         .filter(price::Column::Commodity.eq(HEAT))
         .filter(price::Column::Replaced.eq(false))
@@ -148,6 +156,8 @@ pub async fn heat_book(conn: &Conn) -> Result<HeatBook, Fault> {
         all.push(HeatPrice {
             tariff_id: row.tariff_id,
             terms: heat_terms(&row)?,
+            rules: rules.get(&row.tariff_id).cloned().unwrap_or_default(),
+            branch: row.branch,
             class: row.use_class,
             from: row.from_date,
             until: row.until_date,
@@ -157,7 +167,7 @@ pub async fn heat_book(conn: &Conn) -> Result<HeatBook, Fault> {
 }
 
 /// All prices of gas, for a run.
-pub async fn book(conn: &Conn) -> Result<Book, Fault> {
+pub async fn books(conn: &Conn) -> Result<Books, Fault> {
     let tariffs = tariff::Entity::find().filter(tariff::Column::Commodity.eq(GAS)).all(conn).await?;
     let rows = prices(conn, &tariffs.iter().map(|t| t.id).collect::<Vec<_>>()).await?;
     let mut all = Vec::with_capacity(rows.len());
@@ -169,15 +179,16 @@ pub async fn book(conn: &Conn) -> Result<Book, Fault> {
             from: row.from_date,
             ..tariff.version()?
         };
-        all.push(version.price(row.tariff_id, &row.use_class, row.until_date, &terms(&row)?)?);
+        let price = version.price(row.tariff_id, &row.use_class, row.until_date, &terms(&row)?)?;
+        all.push((row.branch, price));
     }
-    Book::new(all).map_err(Fault::internal)
+    Books::new(all).map_err(Fault::internal)
 }
 
-/// Degree days by branch between two days, both included; nothing where no version of the book shares by them.
-pub async fn degree_days(conn: &Conn, book: &Book, first: NaiveDate, last: NaiveDate) -> Result<HashMap<String, Arc<DegreeDays>>, Fault> {
+/// Degree days by branch between two days, both included; nothing where no version shares by them.
+pub async fn degree_days(conn: &Conn, books: &Books, first: NaiveDate, last: NaiveDate) -> Result<HashMap<String, Arc<DegreeDays>>, Fault> {
     let shares = |version: &rating::Version| version.tariff.change == Change::DegreeDays && (first..=last).contains(&version.from);
-    if !book.versions().iter().any(shares) {
+    if !books.any(|book| book.versions().iter().any(shares)) {
         return Ok(HashMap::new());
     }
     let rows = degree_day::Entity::find()
@@ -204,6 +215,8 @@ fn heat_class(row: &price::Model) -> Result<proto::HeatClass, Fault> {
     let terms = heat_terms(row)?;
     let decimal = |price: UnitPrice| Some(wire::decimal(price.short()));
     Ok(proto::HeatClass {
+        standing_charges: terms.standing.iter().map(standing).collect(),
+        rounding: terms.rounding.as_ref().map(rounding),
         use_class: row.use_class.clone(),
         area_price: decimal(terms.area),
         months: terms.months,
@@ -257,6 +270,7 @@ pub fn message(row: &tariff::Model, prices: &[price::Model]) -> Result<proto::Ta
         tax_rounding: rules.tax_rounding.as_ref().map(rounding),
         late_use: rules.late_use.as_ref().map(late_use),
         replaced_by_tariff_id: row.replaced_by.map(|id| id.to_string()).unwrap_or_default(),
+        branch: row.branch.clone(),
     })
 }
 
@@ -268,11 +282,6 @@ pub fn class(name: &str, terms: &Terms) -> proto::TariffClass {
         up_to: t.up_to.map(|v| wire::decimal(v.short())),
         unit_price: decimal(t.price),
         flat_price: t.flat.and_then(decimal),
-    });
-    let standing = terms.standing.iter().map(|s| proto::StandingCharge {
-        price: decimal(s.price),
-        per: PerWord::of(&s.per).map_or(0, PerWord::number),
-        rounding: s.rounding.as_ref().map(rounding),
     });
     let units = terms.units.iter().map(|u| proto::UnitCharge {
         price: decimal(u.price),
@@ -290,7 +299,7 @@ pub fn class(name: &str, terms: &Terms) -> proto::TariffClass {
             full_year: u.full_year,
         }),
         tiering: terms.tiering.as_deref().and_then(TieringWord::of).map_or(0, TieringWord::number),
-        standing_charges: standing.collect(),
+        standing_charges: terms.standing.iter().map(standing).collect(),
         flat_price_choice: terms.choice.map(|c| proto::FlatPriceChoice {
             from_persons: i32::from(c.from_persons),
             unit_price: decimal(c.price),
@@ -305,6 +314,14 @@ pub fn class(name: &str, terms: &Terms) -> proto::TariffClass {
         destitute: low_income(&terms.destitute),
         unit_charges: units.collect(),
         months_open: terms.months_open,
+    }
+}
+
+fn standing(terms: &StandingTerms) -> proto::StandingCharge {
+    proto::StandingCharge {
+        price: Some(wire::decimal(terms.price.short())),
+        per: PerWord::of(&terms.per).map_or(0, PerWord::number),
+        rounding: terms.rounding.as_ref().map(rounding),
     }
 }
 

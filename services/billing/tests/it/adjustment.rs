@@ -13,7 +13,8 @@ use testbed::{Client, each, key, reason};
 
 use crate::{
     dues::{charge_of, due_on, fees, item, pay, profile, profiles, publish, terms},
-    world::{HEPING, HEXI, Home, World, day, meter_row, metres, text},
+    rebill::anew,
+    world::{HEPING, HEXI, Home, World, day, meter_row, metres, text, yuan},
 };
 
 fn staff(world: &World<'_>, name: &str, roles: &[Role]) -> AdjustmentServiceClient<Client> {
@@ -145,6 +146,12 @@ fn reversal_of(adjustment: &Adjustment) -> ReverseAdjustmentRequest {
     }
 }
 
+/// Another person takes a posted one back.
+pub async fn taken_back(world: &World<'_>, adjustment: &Adjustment) -> ReverseAdjustmentResponse {
+    let mut person = staff(world, "finance", &[Role::Finance]);
+    person.reverse_adjustment(reversal_of(adjustment)).await.unwrap().into_inner()
+}
+
 /// Whether a bill is overdue hangs on the day on which it is asked for.
 async fn live(world: &World<'_>, home: &Home) -> Vec<Bill> {
     let bills = world.bills_of(home).await.into_iter();
@@ -230,6 +237,7 @@ async fn e_11_03_a_make_up_rates_its_year_anew_and_edits_no_reading() {
             etag: live(&world, &home).await[0].etag.clone(),
             reason: "once more".to_owned(),
             reading_was_wrong: false,
+            credits_taken_back: false,
         };
         let answer = world.bills().cancel_and_rebill(anew).await.unwrap().into_inner();
         assert_eq!(
@@ -242,14 +250,60 @@ async fn e_11_03_a_make_up_rates_its_year_anew_and_edits_no_reading() {
             .await
             .unwrap_err();
         assert_eq!(reason(&own), "OWN_ADJUSTMENT");
-        let back = staff(&world, "finance", &[Role::Finance])
-            .reverse_adjustment(reversal_of(&posted))
-            .await
-            .unwrap()
-            .into_inner();
+        let back = taken_back(&world, &posted).await;
         assert_eq!(amounts(&back.bills), ["572.00", "756.40", "784.20"]);
         assert_eq!(back.adjustment.unwrap().state(), State::Reversed);
         assert_eq!(world.balance(&home).await.0, "2112.60");
+        world.sound().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn e_11_03_and_b23_what_was_credited_is_not_charged_again_unless_somebody_says_so() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        world.publish_tianjin().await;
+        let home = world.home("R1").await;
+        months(&world, &[(&home, &["150", "280"])]).await;
+        world.clock("2025-03-02T09:00:00+08:00");
+        let february = live(&world, &home).await.remove(1);
+        let credit = CreditBillRequest {
+            request_id: key(),
+            bill_id: february.bill_id.clone(),
+            etag: february.etag.clone(),
+            amount: yuan("20.00"),
+            reason: "he complained".to_owned(),
+        };
+        world.bills().credit_bill(credit).await.unwrap();
+        // 280 × 2.86 - 20.00.
+        assert_eq!(world.balance(&home).await.0, "780.80");
+        let request = stated(&home, Grounds::MeterUnreadable, "10", "2024-12-31", "2025-01-31");
+        let adjustment = approved(&world, ask(&world, request).await, "2025-03-02").await;
+        // The credit is on a later bill of the tier year.
+        let refused = staff(&world, "poster", &[Role::Accountant])
+            .post_adjustment(posting_of(&adjustment))
+            .await
+            .unwrap_err();
+        assert_eq!(reason(&refused), "BILL_CREDITED");
+        let january = live(&world, &home).await.remove(0);
+        assert_eq!(
+            reason(&world.bills().cancel_and_rebill(anew(&january, false)).await.unwrap_err()),
+            "BILL_CREDITED"
+        );
+        assert_eq!(world.balance(&home).await.0, "780.80", "nothing is half done");
+        let known = CancelAndRebillRequest {
+            credits_taken_back: true,
+            ..anew(&live(&world, &home).await[1], false)
+        };
+        let answer = world.bills().cancel_and_rebill(known).await.unwrap().into_inner();
+        assert_eq!(
+            (text(&answer.difference), world.balance(&home).await.0),
+            ("20.00".to_owned(), "800.80".to_owned())
+        );
+        // 10 × 2.86.
+        assert_eq!(text(&post(&world, &adjustment).await.adjustment.unwrap().difference), "28.60");
+        assert_eq!(world.balance(&home).await.0, "829.40");
         world.sound().await;
     })
     .await;
@@ -737,11 +791,7 @@ async fn e_11_05_a_theft_is_determined_and_billed_apart() {
         };
         assert_eq!(reason(&world.bills().reverse_bill(reverse).await.unwrap_err()), "BILL_OF_ADJUSTMENT");
         let posted = answer.adjustment.unwrap();
-        let back = staff(&world, "finance", &[Role::Finance])
-            .reverse_adjustment(reversal_of(&posted))
-            .await
-            .unwrap()
-            .into_inner();
+        let back = taken_back(&world, &posted).await;
         assert_eq!((amounts(&back.reversed_bills), back.bills), (vec!["6913.00".to_owned()], vec![]));
         let case = maker(&world)
             .list_theft_cases(ListTheftCasesRequest::default())
@@ -776,13 +826,13 @@ async fn e_11_05_a_theft_is_determined_and_billed_apart() {
     .await;
 }
 
-/// A theft is reported, determined for the days since `since`, approved and billed.
-async fn theft_billed(world: &World<'_>, home: &Home, since: &str) -> Bill {
+/// A theft is reported, determined for the days since `since` and so many hours of 2.5 m³ a day, approved and billed.
+async fn theft_billed(world: &World<'_>, home: &Home, since: &str, hours: &str) -> Bill {
     let case = maker(world).open_theft_case(case_of(home)).await.unwrap().into_inner().theft_case.unwrap();
     let reported = maker(world).report_theft_case(report_of(&case, "2025-03-15")).await.unwrap().into_inner();
     let determine = DetermineTheftRequest {
         since_date: day(since),
-        ..theft_of(&reported.theft_case.unwrap(), Some("1"))
+        ..theft_of(&reported.theft_case.unwrap(), Some(hours))
     };
     let determined = maker(world).determine_theft(determine).await.unwrap().into_inner().adjustment.unwrap();
     let mut adjustment = submit(world, determined, "2025-03-15").await;
@@ -790,6 +840,23 @@ async fn theft_billed(world: &World<'_>, home: &Home, since: &str) -> Bill {
         adjustment = approve(world, &adjustment, role).await;
     }
     post(world, &adjustment).await.bills.remove(0)
+}
+
+#[tokio::test]
+async fn e_11_05_a_theft_of_years_stands_above_what_was_used_in_the_first_of_them() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let home = world.home_since_2022("R1").await;
+        world.clock("2025-03-15T09:00:00+08:00");
+        world.read(&home, "2022-06-30", "290").await;
+        assert_eq!(world.finished(&world.start_run(2022, 6).await).await.produced, 1);
+        let bill = theft_billed(&world, &home, "2022-06-30", "4").await;
+        // 10 m³ a day. 1840 above 290: 10 × 2.86 + 300 × 3.36 + 1530 × 4.11 = 7324.90; 3650, 3660 and 740 above nothing: 300 × 2.86 + 300 × 3.36 = 1866.00
+        // each, and 3050, 3060 and 140 × 4.11.
+        assert_eq!((text(&bill.amount).as_str(), bill.volume), ("38610.40", metres("9890")));
+        world.sound().await;
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -809,7 +876,7 @@ async fn a_06_theft_without_a_contract_in_force_is_billed_flagged_and_the_contra
         world.supply(&ended, |s| s.state() == supply::State::Ended).await;
         world.clock("2025-03-15T09:00:00+08:00");
         // Contract from new year's eve on: from the reading of that day every day is covered. 2.5 × 1 × 74 = 185 m³ × 2.86.
-        let bill = theft_billed(&world, &covered, "2024-12-31").await;
+        let bill = theft_billed(&world, &covered, "2024-12-31", "1").await;
         assert_eq!((bill.kind(), text(&bill.amount).as_str(), bill.de_facto), (bill::Kind::Theft, "529.10", false));
         let asked = async || {
             let open = world.exceptions(reading_exception::State::Open, reading_exception::Code::ContractMissing).await;
@@ -818,7 +885,7 @@ async fn a_06_theft_without_a_contract_in_force_is_billed_flagged_and_the_contra
         assert_eq!(asked().await, []);
         // It ended on the day before the last; the first one began after the theft; one never came into force.
         for (home, since) in [(&ended, "2024-12-31"), (&early, "2024-12-01"), (&signed, "2024-12-31")] {
-            let bill = theft_billed(&world, home, since).await;
+            let bill = theft_billed(&world, home, since, "1").await;
             assert!(bill.de_facto, "{}", home.account_no);
         }
         let mut missing = asked().await;

@@ -264,6 +264,7 @@ async fn a_reversed_bill_says_so_and_names_what_took_its_place() {
             etag: credited.bill.unwrap().etag,
             reason: "billed to the wrong class".to_owned(),
             reading_was_wrong: false,
+            credits_taken_back: true,
         };
         let answer = world.bills().cancel_and_rebill(anew).await.unwrap().into_inner();
         let document = printed(&world, &bill.bill_id).await;

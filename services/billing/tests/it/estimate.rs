@@ -49,6 +49,13 @@ async fn readings(world: &World<'_>, home: &Home) -> Vec<Reading> {
     world.district().list_readings(list).await.unwrap().into_inner().readings
 }
 
+/// The indexes on which an estimate rests.
+async fn lineage(world: &World<'_>, home: &Home, outcome: &EstimateOutcome) -> Vec<String> {
+    let all = readings(world, home).await;
+    let index = |id: &String| all.iter().find(|r| r.reading_id == *id).unwrap().index.clone().unwrap().value;
+    outcome.reading.as_ref().unwrap().lineage.iter().map(index).collect()
+}
+
 #[tokio::test]
 async fn e_2_04_the_methods_follow_the_profile_and_name_what_they_rest_on() {
     each(billing::SERVICE, async |bed| {
@@ -68,17 +75,16 @@ async fn e_2_04_the_methods_follow_the_profile_and_name_what_they_rest_on() {
         let outcomes = estimate(&world, &[&old, &young, &new], "2026-01-31").await;
         // January 2025 had 60.
         assert_eq!(made(&outcomes[0]), ("780".to_owned(), EstimationMethod::LastYear));
-        let (index, method) = made(&outcomes[1]);
-        assert_eq!(
-            method,
-            EstimationMethod::LastYear,
-            "the beginning of the installation counts as a reading: {index}"
-        );
-        assert_eq!(outcomes[0].reading.clone().unwrap().source, "estimate");
-        assert!(!outcomes[0].reading.clone().unwrap().lineage.is_empty());
-        // Like users: the two others used in December what theirs show.
-        let (_, method) = made(&outcomes[2]);
-        assert_eq!(method, EstimationMethod::LikeUsers);
+        // No reading lies near January 2025. The beginning of the installation counts as one: 362 in 365 days, for 31 days 30.745.
+        assert_eq!(made(&outcomes[1]), ("392.745".to_owned(), EstimationMethod::LastThree));
+        // Between their readings the two others used 660 in 334 days and 62 in 61: for 396 days 723.828.
+        assert_eq!(made(&outcomes[2]), ("723.828".to_owned(), EstimationMethod::LikeUsers));
+        let source = |outcome: &EstimateOutcome| outcome.reading.as_ref().unwrap().source.clone();
+        assert!(outcomes.iter().all(|outcome| source(outcome) == "estimate"));
+        // January was what was read at its end, since the meter began with 0; the estimate counts on from December.
+        assert_eq!(lineage(&world, &old, &outcomes[0]).await, ["60", "720"]);
+        assert_eq!(lineage(&world, &young, &outcomes[1]).await, ["300", "331", "362"]);
+        assert_eq!(lineage(&world, &new, &outcomes[2]).await, Vec::<String>::new());
         let again = estimate(&world, &[&old], "2026-01-31").await;
         assert_eq!(again[0].reason, "READ_ALREADY");
     })
@@ -137,7 +143,9 @@ async fn b_12_an_actual_reading_below_the_estimates_re_estimates_the_chain() {
         assert_eq!(first.1, EstimationMethod::LastThree);
         // 180 in 89 days since 31 January: for 31 days 62.697.
         assert_eq!(first.0, "302.697");
-        estimate(&world, &[&home], "2025-06-30").await;
+        // The second one counts on from the first one.
+        let second = estimate(&world, &[&home], "2025-06-30").await;
+        assert_eq!(lineage(&world, &home, &second[0]).await, ["60", "120", "180", "240", "302.697"]);
         // May is billed by its estimate.
         for month in 1..=5 {
             assert_eq!(world.run(month).await.produced, 1, "{month}");

@@ -71,6 +71,8 @@ fn class(name: &str, area: &str, metered: Option<(&str, &str, Settlement)>, surc
             above_metres: metres("4"),
             percent_per_metre: metres("12.5"),
         }),
+        standing_charges: vec![],
+        rounding: None,
     }
 }
 
@@ -85,8 +87,7 @@ fn notice(name: &str, classes: Vec<HeatClass>) -> PublishHeatTariffRequest {
         published_date: day("2019-01-01"),
         currency_code: "CNY".to_owned(),
         classes,
-        follows_tariff_id: None,
-        replaces_tariff_id: None,
+        ..Default::default()
     }
 }
 
@@ -1190,6 +1191,130 @@ async fn p_9_2_a_wrong_version_for_heat_is_replaced_until_a_season_was_settled_b
     .await;
 }
 
+/// What the notices of heat besides the two prices may say: a tax, a standing charge, a rounding.
+#[tokio::test]
+async fn a_11_tax_standing_charge_and_rounding_of_heat_reach_both_bills() {
+    each(billing::SERVICE, async |bed| {
+        use heat_account::Method::Meter;
+        let world = World::new(bed).await;
+        let asked = PublishHeatTariffRequest {
+            tax_percent: metres("9"),
+            rounding: Some(Rounding {
+                mode: rounding::Mode::Floor.into(),
+                place: metres("0.1"),
+            }),
+            ..notice(
+                "all of it",
+                vec![HeatClass {
+                    standing_charges: vec![StandingCharge {
+                        price: metres("0.5"),
+                        per: standing_charge::Per::Day.into(),
+                        rounding: None,
+                    }],
+                    rounding: Some(Rounding {
+                        mode: rounding::Mode::Floor.into(),
+                        place: metres("1"),
+                    }),
+                    ..class("resident", "25", Some(("7.5", "0.13", Settlement::RefundAndSupplement)), false)
+                }],
+            )
+        };
+        let rateless = PublishHeatTariffRequest {
+            request_id: key(),
+            tax_percent: None,
+            tax_included: true,
+            ..asked.clone()
+        };
+        assert_eq!(reason(&world.tariffs().publish_heat_tariff(rateless).await.unwrap_err()), "TARIFF_RULE");
+        let made = world.tariffs().publish_heat_tariff(asked.clone()).await.unwrap().into_inner().tariff.unwrap();
+        assert_eq!(
+            (&made.heat_classes, &made.tax_percent, &made.rounding),
+            (&asked.classes, &asked.tax_percent, &asked.rounding)
+        );
+        open(&world, SEASON).await;
+        world.clock("2025-10-20T10:00:00+08:00");
+        let home = heated(&world, "T1", "resident", None).await;
+        enrol(&world, &home, Meter, "100.03", None).await;
+        meter(&world, &home, meter::Kind::HeatKwh).await;
+        assert_eq!(assess(&world, SEASON).await.produced, 1);
+        let lines = |bill: &Bill| bill.lines.iter().map(|l| (l.reason.clone(), text(&l.amount))).collect::<Vec<_>>();
+        let told = |lines: &[(&str, &str)]| {
+            lines
+                .iter()
+                .map(|(reason, amount)| ((*reason).to_owned(), (*amount).to_owned()))
+                .collect::<Vec<_>>()
+        };
+        // 121 days × 0.50 = 60.50; 100.03 × 25 = 2500.75 → 2500; 2560.50 × 1.09 = 2790.945 → 2790.90.
+        let season = bill(&world, &account(&world, &home, SEASON).await.bill_id).await;
+        assert_eq!(text(&season.amount), "2790.90");
+        assert_eq!(
+            lines(&season),
+            told(&[
+                ("FIXED", "60.50"),
+                ("UNIT", "2500.75"),
+                ("ROUNDING", "-0.75"),
+                ("TAX", "230.45"),
+                ("ROUNDING", "-0.05")
+            ])
+        );
+        pay(&world, &home, "2790.90", "season", vec![]).await;
+        world.clock("2026-03-20T10:00:00+08:00");
+        read(&world, &home, "0", "8100").await;
+        assert_eq!(settle(&world).await.produced, 1);
+        // 100.03 × 7.50 = 750.225 → 750; 8100 × 0.13 = 1053; with 60.50 they are 1863.50, × 1.09 = 2031.215 → 2031.20.
+        let settled = account(&world, &home, SEASON).await;
+        let settlement = settled.settlement.unwrap();
+        assert_eq!(
+            (text(&settlement.by_meter), text(&settlement.difference)),
+            ("2031.20".to_owned(), "759.70".to_owned())
+        );
+        let season = bill(&world, &settled.bill_id).await;
+        assert_eq!((season.kind(), text(&season.amount).as_str()), (bill::Kind::HeatSettlement, "2031.20"));
+        assert_eq!(season.lines.iter().map(|l| l.unit.as_str()).collect::<Vec<_>>(), ["", "m2", "kWh", "", "", ""]);
+        world.sound().await;
+        // The same prices tried on the season change nobody; without the tax the settlement is 1863.50.
+        for (tax_percent, tried) in [(asked.tax_percent.clone(), "2031.20"), (None, "1863.50")] {
+            let prices = TryHeatTariffRequest {
+                classes: asked.classes.clone(),
+                rounding: asked.rounding.clone(),
+                tax_percent,
+                ..Default::default()
+            };
+            let total = priced_by(&world, prices).await.total.unwrap();
+            assert_eq!((text(&total.billed), text(&total.tried)), ("2031.20".to_owned(), tried.to_owned()));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn decision_10_heat_has_prices_of_a_branch_and_for_all() {
+    each(billing::SERVICE, async |bed| {
+        use heat_account::Method::Area;
+        let world = World::new(bed).await;
+        let own = PublishHeatTariffRequest {
+            branch: HEXI.to_owned(),
+            ..notice("own", vec![class("resident", "25", None, false)])
+        };
+        for request in [
+            notice("all", vec![class("resident", "24", None, false), class("school", "30", None, false)]),
+            own,
+        ] {
+            world.tariffs().publish_heat_tariff(request).await.unwrap();
+        }
+        open(&world, SEASON).await;
+        world.clock("2025-10-20T10:00:00+08:00");
+        let (home, school) = (heated(&world, "T1", "resident", None).await, heated(&world, "T2", "school", None).await);
+        for home in [&home, &school] {
+            enrol(&world, home, Area, "100", None).await;
+        }
+        assert_eq!(assess(&world, SEASON).await.produced, 2);
+        let amount = async |home: &Home| text(&account(&world, home, SEASON).await.amount);
+        assert_eq!((amount(&home).await, amount(&school).await), ("2500.00".to_owned(), "3000.00".to_owned()));
+    })
+    .await;
+}
+
 fn tried(home: &Home, year: i32, month: i32) -> TryBillRequest {
     TryBillRequest {
         agreement_id: home.agreement.clone(),
@@ -1371,11 +1496,14 @@ async fn b_06_a_season_is_settled_by_indexes_only_that_its_meter_can_show_and_pa
 
 /// The last answer of a trial.
 async fn priced_anew(world: &World<'_>, classes: Vec<HeatClass>) -> TariffTrial {
+    priced_by(world, TryHeatTariffRequest { classes, ..Default::default() }).await
+}
+
+async fn priced_by(world: &World<'_>, prices: TryHeatTariffRequest) -> TariffTrial {
     let request = TryHeatTariffRequest {
         season: SEASON.to_owned(),
         branch: HEXI.to_owned(),
-        classes,
-        named: 0,
+        ..prices
     };
     let mut answers = world.tariffs().try_heat_tariff(request).await.unwrap().into_inner();
     let mut last = None;

@@ -9,7 +9,7 @@ use testbed::{Client, each, key, reason};
 
 use crate::world::{HEPING, HEXI, Home, World, day, exchange_of, gas_meter, metres, text, yuan};
 
-fn gate(world: &World<'_>, name: &str) -> HeldBillServiceClient<Client> {
+pub fn gate(world: &World<'_>, name: &str) -> HeldBillServiceClient<Client> {
     HeldBillServiceClient::new(world.bed.staff_named(name, &[Role::ServiceManager]))
 }
 
@@ -52,7 +52,7 @@ async fn month(world: &World<'_>, home: &Home, on: &str, index: &str, month: i32
     world.run(month).await
 }
 
-async fn listed(world: &World<'_>, state: held_bill::State) -> Vec<HeldBill> {
+pub async fn listed(world: &World<'_>, state: held_bill::State) -> Vec<HeldBill> {
     let request = ListHeldBillsRequest {
         state: state.into(),
         ..Default::default()
@@ -60,7 +60,7 @@ async fn listed(world: &World<'_>, state: held_bill::State) -> Vec<HeldBill> {
     gate(world, "manager").list_held_bills(request).await.unwrap().into_inner().held_bills
 }
 
-fn release_of(held: &HeldBill) -> ReleaseHeldBillRequest {
+pub fn release_of(held: &HeldBill) -> ReleaseHeldBillRequest {
     ReleaseHeldBillRequest {
         request_id: key(),
         held_bill_id: held.held_bill_id.clone(),
@@ -629,12 +629,7 @@ async fn g_sh_a_held_bill_moves_nobody_of_its_household_up() {
         world.tariffs().publish_tariff(shanghai).await.unwrap();
         strict(&world).await;
         let (one, two) = (world.home("G1").await, world.home("G2").await);
-        let moved = format!(
-            "UPDATE supply SET account_id = {} WHERE id = {}",
-            world.uuid(&one.account),
-            world.uuid(&two.agreement)
-        );
-        world.sql(&moved).await.unwrap();
+        world.join(&one, &two).await;
         world.clock("2025-01-31T20:00:00+08:00");
         world.read(&one, "2025-01-31", "400").await;
         world.read(&two, "2025-01-31", "250").await;

@@ -19,6 +19,7 @@ fn anew(bill: &Bill, wrong: bool) -> CancelAndRebillRequest {
         etag: bill.etag.clone(),
         reason: "true readings came late".to_owned(),
         reading_was_wrong: wrong,
+        credits_taken_back: false,
     }
 }
 
@@ -648,6 +649,7 @@ async fn b_12_a_finding_goes_with_its_cause_and_comes_back_with_it() {
             etag: conflict.etag,
             true_index: metres("393"),
             grounds: "a photo shows it".to_owned(),
+            rollover: false,
         };
         world.district().adjust_exception(adjust).await.unwrap();
         assert_eq!(affected(&world).await, [finding("-30")]);

@@ -14,7 +14,7 @@ fn register(meter_no: &str) -> RegisterMeterRequest {
         qmax: metres("4"),
         digits: 5,
         manufacturer: String::new(),
-        seal_no: "S-7".to_owned(),
+        seal_no: format!("S-{meter_no}"),
         verified_date: day("2024-06-01"),
         expires_date: day("2025-06-01"),
         branch: HEXI.to_owned(),
@@ -421,6 +421,46 @@ async fn e9_01_a_broken_seal_opens_the_case_and_what_was_on_the_meter_is_kept() 
         let seals = meters.list_seals(list).await.unwrap().into_inner().seals;
         let seen: Vec<_> = seals.iter().map(|s| (s.seal_no.as_str(), s.end_date, s.broken)).collect();
         assert_eq!(seen, [("S-1", day("2025-03-01"), false), ("S-2", day("2025-06-01"), true)]);
+        // What was broken is not sound when the next one looks, and is told once.
+        for (seal_no, whole) in [("S-2", true), ("", true), ("", false)] {
+            let again = meters.inspect_seal(inspect(seal_no, whole)).await.unwrap().into_inner();
+            assert_eq!((again.exception_id, again.seal), (open[0].exception_id.clone(), None), "{seal_no} {whole}");
+        }
+        let open = world.exceptions(reading_exception::State::Open, reading_exception::Code::SealBroken).await;
+        assert_eq!(open.len(), 1);
+        let shown = async || {
+            let request = GetMeterByNumberRequest {
+                meter_no: home.meter_no.clone(),
+            };
+            world.meters().get_meter_by_number(request).await.unwrap().into_inner().meter.unwrap().seal_no
+        };
+        assert_eq!(shown().await, "");
+        meters.seal_meter(seal("S-3", "2025-06-01")).await.unwrap();
+        assert_eq!(shown().await, "S-3");
+        assert_eq!(meters.inspect_seal(inspect("S-3", true)).await.unwrap().into_inner().exception_id, "");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn e9_01_the_seal_of_a_registered_meter_is_on_record() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let mut meters = world.meters();
+        meters.register_meter(register("M1")).await.unwrap();
+        let list = ListSealsRequest {
+            meter_no: "M1".to_owned(),
+            ..Default::default()
+        };
+        let seals = meters.list_seals(list).await.unwrap().into_inner().seals;
+        let seen: Vec<_> = seals.iter().map(|s| (s.seal_no.as_str(), s.from_date, s.end_date)).collect();
+        assert_eq!(seen, [("S-M1", day("2024-06-01"), None)], "since it was verified");
+        let second = RegisterMeterRequest {
+            seal_no: "S-M1".to_owned(),
+            ..register("M2")
+        };
+        let used = meters.register_meter(second).await.unwrap_err();
+        assert_eq!((used.code(), reason(&used).as_str()), (tonic::Code::AlreadyExists, "SEAL_NO_UNIQUE"));
     })
     .await;
 }
@@ -586,6 +626,20 @@ async fn t3_b_01_an_imported_meter_has_a_multiplier_a_life_and_a_seal() {
         let refused: Vec<_> = again.refused.iter().map(|r| (r.line, r.reason.as_str())).collect();
         assert_eq!((again.repeats, refused), (2, vec![(4, "METER_TAKEN"), (5, "METER_TAKEN")]));
         assert_eq!(seals().await.len(), 2);
+        let broken = InspectSealRequest {
+            request_id: key(),
+            meter_no: homes[0].meter_no.clone(),
+            seal_no: String::new(),
+            whole: false,
+            on_date: day("2025-06-01"),
+        };
+        world.meters().inspect_seal(broken).await.unwrap();
+        let again = world
+            .import_meters(vec![row(2, &|_| {}), row(3, &|r| r.seal_no = "S-9".to_owned())])
+            .await
+            .remove(0);
+        let refused: Vec<_> = again.refused.iter().map(|r| (r.line, r.reason.as_str())).collect();
+        assert_eq!((again.repeats, refused), (1, vec![(3, "METER_TAKEN")]), "S-1 was on it once");
     })
     .await;
 }

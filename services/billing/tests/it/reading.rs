@@ -137,6 +137,7 @@ async fn e_2_02_two_values_at_one_moment_are_both_held_whichever_came_first() {
             etag: of(&one).etag.clone(),
             true_index: metres("46"),
             grounds: "photo".to_owned(),
+            rollover: false,
         };
         let stale = district
             .adjust_exception(AdjustExceptionRequest {
@@ -276,6 +277,7 @@ async fn e_2_02_adjustment_must_fit_between_its_neighbours() {
             etag: open.etag.clone(),
             true_index: metres(index),
             grounds: "photo".to_owned(),
+            rollover: false,
         };
         for index in ["45", "121"] {
             assert_eq!(
@@ -284,7 +286,12 @@ async fn e_2_02_adjustment_must_fit_between_its_neighbours() {
                 "{index}"
             );
         }
-        world.district().adjust_exception(adjust("82")).await.unwrap();
+        let adjusted = world.district().adjust_exception(adjust("82")).await.unwrap().into_inner();
+        let rejected = adjusted.exception.unwrap().readings.remove(0);
+        assert_eq!(
+            (rejected.state(), rejected.replaced_by),
+            (reading::State::Rejected, adjusted.reading.unwrap().reading_id)
+        );
         for month in 1..=3 {
             assert_eq!(world.run(month).await.produced, 1);
         }
@@ -627,6 +634,26 @@ async fn b_06_a_meter_that_fell_silent_is_told_once_until_it_speaks() {
         world.import_readings(vec![reading_row(2, &silent, "2025-07-02", "290")]).await;
         assert_eq!(world.exceptions(State::Open, Code::Silent).await.len(), others.len());
         assert_eq!(world.exceptions(State::Resolved, Code::Silent).await.len(), 1);
+        // Somebody has looked: that the meters go on being silent is no news.
+        let open = world.exceptions(State::Open, Code::Silent).await;
+        let release = ReleaseExceptionsRequest {
+            request_id: key(),
+            exception_ids: open.iter().map(|e| e.exception_id.clone()).collect(),
+            grounds: "the transmitters are ordered".to_owned(),
+        };
+        assert_eq!(world.district().release_exceptions(release).await.unwrap().into_inner().released, 4);
+        world.clock("2025-07-20T20:00:00+08:00");
+        let released = others.iter().find(|home| home.account_no == "T5").unwrap();
+        world.import_readings(vec![reading_row(2, released, "2025-07-20", "330")]).await;
+        // T1, T2 and T5 reported three times within 152, 140 and 170 days after the first time: silent after as many, the last one since 6 January.
+        world.clock("2026-01-20T20:00:00+08:00");
+        let again = testbed::eventually("the one that spoke between", async || {
+            let open = world.exceptions(State::Open, Code::Silent).await;
+            open.iter().any(|e| e.account_no == "T5").then_some(open)
+        })
+        .await;
+        let again: Vec<_> = again.iter().map(|e| e.account_no.as_str()).collect();
+        assert_eq!(again, ["T1", "T2", "T5"], "those that were never told, or have spoken since");
     })
     .await;
 }

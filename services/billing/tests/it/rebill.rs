@@ -14,13 +14,14 @@ use crate::{
     world::{HEPING, HEXI, Home, World, day, metres, reading, text},
 };
 
-fn anew(bill: &Bill, wrong: bool) -> CancelAndRebillRequest {
+pub fn anew(bill: &Bill, wrong: bool) -> CancelAndRebillRequest {
     CancelAndRebillRequest {
         request_id: key(),
         bill_id: bill.bill_id.clone(),
         etag: bill.etag.clone(),
         reason: "misread in January".to_owned(),
         reading_was_wrong: wrong,
+        credits_taken_back: false,
     }
 }
 
@@ -239,7 +240,7 @@ async fn b24_every_number_is_found_and_a_gap_is_told() {
     .await;
 }
 
-/// The price list is locked, so that a rebill stands still while it rates: nobody waits for a number then. Each series is taken once, by a block for all bills.
+/// The adjustments are locked, so that a rebill stands still while it rates: nobody waits for a number then. Each series is taken once, by a block for all bills.
 #[tokio::test]
 async fn b24_no_number_is_held_while_months_are_rated_anew() {
     // SQLite has one writer: nobody else could take a number meanwhile.
@@ -259,16 +260,16 @@ async fn b24_no_number_is_held_while_months_are_rated_anew() {
             world.sql(sql).await.unwrap();
         }
         let january = world.bills_of(&home).await.remove(0);
-        let publisher = bed.db().writer().begin(TransactionOptions::default()).await.unwrap();
-        publisher.execute_unprepared("LOCK TABLE tariff_price IN ACCESS EXCLUSIVE MODE").await.unwrap();
+        let adjuster = bed.db().writer().begin(TransactionOptions::default()).await.unwrap();
+        adjuster.execute_unprepared("LOCK TABLE adjustment IN ACCESS EXCLUSIVE MODE").await.unwrap();
         let (mut accountant, request) = (world.bills(), anew(&january, false));
         let rebill = tokio::spawn(async move { accountant.cancel_and_rebill(request).await });
         // It has the meter, whose readings it gave back.
-        let rating = "SELECT count(*) FROM pg_locks price JOIN pg_locks meter ON meter.pid = price.pid \
-                      WHERE price.relation = 'tariff_price'::regclass AND NOT price.granted AND meter.relation = 'meter'::regclass AND meter.mode = 'RowShareLock'";
+        let rating = "SELECT count(*) FROM pg_locks adjustment JOIN pg_locks meter ON meter.pid = adjustment.pid \
+                      WHERE adjustment.relation = 'adjustment'::regclass AND NOT adjustment.granted AND meter.relation = 'meter'::regclass AND meter.mode = 'RowShareLock'";
         eventually("the rebill to rate", async || (world.count(rating).await > 0).then_some(())).await;
         world.sql("SELECT last FROM number WHERE series IN ('BL', 'CN') FOR UPDATE NOWAIT").await.unwrap();
-        publisher.commit().await.unwrap();
+        adjuster.commit().await.unwrap();
         assert_eq!(rebill.await.unwrap().unwrap().into_inner().bills.len(), 3);
         for (series, first, last) in [("CN", 1, 3), ("BL", 4, 6)] {
             let block = format!("SELECT count(*) FROM taken WHERE series = '{series}' AND first = {first} AND last = {last}");

@@ -13,7 +13,7 @@ use testbed::{Client, each, each_of, eventually, fields, key, reason};
 use crate::{
     adjustment::{approved, ask, post, stated},
     dues::pay,
-    rebill::{live, rebill},
+    rebill::{anew, live},
     world::{HEPING, HEXI, Home, World, class, day, metres, sharing, text, tianjin, yuan},
 };
 
@@ -312,7 +312,14 @@ async fn p_9_2_one_bad_agreement_is_parked_and_the_others_are_corrected() {
         assert_eq!((nos, rest.next_page_token.as_str()), (vec!["R1", "R3"], ""));
         world.sound().await;
         // Somebody has looked at the one, and the other one has a class again: what was parked is found once more, what was corrected is not.
-        rebill(&world, &live(&world, &credited).await[0], false).await;
+        let kept = live(&world, &credited).await.remove(0);
+        let refused = world.bills().cancel_and_rebill(anew(&kept, false)).await.unwrap_err();
+        assert_eq!(reason(&refused), "BILL_CREDITED", "nobody said that the credit ends");
+        let request = CancelAndRebillRequest {
+            credits_taken_back: true,
+            ..anew(&kept, false)
+        };
+        world.bills().cancel_and_rebill(request).await.unwrap();
         let amended = archive::ContractAmended {
             version: 3,
             use_class: "living".to_owned(),
@@ -346,12 +353,7 @@ async fn p_9_2_g_sh_meters_that_share_their_tiers_are_rated_anew_together() {
         };
         let wrong = world.tariffs().publish_tariff(shanghai("5.00")).await.unwrap().into_inner().tariff.unwrap();
         let (one, two) = (world.home("G1").await, world.home("G2").await);
-        let moved = format!(
-            "UPDATE supply SET account_id = {} WHERE id = {}",
-            world.uuid(&one.account),
-            world.uuid(&two.agreement)
-        );
-        world.sql(&moved).await.unwrap();
+        world.join(&one, &two).await;
         month(&world, 1, "2025-01-31", &[(&one, "200"), (&two, "250")]).await;
         let right = PublishTariffRequest {
             replaces_tariff_id: Some(wrong.tariff_id.clone()),

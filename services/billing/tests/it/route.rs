@@ -1,12 +1,13 @@
 //! E2-01, E2-08: books, tasks and the figures of readers.
 
 use contracts::hearth::{
-    billing::v1::{route_service_client::RouteServiceClient, *},
+    billing::v1::{meter_service_client::MeterServiceClient, route_service_client::RouteServiceClient, *},
+    hall::v1 as hall,
     options::v1::Role,
 };
-use testbed::{Client, each, fields, key, reason};
+use testbed::{Client, each, eventually, fields, key, reason};
 
-use crate::world::{HEPING, HEXI, Home, World, day, metres, reading};
+use crate::world::{HEPING, HEXI, Home, World, day, gas_meter, metres, reading};
 
 fn district(world: &World<'_>) -> RouteServiceClient<Client> {
     RouteServiceClient::new(world.bed.staff(&[Role::DistrictManager]))
@@ -342,6 +343,146 @@ async fn e_2_01_a_month_before_a_meter_came_has_no_task_for_it() {
         due.sort();
         assert_eq!(due, [one.meter_no, last_day.meter_no], "installed by the last day of the cycle");
         assert_eq!(district(&world).plan_tasks(plan(3)).await.unwrap().into_inner().planned, 3);
+    })
+    .await;
+}
+
+/// What is to be read of a meter, by the day on which it is due.
+async fn due_days(world: &World<'_>, meter_no: &str) -> Vec<(String, reading_task::State)> {
+    let all = tasks(world, reading_task::State::Unspecified)
+        .await
+        .into_iter()
+        .filter(|t| t.meter_no == meter_no);
+    let mut days: Vec<_> = all
+        .map(|t| {
+            let due = t.due_date.unwrap();
+            (format!("{:02}-{:02}", due.month, due.day), t.state())
+        })
+        .collect();
+    days.sort();
+    days
+}
+
+#[tokio::test]
+async fn e_2_01_a_meter_has_one_task_a_cycle_whatever_day_or_book_it_moves_to() {
+    each(billing::SERVICE, async |bed| {
+        use reading_task::State::Due;
+        let world = World::new(bed).await;
+        let (one, two) = (world.home("T1").await, world.home("T2").await);
+        let late = open(&world, book("HX-1", reading_book::Cycle::Month, 25)).await;
+        let early = open(&world, book("HX-2", reading_book::Cycle::Month, 5)).await;
+        let weekly = open(&world, book("HX-3", reading_book::Cycle::Week, 1)).await;
+        let late = put(&world, &late, &[&one, &two]).await;
+        let planned = async |month| {
+            let answer = district(&world).plan_tasks(plan(month)).await.unwrap().into_inner();
+            (answer.planned, answer.already)
+        };
+        world.clock("2025-02-01T08:00:00+08:00");
+        assert_eq!(planned(2).await, (2, 0));
+        let change = ChangeBookRequest {
+            request_id: key(),
+            book_id: late.book_id.clone(),
+            etag: late.etag.clone(),
+            reader: "li".to_owned(),
+            read_day: 10,
+        };
+        district(&world).change_book(change).await.unwrap();
+        assert_eq!(planned(2).await, (0, 2), "the book is read on another day");
+        put(&world, &early, &[&one]).await;
+        put(&world, &weekly, &[&two]).await;
+        // The one of the month, and four Mondays within it.
+        assert_eq!(planned(2).await, (0, 5), "the meters are read in other books");
+        let figures = figures(&world, 2).await.figures;
+        assert_eq!(figures.iter().map(|f| f.due).sum::<i32>(), 2);
+        // March has a fifth Monday, and the weeks of the second meter begin with it.
+        assert_eq!(planned(3).await, (6, 0));
+        assert_eq!(due_days(&world, &one.meter_no).await, [("02-25".to_owned(), Due), ("03-05".to_owned(), Due)]);
+        let mondays = ["02-25", "03-03", "03-10", "03-17", "03-24", "03-31"];
+        assert_eq!(due_days(&world, &two.meter_no).await, mondays.map(|due| (due.to_owned(), Due)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn e_2_01_a_meter_that_comes_after_its_month_was_planned_is_read_in_it() {
+    each(billing::SERVICE, async |bed| {
+        use reading_task::State::{Dropped, Due, Read};
+        let world = World::new(bed).await;
+        let (old, later) = (world.home("T1").await, world.tell("T2", HEXI, "living", "2025-01-05"));
+        let shut = world.tell("T3", HEXI, "living", "2025-01-05");
+        for home in [&later, &shut] {
+            world.supply(home, |s| s.state() == supply::State::InForce).await;
+        }
+        let route = open(&world, book("HX-1", reading_book::Cycle::Month, 20)).await;
+        put(&world, &route, &[&old]).await;
+        world.clock("2025-02-10T08:00:00+08:00");
+        for month in [1, 2, 3] {
+            assert_eq!(district(&world).plan_tasks(plan(month)).await.unwrap().into_inner().planned, 1);
+        }
+        let days = |days: &[(&str, reading_task::State)]| days.iter().map(|(due, state)| ((*due).to_owned(), *state)).collect::<Vec<_>>();
+        let coming = days(&[("02-20", Due), ("03-20", Due)]);
+        // The one in the place of another.
+        world.exchange(&old, "N1", "2025-02-10", (Some("64"), "3")).await;
+        let of_old = days(&[("01-20", Due), ("02-20", Read), ("03-20", Dropped)]);
+        assert_eq!(due_days(&world, &old.meter_no).await, of_old, "its last index was read in February");
+        assert_eq!(due_days(&world, "N1").await, coming, "January is over");
+        // The one that is put into a book.
+        world.install(&later, "2025-02-10", "0").await;
+        put(&world, &route, &[&later]).await;
+        assert_eq!(due_days(&world, &later.meter_no).await, coming);
+        // The one whose gas is opened.
+        world.meters().register_meter(gas_meter(&shut.meter_no)).await.unwrap();
+        let install = InstallMeterRequest {
+            request_id: key(),
+            meter_no: shut.meter_no.clone(),
+            agreement_id: shut.agreement.clone(),
+            from_date: day("2025-02-10"),
+            initial_index: metres("0"),
+            photo_file: "photo".to_owned(),
+            signed: true,
+        };
+        MeterServiceClient::new(bed.peer("hall")).install_meter(install).await.unwrap();
+        put(&world, &route, &[&shut]).await;
+        assert_eq!(due_days(&world, &shut.meter_no).await, [], "the gas is not opened");
+        let opened = hall::GasOpened {
+            opening_id: key(),
+            agreement_id: shut.agreement.clone(),
+            account_id: shut.account.clone(),
+            service_point_id: key(),
+            meter_no: shut.meter_no.clone(),
+            opened_date: day("2025-02-10"),
+        };
+        world.hall.tell("opening", &opened);
+        let found = eventually("the tasks of the opened meter", async || {
+            let found = due_days(&world, &shut.meter_no).await;
+            (!found.is_empty()).then_some(found)
+        })
+        .await;
+        assert_eq!(found, coming);
+        for month in [2, 3] {
+            let again = district(&world).plan_tasks(plan(month)).await.unwrap().into_inner();
+            assert_eq!((again.planned, again.already), (0, 3), "{month}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn e9_01_the_reader_of_the_book_sees_to_the_case() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let (inside, outside) = (world.home("T1").await, world.home("T2").await);
+        let route = open(&world, book("HX-1", reading_book::Cycle::Month, 20)).await;
+        put(&world, &route, &[&inside]).await;
+        world.clock("2025-12-31T20:00:00+08:00");
+        for home in [&inside, &outside] {
+            world.read(home, "2025-01-31", "100").await;
+            world.read(home, "2025-02-28", "90").await;
+        }
+        let list = ListCasesRequest::default();
+        let cases = world.district().list_cases(list).await.unwrap().into_inner().cases;
+        let owners: Vec<_> = cases.iter().map(|c| (c.account_no.as_str(), c.owner.as_str())).collect();
+        assert_eq!(owners, [("T1", "li"), ("T2", "")]);
     })
     .await;
 }

@@ -613,12 +613,7 @@ async fn g_sh_two_meters_of_one_household_share_the_tiers() {
         world.tariffs().publish_tariff(shanghai).await.unwrap();
         let (one, two, alone) = (world.home("G1").await, world.home("G2").await, world.home("G3").await);
         // Both agreements are of one account.
-        let moved = format!(
-            "UPDATE supply SET account_id = {} WHERE id = {}",
-            world.uuid(&one.account),
-            world.uuid(&two.agreement)
-        );
-        world.sql(&moved).await.unwrap();
+        world.join(&one, &two).await;
         world.clock("2025-01-31T20:00:00+08:00");
         for (home, index) in [(&one, "200"), (&two, "250"), (&alone, "250")] {
             world.read(home, "2025-01-31", index).await;
@@ -908,12 +903,7 @@ async fn population(world: &World<'_>) {
     for (at, count) in [(0, 2), (1, 1), (2, 1), (3, 2), (7, 1)] {
         world.supply(&homes[at], |s| s.entitlements.len() == count).await;
     }
-    let shared = format!(
-        "UPDATE supply SET account_id = {} WHERE id = {}",
-        world.uuid(&homes[4].account),
-        world.uuid(&homes[5].agreement)
-    );
-    world.sql(&shared).await.unwrap();
+    world.join(&homes[4], &homes[5]).await;
     for (month, on, index) in [
         (1, "2025-01-31", 20),
         (3, "2025-03-31", 58),

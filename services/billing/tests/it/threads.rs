@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use contracts::hearth::{
+    archive::v1 as archive,
     billing::v1::{fee_item_service_client::FeeItemServiceClient, payment_service_client::PaymentServiceClient, *},
     options::v1::Role,
 };
@@ -14,7 +15,7 @@ use testbed::{each, each_of, eventually, key, reason};
 
 use crate::{
     dues::{charge_of, item, owing, pay, publish, take},
-    world::{HEXI, Home, World, text, yuan},
+    world::{HEXI, Home, World, day, text, yuan},
 };
 
 async fn read_homes(world: &World<'_>, count: usize) -> Vec<Home> {
@@ -125,6 +126,7 @@ async fn thread_10_a_run_payments_corrections_and_readings_beside_each_other_mee
                     etag: now.etag,
                     reason: "read twice".to_owned(),
                     reading_was_wrong: false,
+                    credits_taken_back: false,
                 };
                 match accountant.cancel_and_rebill(request).await {
                     Ok(_) => return,
@@ -202,15 +204,20 @@ async fn thread_24_events_leave_by_a_table_in_the_transaction_of_what_they_tell_
     .await;
 }
 
+/// Transactions of runs.
+async fn transactions(world: &World<'_>) -> i64 {
+    world.count("SELECT count(*) FROM journal WHERE method = 'billing/bill-run'").await
+}
+
 /// What a run writes takes as many transactions for forty-one agreements as for one.
 #[tokio::test]
 async fn thread_09_bills_are_made_in_sets() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;
         let mut homes = read_homes(&world, 1).await;
-        let transactions = async || world.count("SELECT count(*) FROM journal WHERE method = 'bill-run'").await;
         assert_eq!(world.run(1).await.produced, 1);
-        let of_one = transactions().await;
+        let of_one = transactions(&world).await;
+        assert!(of_one > 0);
         for n in 1..41 {
             homes.push(world.home(&format!("T{n:02}")).await);
         }
@@ -219,7 +226,7 @@ async fn thread_09_bills_are_made_in_sets() {
             world.read(home, "2025-02-28", "92").await;
         }
         assert_eq!(world.run(2).await.produced, 41);
-        assert_eq!((of_one, transactions().await), (of_one, 2 * of_one));
+        assert_eq!(transactions(&world).await, 2 * of_one);
         world.sound().await;
     })
     .await;
@@ -274,6 +281,7 @@ async fn thread_11_a_change_that_is_asked_for_again_after_a_crash_has_one_effect
             etag: bill(1).await.etag,
             reason: "read twice".to_owned(),
             reading_was_wrong: false,
+            credits_taken_back: false,
         };
         once!(world.bills(), cancel_and_rebill, again, "BILL_REVERSED");
         let paid = pay(&world, &homes[2], "100.00", "1").await;
@@ -320,6 +328,48 @@ async fn thread_25_a_run_touches_each_reading_once_and_who_was_not_read_not_at_a
             assert_eq!(world.run(month).await.already, 3);
             assert_eq!(told().await, (seen, seen), "a repeated run touches none");
         }
+    })
+    .await;
+}
+
+/// What was billed is made unreadable: whoever loads it fails. One meter was exchanged, one agreement has ended, one meter was never read.
+#[tokio::test]
+async fn thread_25_old_readings_stay_where_they_are_whoever_was_exchanged_or_left() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let homes = read_homes(&world, 3).await;
+        world.home("T03").await;
+        assert_eq!(world.run(1).await.produced, 3);
+        world.clock("2025-02-28T20:00:00+08:00");
+        let new = world.exchange(&homes[0], "M-NEW", "2025-02-10", (Some("60"), "0")).await;
+        world.read(&homes[1], "2025-02-15", "60").await;
+        let left = archive::ContractEnded {
+            agreement_id: homes[1].agreement.clone(),
+            end_date: day("2025-02-15"),
+        };
+        world.archive.tell(&homes[1].agreement, &left);
+        world.supply(&homes[1], |s| s.state() == supply::State::Ended).await;
+        world.read(&new, "2025-02-28", "16").await;
+        world.read(&homes[2], "2025-02-28", "92").await;
+        assert_eq!(world.run(2).await.produced, 3);
+        // A chunk that fails is tried agreement by agreement.
+        let mut counts = vec![transactions(&world).await];
+        for (month, on, one, other) in [(3, "2025-03-31", "46", "138"), (4, "2025-04-30", "76", "184")] {
+            world.clock(&format!("{on}T20:00:00+08:00"));
+            world.read(&new, on, one).await;
+            world.read(&homes[2], on, other).await;
+            if month == 4 {
+                world
+                    .sql("UPDATE reading SET state = 'UNREADABLE' WHERE read_date < '2025-04-01'")
+                    .await
+                    .unwrap();
+            }
+            let run = world.run(month).await;
+            assert_eq!((run.produced, run.parked, run.missing + run.not_due), (2, 0, 2), "{month}");
+            counts.push(transactions(&world).await);
+        }
+        assert_eq!(counts[2] - counts[1], counts[1] - counts[0], "all of them as one chunk");
+        world.sound().await;
     })
     .await;
 }

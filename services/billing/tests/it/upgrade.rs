@@ -51,3 +51,98 @@ async fn bills_of_the_first_release_are_kept_with_their_rules() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn e_2_01_e9_01_tasks_that_were_planned_twice_are_one_and_seals_of_registered_meters_are_on_record() {
+    each_of(billing::SERVICE, &[Engine::Sqlite], async |bed| {
+        let url = format!("sqlite://{}", bed.file().with_file_name("sixteenth.db").display());
+        let target = Target::parse(&url).unwrap();
+        let old = Database::connect("billing", &target, Clock::real(), &billing::SERVICE.migrations[..16])
+            .await
+            .unwrap();
+        let id = |n: u8| format!("x'000000000000700080000000000000{n:02}'");
+        let run = async |sql: String| old.writer().execute_unprepared(&sql).await.unwrap();
+        run(format!(
+            "INSERT INTO reading_book VALUES ({KEY}, 'HX-1', '', '河西区', 'MONTH', 20, '2025-01-01', 'li', 1, 0)"
+        ))
+        .await;
+        // Of one meter a task that was read on either day; of the next one that was visited; of the third one that was dropped; and the next month.
+        let tasks = [
+            (1, 1, "2025-02-01", "2025-02-20", "READ"),
+            (2, 1, "2025-02-01", "2025-02-10", "READ"),
+            (3, 2, "2025-02-01", "2025-02-10", "DUE"),
+            (4, 2, "2025-02-01", "2025-02-20", "NO_ACCESS"),
+            (5, 3, "2025-02-01", "2025-02-10", "DROPPED"),
+            (6, 3, "2025-02-01", "2025-02-20", "DUE"),
+            (7, 1, "2025-03-01", "2025-03-20", "DUE"),
+        ];
+        for (n, meter, from, due, state) in tasks {
+            let until = if from == "2025-02-01" { "2025-02-28" } else { "2025-03-31" };
+            let (task, install) = (id(n), id(meter));
+            run(format!(
+                "INSERT INTO reading_task VALUES ({task}, {KEY}, {install}, 'M', 'A', {KEY}, '河西区', '{from}', '{until}', '{due}', 'li', 1, '{state}', 0, 1)"
+            ))
+            .await;
+        }
+        // Registered with a seal and verified, and without a day; with the number of another one; sealed later; and with a seal that was found broken.
+        let meters = [
+            (1, "S-1", "'2024-06-01'"),
+            (2, "S-2", "NULL"),
+            (3, "S-1", "NULL"),
+            (4, "S-4", "NULL"),
+            (5, "S-5", "NULL"),
+            (6, "", "NULL"),
+        ];
+        for (n, seal_no, verified) in meters {
+            let meter = id(n);
+            // 23:30 in Shanghai on the last day of 2024 and later.
+            let at = 1_735_659_000_000_000_i64 + i64::from(n);
+            run(format!(
+                "INSERT INTO meter (id, meter_no, kind, model, qmax, digits, manufacturer, seal_no, verified_date, branch, state, version, created_at)
+                 VALUES ({meter}, 'M{n}', 'IOT', 'G4', 6000, 5, '', '{seal_no}', {verified}, '河西区', 'IN_STORE', 1, {at})"
+            ))
+            .await;
+        }
+        for (n, end, broken) in [(4, "NULL", "false"), (5, "'2025-02-01'", "true")] {
+            let meter = id(n);
+            run(format!(
+                "INSERT INTO meter_seal VALUES ({meter}, {meter}, 'M{n}', 'S-{n}', '河西区', '2025-01-05', {end}, {broken}, 'wu', 0)"
+            ))
+            .await;
+        }
+        old.close().await;
+        let new = Database::connect("billing", &target, Clock::real(), billing::SERVICE.migrations).await.unwrap();
+        let rows = async |sql: &str| {
+            let found = new
+                .reader()
+                .query_all_raw(Statement::from_string(new.reader().get_database_backend(), sql))
+                .await
+                .unwrap();
+            found.iter().map(|row| row.try_get_by_index::<String>(0).unwrap()).collect::<Vec<_>>()
+        };
+        let left = rows("SELECT substr(hex(installation_id), 31) || ' ' || due_date || ' ' || state FROM reading_task ORDER BY 1").await;
+        assert_eq!(
+            left,
+            [
+                "01 2025-02-20 READ",
+                "01 2025-03-20 DUE",
+                "02 2025-02-20 NO_ACCESS",
+                "03 2025-02-10 DROPPED",
+                "03 2025-02-20 DUE"
+            ]
+        );
+        let seals = rows("SELECT meter_no || ' ' || seal_no || ' ' || from_date || ' ' || coalesce(end_date, '') FROM meter_seal ORDER BY meter_no").await;
+        assert_eq!(
+            seals,
+            ["M1 S-1 2024-06-01 ", "M2 S-2 2024-12-31 ", "M4 S-4 2025-01-05 ", "M5 S-5 2025-01-05 2025-02-01"]
+        );
+        let shown = rows("SELECT meter_no || ' ' || seal_no FROM meter WHERE seal_no <> '' ORDER BY meter_no").await;
+        assert_eq!(
+            shown,
+            ["M1 S-1", "M2 S-2", "M3 S-1", "M4 S-4"],
+            "M3 stays as it was: its number is another one's"
+        );
+        new.close().await;
+    })
+    .await;
+}

@@ -172,6 +172,21 @@ impl<'a> World<'a> {
         home
     }
 
+    /// A home that is read since new year's eve of 2021, at the prices of the city as if they had held then, which share a period over years by its days.
+    pub async fn home_since_2022(&self, account_no: &str) -> Home {
+        let long = PublishTariffRequest {
+            from_date: day("2021-01-01"),
+            published_date: day("2020-12-20"),
+            boundary: tariff::Boundary::DaySplit.into(),
+            ..tianjin()
+        };
+        self.tariffs().publish_tariff(long).await.unwrap();
+        let home = self.tell(account_no, HEXI, "living", "2021-12-31");
+        self.supply(&home, |s| s.state() == supply::State::InForce).await;
+        self.install(&home, "2021-12-31", "0").await;
+        home
+    }
+
     /// Files an installed meter by the import.
     pub async fn install(&self, home: &Home, day: &str, index: &str) {
         let answer = self.import_meters(vec![meter_row(home, day, index)]).await;
@@ -352,6 +367,21 @@ impl<'a> World<'a> {
             Engine::Sqlite => format!("x'{}'", id.simple()),
             Engine::Postgres => format!("'{id}'"),
         }
+    }
+
+    /// Lets the meter of another home be a further one of a household, of the same flat.
+    pub async fn join(&self, household: &Home, further: &Home) {
+        self.join_account(household, further).await;
+        let (first, agreement) = (self.uuid(&household.agreement), self.uuid(&further.agreement));
+        let same = format!("UPDATE supply SET premises_id = (SELECT s.premises_id FROM supply s WHERE s.id = {first}) WHERE id = {agreement}");
+        self.sql(&same).await.unwrap();
+    }
+
+    /// Lets another home be a further one of an account.
+    pub async fn join_account(&self, household: &Home, further: &Home) {
+        let (account, agreement) = (self.uuid(&household.account), self.uuid(&further.agreement));
+        let moved = format!("UPDATE supply SET account_id = {account} WHERE id = {agreement}");
+        self.sql(&moved).await.unwrap();
     }
 
     /// The meter of a home is exchanged for one from the store, whose register shows so much.

@@ -19,6 +19,7 @@ const KEPT: [(&str, &[(&str, &str)]); 4] = [
             ("account.party_id", "archive.party.id"),
             ("supply.id", "archive.agreement.id"),
             ("supply.party_id", "archive.party.id"),
+            ("supply.premises_id", "archive.premises.id"),
             ("bill.party_id", "archive.party.id"),
             ("payment.party_id", "archive.party.id"),
             ("adjustment.party_id", "archive.party.id"),

@@ -1,17 +1,18 @@
 //! A tariff of heat as the request that publishes it.
 
 use anyhow::{Result, bail, ensure};
-use calendar::NaiveDate;
 use contracts::hearth::{
     billing::v1::{
-        HeatClass, HeatMeteredPrice, HeightSurcharge, PublishHeatTariffRequest,
+        HeatClass, HeatMeteredPrice, HeightSurcharge, PublishHeatTariffRequest, StandingCharge,
         heat_metered_price::{self, Unit},
     },
     r#type::v1::Decimal,
 };
 use money::{Ratio, UnitPrice};
-use rating::{Class, Component, Measure, Price, SettlementRule, Tariff};
+use rating::{Class, Component, EnergyUnit, Measure, Price, Rounding, SettlementRule, Tariff};
 use rpc::wire;
+
+use super::tariff::{Told, percent, rounding_of, standing_of};
 
 /// What is done with the difference between area and meter at the end of a season.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -44,29 +45,16 @@ impl From<Settlement> for heat_metered_price::Settlement {
     }
 }
 
-/// The request for a tariff that was read from `text`; `published` as for gas.
+/// The request for a tariff that was read from `text`.
 ///
 /// # Errors
-/// What billing cannot price: a tax, another rounding, a charge besides those by area and energy; a settlement that is not that of the file.
-pub fn request(text: &str, read: Tariff, settlement: Option<Settlement>, published: Option<NaiveDate>) -> Result<PublishHeatTariffRequest> {
+/// What the contract of publication has no word for, by the class: charges by area or energy besides; a settlement that is not that of the file.
+pub fn request(text: &str, read: Tariff, settlement: Option<Settlement>, told: &Told) -> Result<PublishHeatTariffRequest> {
     let own = read.settlement.map(Settlement::from);
     if let Some((own, asked)) = own.zip(settlement) {
         ensure!(own == asked, "the file settles a season in another way than --settlement says");
     }
     let settlement = own.or(settlement).unwrap_or(Settlement::Refund);
-    ensure!(read.tax.is_none(), "a tax on top of the prices of heat is not taken");
-    let measured = |component: &Component| component.rounding.is_none() && matches!(component.price, Price::Unit(Measure::Area | Measure::Energy, _));
-    for class in &read.classes {
-        ensure!(
-            class.components.iter().chain(class.metered.iter().flatten()).all(measured),
-            "class {}: heat has prices by area and energy, rounded once per bill",
-            class.name
-        );
-    }
-    ensure!(
-        read.rounding == rating::Rounding::default(),
-        "only rounding to the fen, half up, once per bill is taken"
-    );
     let surcharge = match read.height_surcharge {
         Some(height) => Some(HeightSurcharge {
             above_metres: Some(decimal(height.above)?),
@@ -77,53 +65,62 @@ pub fn request(text: &str, read: Tariff, settlement: Option<Settlement>, publish
     let class = |class: &Class| -> Result<HeatClass> {
         Ok(HeatClass {
             use_class: class.name.clone(),
-            area_price: Some(price(&class.components, Measure::Area, &class.name)?),
+            area_price: Some(price(&class.components, Measure::Area, &class.name)?.0),
             months: 0,
             metered: match &class.metered {
                 Some(parts) => Some(HeatMeteredPrice {
-                    base_price: Some(price(parts, Measure::Area, &class.name)?),
-                    energy_price: Some(price(parts, Measure::Energy, &class.name)?),
-                    unit: Unit::Kwh.into(),
+                    base_price: Some(price(parts, Measure::Area, &class.name)?.0),
+                    energy_price: Some(price(parts, Measure::Energy, &class.name)?.0),
+                    unit: match class.energy {
+                        EnergyUnit::Kwh => Unit::Kwh,
+                        EnergyUnit::Gj => Unit::Gj,
+                    }
+                    .into(),
                     settlement: heat_metered_price::Settlement::from(settlement).into(),
                 }),
                 None => None,
             },
             height_surcharge: surcharge.clone(),
+            standing_charges: class.components.iter().filter_map(standing).collect(),
+            rounding: price(&class.components, Measure::Area, &class.name)?.1.map(rounding_of),
         })
     };
     Ok(PublishHeatTariffRequest {
-        request_id: rpc::derived_request_id(format!("{text}\n{settlement:?}"), "publish-heat-tariff"),
+        request_id: rpc::derived_request_id(format!("{text}\n{settlement:?}\n{told:?}"), "publish-heat-tariff"),
         from_date: Some(wire::date(read.effective_from)),
         until_date: None,
-        published_date: Some(wire::date(published.unwrap_or(read.effective_from))),
+        published_date: Some(wire::date(told.published.unwrap_or(read.effective_from))),
         currency_code: "CNY".to_owned(),
         classes: read.classes.iter().map(class).collect::<Result<_>>()?,
-        follows_tariff_id: None,
-        replaces_tariff_id: None,
+        follows_tariff_id: told.follows.map(|id| id.to_string()),
+        replaces_tariff_id: told.replaces.map(|id| id.to_string()),
+        branch: told.branch.clone(),
+        rounding: (read.rounding != Rounding::default()).then(|| rounding_of(read.rounding)),
+        tax_percent: read.tax.map(|tax| percent(tax.rate)).transpose()?,
+        tax_included: read.tax.is_some_and(|tax| tax.included),
+        tax_rounding: read.tax.and_then(|tax| tax.rounding).map(rounding_of),
         name: read.name,
         legal_basis: read.legal_basis,
         approved_by: read.approved_by,
     })
 }
 
-/// Whether two lists of classes say the same, in whichever order.
-pub fn same(one: &[HeatClass], other: &[HeatClass]) -> bool {
-    let sorted = |classes: &[HeatClass]| {
-        let mut classes = classes.to_vec();
-        classes.sort_by(|a, b| a.use_class.cmp(&b.use_class));
-        classes
-    };
-    sorted(one) == sorted(other)
+fn standing(part: &Component) -> Option<StandingCharge> {
+    match part.price {
+        Price::Standing(price, per) => Some(standing_of(price, per, part.rounding)),
+        _ => None,
+    }
 }
 
-fn price(parts: &[Component], measure: Measure, class: &str) -> Result<Decimal> {
-    let found = parts.iter().find_map(|part| match part.price {
-        Price::Unit(of, price) if of == measure => Some(price),
+/// The only price of a measure, and how its amount is rounded.
+fn price(parts: &[Component], measure: Measure, class: &str) -> Result<(Decimal, Option<Rounding>)> {
+    let mut of_measure = parts.iter().filter_map(|part| match part.price {
+        Price::Unit(of, price) if of == measure => Some((price, part.rounding)),
         _ => None,
     });
-    match found {
-        Some(price) => Ok(wire::decimal(price.short())),
-        None => bail!("class {class}: heat has one price for each square metre and one for each kWh"),
+    match (of_measure.next(), of_measure.next()) {
+        (Some((price, rounding)), None) => Ok((wire::decimal(price.short()), rounding)),
+        _ => bail!("class {class}: heat has one price for each square metre and one for each unit of energy"),
     }
 }
 
@@ -135,13 +132,15 @@ fn decimal(number: Ratio) -> Result<Decimal> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
+    use contracts::hearth::billing::v1::standing_charge;
+
     use super::*;
 
     fn read(text: &str, settlement: Settlement) -> PublishHeatTariffRequest {
-        request(text, Tariff::from_toml(text).unwrap(), Some(settlement), None).unwrap()
+        request(text, Tariff::from_toml(text).unwrap(), Some(settlement), &Told::default()).unwrap()
     }
 
-    fn text(decimal: Option<&Decimal>) -> &str {
+    fn text_of(decimal: Option<&Decimal>) -> &str {
         decimal.unwrap().value.as_str()
     }
 
@@ -153,25 +152,20 @@ mod tests {
         assert_eq!(
             [
                 homes.use_class.as_str(),
-                text(homes.area_price.as_ref()),
-                text(metered.base_price.as_ref()),
-                text(metered.energy_price.as_ref())
+                text_of(homes.area_price.as_ref()),
+                text_of(metered.base_price.as_ref()),
+                text_of(metered.energy_price.as_ref())
             ],
             ["resident", "25", "7.5", "0.13"]
         );
         assert_eq!(metered.settlement(), heat_metered_price::Settlement::RefundAndSupplement);
         assert_eq!((request.from_date, homes.height_surcharge.as_ref()), (request.published_date, None));
-        let mut turned = request.classes.clone();
-        turned.reverse();
-        assert!(same(&turned, &request.classes));
-        turned[0].months = 4;
-        assert!(!same(&turned, &request.classes));
     }
 
     #[test]
     fn a_11_a_file_may_say_how_a_season_is_settled() {
         let text = include_str!("../../data/cn_tianjin_heat.toml").replace("rounding = ", "settlement = \"carry_over\"\nrounding = ");
-        let read = |settlement| request(&text, Tariff::from_toml(&text).unwrap(), settlement, None);
+        let read = |settlement| request(&text, Tariff::from_toml(&text).unwrap(), settlement, &Told::default());
         let metered = read(None).unwrap().classes.remove(0).metered.unwrap();
         assert_eq!(metered.settlement(), heat_metered_price::Settlement::CarryOver);
         assert!(read(Some(Settlement::CarryOver)).is_ok());
@@ -179,11 +173,50 @@ mod tests {
     }
 
     #[test]
+    fn a_11_tax_roundings_standing_charges_and_the_unit_of_energy_have_words() {
+        let text = include_str!("../../data/cn_tianjin_heat.toml")
+            .replacen(
+                "rounding = \"half_up_0.01_once_per_bill\"",
+                "rounding = \"floor_0.10_once_per_bill\"\ntax_percent = \"9\"\ntax_rounding = \"half_up_0.01\"",
+                1,
+            )
+            .replacen(
+                "[[class]]",
+                "[[class]]\nrounding = \"floor_1\"\ncharges = [{ per = \"day\", price = \"0.50\" }]",
+                1,
+            )
+            .replacen("metered_per_kwh = \"0.13\"", "metered_per_gj = \"44.45\"", 1);
+        let asked = read(&text, Settlement::Refund);
+        let homes = &asked.classes[0];
+        let metered = homes.metered.as_ref().unwrap();
+        assert_eq!((metered.unit(), text_of(metered.energy_price.as_ref())), (Unit::Gj, "44.45"));
+        assert_eq!(asked.classes[1].metered.as_ref().unwrap().unit(), Unit::Kwh);
+        let places = [&asked.rounding, &asked.tax_rounding, &homes.rounding].map(|rounding| text_of(rounding.as_ref().unwrap().place.as_ref()));
+        assert_eq!(
+            (places, text_of(asked.tax_percent.as_ref()), asked.tax_included),
+            (["0.1", "0.01", "1"], "9", false)
+        );
+        let daily: Vec<_> = homes
+            .standing_charges
+            .iter()
+            .map(|charge| (charge.per(), text_of(charge.price.as_ref())))
+            .collect();
+        assert_eq!(daily, [(standing_charge::Per::Day, "0.5")]);
+        // A second price for the same has no word.
+        let twice = text.replacen("per = \"day\"", "per = \"m2\"", 1);
+        let refused = request(&twice, Tariff::from_toml(&twice).unwrap(), None, &Told::default()).unwrap_err();
+        assert!(refused.to_string().contains("class resident"), "{refused}");
+    }
+
+    #[test]
     fn a_11_beijing_has_a_surcharge_for_high_rooms_and_classes_without_meter() {
         let beijing = include_str!("../../../billing/rating/tests/data/tariffs/cn_beijing_heat.toml");
         let request = read(beijing, Settlement::Capped);
         let height = request.classes[0].height_surcharge.as_ref().unwrap();
-        assert_eq!((text(height.above_metres.as_ref()), text(height.percent_per_metre.as_ref())), ("4", "12.5"));
+        assert_eq!(
+            (text_of(height.above_metres.as_ref()), text_of(height.percent_per_metre.as_ref())),
+            ("4", "12.5")
+        );
         assert_eq!(
             request.classes[0].metered.as_ref().unwrap().settlement(),
             heat_metered_price::Settlement::Capped

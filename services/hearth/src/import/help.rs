@@ -171,9 +171,12 @@ A tariff file names the notice that orders the prices, the authority, the first 
   low_income = \"all_at_tier_1\"
 
 Prices and bounds are texts, in yuan and cubic metres. A tariff of heat has commodity and model \"heat\", no tier year, and for each class
-area_per_m2 and, where meters are billed, metered_base_per_m2 and metered_per_kwh. A tariff of gas may say how far back use that became known late
+area_per_m2 and, where meters are billed, metered_base_per_m2 and metered_per_kwh or metered_per_gj, whichever the notice prices. A tariff of gas may say how far back use that became known late
 changes bills: late_use = { look_back_months = 24, tolerance = \"2\", destination = \"next_bill\" } leaves bills alone that ended longer ago or would
 change by no more cubic metres; with destination \"original_period\", which is usual, other bills are billed anew, with \"next_bill\" none is.
+Cities whose prices differ stand side by side: with --branch the prices are those of one branch, and where it has none of a class those without count.
+Where prices change, --follows names the version that ends the day before; a wrong version of the same first day is replaced with --replaces. The ids
+are told when a version is published, and when another one is in the way.
 Safe to run twice.
 
 Exit code: 0 when it is published or there already; 2 when the file cannot be used; 1 when the service refuses it or does not answer.";

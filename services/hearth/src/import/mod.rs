@@ -37,7 +37,7 @@ pub use self::{
     layout::{Layout, Opened},
     pump::{Answer as Taken, CHUNK, Feed as Rows, Kind as FileKind, Notice as Refused, pump as send, told},
     rows::{Customers, Meters, Opening, Payments, Readings, Summed, Trades},
-    tariff::{parse as tariff_file, request as tariff_request},
+    tariff::{Told as ToldOfTariff, parse as tariff_file, request as tariff_request},
 };
 use self::{
     pump::{Answer, Feed, Kind, Notice, check},

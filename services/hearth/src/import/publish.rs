@@ -1,25 +1,27 @@
 //! Files that are published as a whole: tariffs and profiles.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result, anyhow, bail};
-use calendar::NaiveDate;
 use contracts::hearth::{
     billing::v1::{
         ListProfilesRequest, ListTariffsRequest, Profile, PublishHeatTariffRequest, PublishProfileRequest, PublishTariffRequest, Tariff,
-        profile_service_client::ProfileServiceClient, tariff_service_client::TariffServiceClient,
+        profile_service_client::ProfileServiceClient,
+        tariff::{Boundary, Change},
+        tariff_service_client::TariffServiceClient,
     },
     options::v1::Role,
-    r#type::v1::Date,
 };
 use rating::Commodity;
 
 use super::{
     Target, UNREADABLE,
     heat_tariff::{self, Settlement},
-    profile, tariff, text_of, told,
+    profile,
+    tariff::{self, Told},
+    text_of, told,
 };
-use crate::{client::Client, say::say};
+use crate::{client::Client, export::page::list, say::say};
 
 #[derive(clap::Args)]
 pub struct ProfileFile {
@@ -36,9 +38,8 @@ pub struct ProfileFile {
 pub struct TariffFile {
     /// Tariff file (TOML).
     file: PathBuf,
-    /// Day on which the prices were made public; the first day in force where it is not given.
-    #[arg(long, value_name = "DATE")]
-    published: Option<NaiveDate>,
+    #[command(flatten)]
+    told: Told,
     /// For heat: what is done with the difference between area and meter at the end of a season; refund where neither this nor the file says it.
     #[arg(long, value_enum)]
     settlement: Option<Settlement>,
@@ -117,40 +118,121 @@ impl TariffFile {
             return Ok(ExitCode::SUCCESS);
         }
         let mut client = TariffServiceClient::new(self.target.client("billing", Role::Accountant)?);
-        let there = client
-            .list_tariffs(ListTariffsRequest {
-                on_date: version.first_date(),
-                page_size: 500,
-                page_token: String::new(),
-            })
-            .await;
-        let there = there.map_err(|s| anyhow!(told(&s)))?.into_inner().tariffs;
-        if there.iter().any(|tariff| version.is(tariff)) {
-            say(format!("already there: {what}"))?;
+        let asked = version.said();
+        let mut there = vec![];
+        let request = ListTariffsRequest {
+            on_date: asked.from_date,
+            branch: asked.branch.clone(),
+            ..ListTariffsRequest::default()
+        };
+        list!(client.clone(), list_tariffs, request, tariffs, |tariff: Tariff| {
+            there.push(tariff);
+            Ok(())
+        })?;
+        // One that was replaced as wrong is not what a replacement or a successor is to bring back.
+        let counts = |tariff: &&Tariff| tariff.replaced_by_tariff_id.is_empty() || (self.told.follows.is_none() && self.told.replaces.is_none());
+        if let Some(known) = there.iter().filter(counts).find(|tariff| said(tariff) == asked) {
+            say(format!("already there: {what} ({})", known.tariff_id))?;
             return Ok(ExitCode::SUCCESS);
         }
         let published = match version {
-            Version::Gas(request) => client.publish_tariff(request).await.map(drop),
-            Version::Heat(request) => client.publish_heat_tariff(request).await.map(drop),
+            Version::Gas(request) => client.publish_tariff(*request).await.map(|answer| answer.into_inner().tariff),
+            Version::Heat(request) => client.publish_heat_tariff(*request).await.map(|answer| answer.into_inner().tariff),
         };
-        published.map_err(|status| anyhow!("the tariff is refused: {}", told(&status)))?;
-        say(format!("published: {what}"))?;
+        let published = published.map_err(|status| anyhow!("the tariff is refused: {}{}", told(&status), in_the_way(&asked, &there)))?;
+        let id = published.map(|tariff| tariff.tariff_id).unwrap_or_default();
+        say(format!("published: {what} ({id})"))?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The versions in force that have prices of the same classes for the same branch.
+fn in_the_way(asked: &Tariff, there: &[Tariff]) -> String {
+    let names = |tariff: &Tariff| -> BTreeSet<String> {
+        let heat = tariff.heat_classes.iter().map(|class| class.use_class.clone());
+        tariff.classes.iter().map(|class| class.use_class.clone()).chain(heat).collect()
+    };
+    let asked_for = names(asked);
+    let same = |tariff: &&Tariff| {
+        let of_same = tariff.commodity == asked.commodity && tariff.branch == asked.branch && tariff.replaced_by_tariff_id.is_empty();
+        of_same && !names(tariff).is_disjoint(&asked_for)
+    };
+    let line = |tariff: &Tariff| format!("\nin force: {} ({}); name it with --follows or --replaces", tariff.name, tariff.tariff_id);
+    there.iter().filter(same).map(line).collect()
+}
+
+/// What a version that was published says, as far as a file says it.
+fn said(tariff: &Tariff) -> Tariff {
+    let mut said = Tariff {
+        tariff_id: String::new(),
+        until_date: None,
+        published_date: None,
+        create_time: None,
+        replaced_by_tariff_id: String::new(),
+        ..tariff.clone()
+    };
+    said.classes.sort_by(|a, b| a.use_class.cmp(&b.use_class));
+    said.heat_classes.sort_by(|a, b| a.use_class.cmp(&b.use_class));
+    said
+}
+
+fn gas(request: PublishTariffRequest) -> Tariff {
+    Tariff {
+        name: request.name,
+        commodity: request.commodity,
+        from_date: request.from_date,
+        legal_basis: request.legal_basis,
+        approved_by: request.approved_by,
+        tier_year_start_month: request.tier_year_start_month,
+        tier_year_start_day: request.tier_year_start_day,
+        boundary: request.boundary,
+        classes: request.classes,
+        change: request.change,
+        closing_reading: request.closing_reading,
+        rounding: request.rounding,
+        tax_percent: request.tax_percent,
+        tax_included: request.tax_included,
+        tax_rounding: request.tax_rounding,
+        late_use: request.late_use,
+        branch: request.branch,
+        ..Tariff::default()
+    }
+}
+
+fn heat(request: PublishHeatTariffRequest) -> Tariff {
+    Tariff {
+        name: request.name,
+        commodity: Commodity::Heat.code().to_owned(),
+        from_date: request.from_date,
+        legal_basis: request.legal_basis,
+        approved_by: request.approved_by,
+        // Heat has seasons; what a version of it is listed with besides is that of every version that says nothing else.
+        tier_year_start_month: 1,
+        tier_year_start_day: 1,
+        boundary: Boundary::ReadingCycle.into(),
+        change: Change::DaySplit.into(),
+        heat_classes: request.classes,
+        rounding: request.rounding,
+        tax_percent: request.tax_percent,
+        tax_included: request.tax_included,
+        tax_rounding: request.tax_rounding,
+        branch: request.branch,
+        ..Tariff::default()
     }
 }
 
 /// A version of a tariff, of what is sold.
 enum Version {
-    Gas(PublishTariffRequest),
-    Heat(PublishHeatTariffRequest),
+    Gas(Box<PublishTariffRequest>),
+    Heat(Box<PublishHeatTariffRequest>),
 }
 
 impl Version {
     fn read(text: &str, file: &TariffFile) -> Result<Self> {
         let tariff = tariff::parse(text)?;
         match (tariff.commodity, file.settlement) {
-            (Commodity::Heat, settlement) => heat_tariff::request(text, tariff, settlement, file.published).map(Self::Heat),
-            (_, None) => tariff::request(text, tariff, file.published).map(Self::Gas),
+            (Commodity::Heat, settlement) => Ok(Self::Heat(heat_tariff::request(text, tariff, settlement, &file.told)?.into())),
+            (_, None) => Ok(Self::Gas(tariff::request(text, tariff, &file.told)?.into())),
             (_, Some(_)) => bail!("--settlement is for tariffs of heat"),
         }
     }
@@ -163,19 +245,12 @@ impl Version {
         format!("{name}: {}", classes.join(", "))
     }
 
-    fn first_date(&self) -> Option<Date> {
-        match self {
-            Self::Gas(request) => request.from_date,
-            Self::Heat(request) => request.from_date,
-        }
-    }
-
-    /// Whether a tariff that was published is this one.
-    fn is(&self, there: &Tariff) -> bool {
-        let (name, same) = match self {
-            Self::Gas(request) => (&request.name, tariff::same(&there.classes, &request.classes)),
-            Self::Heat(request) => (&request.name, heat_tariff::same(&there.heat_classes, &request.classes)),
+    /// The version as it would be listed, as far as a file says it.
+    fn said(&self) -> Tariff {
+        let listed = match self {
+            Self::Gas(request) => gas((**request).clone()),
+            Self::Heat(request) => heat((**request).clone()),
         };
-        same && there.name == *name && there.from_date == self.first_date()
+        said(&listed)
     }
 }

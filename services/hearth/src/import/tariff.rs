@@ -13,6 +13,24 @@ use contracts::hearth::{
 use money::{Mode, Ratio, UnitPrice};
 use rating::{Boundary, Change, Class, Commodity, Component, Measure, Per, Price, ReliefRule, Span, Tariff, YearStart};
 use rpc::wire;
+use uuid::Uuid;
+
+/// What is told of a version besides its file.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Told {
+    /// Day on which the prices were made public; the first day in force where it is not given.
+    #[arg(long, value_name = "DATE")]
+    pub published: Option<NaiveDate>,
+    /// Branch whose agreements it prices; all that have no price of their own where it is not given.
+    #[arg(long, value_name = "NAME", default_value_t)]
+    pub branch: String,
+    /// Id of the version that it follows, which ends on the day before its first day.
+    #[arg(long, value_name = "ID", conflicts_with = "replaces")]
+    pub follows: Option<Uuid>,
+    /// Id of the wrong version of the same first day whose place it takes.
+    #[arg(long, value_name = "ID")]
+    pub replaces: Option<Uuid>,
+}
 
 /// Reads a file.
 ///
@@ -25,13 +43,12 @@ pub fn parse(text: &str) -> Result<Tariff> {
     }
 }
 
-/// The request for a tariff of gas that was read from `text`; `published` is the day on which the prices were made public, the first day in force
-/// where it is not known.
+/// The request for a tariff of gas that was read from `text`.
 ///
 /// # Errors
 /// What the contract of publication has no word for, by the class: prices that count something else than cubic metres, a free volume for low income
 /// that differs for destitute persons.
-pub fn request(text: &str, read: Tariff, published: Option<NaiveDate>) -> Result<PublishTariffRequest> {
+pub fn request(text: &str, read: Tariff, told: &Told) -> Result<PublishTariffRequest> {
     ensure!(read.commodity == Commodity::NaturalGas, "only tariffs of piped gas are taken here");
     let mut classes = vec![];
     for class in &read.classes {
@@ -53,21 +70,22 @@ pub fn request(text: &str, read: Tariff, published: Option<NaiveDate>) -> Result
     let day = wire::date(start);
     let split = read.tier_year.is_some_and(|year| year.boundary == Boundary::DaySplit);
     Ok(PublishTariffRequest {
-        // Two different files never have one digest, and one file is published once.
-        request_id: rpc::derived_request_id(text, "publish-tariff"),
+        // Two different files never have one digest, and one file is published once as it is told.
+        request_id: rpc::derived_request_id(format!("{text}\n{told:?}"), "publish-tariff"),
         commodity: read.commodity.code().to_owned(),
         from_date: Some(wire::date(read.effective_from)),
         until_date: None,
-        published_date: Some(wire::date(published.unwrap_or(read.effective_from))),
+        published_date: Some(wire::date(told.published.unwrap_or(read.effective_from))),
         tier_year_start_month: day.month,
         tier_year_start_day: day.day,
         boundary: if split { tariff::Boundary::DaySplit } else { tariff::Boundary::ReadingCycle }.into(),
         currency_code: "CNY".to_owned(),
         classes,
-        follows_tariff_id: None,
-        replaces_tariff_id: None,
+        follows_tariff_id: told.follows.map(|id| id.to_string()),
+        replaces_tariff_id: told.replaces.map(|id| id.to_string()),
+        branch: told.branch.clone(),
         change: match read.change {
-            Change::DaySplit => tariff::Change::Unspecified,
+            Change::DaySplit => tariff::Change::DaySplit,
             Change::ByReadDate => tariff::Change::ByReadDate,
             Change::CutoverRead => tariff::Change::CutoverRead,
             Change::DegreeDays => tariff::Change::DegreeDays,
@@ -98,7 +116,7 @@ fn late_use(policy: rating::LateUse) -> LateUse {
     }
 }
 
-fn rounding_of(rule: rating::Rounding) -> Rounding {
+pub fn rounding_of(rule: rating::Rounding) -> Rounding {
     Rounding {
         mode: match rule.mode {
             Mode::HalfUp => rounding::Mode::HalfUp,
@@ -111,35 +129,24 @@ fn rounding_of(rule: rating::Rounding) -> Rounding {
 }
 
 /// A share as percent, at most six places.
-fn percent(share: Ratio) -> Result<Decimal> {
+pub fn percent(share: Ratio) -> Result<Decimal> {
     let percent = Ratio::new(100, 1)?.checked_mul(share)?;
     Ok(wire::decimal(UnitPrice::from_micros(percent.round_half_up(6)?).short()))
 }
 
-/// Whether two lists of classes say the same, however many zeros their numbers end with.
-pub fn same(one: &[TariffClass], other: &[TariffClass]) -> bool {
-    fn plain(class: &TariffClass) -> TariffClass {
-        let mut class = class.clone();
-        let numbers = class
-            .tiers
-            .iter_mut()
-            .flat_map(|t| [t.up_to.as_mut(), t.unit_price.as_mut(), t.flat_price.as_mut()])
-            .chain([
-                class.household.as_mut().and_then(|h| h.plus.as_mut()),
-                class.flat_price_choice.as_mut().and_then(|c| c.unit_price.as_mut()),
-                class.free_volume.as_mut().and_then(|f| f.per_month.as_mut()),
-            ]);
-        for number in numbers.flatten().filter(|n| n.value.contains('.')) {
-            number.value = number.value.trim_end_matches('0').trim_end_matches('.').to_owned();
+/// A standing charge by time or bill.
+pub fn standing_of(price: UnitPrice, per: Per, rounding: Option<rating::Rounding>) -> StandingCharge {
+    StandingCharge {
+        price: Some(wire::decimal(price.short())),
+        per: match per {
+            Per::Bill => standing_charge::Per::Bill,
+            Per::Day => standing_charge::Per::Day,
+            Per::Month => standing_charge::Per::Month,
+            Per::Year => standing_charge::Per::Year,
         }
-        class
+        .into(),
+        rounding: rounding.map(rounding_of),
     }
-    let sorted = |classes: &[TariffClass]| {
-        let mut classes: Vec<_> = classes.iter().map(plain).collect();
-        classes.sort_by(|a, b| a.use_class.cmp(&b.use_class));
-        classes
-    };
-    sorted(one) == sorted(other)
 }
 
 fn class_of(class: &Class) -> Result<TariffClass> {
@@ -164,22 +171,11 @@ fn class_of(class: &Class) -> Result<TariffClass> {
     };
     let (mut standing_charges, mut unit_charges) = (vec![], vec![]);
     for component in besides {
-        let rounding = component.rounding.map(rounding_of);
         match component.price {
-            Price::Standing(price, per) => standing_charges.push(StandingCharge {
-                price: Some(wire::decimal(price.short())),
-                per: match per {
-                    Per::Bill => standing_charge::Per::Bill,
-                    Per::Day => standing_charge::Per::Day,
-                    Per::Month => standing_charge::Per::Month,
-                    Per::Year => standing_charge::Per::Year,
-                }
-                .into(),
-                rounding,
-            }),
+            Price::Standing(price, per) => standing_charges.push(standing_of(price, per, component.rounding)),
             Price::Unit(Measure::Volume, price) => unit_charges.push(UnitCharge {
                 price: Some(wire::decimal(price.short())),
-                rounding,
+                rounding: component.rounding.map(rounding_of),
             }),
             _ => bail!("class {name}: a charge for gas counts cubic metres, or is due by time"),
         }
@@ -191,15 +187,15 @@ fn class_of(class: &Class) -> Result<TariffClass> {
         tiers: tiers
             .iter()
             .map(|t| Tier {
-                up_to: t.up_to.map(wire::decimal),
-                unit_price: Some(wire::decimal(t.price)),
-                flat_price: (!t.flat.is_zero()).then(|| wire::decimal(t.flat)),
+                up_to: t.up_to.map(|bound| wire::decimal(bound.short())),
+                unit_price: Some(wire::decimal(t.price.short())),
+                flat_price: (!t.flat.is_zero()).then(|| wire::decimal(t.flat.short())),
             })
             .collect(),
         low_income: low_income.into(),
         household: uplift.map(|u| HouseholdUplift {
             from_persons: u.from_persons.into(),
-            plus: Some(wire::decimal(u.plus)),
+            plus: Some(wire::decimal(u.plus.short())),
             per_person: u.per_person,
             first_tier_only: u.first_tier_only,
             full_year: u.full_year,
@@ -208,7 +204,7 @@ fn class_of(class: &Class) -> Result<TariffClass> {
         standing_charges,
         flat_price_choice: class.household.choice.map(|choice| FlatPriceChoice {
             from_persons: choice.from_persons.into(),
-            unit_price: Some(wire::decimal(choice.price)),
+            unit_price: Some(wire::decimal(choice.price.short())),
         }),
         meters_share_tiers: class.aggregate_meters,
         free_volume,
@@ -234,21 +230,26 @@ fn relief(class: &Class) -> Result<(LowIncome, LowIncome, Option<FreeVolume>)> {
             Some(ReliefRule::AllAtTier1 | ReliefRule::NoTier3) | None => return None,
         };
         Some(FreeVolume {
-            per_month: Some(wire::decimal(per_month)),
+            per_month: Some(wire::decimal(per_month.short())),
             all_low_income,
             after_year,
         })
     };
-    if let Some(all) = free(subsistence, true) {
-        ensure!(
-            destitute.is_none() || destitute == subsistence,
-            "class {}: a free volume for low income that differs for destitute persons is not taken",
-            class.name
-        );
-        return Ok((LowIncome::Unspecified, LowIncome::Unspecified, Some(all)));
-    }
-    let own = if destitute == subsistence { LowIncome::Unspecified } else { word(destitute) };
-    Ok((word(subsistence), own, free(destitute, false)))
+    // Where nothing is said, destitute persons have what low income has.
+    let own = match destitute {
+        _ if destitute == subsistence => LowIncome::Unspecified,
+        None => LowIncome::None,
+        Some(_) => word(destitute),
+    };
+    let Some(all) = free(subsistence, true) else {
+        return Ok((word(subsistence), own, free(destitute, false)));
+    };
+    ensure!(
+        destitute.is_none() || destitute == subsistence,
+        "class {}: a free volume for low income that differs for destitute persons is not taken",
+        class.name
+    );
+    Ok((LowIncome::Unspecified, own, Some(all)))
 }
 
 #[cfg(test)]
@@ -256,15 +257,15 @@ fn relief(class: &Class) -> Result<(LowIncome, LowIncome, Option<FreeVolume>)> {
 mod tests {
     use super::*;
 
-    fn read(text: &str, published: Option<NaiveDate>) -> Result<PublishTariffRequest> {
-        request(text, parse(text)?, published)
+    fn read(text: &str) -> Result<PublishTariffRequest> {
+        request(text, parse(text)?, &Told::default())
     }
 
     const TIANJIN: &str = include_str!("../../data/cn_tianjin_gas_2024.toml");
 
     #[test]
     fn tianjin_becomes_three_classes() {
-        let request = read(TIANJIN, None).unwrap();
+        let request = read(TIANJIN).unwrap();
         assert_eq!(
             request.classes.iter().map(|c| (c.use_class.as_str(), c.tiers.len())).collect::<Vec<_>>(),
             [("living", 3), ("independent heating", 3), ("non-resident at resident price", 1)]
@@ -274,29 +275,60 @@ mod tests {
         let tier = &request.classes[0].tiers[1];
         assert_eq!(
             (tier.up_to.as_ref().unwrap().value.as_str(), tier.unit_price.as_ref().unwrap().value.as_str()),
-            ("600.000", "3.360000")
+            ("600", "3.36")
         );
         assert_eq!(request.classes[0].low_income(), LowIncome::AllAtTier1);
-        let mut listed = request.classes.clone();
-        listed.reverse();
-        listed[0].tiers[0].unit_price.as_mut().unwrap().value = "2.89".to_owned();
-        assert!(same(&listed, &request.classes));
-        listed[0].tiers[0].unit_price.as_mut().unwrap().value = "2.9".to_owned();
-        assert!(!same(&listed, &request.classes));
-        assert_eq!(request.request_id, read(TIANJIN, None).unwrap().request_id, "one file is published once");
+        assert_eq!(request.request_id, read(TIANJIN).unwrap().request_id, "one file is published once");
+    }
+
+    #[test]
+    fn what_is_told_besides_the_file_is_asked_for() {
+        let (before, wrong) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let told = Told {
+            published: NaiveDate::from_ymd_opt(2024, 8, 20),
+            branch: "河西区".to_owned(),
+            follows: Some(before),
+            replaces: Some(wrong),
+        };
+        let asked = request(TIANJIN, parse(TIANJIN).unwrap(), &told).unwrap();
+        assert_eq!(
+            (asked.branch.as_str(), asked.follows_tariff_id, asked.replaces_tariff_id),
+            ("河西区", Some(before.to_string()), Some(wrong.to_string()))
+        );
+        assert_eq!(asked.published_date.map(|day| (day.month, day.day)), Some((8, 20)));
+        assert_ne!(asked.request_id, read(TIANJIN).unwrap().request_id, "another branch has it besides");
+    }
+
+    #[test]
+    fn destitute_persons_have_what_the_file_says_for_them() {
+        let low_income = |rule: &str| {
+            let living = read(&TIANJIN.replacen("\"all_at_tier_1\"", rule, 1)).unwrap().classes.remove(0);
+            (living.low_income(), living.destitute(), living.free_volume.map(|free| free.all_low_income))
+        };
+        let (unsaid, nothing, no_tier_3) = (LowIncome::Unspecified, LowIncome::None, LowIncome::NoTier3);
+        assert_eq!(low_income("\"no_tier_3\""), (no_tier_3, unsaid, None));
+        assert_eq!(low_income("{ subsistence = \"no_tier_3\" }"), (no_tier_3, nothing, None));
+        assert_eq!(low_income("{ destitute = \"no_tier_3\" }"), (unsaid, no_tier_3, None));
+        let free = "{ free_per_month = \"6\", at = \"tier_1\" }";
+        assert_eq!(low_income(&format!("{{ subsistence = {free} }}")), (unsaid, nothing, Some(true)));
+        assert_eq!(
+            low_income(&format!("{{ subsistence = {free}, destitute = {free} }}")),
+            (unsaid, unsaid, Some(true))
+        );
+        assert_eq!(low_income(&format!("{{ destitute = {free} }}")), (unsaid, unsaid, Some(false)));
     }
 
     #[test]
     fn every_rule_of_the_cities_has_a_word() {
-        let living = |text: &str| read(text, None).unwrap().classes.remove(0);
+        let living = |text: &str| read(text).unwrap().classes.remove(0);
         let shanghai = living(include_str!("../../../billing/rating/tests/data/tariffs/cn_shanghai_gas_2014.toml"));
         let choice = shanghai.flat_price_choice.unwrap();
         assert_eq!((shanghai.meters_share_tiers, choice.from_persons), (true, 7));
-        assert_eq!(choice.unit_price.unwrap().value, "3.050000");
+        assert_eq!(choice.unit_price.unwrap().value, "3.05");
         let taian = living(include_str!("../../../billing/rating/tests/data/tariffs/cn_taian_gas_2024.toml"));
         let free = taian.free_volume.clone().unwrap();
         assert_eq!((taian.low_income(), free.all_low_income, free.after_year), (LowIncome::NoTier3, false, false));
-        assert_eq!(free.per_month.unwrap().value, "6.000");
+        assert_eq!(free.per_month.unwrap().value, "6");
         let beijing = living(include_str!("../../../billing/rating/tests/data/tariffs/cn_beijing_gas_2024.toml"));
         assert_eq!(beijing.household.unwrap().from_persons, 6);
     }
@@ -326,7 +358,7 @@ name = "shop"
 tiering = "whole"
 tiers = [{ up_to = "100", price = "3" }, { price = "2" }]
 "#;
-        let request = read(&format!("{HEAD}{text}"), None).unwrap();
+        let request = read(&format!("{HEAD}{text}")).unwrap();
         assert_eq!(
             (request.change(), request.tax_percent.unwrap().value.as_str()),
             (tariff::Change::CutoverRead, "5.8")
@@ -335,7 +367,7 @@ tiers = [{ up_to = "100", price = "3" }, { price = "2" }]
         assert_eq!(request.rounding.unwrap().mode(), rounding::Mode::Floor);
         let living = &request.classes[0];
         assert_eq!(living.standing_charges[0].per(), standing_charge::Per::Month);
-        assert_eq!(living.tiers[0].flat_price.as_ref().unwrap().value, "1.000000");
+        assert_eq!(living.tiers[0].flat_price.as_ref().unwrap().value, "1");
         let free = living.free_volume.as_ref().unwrap();
         assert_eq!((free.all_low_income, free.after_year), (true, true));
         assert_eq!(request.classes[1].tiering(), Tiering::Whole);
@@ -346,7 +378,7 @@ tiers = [{ up_to = "100", price = "3" }, { price = "2" }]
     fn thread_19_a_file_says_how_far_back_late_use_changes_bills() {
         let policy = |rule: &str| {
             let text = TIANJIN.replacen("model = ", &format!("late_use = {rule}\nmodel = "), 1);
-            read(&text, None).map(|request| request.late_use.unwrap())
+            read(&text).map(|request| request.late_use.unwrap())
         };
         let late = policy(r#"{ look_back_months = 24, tolerance = "2.5", destination = "next_bill" }"#).unwrap();
         let tolerance = late.tolerance.as_ref().map(|volume| volume.value.as_str());
@@ -384,7 +416,7 @@ charges = [{ per = "m3", price = "0.05", rounding = "floor_0.10" }, { per = "bil
 tiers = [{ up_to = "350", price = "2.61" }, { price = "2.83" }]
 household = { from_persons = 6, each_threshold_plus = "150", within_year = "full" }
 "#;
-        let request = read(&format!("{head}{annual}"), None).unwrap();
+        let request = read(&format!("{head}{annual}")).unwrap();
         assert_eq!(
             (request.tax_included, request.tax_rounding.unwrap().place.unwrap().value.as_str()),
             (true, "0.1")
@@ -398,18 +430,18 @@ household = { from_persons = 6, each_threshold_plus = "150", within_year = "full
         assert_eq!((living.standing_charges.len(), living.unit_charges.len(), living.months_open), (1, 1, true));
         assert!(living.household.as_ref().unwrap().full_year);
         let flat = "model = \"unit\"\n[[class]]\nname = \"boiler\"\nprice = \"3.30\"\n";
-        let boiler = read(&format!("{head}{flat}"), None).unwrap().classes.remove(0);
+        let boiler = read(&format!("{head}{flat}")).unwrap().classes.remove(0);
         assert_eq!((boiler.tiering(), boiler.tiers.len()), (Tiering::Bill, 1));
         assert_eq!(
             (boiler.tiers[0].up_to.clone(), boiler.tiers[0].unit_price.clone().unwrap().value),
-            (None, "3.300000".to_owned())
+            (None, "3.3".to_owned())
         );
     }
 
     #[test]
     fn what_has_no_word_is_refused_by_name() {
         let heat = TIANJIN.replace("name = \"living\"", "name = \"living\"\ncharges = [{ per = \"kwh\", price = \"0.13\" }]");
-        assert!(read(&heat, None).unwrap_err().to_string().contains("class living"));
-        assert!(read("name = 1", None).unwrap_err().to_string().contains("TARIFF_FORMAT"));
+        assert!(read(&heat).unwrap_err().to_string().contains("class living"));
+        assert!(read("name = 1").unwrap_err().to_string().contains("TARIFF_FORMAT"));
     }
 }

@@ -1,8 +1,8 @@
 //! A season of heat, priced by area and by meter.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use money::{Area, Energy, Money, Ratio};
-use rating::{HeatPrices, HeatSettlement, SettlementRule, Tariff};
+use rating::{EnergyUnit, HeatPrices, HeatSettlement, SettlementRule, Tariff};
 
 /// What a season is priced by.
 #[derive(clap::Args)]
@@ -10,14 +10,17 @@ pub struct Heat {
     /// For heat: heated area in square metres.
     #[arg(long, value_name = "M2", conflicts_with_all = ["volumes", "file", "in_turn", "household", "low_income", "flat_price", "free_months", "then"])]
     pub area: Option<Area>,
-    /// For heat by meter: energy of the season, in the unit of the price.
-    #[arg(long, value_name = "KWH", requires = "area")]
+    /// For heat by meter: energy of the season, where the tariff prices kWh.
+    #[arg(long, value_name = "KWH", requires = "area", group = "energy")]
     pub kwh: Option<Energy>,
+    /// For heat by meter: energy of the season, where the tariff prices GJ.
+    #[arg(long, value_name = "GJ", requires = "area", group = "energy")]
+    pub gj: Option<Energy>,
     /// For heat by area: height of the rooms in metres.
     #[arg(long, value_name = "METRES", requires = "area", value_parser = ratio)]
     pub height: Option<Ratio>,
     /// For heat by meter: factor on the energy for the place in the building.
-    #[arg(long, value_name = "FACTOR", requires = "kwh", value_parser = ratio)]
+    #[arg(long, value_name = "FACTOR", requires = "energy", value_parser = ratio)]
     pub correction: Option<Ratio>,
 }
 
@@ -38,7 +41,13 @@ impl Heat {
             tariff.name, tariff.effective_from, tariff.legal_basis, tariff.approved_by, by_area.total
         );
         let mut fees = vec![by_area.clone()];
-        if let Some(energy) = self.kwh {
+        if let Some(energy) = self.kwh.or(self.gj) {
+            let told = if self.gj.is_some() { EnergyUnit::Gj } else { EnergyUnit::Kwh };
+            ensure!(
+                prices.class.energy == told,
+                "the tariff prices another unit of energy, and neither is converted into the other: give --{}",
+                if self.gj.is_some() { "kwh" } else { "gj" }
+            );
             let metered = prices.by_meter(area, energy, self.correction.unwrap_or(Ratio::ONE)).context("by meter")?;
             text.push_str(&format!("\nby meter  {}", metered.total));
             fees.push(metered.clone());

@@ -204,7 +204,7 @@ async fn check_finds_what_has_not_ended_and_what_does_not_add_up() {
 
     let (clean, text) = check(&data);
     assert!(clean && text.contains("ok ledger 1 transactions, 2 entries, sum 0"), "{text}");
-    assert!(text.contains("ok references between 20 references from one service to another"), "{text}");
+    assert!(text.contains("ok references between 21 references from one service to another"), "{text}");
 }
 
 /// A folder that is not ours is refused before anything is started.

@@ -2,7 +2,11 @@
 
 mod published;
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
 
 use rust_xlsxwriter::Workbook;
 
@@ -161,6 +165,62 @@ fn files_are_imported_twice_with_one_effect() {
         2,
         &["--settlement is for tariffs of heat"],
     );
+}
+
+/// What was told after the name of a version: its id.
+fn id_of(output: &Output) -> String {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.trim_end().rsplit_once('(').unwrap().1.trim_end_matches(')').to_owned()
+}
+
+#[test]
+fn tariffs_follow_and_replace_each_other_and_stand_side_by_side_for_branches() {
+    let suite = start();
+    let text = fs::read_to_string(TARIFF).unwrap();
+    let import = |text: &str, further: &[&str]| suite.import("tariffs", &suite.file("tariff.toml", text.as_bytes()), further);
+    let first = import(&text, &[]);
+    assert_told(&first, 0, &["published: Tianjin"]);
+    let first = id_of(&first);
+    // All that the file says makes the version, not its prices alone: this one is another, and stands in the way of none that is told as its successor.
+    for changed in [
+        text.replacen("half_up_0.01_once_per_bill", "floor_0.10_once_per_bill", 1),
+        text.replacen("model = ", "tax_percent = \"9\"\nmodel = ", 1),
+        text.replacen("model = ", "boundary = \"reading_cycle\"\nmodel = ", 1),
+        text.replacen("model = ", "change = \"by_read_date\"\nmodel = ", 1),
+        text.replacen("model = ", "late_use = { look_back_months = 24 }\nmodel = ", 1),
+    ] {
+        assert_told(
+            &import(&changed, &[]),
+            1,
+            &["TARIFF_OVERLAP", &format!("in force: Tianjin residents, piped natural gas ({first})")],
+        );
+    }
+    assert_told(&import(&text, &[]), 0, &["already there: Tianjin", &first]);
+    let right = text.replacen("2.86", "2.87", 1);
+    let replaced = import(&right, &["--replaces", &first]);
+    assert_told(&replaced, 0, &["published: Tianjin"]);
+    let right_id = id_of(&replaced);
+    assert_told(&import(&right, &["--replaces", &first]), 0, &["already there: Tianjin", &right_id]);
+    // The wrong one is known, though it counts no more; brought back in the place of the right one it is another.
+    assert_told(&import(&text, &[]), 0, &["already there: Tianjin", &first]);
+    let back = import(&text, &["--replaces", &right_id]);
+    assert_told(&back, 0, &["published: Tianjin"]);
+    let back = id_of(&back);
+    assert_ne!(back, first);
+    let next = right.replacen("2024-09-01", "2025-09-01", 1);
+    for told in ["published: Tianjin", "already there: Tianjin"] {
+        assert_told(&import(&next, &["--follows", &back]), 0, &[told]);
+    }
+    assert_told(&import(&next, &["--follows", &back, "--replaces", &back]), 2, &["cannot be used with"]);
+    // A branch has its own besides.
+    for (branch, told) in [("和平区", "published"), ("和平区", "already there"), ("南开区", "published")] {
+        assert_told(&import(&text, &["--branch", branch]), 0, &[told]);
+    }
+    let heat = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/data/cn_tianjin_heat.toml")).unwrap();
+    assert_told(&import(&heat, &[]), 0, &["published"]);
+    let taxed = heat.replacen("model = ", "tax_percent = \"9\"\nmodel = ", 1);
+    assert_told(&import(&taxed, &[]), 1, &["TARIFF_OVERLAP", "in force"]);
+    assert_told(&import(&taxed, &["--branch", "和平区"]), 0, &["published"]);
 }
 
 #[test]

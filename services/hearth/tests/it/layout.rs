@@ -171,6 +171,7 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
             // archive
             "account.party_id",
             "supply.party_id",
+            "supply.premises_id",
             "bill.party_id",
             "payment.party_id",
             "adjustment.party_id",

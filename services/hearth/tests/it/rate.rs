@@ -150,6 +150,16 @@ fn p_11_2_heat_by_area_and_by_meter() {
         2,
         &["no price for metered settlement"],
     );
+    // A notice that prices GJ: 100 × 7.50 + 10 × 44.45; nothing is converted.
+    let folder = tempfile::tempdir().unwrap();
+    let gj = folder.path().join("gj.toml");
+    let text = fs::read_to_string(&tianjin).unwrap();
+    fs::write(&gj, text.replacen("metered_per_kwh = \"0.13\"", "metered_per_gj = \"44.45\"", 1)).unwrap();
+    let by_gj = |further: &[&str]| rate(gj.to_str().unwrap(), "resident", &[&["--area", "100"], further].concat());
+    assert_told(&by_gj(&["--gj", "10"]), 0, &["by meter 1194.50"]);
+    assert_told(&by_gj(&["--kwh", "8100"]), 2, &["neither is converted", "give --gj"]);
+    assert_told(&rate(&tianjin, "resident", &["--area", "100", "--gj", "10"]), 2, &["give --kwh"]);
+    assert_told(&by_gj(&["--gj", "10", "--kwh", "8100"]), 2, &["cannot be used with"]);
 }
 
 #[test]

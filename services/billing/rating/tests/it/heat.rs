@@ -1,8 +1,9 @@
 //! Heat bills of domain.md 11.2.
 
-use money::{Area, Energy, Exact, Mode, Money, Ratio};
+use money::{Area, Energy, Money, Ratio};
 use rating::{
-    HeatFee, HeatPrices, HeatSettled, HeatSettlement, HeatUse, Ledger, Profile, RatingError, Reason, Segment, Settlement, SettlementRule, Tariff, Usage, rate,
+    EnergyUnit, HeatFee, HeatPrices, HeatSettled, HeatSettlement, HeatUse, Ledger, Profile, RatingError, Reason, Segment, Settlement, SettlementRule, Tariff,
+    Usage, rate,
 };
 
 use crate::tariffs::{BEIJING_HEAT, TIANJIN_HEAT, tariff, yuan};
@@ -150,17 +151,23 @@ fn edge_31_season_days_with_and_without_29_february() {
 
 #[test]
 fn h_tj_refunds_for_low_temperature_are_rounded_once() {
-    let refund = |fee: &str, area: i64, days: i64, of: i64, percent: &str| {
-        let share = Ratio::new(days, of)
-            .unwrap()
-            .checked_mul(Ratio::parse_percent(percent).unwrap())
-            .unwrap()
-            .checked_mul(Ratio::new(area, 1).unwrap())
-            .unwrap();
-        Exact::from(yuan(fee)).round_times(share, Mode::HalfUp, Money::from_fen(1)).unwrap()
-    };
-    assert_eq!(refund("25.00", 30, 10, 121, "50"), yuan("30.99"));
-    assert_eq!(refund("2500.00", 1, 10, 121, "10"), yuan("20.66"));
+    let season = tariff(TIANJIN_HEAT).season.unwrap();
+    let refund = |fee: &str, percent: &str| season.share(yuan(fee), 10, Ratio::parse_percent(percent).unwrap(), 2024);
+    // 10 of 121 days: a bedroom of 30 m² at 25 yuan 4 °C too cold, 30.9917; all of 100 m² 1 °C too cold, 20.661.
+    assert_eq!(refund("750.00", "50"), Ok(yuan("30.99")));
+    assert_eq!(refund("2500.00", "10"), Ok(yuan("20.66")));
+}
+
+#[test]
+fn h_qd_bands_of_cold_days_go_back_by_their_share() {
+    // Qingdao: 16 November to 5 April, 141 days. 2000.00 × days / 141 × 20, 50 and 100 %.
+    let text = TIANJIN_HEAT.replacen("start = \"11-15\", end = \"03-15\"", "start = \"11-16\", end = \"04-05\"", 1);
+    let season = tariff(&text).season.unwrap();
+    assert_eq!(season.days(2024), Some(141));
+    for (days, percent, back) in [(10, "20", "28.37"), (5, "50", "35.46"), (3, "100", "42.55")] {
+        let share = Ratio::parse_percent(percent).unwrap();
+        assert_eq!(season.share(yuan("2000.00"), days, share, 2024), Ok(yuan(back)), "{percent} %");
+    }
 }
 
 #[test]
@@ -344,6 +351,45 @@ fn a_11_a_component_of_heat_may_be_rounded_by_itself() {
             (Reason::Rounding, yuan("-0.50"))
         ]
     );
+}
+
+#[test]
+fn h_bj_and_h_tj_a_paused_season_costs_its_share_of_the_fee() {
+    let paused = |text: &str, class: &str, area: &str, percent: &str| {
+        let tariff = tariff(text);
+        let fee = HeatPrices::of(&tariff, class, 2024).unwrap().by_area(area.parse().unwrap(), None).unwrap();
+        fee.paused(Ratio::parse_percent(percent).unwrap()).unwrap()
+    };
+    // 80.5 m² of the city network cost 1932.00.
+    assert_eq!(paused(BEIJING_HEAT, "resident, city network", "80.5", "60"), yuan("1159.20"));
+    assert_eq!(paused(BEIJING_HEAT, "resident, city network", "80.5", "30"), yuan("579.60"));
+    assert_eq!(paused(TIANJIN_HEAT, "resident", "100", "20"), yuan("500.00"));
+}
+
+#[test]
+fn p_9_3_a_notice_prices_kwh_or_gj_and_none_is_converted() {
+    let read = |class: &str| Tariff::from_toml(&TIANJIN_HEAT.replacen("metered_per_kwh = \"0.13\"", class, 1));
+    let gj = read("metered_per_gj = \"44.45\"").unwrap();
+    assert_eq!(
+        gj.classes.iter().map(|class| class.energy).collect::<Vec<_>>(),
+        [EnergyUnit::Gj, EnergyUnit::Kwh],
+        "each class by itself"
+    );
+    // 100 × 7.50 + 10 × 44.45; 10 GJ are 2777.778 kWh, which would cost 361.11 at 0.13.
+    let prices = HeatPrices::of(&gj, "resident", 2024).unwrap();
+    let fee = prices.by_meter("100".parse().unwrap(), "10".parse().unwrap(), Ratio::ONE).unwrap();
+    assert_eq!(fee.total, yuan("1194.50"));
+    for both in [
+        "metered_per_gj = \"44.45\"\nmetered_per_kwh = \"0.16\"",
+        "metered_per_gj = \"44.45\"\ncharges = [{ per = \"kwh\", price = \"0.01\" }]",
+    ] {
+        let error = read(both).unwrap_err();
+        assert_eq!((error.field.as_str(), error.reason), ("class[0]", "CLASS"), "{both}");
+    }
+    let levy = read("metered_per_gj = \"44.45\"\ncharges = [{ per = \"gj\", price = \"0.55\" }]").unwrap();
+    let prices = HeatPrices::of(&levy, "resident", 2024).unwrap();
+    let fee = prices.by_meter("100".parse().unwrap(), "10".parse().unwrap(), Ratio::ONE).unwrap();
+    assert_eq!(fee.total, yuan("1200.00"), "1194.50 + 10 × 0.55");
 }
 
 #[test]

@@ -258,9 +258,9 @@ fn edge_31_season_days_are_those_of_the_season() {
         assert_eq!(season.on(day(text)), of, "{text}");
     }
     // 10 days of the season's fee: 2500 × 10 / 122 = 204.918, 2500 × 10 / 121 = 206.612.
-    assert_eq!(season.share(yuan("2500"), 10, 2023), Ok(yuan("204.92")));
-    assert_eq!(season.share(yuan("2500"), 10, 2024), Ok(yuan("206.61")));
-    assert_eq!(season.share(yuan("2500"), 122, 2024), Err(RatingError::DayOrder));
+    assert_eq!(season.share(yuan("2500"), 10, Ratio::ONE, 2023), Ok(yuan("204.92")));
+    assert_eq!(season.share(yuan("2500"), 10, Ratio::ONE, 2024), Ok(yuan("206.61")));
+    assert_eq!(season.share(yuan("2500"), 122, Ratio::ONE, 2024), Err(RatingError::DayOrder));
 }
 
 proptest! {

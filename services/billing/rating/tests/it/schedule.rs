@@ -695,6 +695,23 @@ proptest! {
         }
     }
 
+    /// Versions over others: on every day the upper one prices, and where there is none the lower one.
+    #[test]
+    fn versions_lie_over_those_of_another_book_day_by_day(
+        (below, above) in (spans(), spans()), open: (bool, bool), days in prop::collection::vec(0_u64..2000, 20),
+    ) {
+        let below = versions(&below, open.0, Change::DaySplit, &["01-01"]);
+        let mut above = versions(&above, open.1, Change::DaySplit, &["01-01"]);
+        above.iter_mut().for_each(|version| version.key += 1000);
+        let both = Book::new(below.clone()).unwrap().beneath(above.clone()).unwrap();
+        for offset in days {
+            let day = day("2023-11-01").checked_add_days(Days::new(offset)).unwrap();
+            let covers = |version: &&Version| (version.from..version.until.unwrap_or(NaiveDate::MAX)).contains(&day);
+            let expected = above.iter().find(covers).or_else(|| below.iter().find(covers));
+            prop_assert_eq!(both.on("living", day).map(|version| version.key), expected.map(|version| version.key));
+        }
+    }
+
     /// A period across versions and tier-years costs what its days cost one by one.
     #[test]
     fn b_14_a_period_costs_the_sum_of_its_days(

@@ -111,6 +111,10 @@ fn all_files_hold_what_they_say() {
     let tianjin = tariff(TIANJIN);
     assert_eq!(tianjin.class("living").unwrap().relief.subsistence, Some(ReliefRule::AllAtTier1));
     assert_eq!(tianjin.class("living").unwrap().relief.destitute, Some(ReliefRule::AllAtTier1));
+    // A kind that the notice does not name gets nothing.
+    let one_kind = tariff(&TIANJIN.replacen("\"all_at_tier_1\"", "{ subsistence = \"no_tier_3\" }", 1));
+    let relief = one_kind.class("living").unwrap().relief;
+    assert_eq!((relief.subsistence, relief.destitute), (Some(ReliefRule::NoTier3), None));
     assert_eq!(tianjin.tier_year.map(|year| year.boundary), Some(Boundary::DaySplit));
 
     let heat = tariff(BEIJING_HEAT);

@@ -33,6 +33,8 @@ pub struct Like {
 /// What an estimate is made from.
 #[derive(Clone, Debug)]
 pub struct Basis {
+    /// Days between two readings up to which last year's index is known between them.
+    pub season_days: i64,
     /// Actual readings, oldest first, the beginning of the installation among them; indexes counted on where the register passed zero.
     pub actual: Vec<Anchor>,
     /// Where the use to be estimated begins: the last usable reading, an earlier estimate too.
@@ -42,18 +44,41 @@ pub struct Basis {
     pub like: Like,
 }
 
+/// What a method says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guess {
+    pub method: Method,
+    /// Litres.
+    pub volume: i64,
+    /// The places of the actual readings by which it knows.
+    pub rests_on: Vec<usize>,
+}
+
+/// An index between two readings, and the places of these; of one place where a reading stands on the day.
+struct Between {
+    value: i64,
+    places: (usize, usize),
+    /// Days between the two.
+    days: i64,
+}
+
 impl Basis {
-    /// Litres by the first method that has what it needs.
-    pub fn volume(&self, order: &[Method]) -> Option<(Method, i64)> {
+    /// What the first method says that has what it needs.
+    pub fn guess(&self, order: &[Method]) -> Option<Guess> {
         order.iter().find_map(|method| {
-            let volume = match method {
+            let (volume, mut rests_on) = match method {
                 Method::LastYear => self.last_year(),
                 Method::LastThree => self.last_three(),
                 Method::FourMonths => self.four_months(),
                 Method::LikeUsers => self.like_users(),
                 Method::BetweenActuals => None,
-            };
-            volume.map(|v| (*method, v))
+            }?;
+            rests_on.dedup();
+            Some(Guess {
+                method: *method,
+                volume,
+                rests_on,
+            })
         })
     }
 
@@ -62,50 +87,63 @@ impl Basis {
     }
 
     /// Index on a day between two actual readings, by days.
-    fn index(&self, day: NaiveDate) -> Option<i64> {
+    fn index(&self, day: NaiveDate) -> Option<Between> {
         let after = self.actual.iter().position(|a| a.date >= day)?;
         let to = self.actual.get(after)?;
         if to.date == day {
-            return Some(to.value);
+            return Some(Between {
+                value: to.value,
+                places: (after, after),
+                days: 0,
+            });
         }
-        let from = self.actual.get(after.checked_sub(1)?)?;
-        let part = rate(
-            to.value.checked_sub(from.value)?,
-            to.date.signed_duration_since(from.date).num_days(),
-            day.signed_duration_since(from.date).num_days(),
-        )?;
-        from.value.checked_add(part)
+        let before = after.checked_sub(1)?;
+        let from = self.actual.get(before)?;
+        let days = to.date.signed_duration_since(from.date).num_days();
+        let part = rate(to.value.checked_sub(from.value)?, days, day.signed_duration_since(from.date).num_days())?;
+        Some(Between {
+            value: from.value.checked_add(part)?,
+            places: (before, after),
+            days,
+        })
     }
 
-    fn last_year(&self) -> Option<i64> {
-        let year = Months::new(12);
-        let from = self.index(self.from.date.checked_sub_months(year)?)?;
-        let to = self.index(self.on.checked_sub_months(year)?)?;
-        to.checked_sub(from)
+    fn last_year(&self) -> Option<(i64, Vec<usize>)> {
+        let then = |day: NaiveDate| {
+            self.index(day.checked_sub_months(Months::new(12))?)
+                .filter(|index| index.days <= self.season_days)
+        };
+        let (from, to) = (then(self.from.date)?, then(self.on)?);
+        let mut places = vec![from.places.0, from.places.1, to.places.0, to.places.1];
+        places.sort_unstable();
+        Some((to.value.checked_sub(from.value)?, places))
     }
 
-    fn last_three(&self) -> Option<i64> {
-        let last = self.actual.last()?;
-        let first = self.actual.get(self.actual.len().checked_sub(4)?)?;
-        rate(
+    fn last_three(&self) -> Option<(i64, Vec<usize>)> {
+        let place = self.actual.len().checked_sub(4)?;
+        let (first, last) = (self.actual.get(place)?, self.actual.last()?);
+        let volume = rate(
             last.value.checked_sub(first.value)?,
             last.date.signed_duration_since(first.date).num_days(),
             self.days(),
-        )
+        )?;
+        Some((volume, (place..self.actual.len()).collect()))
     }
 
-    fn four_months(&self) -> Option<i64> {
+    fn four_months(&self) -> Option<(i64, Vec<usize>)> {
         let last = self.actual.last()?;
-        let first = last.date.checked_sub_months(Months::new(4))?;
-        rate(
-            last.value.checked_sub(self.index(first)?)?,
-            last.date.signed_duration_since(first).num_days(),
+        let day = last.date.checked_sub_months(Months::new(4))?;
+        let first = self.index(day)?;
+        let volume = rate(
+            last.value.checked_sub(first.value)?,
+            last.date.signed_duration_since(day).num_days(),
             self.days(),
-        )
+        )?;
+        Some((volume, (first.places.0..self.actual.len()).collect()))
     }
 
-    fn like_users(&self) -> Option<i64> {
-        rate(self.like.volume, self.like.days, self.days())
+    fn like_users(&self) -> Option<(i64, Vec<usize>)> {
+        Some((rate(self.like.volume, self.like.days, self.days())?, vec![]))
     }
 
     /// Days before which no actual reading matters.
@@ -274,8 +312,14 @@ mod tests {
         assert_eq!(same_day, [Estimated::Read(from.value), Estimated::Read(to.value)]);
     }
 
+    /// Method, volume and the places of the readings by which it knows.
+    fn says(basis: &Basis, order: &[Method]) -> Option<(Method, i64, Vec<usize>)> {
+        basis.guess(order).map(|guess| (guess.method, guess.volume, guess.rests_on))
+    }
+
     fn basis() -> Basis {
         Basis {
+            season_days: 70,
             actual: vec![
                 anchor("2023-12-31", 0),
                 anchor("2024-01-31", 62),
@@ -293,11 +337,28 @@ mod tests {
 
     #[test]
     fn e_2_04_the_same_days_last_year_come_first() {
-        assert_eq!(basis().volume(&ORDER), Some((Method::LastYear, 62_000)));
+        assert_eq!(says(&basis(), &ORDER), Some((Method::LastYear, 62_000, vec![0, 1])));
         let mut half = basis();
         half.on = day("2025-02-15");
         // 15 of the 29 days of February, in which 58 were used.
-        assert_eq!(half.volume(&ORDER), Some((Method::LastYear, 62_000 + 30_000)));
+        assert_eq!(says(&half, &ORDER), Some((Method::LastYear, 62_000 + 30_000, vec![0, 1, 2])));
+    }
+
+    #[test]
+    fn e_2_04_last_year_is_known_only_between_readings_that_lie_close() {
+        let mut summer = basis();
+        (summer.from, summer.on) = (anchor("2025-01-31", 600), day("2025-03-31"));
+        // 31 March 2024 lies in the 214 days without a reading.
+        assert_eq!(says(&summer, &[Method::LastYear]), None);
+        summer.season_days = 214;
+        // 58, and 31 of 214 days of 280: 40.561.
+        assert_eq!(says(&summer, &[Method::LastYear]), Some((Method::LastYear, 98_561, vec![1, 2, 3])));
+        summer.season_days = 213;
+        assert_eq!(says(&summer, &[Method::LastYear]), None);
+        // Where a reading stands on the day, nothing has to be known between.
+        (summer.from, summer.on, summer.season_days) = (anchor("2025-01-31", 600), day("2025-02-28"), 0);
+        summer.actual[2].date = day("2024-02-28");
+        assert_eq!(says(&summer, &[Method::LastYear]), Some((Method::LastYear, 58_000, vec![1, 2])));
     }
 
     #[test]
@@ -305,13 +366,14 @@ mod tests {
         let mut new = basis();
         new.actual.drain(..3);
         // Three cycles since 30 September: 154 in 92 days, for 31 days 51.891.
-        assert_eq!(new.volume(&ORDER), Some((Method::LastThree, 51_891)));
+        assert_eq!(says(&new, &ORDER), Some((Method::LastThree, 51_891, vec![0, 1, 2, 3])));
         // Four months back is 31 August: 280 in 214 days before 30 September, so 400 less 30 days of that: 39.252; 193.252 in 122 days, for 31 days 49.105.
-        assert_eq!(basis().volume(&[Method::FourMonths, Method::LastYear]), Some((Method::FourMonths, 49_105)));
+        let four_months = says(&basis(), &[Method::FourMonths, Method::LastYear]);
+        assert_eq!(four_months, Some((Method::FourMonths, 49_105, vec![2, 3, 4, 5, 6])));
         // 1000 in 310 days of others, for 31 days 100.
-        assert_eq!(new.volume(&[Method::LastYear, Method::LikeUsers]), Some((Method::LikeUsers, 100_000)));
+        assert_eq!(says(&new, &[Method::LastYear, Method::LikeUsers]), Some((Method::LikeUsers, 100_000, vec![])));
         new.actual.drain(..3);
         new.like = Like::default();
-        assert_eq!(new.volume(&ORDER), None, "nothing to estimate by");
+        assert_eq!(new.guess(&ORDER), None, "nothing to estimate by");
     }
 }

@@ -1,6 +1,6 @@
 //! Estimates of meters that were not read.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use calendar::{Instant, NaiveDate};
 use chrono::Datelike;
@@ -23,8 +23,8 @@ use crate::{
     profile::{model::Book, store::book},
     reading::{
         chain::{self, Chains, new_reading},
-        model::{Cause, Code, ReadingState, Source, codes_of, join},
-        rules::Start,
+        model::{Cause, Code, Method, ReadingState, Source, codes_of, join},
+        rules::{Rules, Start},
         store::{self, exception, reading},
     },
     route::{self, store::task},
@@ -55,6 +55,7 @@ pub async fn estimate(desk: Desk, call: Call, request: EstimateReadingsRequest) 
         .map(|i| i.agreement_id)
         .collect();
     let places = Places {
+        rules: Arc::clone(&desk.thresholds),
         profiles: book(&write).await?,
         supplies: supply::Entity::find()
             .filter(supply::Column::Id.is_in(agreements.iter().copied()))
@@ -144,6 +145,7 @@ impl Asked {
 }
 
 struct Places {
+    rules: Arc<Rules>,
     profiles: Book,
     supplies: Vec<supply::Model>,
     terms: Vec<term::Model>,
@@ -225,6 +227,7 @@ async fn make(
     let begin = start.map(|s| Anchor { date: s.date, value: s.value });
     // Indexes count on where the register passed zero.
     let mut actual: Vec<Anchor> = begin.into_iter().collect();
+    let mut ids: Vec<Option<Uuid>> = vec![None; actual.len()];
     let mut from = begin;
     let mut passed = 0_i64;
     for row in usable {
@@ -237,36 +240,55 @@ async fn make(
         };
         if !row.is_estimate() {
             actual.push(here);
+            ids.push(Some(row.id));
         }
         from = Some(here);
     }
     let Some(from) = from else { return Ok(Err(Refusal::NoBasis)) };
-    let key = (install.branch.clone(), class.to_owned(), from.date);
-    let like = match known.get(&key) {
-        Some(like) => *like,
-        None => {
-            let like = like_users(write, &install.branch, class, from.date, on).await?;
-            known.insert(key, like);
-            like
-        }
-    };
     let profile = places.profiles.on(&install.branch, on).estimation_order();
     let order = if profile.is_empty() { &ORDER[..] } else { &profile };
-    let basis = Basis { actual, from, on, like };
-    let Some((method, volume)) = basis.volume(order) else {
-        return Ok(Err(Refusal::NoBasis));
+    // Others are asked only where the own readings do not tell.
+    let own = order.iter().take_while(|method| **method != Method::LikeUsers).count();
+    let (own, others) = order.split_at(own);
+    let mut basis = Basis {
+        season_days: places.rules.limits(meter.metered()?.class).season_days,
+        actual,
+        from,
+        on,
+        like: Like::default(),
     };
+    let mut guess = basis.guess(own);
+    if guess.is_none() && !others.is_empty() {
+        let key = (install.branch.clone(), class.to_owned(), from.date);
+        basis.like = match known.get(&key) {
+            Some(like) => *like,
+            None => {
+                let like = like_users(write, &install.branch, class, from.date, on).await?;
+                known.insert(key, like);
+                like
+            }
+        };
+        guess = basis.guess(others);
+    }
+    let Some(guess) = guess else { return Ok(Err(Refusal::NoBasis)) };
     let unit = if meter.kind()? == MeterKind::Mechanical {
         register.multiplier.saturating_mul(1000)
     } else {
         1
     };
-    let whole = volume.checked_add(unit / 2).and_then(|v| v.checked_div(unit)).unwrap_or(0).saturating_mul(unit);
+    let whole = guess
+        .volume
+        .checked_add(unit / 2)
+        .and_then(|v| v.checked_div(unit))
+        .unwrap_or(0)
+        .saturating_mul(unit);
     let index = from.value.saturating_add(whole).checked_rem(register.capacity()).unwrap_or(from.value);
-    let lineage: Vec<String> = usable.iter().rev().take(4).map(|r| r.id.to_string()).collect();
+    let mut lineage: Vec<Uuid> = guess.rests_on.iter().filter_map(|place| ids.get(*place).copied().flatten()).collect();
+    lineage.extend(usable.last().map(|row| row.id));
+    lineage.dedup();
     Ok(Ok(reading::Model {
-        method: Some(method.code().to_owned()),
-        lineage: lineage.into_iter().rev().collect::<Vec<_>>().join(" "),
+        method: Some(guess.method.code().to_owned()),
+        lineage: lineage.iter().map(Uuid::to_string).collect::<Vec<_>>().join(" "),
         ..new_reading(write, meter, install, at, index, "", Source::Estimate.code(), ReadingState::Validated)
     }))
 }
@@ -282,12 +304,15 @@ pub async fn file_final(
 ) -> Result<(), Fault> {
     let chains = Chains::load(write, &desk.thresholds, vec![meter.clone()], Basis::reach(at.date())).await?;
     let places = Places {
+        rules: Arc::clone(&desk.thresholds),
         profiles: book(write).await?,
         supplies: vec![supply.clone()],
         terms: supplies::terms(write, &[supply.id]).await?,
     };
     let class = places.class(install, at.date());
-    let usable = usable(&chains, install);
+    // What was estimated of its last day before waits for nobody: it gives way, except to a bill.
+    let gives_way = |r: &&reading::Model| r.is_estimate() && r.read_date == at.date() && r.state != ReadingState::Billed.code();
+    let (gone, usable): (Vec<_>, Vec<_>) = usable(&chains, install).into_iter().partition(gives_way);
     let start = chains.start(install);
     let row = make(write, &places, &mut Known::new(), install, start, meter, &usable, &class, at).await??;
     let found = exception::Model {
@@ -301,6 +326,11 @@ pub async fn file_final(
         ..because(row, Cause::MeterFault)
     };
     store::save_exceptions(write, vec![found.clone()]).await?;
-    store::save(write, vec![row]).await?;
+    let replaced = gone.into_iter().map(|r| reading::Model {
+        state: ReadingState::Replaced.code().to_owned(),
+        replaced_by: Some(row.id),
+        ..r.clone()
+    });
+    store::save(write, replaced.chain([row.clone()]).collect()).await?;
     chain::announce(write, &[found]).await
 }

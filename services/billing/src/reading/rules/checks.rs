@@ -33,6 +33,10 @@ pub struct Look<'a> {
     pub largest: Option<i64>,
     /// Smallest cycle of the window that had use, scaled the same way.
     pub smallest: Option<i64>,
+    /// Litres of the same days last year, where readings tell.
+    pub last_year: Option<i64>,
+    /// Average of the last three cycles, scaled to the days of this one.
+    pub lately: Option<i64>,
     /// Cycles without use before this one, in a row.
     pub zeros: u32,
     /// Microseconds since anything came from the meter, usable or not.
@@ -142,18 +146,28 @@ fn multiplier(look: &Look<'_>) -> bool {
     times > 1 && look.is_cycle() && look.used() > 0 && !usual(look.used()) && off()
 }
 
-/// Above the window by the share and the floor.
+/// Above both last year and lately by the share and the floor; without last year, above the window.
 fn spike_50(look: &Look<'_>) -> bool {
-    let bound = |l| share(l, look.limits.deviation_percent.saturating_add(100));
-    look.is_cycle() && look.largest.is_some_and(|l| look.is_above(bound(l)))
+    let (used, limits) = (look.used(), look.limits);
+    let above = |usual: i64| used > share(usual, limits.deviation_percent.saturating_add(100)) && used.saturating_sub(usual) > limits.deviation_floor.litres();
+    look.is_cycle()
+        && match look.last_year.zip(look.lately) {
+            Some((last_year, lately)) => above(last_year) && above(lately),
+            None => look.largest.is_some_and(above),
+        }
 }
 
-/// Below the window by the share and the floor; no use at all is another matter.
+/// Below both last year and lately by the share and the floor; without last year, below the window. No use at all is another matter.
 fn drop_50(look: &Look<'_>) -> bool {
-    let volume = look.used();
+    let (used, limits) = (look.used(), look.limits);
     let below =
-        |s: i64| volume < share(s, 100_i64.saturating_sub(look.limits.deviation_percent)) && s.saturating_sub(volume) > look.limits.deviation_floor.litres();
-    look.is_cycle() && volume > 0 && look.smallest.is_some_and(below)
+        |usual: i64| used < share(usual, 100_i64.saturating_sub(limits.deviation_percent)) && usual.saturating_sub(used) > limits.deviation_floor.litres();
+    look.is_cycle()
+        && used > 0
+        && match look.last_year.zip(look.lately) {
+            Some((last_year, lately)) => below(last_year) && below(lately),
+            None => look.smallest.is_some_and(below),
+        }
 }
 
 /// No use for the given number of cycles, told once (edge 11).

@@ -1,6 +1,7 @@
 //! The rules that a reading is held against, as pure functions, and the table that says which are asked of what (E2-02, E9-01; B6, B7).
 
 mod checks;
+mod season;
 mod walk;
 
 use std::{
@@ -70,6 +71,7 @@ pub struct Trust {
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     pub window_days: i64,
+    pub season_days: i64,
     pub deviation_percent: i64,
     pub deviation_floor: Volume,
     pub spike_factor: i64,
@@ -282,14 +284,26 @@ impl Rules {
         self.groups.iter().find(|g| g.classes.contains(&class) && g.sources.contains(&source))
     }
 
-    /// The longest time before a reading that any class compares it with.
+    /// The longest time before a reading that the judgement of any class rests on: its comparison, with the same days last year too, and the calendar year in which a
+    /// standstill is told once.
     pub fn window(&self, classes: impl Iterator<Item = Class>) -> TimeDelta {
-        TimeDelta::days(classes.map(|c| self.limits(c).window_days).max().unwrap_or(0))
+        let asks = |class: Class, code: Code| {
+            let own = self.groups.iter().filter(|g| g.classes.contains(&class));
+            own.flat_map(|g| g.stages.iter().flatten()).any(|c| *c == code)
+        };
+        let days = |class| {
+            let year = if asks(class, Code::ZeroRun) { 366 } else { 0 };
+            let deviates = asks(class, Code::Spike50) || asks(class, Code::Drop50);
+            let season = if deviates { season::reach(self.limits(class).season_days) } else { 0 };
+            self.limits(class).window_days.max(year).max(season)
+        };
+        TimeDelta::days(classes.map(days).max().unwrap_or(0))
     }
 }
 
 static NONE: Limits = Limits {
     window_days: 0,
+    season_days: 0,
     deviation_percent: 0,
     deviation_floor: Volume::ZERO,
     spike_factor: 0,
@@ -311,6 +325,7 @@ impl Limits {
     fn check(&self) -> Result<(), String> {
         within(&[
             ("window_days", self.window_days, 1, 3660),
+            ("season_days", self.season_days, 0, 366),
             ("deviation_percent", self.deviation_percent, 1, 10_000),
             ("deviation_floor", self.deviation_floor.litres(), 0, i64::MAX),
             ("spike_factor", self.spike_factor, 2, 1000),

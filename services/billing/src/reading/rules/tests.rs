@@ -34,6 +34,7 @@ fn point(date: NaiveDate, litres: i64, source: Source) -> Point {
         lost_digits: false,
         time_twice: false,
         photo: false,
+        told: false,
     }
 }
 
@@ -141,6 +142,69 @@ fn e_2_02_deviation_needs_more_than_half_and_more_than_20_metres() {
     assert_eq!(codes(&chain(0, &[62, 118, 118 + 31]))[2], "");
     assert_eq!(codes(&chain(0, &[62, 118, 118 + 30]))[2], "DROP_50");
     assert_eq!(codes(&chain(0, &[30, 58, 58 + 12]))[2], "", "20 m3 less at most");
+}
+
+/// Verdicts of month ends from January 2024 on, by the use of each month; each index is that use more.
+fn years(used: &[i64]) -> Vec<String> {
+    let mut index = 0;
+    let points = (0..).zip(used).map(|(n, metres)| {
+        index += metres * 1000;
+        let end = day("2024-02-01").checked_add_months(chrono::Months::new(n)).unwrap().pred_opt().unwrap();
+        point(end, index, Source::Reader)
+    });
+    let start = Start {
+        date: day("2023-12-31"),
+        value: 0,
+    };
+    codes(&assess(&rules(), &meter(MeterKind::Mechanical), Some(start), &points.collect::<Vec<_>>()))
+}
+
+#[test]
+fn e_2_02_a_year_later_both_last_year_and_the_last_three_readings_have_to_differ() {
+    // A heated home: 100 in January, 20 in summer.
+    let year = [100, 90, 60, 40, 25, 20, 20, 20, 20, 50, 80, 100];
+    let with = |months: &[i64]| {
+        let mut used = year.to_vec();
+        used.extend(months);
+        years(&used).pop().unwrap()
+    };
+    assert!(years(&year).iter().skip(1).all(String::is_empty), "{:?}", years(&year));
+    let to_july = [100, 90, 60, 40, 25, 20];
+    let july = |metres| with(&[&to_july[..], &[metres]].concat());
+    // Last July had 20; April to June 85 in 91 days, for 31 days 28.956: half more is 43.434, and 20 m3 more 48.956.
+    assert_eq!([july(95), july(49), july(48)], ["SPIKE_50", "SPIKE_50", ""], "January had 100");
+    // January 2025: last January 100; October to December 230 in 92 days, for 31 days 77.5: half is 38.75.
+    assert_eq!([with(&[30]), with(&[38]), with(&[39])], ["DROP_50", "DROP_50", ""], "summer had 20");
+    // The first cold month is far above the last three readings, and what it was last year: 50, and half more 75.
+    let to_october = [100, 90, 60, 40, 25, 20, 20, 20, 20];
+    let october = |metres| with(&[&to_october[..], &[metres]].concat());
+    assert_eq!([october(50), october(75), october(76)], ["", "", "SPIKE_50"]);
+    // As much as last year is no drop after three cold months, nor is what was used lately where last year was more.
+    assert_eq!(with(&[100, 90, 130, 40]), "");
+    assert_eq!(with(&[100, 90, 60, 40, 25, 20, 20, 20, 20, 20, 20, 20]), "");
+    assert_eq!(with(&[0]), "", "no use at all is another matter");
+}
+
+#[test]
+fn e_2_02_without_readings_around_last_year_the_window_is_what_there_is() {
+    // Read by the quarter: no cycle is short enough. The same one last year had 60 and the last three 320, of which one had 200.
+    let quarters = |used: &[i64]| {
+        let mut index = 0;
+        let points = (1..).zip(used).map(|(n, metres)| {
+            index += metres * 1000;
+            let end = day("2023-01-01").checked_add_months(chrono::Months::new(3 * n)).unwrap().pred_opt().unwrap();
+            point(end, index, Source::Reader)
+        });
+        let start = Start {
+            date: day("2022-12-31"),
+            value: 0,
+        };
+        codes(&assess(&rules(), &meter(MeterKind::Mechanical), Some(start), &points.collect::<Vec<_>>()))
+            .pop()
+            .unwrap()
+    };
+    assert_eq!(quarters(&[60, 60, 60, 200, 60, 60, 190]), "");
+    assert_eq!(quarters(&[60, 60, 60, 200, 60, 60, 310]), "SPIKE_50");
 }
 
 #[test]
@@ -455,6 +519,44 @@ fn b_06_no_use_for_more_than_a_day_and_night_is_told_once_and_again_in_the_next_
         .collect();
     // Standing still since hour 1; new year is hour 48, from which it counts anew.
     assert_eq!(told, [1 + 25, 48 + 25]);
+}
+
+#[test]
+fn thread_21_a_standstill_is_told_once_whether_its_readings_come_at_once_or_one_by_one() {
+    // Ten hours with use, then it stands still; and by the day, over the end of a year.
+    let litres: Vec<i64> = (0..60).map(|n: i64| n.min(9) * 1000).collect();
+    let hourly = hours("2025-03-01", &litres);
+    let daily = (0..)
+        .zip(&litres)
+        .map(|(n, litres)| point(day("2025-12-01") + TimeDelta::days(n), *litres, Source::Remote));
+    let daily: Vec<_> = daily.collect();
+    let told = |verdicts: &[Verdict]| verdicts.iter().filter(|v| v.codes.contains(&Code::ZeroRun)).count();
+    for (readings, wanted) in [(hourly, 1), (daily, 2)] {
+        let at_once = judge(&meter(MeterKind::Iot), 0, &readings);
+        assert_eq!(told(&at_once), wanted);
+        let mut known: Vec<Point> = vec![];
+        let mut one_by_one = vec![];
+        for reading in readings {
+            known.push(reading);
+            let verdict = judge(&meter(MeterKind::Iot), 0, &known).pop().unwrap();
+            let last = known.last_mut().unwrap();
+            (last.standing, last.told) = (Standing::True, verdict.codes.contains(&Code::ZeroRun));
+            one_by_one.push(verdict);
+        }
+        assert_eq!(codes(&one_by_one), codes(&at_once));
+    }
+    // Also where the chain is loaded from the reading on that told it.
+    let mut late = hours("2025-03-01", &[9; 30]);
+    for known in &mut late[..29] {
+        known.standing = Standing::True;
+    }
+    late[0].told = true;
+    assert_eq!(told(&assess(&rules(), &meter(MeterKind::Iot), None, &late)), 0);
+    // A year is looked back on where a standstill is told once a year.
+    let rules = rules();
+    let window = |class| rules.window([class].into_iter()).num_days();
+    // And on the same days last year, and readings around them, where a cycle is compared with them.
+    assert_eq!([window(Class::Heat), window(Class::Water), window(Class::GasRemote)], [366, 200, 506]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use calendar::NaiveDate;
 use chrono::Datelike;
 
-use super::{Class, Limits, Look, Rules, checks::share, fires};
+use super::{Class, Limits, Look, Rules, checks::share, fires, season::Season};
 use crate::reading::model::{Code, Register, Source, Standing};
 
 /// What a meter is judged as.
@@ -41,6 +41,8 @@ pub struct Point {
     pub time_twice: bool,
     /// Whether there is a photo of it.
     pub photo: bool,
+    /// Whether it told of a standstill, where it is not judged anew.
+    pub told: bool,
 }
 
 /// What the rules say about a reading.
@@ -85,6 +87,7 @@ pub fn assess(rules: &Rules, meter: &Metered, start: Option<Start>, points: &[Po
         estimate: None,
         rolled: false,
         window: Window::default(),
+        season: Season::default(),
         heard: None,
         lately: VecDeque::new(),
         zeros: 0,
@@ -117,6 +120,7 @@ struct Walk<'a> {
     /// Whether an estimate since passed zero.
     rolled: bool,
     window: Window,
+    season: Season,
     /// When anything came from the meter last, usable or not, and the times between.
     heard: Option<i64>,
     lately: VecDeque<i64>,
@@ -151,6 +155,7 @@ impl Walk<'_> {
         let base = if is_estimate { self.estimate.or(self.actual) } else { self.actual };
         let Some(before) = base else {
             self.actual = Some(here);
+            self.still = point.told.then_some((point.at, true));
             return Verdict::default();
         };
         let days = point.date.signed_duration_since(before.date).num_days().max(1);
@@ -177,6 +182,8 @@ impl Walk<'_> {
             volume,
             largest,
             smallest,
+            last_year: self.season.last_year(before.date, point.date, self.limits.season_days),
+            lately: self.season.lately(self.limits.first(point.date), days),
             zeros: self.zeros,
             paused: self.heard.map_or(0, |at| point.at.saturating_sub(at)),
             usual: self.usual(),
@@ -220,9 +227,15 @@ impl Walk<'_> {
         }
         let volume = volume.unwrap_or(0);
         self.zeros = if volume == 0 { self.zeros.saturating_add(1) } else { 0 };
-        self.window.push(before.date, days, volume);
+        let cycle = Cycle {
+            from: before.date,
+            days,
+            volume,
+        };
+        self.window.push(cycle);
+        self.season.push(cycle, point.date, self.limits.season_days);
         if let Some((_, told)) = &mut self.still {
-            *told |= verdict.codes.contains(&Code::ZeroRun) || (still_told && volume == 0);
+            *told |= point.told || verdict.codes.contains(&Code::ZeroRun) || (still_told && volume == 0);
         }
         (self.actual, self.estimate, self.rolled, self.other) = (Some(here), None, false, None);
         verdict
@@ -302,10 +315,10 @@ impl Walk<'_> {
 
 /// A cycle of the window.
 #[derive(Clone, Copy)]
-struct Cycle {
-    from: NaiveDate,
-    days: i64,
-    volume: i64,
+pub(super) struct Cycle {
+    pub from: NaiveDate,
+    pub days: i64,
+    pub volume: i64,
 }
 
 impl Cycle {
@@ -332,13 +345,12 @@ struct Window {
 }
 
 impl Window {
-    fn push(&mut self, from: NaiveDate, days: i64, volume: i64) {
-        let cycle = Cycle { from, days, volume };
+    fn push(&mut self, cycle: Cycle) {
         while self.high.back().is_some_and(|c| !c.is_above(&cycle)) {
             self.high.pop_back();
         }
         self.high.push_back(cycle);
-        if volume > 0 {
+        if cycle.volume > 0 {
             while self.low.back().is_some_and(|c| !cycle.is_above(c)) {
                 self.low.pop_back();
             }

@@ -38,7 +38,7 @@ const CHUNK: u64 = 500;
 /// TryHeatTariff.
 ///
 /// # Errors
-/// HEAT_PRICE, CLASS_TWICE as publication has them.
+/// HEAT_PRICE, TARIFF_RULE, CLASS_TWICE as publication has them.
 pub fn run(desk: Desk, call: Call, request: TryHeatTariffRequest) -> Result<impl Stream<Item = Result<TryHeatTariffResponse, Fault>> + Send + 'static, Fault> {
     let trial = Trial {
         scope: Scope::of(&call),
@@ -63,12 +63,20 @@ pub fn run(desk: Desk, call: Call, request: TryHeatTariffRequest) -> Result<impl
 
 /// The prices, as if they had always been in force.
 fn book(request: &TryHeatTariffRequest) -> Result<HeatBook, Fault> {
+    let rules = ops::heat_rules(
+        request.rounding.as_ref(),
+        request.tax_percent.as_ref(),
+        request.tax_included,
+        request.tax_rounding.as_ref(),
+    )?;
     let price = |(class, terms)| HeatPrice {
         tariff_id: Uuid::nil(),
+        branch: String::new(),
         class,
         from: NaiveDate::MIN,
         until: None,
         terms,
+        rules: rules.clone(),
     };
     Ok(HeatBook::new(ops::heat_terms(&request.classes)?.into_iter().map(price).collect()))
 }
@@ -120,17 +128,18 @@ impl Trial {
 
     /// What a bill would have come to; nothing where these prices do not say.
     fn price(&self, bill: &bill::Model, account: &account::Model) -> Result<Option<Money>, Fault> {
-        let Some(price) = self.book.price(&bill.use_class, bill.from_date) else {
+        let Some(price) = self.book.price("", &bill.use_class, bill.from_date) else {
             return Ok(None);
         };
         let basis = account.basis()?;
+        let season = (bill.from_date.succ_opt().unwrap_or(bill.from_date), bill.to_date);
         if bill.kind()? == BillKind::HeatSeason {
-            return Ok(assess(price, &basis).ok().map(|draft| draft.amount));
+            return Ok(assess(price, &basis, season).ok().map(|draft| draft.amount));
         }
         let Some((energy, unit)) = account.energy.zip(EnergyUnit::of(&account.energy_unit)) else {
             return Ok(None);
         };
-        let settled = settle(price, &basis, Energy::from_watt_hours(energy), unit);
+        let settled = settle(price, &basis, season, (Energy::from_watt_hours(energy), unit));
         Ok(settled.ok().map(|settled| settled.charged.amount))
     }
 }

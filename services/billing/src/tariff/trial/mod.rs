@@ -16,7 +16,7 @@ use self::{
     store::Whose,
 };
 use super::{
-    model::{Book, BoundaryWord, ChangeWord, Rules, Version},
+    model::{Book, Books, BoundaryWord, ChangeWord, Rules, Version},
     ops,
 };
 use crate::Desk;
@@ -36,7 +36,7 @@ pub fn run(desk: Desk, call: Call, request: TryTariffRequest) -> Result<impl Str
         },
         // The bills of the year before fill the tier years that go over its end.
         since: day(request.year.saturating_sub(1), 1, 1)?,
-        book: book(&request)?,
+        books: books(&request)?,
     };
     let tally = Tally::of(request.named);
     Ok(stream::try_unfold(Some((desk, trial, tally, None)), |state| async move {
@@ -53,8 +53,8 @@ pub fn run(desk: Desk, call: Call, request: TryTariffRequest) -> Result<impl Str
     }))
 }
 
-/// The prices, as if they had always been in force.
-fn book(request: &TryTariffRequest) -> Result<Book, Fault> {
+/// The prices, as if they had always been in force everywhere.
+fn books(request: &TryTariffRequest) -> Result<Books, Fault> {
     let version = Version {
         name: "trial".to_owned(),
         from: NaiveDate::MIN,
@@ -76,13 +76,13 @@ fn book(request: &TryTariffRequest) -> Result<Book, Fault> {
     for (class, terms) in ops::classes(&version, &request.classes)? {
         prices.push(version.price(Uuid::nil(), &class, None, &terms)?);
     }
-    Book::new(prices).map_err(Fault::internal)
+    Ok(Book::new(prices).map_err(Fault::internal)?.into())
 }
 
 struct Trial {
     whose: Whose,
     since: NaiveDate,
-    book: Book,
+    books: Books,
 }
 
 impl Trial {
@@ -91,8 +91,8 @@ impl Trial {
         let conn = desk.db.reader();
         let accounts = self.whose.accounts(conn, after).await?;
         let Some(reached) = accounts.last().copied() else { return Ok(None) };
-        let (bills, population) = self.whose.population(conn, &accounts, self.since, &self.book).await?;
-        for outcome in population.rate(&bills, &self.book).map_err(Fault::internal)? {
+        let (bills, population) = self.whose.population(conn, &accounts, self.since, &self.books).await?;
+        for outcome in population.rate(&bills, &self.books).map_err(Fault::internal)? {
             tally.take(outcome).map_err(Fault::internal)?;
         }
         Ok(Some(reached))

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     run::household::{Members, add, together},
-    tariff::model::Book,
+    tariff::model::{Book, Books},
 };
 
 /// What bills came to, and what they would have come to.
@@ -211,6 +211,7 @@ pub fn legs_of(whole: Leg, explanation: &Explanation, places: &[Place]) -> Optio
 pub struct Billed {
     pub agreement: Uuid,
     pub account_no: String,
+    pub branch: String,
     pub class: String,
     /// At least one, by day.
     pub legs: Vec<Leg>,
@@ -238,15 +239,15 @@ impl Population {
     ///
     /// # Errors
     /// Where the sums do not fit.
-    pub fn rate(&self, bills: &[Billed], book: &Book) -> Result<Vec<Outcome>, Overflow> {
+    pub fn rate(&self, bills: &[Billed], books: &Books) -> Result<Vec<Outcome>, Overflow> {
         let mut used: HashMap<Uuid, Vec<(i32, i64)>> = self.taken_over.iter().map(|(id, year)| (*id, vec![*year])).collect();
         let mut households: HashMap<NaiveDate, HashMap<Uuid, Vec<Uuid>>> = HashMap::new();
         let mut outcomes: BTreeMap<Uuid, Outcome> = BTreeMap::new();
         for bill in bills {
-            let shared = households.entry(bill.month_end).or_insert_with(|| self.members.sharing(book, bill.month_end));
+            let shared = households.entry(bill.month_end).or_insert_with(|| self.members.sharing(books, bill.month_end));
             let own = || used.get(&bill.agreement).cloned().unwrap_or_default();
             let before = shared.get(&bill.agreement).map_or_else(own, |household| together(household, &used));
-            let rated = self.one(bill, book, &before);
+            let rated = self.one(bill, books.of(&bill.branch), &before);
             let of_agreement = outcomes.entry(bill.agreement).or_insert_with(|| Outcome::new(bill.agreement, &bill.account_no));
             match rated {
                 None => of_agreement.note(&bill.class, None)?,

@@ -25,7 +25,7 @@ use crate::{
         store::{self as supplies, supply, term},
     },
     table,
-    tariff::model::Book,
+    tariff::model::Books,
 };
 
 /// Accounts of one step.
@@ -39,6 +39,7 @@ row!(
         agreement_id: Uuid,
         account_id: Uuid,
         account_no: String,
+        branch: String,
         year: i32,
         month: i32,
         from_date: NaiveDate,
@@ -83,7 +84,7 @@ impl Whose {
 
     /// All their gas bills since a day, in the order in which they were made, and what besides prices decides on them. Those of the household that the
     /// caller may not see fill its tiers all the same.
-    pub async fn population(&self, conn: &Conn, accounts: &[Uuid], since: NaiveDate, book: &Book) -> Result<(Vec<Billed>, Population), Fault> {
+    pub async fn population(&self, conn: &Conn, accounts: &[Uuid], since: NaiveDate, books: &Books) -> Result<(Vec<Billed>, Population), Fault> {
         let of_accounts = |select: Select<bill::Entity>| select.filter(table::among(conn, bill::Column::AccountId, accounts.iter().copied()));
         let all = of_accounts(regular(bill::Entity::find())).filter(bill::Column::ToDate.between(since, self.last));
         let mut rows: Vec<Row> = fetch::all(conn, all).await?;
@@ -101,7 +102,7 @@ impl Whose {
             installs.extend(places.iter().map(|place| (*agreement, place.install)));
         }
         let ids: Vec<Uuid> = installs.iter().map(|(_, install)| *install).collect();
-        let months = read_months(conn, book, ids).await?;
+        let months = read_months(conn, books, ids).await?;
         let population = Population {
             terms: terms(conn, &agreements).await?,
             // As in a run, the book of the last meter that hangs in one counts.
@@ -110,7 +111,7 @@ impl Whose {
                 .filter_map(|(agreement, install)| Some((agreement, *months.get(&install)?)))
                 .collect(),
             taken_over: taken_over(conn, &agreements).await?,
-            members: Members::of(conn, book, accounts.iter().copied()).await?,
+            members: Members::of(conn, books, accounts.iter().copied()).await?,
         };
         Ok((bills, population))
     }
@@ -189,6 +190,7 @@ fn billed(row: Row, told: &HashSet<Uuid>, places: &HashMap<Uuid, Vec<Place>>, se
     Ok(Billed {
         agreement: row.agreement_id,
         account_no: row.account_no,
+        branch: row.branch,
         class: row.use_class,
         legs: legs.unwrap_or_else(|| vec![whole]),
         amount: Money::from_fen(row.amount),

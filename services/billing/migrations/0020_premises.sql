@@ -1,0 +1,2 @@
+-- both
+ALTER TABLE supply ADD COLUMN premises_id uuid
