@@ -254,6 +254,7 @@ fn build(host: boot::Host) -> boot::Built {
             .sweep("reminders", AGAIN, &desk, |desk| Box::pin(dunning::sweep::run(desk)))
             .sweep("free volume", DAILY, &desk, |desk| Box::pin(relief::sweep::run(desk)))
             .sweep("silent meters", DAILY, &desk, |desk| Box::pin(reading::silent::run(desk)))
+            .sweep("bulk meters", DAILY, &desk, |desk| Box::pin(bulk::ops::sweep(desk)))
             .job(rerating::batch::ReratingRun(desk.clone()))
             .job(run::batch::BillRun(desk))
             .task("take-archive-events", archive)

@@ -1,4 +1,4 @@
-//! What a test brings to success is asked for again: the first write of each kind in a process, under the same key. However deep the state is that a
+//! What a test brings to success is asked for again: the first write of each kind in a process and on an engine, under the same key. However deep the state is that a
 //! test had to build for it, a repetition gives the same bytes (I1), and what the test looks at afterwards shows that it had no effect.
 
 use std::{
@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use database::Engine;
 use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Response, request};
 use http_body_util::{BodyExt, StreamBody};
@@ -29,16 +30,26 @@ const LOG: &str = "HEARTH_AGAIN_LOG";
 /// How often it is asked for again, where it is not said by the profile.
 const TIMES: &str = "HEARTH_AGAIN";
 
-static TABLE: LazyLock<AccessTable> = LazyLock::new(|| AccessTable::read().unwrap());
-/// Kinds of writes that are still to be asked for again.
+/// Engines and paths of writes that are still to be asked for again.
 static OPEN: LazyLock<Mutex<BTreeSet<String>>> = LazyLock::new(|| {
-    let writes = TABLE.methods().into_iter().filter(|m| m.kind == Kind::Write && m.repeatable);
-    Mutex::new(writes.map(|m| format!("/{}", m.name)).collect())
+    let table = AccessTable::read().unwrap();
+    let writes = table.methods().into_iter().filter(|m| m.kind == Kind::Write && m.repeatable);
+    let of_both = writes.flat_map(|m| [Engine::Sqlite, Engine::Postgres].map(|engine| format!("{engine:?} /{}", m.name)));
+    Mutex::new(of_both.collect())
 });
 
 /// A channel that asks again.
 #[derive(Clone)]
-pub struct Again(pub(crate) Channel);
+pub struct Again {
+    channel: Channel,
+    engine: Engine,
+}
+
+impl Again {
+    pub(crate) fn new(channel: Channel, engine: Engine) -> Self {
+        Self { channel, engine }
+    }
+}
 
 /// An answer that has come whole.
 struct Whole {
@@ -84,16 +95,16 @@ impl Service<Request<Body>> for Again {
     type Future = BoxFuture<'static, Result<Response<Body>, Error>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.0.poll_ready(cx)
+        self.channel.poll_ready(cx)
     }
 
     fn call(&mut self, asked: Request<Body>) -> Self::Future {
-        let path = asked.uri().path().to_owned();
-        if !OPEN.lock().unwrap().contains(&path) {
-            return Box::pin(self.0.call(asked));
+        let kind = format!("{:?} {}", self.engine, asked.uri().path());
+        if !OPEN.lock().unwrap().contains(&kind) {
+            return Box::pin(self.channel.call(asked));
         }
-        let other = self.0.clone();
-        let mut ready = mem::replace(&mut self.0, other.clone());
+        let other = self.channel.clone();
+        let mut ready = mem::replace(&mut self.channel, other.clone());
         Box::pin(async move {
             let (head, body) = asked.into_parts();
             let data = body.collect().await.expect("a request that is in memory").to_bytes();
@@ -102,15 +113,15 @@ impl Service<Request<Body>> for Again {
                 Ok(first) => first,
                 Err(status) => return Ok(status.into_http()),
             };
-            if first.code() == Code::Ok && OPEN.lock().unwrap().remove(&path) {
-                again(other, &path, &head, &data, &first).await;
+            if first.code() == Code::Ok && OPEN.lock().unwrap().remove(&kind) {
+                again(other, &kind, &head, &data, &first).await;
             }
             Ok(first.into_response())
         })
     }
 }
 
-async fn again(mut channel: Channel, path: &str, head: &request::Parts, data: &Bytes, first: &Whole) {
+async fn again(mut channel: Channel, kind: &str, head: &request::Parts, data: &Bytes, first: &Whole) {
     let times = std::env::var(TIMES).map_or_else(|_| runs(2, 1_000), |times| times.parse().unwrap());
     let mut same = 0;
     for _ in 0..times {
@@ -120,15 +131,15 @@ async fn again(mut channel: Channel, path: &str, head: &request::Parts, data: &B
         let Ok(answer) = channel.call(request(head, data)).await else { break };
         let Ok(next) = Whole::of(answer).await else { break };
         match next.code() {
-            Code::Ok => assert_eq!(next.data, first.data, "{path} asked for again"),
+            Code::Ok => assert_eq!(next.data, first.data, "{kind} asked for again"),
             // The test may try quotas, or a server that goes away.
             Code::ResourceExhausted | Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => continue,
-            _ => panic!("{path} asked for again: {:?}", next.status()),
+            _ => panic!("{kind} asked for again: {:?}", next.status()),
         }
         same += 1;
     }
     if let Some(log) = std::env::var_os(LOG) {
         let mut log = OpenOptions::new().create(true).append(true).open(log).unwrap();
-        writeln!(log, "{path}\t{same} of {times}").unwrap();
+        writeln!(log, "{kind}\t{same} of {times}").unwrap();
     }
 }

@@ -231,7 +231,7 @@ impl Bed {
         InterceptedService::new(self.channel(), Bearer(Some(token)))
     }
     fn channel(&self) -> Again {
-        Again(rpc::user_channel(&format!("https://{}", self.address), &self.ca()).unwrap())
+        Again::new(rpc::user_channel(&format!("https://{}", self.address), &self.ca()).unwrap(), self.engine)
     }
     /// Staff of head office with a subject of their own.
     pub fn staff(&self, roles: &[Role]) -> Client {

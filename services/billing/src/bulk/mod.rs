@@ -2,5 +2,5 @@
 
 pub mod api;
 mod model;
-mod ops;
+pub mod ops;
 pub mod store;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use calendar::NaiveDate;
+use chrono::Datelike;
 use contracts::hearth::billing::v1::{BalanceBulkMeterRequest, BalanceBulkMeterResponse, BulkBalance, PutBehindBulkMeterRequest, PutBehindBulkMeterResponse};
 use database::{Begun, Scope, Write};
 use rpc::{Call, Fault, wire};
@@ -19,11 +20,7 @@ use crate::{
         conversion::{model::Conversion, store as conversions},
         store::{self as meters, installation, meter},
     },
-    reading::{
-        chain,
-        model::{Code, join},
-        store::exception,
-    },
+    reading::{chain, model::join, store::exception},
     table,
 };
 
@@ -97,41 +94,89 @@ pub async fn compare(desk: Desk, call: Call, request: BalanceBulkMeterRequest) -
     }
     let bulk = meters::lock(&write, &Scope::of(&call), &[&request.bulk_meter_no]).await?.pop();
     let bulk = bulk.ok_or_else(|| Fault::not_found("meter", &request.bulk_meter_no))?;
-    let days = (from, until);
-    let bulk_place = Place::of_bulk(store::place(&write, bulk.id, until).await?);
-    let install = bulk_place.installs.iter().rfind(|i| i.from_date <= until).ok_or(Refusal::MeterNotInstalled)?;
-    let mut rows = store::behind(&write, &bulk_place.installs.iter().map(|i| i.id).collect::<Vec<_>>()).await?;
-    rows.retain(|s| s.from_date < until && s.end_date.is_none_or(|end| end > from));
-    if rows.is_empty() {
-        return Err(Refusal::NoSubMeters.into());
-    }
-    let installs = store::installed(&write, rows.iter().map(|s| s.installation_id)).await?;
-    let subs = Place::of_subs(rows, installs);
-    let known = Known::load(&write, subs.iter().chain([&bulk_place]), days).await?;
-    let of_bulk = known.used(&bulk_place);
-    let of_subs: Vec<Option<i64>> = subs.iter().map(|place| known.used(place)).collect();
-    let made = balance(of_bulk, &of_subs, desk.thresholds.bulk.loss_percent);
-    let sum = of_subs.iter().flatten().copied().fold(0, i64::saturating_add);
-    let exception_id = match made.finding.exception() {
-        Some(code) => report(&mut write, install, code, until, of_bulk, sum).await?.to_string(),
-        None => String::new(),
-    };
-    let without_reading = subs.iter().chain([&bulk_place]).flat_map(|place| known.silent(place)).collect();
-    write.subject(install.id);
+    let made = balanced(&write, &desk, bulk.id, (from, until)).await?.ok_or(Refusal::NoSubMeters)?;
+    let exception_id = report(&mut write, &made, until).await?.map(|id| id.to_string()).unwrap_or_default();
+    write.subject(made.install.id);
     write
         .commit(BalanceBulkMeterResponse {
             balance: Some(BulkBalance {
-                bulk_meter_no: bulk.meter_no.clone(),
+                bulk_meter_no: bulk.meter_no,
                 from_date: Some(wire::date(from)),
                 until_date: Some(wire::date(until)),
-                bulk_volume: of_bulk.map(meters::metres),
-                sub_volume: Some(meters::metres(sum)),
+                bulk_volume: made.bulk.map(meters::metres),
+                sub_volume: Some(meters::metres(made.subs)),
                 exception_id,
-                without_reading,
-                ..message(made)
+                without_reading: made.without_reading,
+                ..message(made.balance)
             }),
         })
         .await
+}
+
+/// A bulk meter against what is behind it.
+struct Balanced {
+    /// Where the finding is told.
+    install: installation::Model,
+    /// Litres; none where they are not known.
+    bulk: Option<i64>,
+    /// Litres of those that are known.
+    subs: i64,
+    balance: Balance,
+    without_reading: Vec<String>,
+}
+
+/// The balance of some days; none where no meter was behind it.
+async fn balanced(write: &Write, desk: &Desk, bulk: Uuid, days: (NaiveDate, NaiveDate)) -> Result<Option<Balanced>, Fault> {
+    let (from, until) = days;
+    let place = Place::of_bulk(store::place(write, bulk, until).await?);
+    let install = place.installs.iter().rfind(|i| i.from_date <= until).ok_or(Refusal::MeterNotInstalled)?.clone();
+    let mut rows = store::behind(write, &place.installs.iter().map(|i| i.id).collect::<Vec<_>>()).await?;
+    rows.retain(|s| s.from_date < until && s.end_date.is_none_or(|end| end > from));
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let installs = store::installed(write, rows.iter().map(|s| s.installation_id)).await?;
+    let subs = Place::of_subs(rows, installs);
+    let known = Known::load(write, subs.iter().chain([&place]), days).await?;
+    let of_bulk = known.used(&place);
+    let of_subs: Vec<Option<i64>> = subs.iter().map(|place| known.used(place)).collect();
+    Ok(Some(Balanced {
+        install,
+        bulk: of_bulk,
+        subs: of_subs.iter().flatten().copied().fold(0, i64::saturating_add),
+        balance: balance(of_bulk, &of_subs, desk.thresholds.bulk.loss_percent),
+        without_reading: subs.iter().chain([&place]).flat_map(|place| known.silent(place)).collect(),
+    }))
+}
+
+/// Balances the month before of each bulk meter (E12-01), once a day: a month is looked at until all its readings are there, and its finding told once.
+pub async fn sweep(desk: &Desk) -> Result<(), Fault> {
+    let first = desk.clock.now().date().with_day(1);
+    let eve = |day: NaiveDate| day.pred_opt();
+    let days = first.and_then(eve).and_then(|until| Some((until.with_day(1).and_then(eve)?, until)));
+    let days = days.ok_or_else(|| Fault::internal("a month without an eve"))?;
+    for meter_no in store::bulk_meters(desk.db.reader(), days).await? {
+        match look(desk, &meter_no, days).await {
+            // One bad meter must not stop the others.
+            Err(fault) if !fault.is_transient() => tracing::warn!(%fault, %meter_no, "a bulk meter was not balanced"),
+            done => done?,
+        }
+    }
+    Ok(())
+}
+
+async fn look(desk: &Desk, meter_no: &str, days: (NaiveDate, NaiveDate)) -> Result<(), Fault> {
+    let mut write = desk.db.open(&Call::background("billing", "balance-bulk-meters")).await?;
+    let bulk = meters::lock(&write, &Scope::everything(), &[meter_no]).await?.pop();
+    let bulk = bulk.ok_or_else(|| Fault::not_found("meter", meter_no))?;
+    let Some(made) = balanced(&write, desk, bulk.id, days).await? else {
+        return Ok(());
+    };
+    if told(&write, &made, days.1).await?.is_none() && report(&mut write, &made, days.1).await?.is_some() {
+        write.subject(made.install.id);
+        write.close().await?;
+    }
+    Ok(())
 }
 
 /// The meters that hung at one place one after the other, and when the place counted in the balance.
@@ -252,23 +297,30 @@ fn message(made: Balance) -> BulkBalance {
     }
 }
 
-/// The exception of the finding, which is told once for the same last day.
-async fn report(write: &mut Write, install: &installation::Model, code: Code, until: NaiveDate, bulk: Option<i64>, subs: i64) -> Result<Uuid, Fault> {
+/// The exception that was made of this finding for the same last day, whatever was decided on it.
+async fn told(write: &Write, made: &Balanced, until: NaiveDate) -> Result<Option<Uuid>, Fault> {
+    let Some(code) = made.balance.finding.exception() else { return Ok(None) };
     let known = exception::Entity::find()
-        .filter(exception::Column::InstallationId.eq(install.id))
+        .filter(exception::Column::InstallationId.eq(made.install.id))
         .filter(exception::Column::Codes.eq(join(&[code])))
         .filter(exception::Column::Date.eq(until))
         .one(&**write)
         .await?;
-    if let Some(row) = known {
-        return Ok(row.id);
+    Ok(known.map(|row| row.id))
+}
+
+/// The exception of the finding, if it is one, which is told once for the same last day.
+async fn report(write: &mut Write, made: &Balanced, until: NaiveDate) -> Result<Option<Uuid>, Fault> {
+    let Some(code) = made.balance.finding.exception() else { return Ok(None) };
+    if let Some(id) = told(write, made, until).await? {
+        return Ok(Some(id));
     }
     let found = exception::Model {
-        volume: bulk,
-        largest_before: Some(subs),
-        ..exception::Model::found(install, &[code], until, write.now())
+        volume: made.bulk,
+        largest_before: Some(made.subs),
+        ..exception::Model::found(&made.install, &[code], until, write.now())
     };
     let id = found.id;
     chain::open(write, vec![found]).await?;
-    Ok(id)
+    Ok(Some(id))
 }

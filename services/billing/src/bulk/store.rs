@@ -1,5 +1,7 @@
 //! Tables of bulk meters.
 
+use std::collections::BTreeSet;
+
 use calendar::NaiveDate;
 use contracts::hearth::billing::v1 as proto;
 use database::Conn;
@@ -31,6 +33,16 @@ table!(sub, "sub_meter", {
 pub async fn behind(conn: &Conn, bulk: &[Uuid]) -> Result<Vec<sub::Model>, Fault> {
     let select = sub::Entity::find().filter(sub::Column::BulkInstallationId.is_in(bulk.iter().copied()));
     Ok(select.order_by_asc(sub::Column::MeterNo).order_by_asc(sub::Column::FromDate).all(conn).await?)
+}
+
+/// Numbers of the bulk meters that something was behind within some days.
+pub async fn bulk_meters(conn: &Conn, (from, until): (NaiveDate, NaiveDate)) -> Result<BTreeSet<String>, Fault> {
+    let within = sub::Entity::find()
+        .filter(sub::Column::FromDate.lt(until))
+        .filter(Condition::any().add(sub::Column::EndDate.is_null()).add(sub::Column::EndDate.gt(from)));
+    let places: BTreeSet<Uuid> = within.all(conn).await?.into_iter().map(|sub| sub.bulk_installation_id).collect();
+    let installs = installed(conn, places.into_iter()).await?;
+    Ok(installs.into_iter().map(|install| install.meter_no).collect())
 }
 
 /// Where installations are behind a bulk meter now.

@@ -86,6 +86,44 @@ async fn e_12_01_a_loss_above_5_percent_opens_a_case_and_edge_43_a_negative_one_
 }
 
 #[tokio::test]
+async fn e_12_01_the_month_before_is_balanced_without_anybody_asking_and_told_once() {
+    each(billing::SERVICE, async |bed| {
+        let world = World::new(bed).await;
+        let (bulk, one, two) = (world.home("T0").await, world.home("T1").await, world.home("T2").await);
+        let (other, sub) = (world.home("T3").await, world.home("T4").await);
+        world.clock("2025-03-01T09:00:00+08:00");
+        district(&world).put_behind_bulk_meter(behind(&bulk, &[&one, &two])).await.unwrap();
+        district(&world).put_behind_bulk_meter(behind(&other, &[&sub])).await.unwrap();
+        for (home, index) in [(&bulk, "200"), (&one, "100"), (&two, "90"), (&other, "100"), (&sub, "100")] {
+            world.read(home, "2025-01-31", index).await;
+        }
+        // One of the first three and one of the others are not read yet.
+        for (home, index) in [(&bulk, "400"), (&one, "200"), (&other, "200")] {
+            world.read(home, "2025-02-28", index).await;
+        }
+        let told = async |n: usize| {
+            testbed::eventually("the losses", async || {
+                let mut open = world.exceptions(State::Open, Code::BulkLoss).await;
+                open.sort_by(|a, b| a.meter_no.cmp(&b.meter_no));
+                (open.len() == n).then(|| open.into_iter().map(|e| (e.meter_no, e.date)).collect::<Vec<_>>())
+            })
+            .await
+        };
+        assert_eq!(told(0).await, []);
+        // 200 m³ came in, 100 and 89 were used: 5.5 % are lost.
+        world.read(&two, "2025-02-28", "179").await;
+        world.clock("2025-03-02T00:30:00+08:00");
+        let first = (bulk.meter_no.clone(), day("2025-02-28"));
+        assert_eq!(told(1).await, [first.clone()]);
+        // The next day finds the other, and nothing new of the first: 100 came in, 90 were used.
+        world.read(&sub, "2025-02-28", "190").await;
+        world.clock("2025-03-03T00:30:00+08:00");
+        assert_eq!(told(2).await, [first, (other.meter_no.clone(), day("2025-02-28"))]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn e_12_01_a_meter_is_behind_one_bulk_meter_of_its_kind() {
     each(billing::SERVICE, async |bed| {
         let world = World::new(bed).await;

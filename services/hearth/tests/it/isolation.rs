@@ -40,6 +40,9 @@ async fn texts(db: &DatabaseConnection, sql: String) -> Vec<String> {
     rows.iter().filter_map(|row| row.try_get_by_index(0).unwrap()).collect()
 }
 
+/// Price lists are published: whichever branch they are of, everybody may know them.
+const PUBLISHED: &str = "tariff";
+
 /// Everything in the four databases that has an owner of this kind.
 async fn things(folder: &Path, owner: &str) -> Things {
     let (mut found, mut shared) = (Things::default(), BTreeSet::new());
@@ -49,7 +52,7 @@ async fn things(folder: &Path, owner: &str) -> Things {
             .unwrap();
         for table in texts(&db, "SELECT name FROM sqlite_master WHERE type = 'table'".to_owned()).await {
             let columns = texts(&db, format!("SELECT name FROM pragma_table_info('{table}')")).await;
-            if !columns.iter().any(|c| c == owner) {
+            if !columns.iter().any(|c| c == owner) || table == PUBLISHED {
                 shared.insert(format!("{table}_id"));
                 continue;
             }

@@ -301,7 +301,7 @@ async fn r_d10_a_backup_of_postgres_comes_back_to_the_row() {
         0,
         &[
             "fsync, full_page_writes, synchronous_commit on",
-            "ok references between 20 references",
+            "ok references between 21 references",
             "no fault",
         ],
     );
