@@ -114,7 +114,7 @@ async fn e_12_01_the_month_before_is_balanced_without_anybody_asking_and_told_on
         world.read(&two, "2025-02-28", "179").await;
         world.clock("2025-03-02T00:30:00+08:00");
         let first = (bulk.meter_no.clone(), day("2025-02-28"));
-        assert_eq!(told(1).await, [first.clone()]);
+        assert_eq!(told(1).await, std::slice::from_ref(&first));
         // The next day finds the other, and nothing new of the first: 100 came in, 90 were used.
         world.read(&sub, "2025-02-28", "190").await;
         world.clock("2025-03-03T00:30:00+08:00");
