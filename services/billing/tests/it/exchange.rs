@@ -1,7 +1,7 @@
 //! Exchanges that meet what is known of the day (edges 6 and 7).
 
 use contracts::hearth::billing::v1::{reading_exception::Code, reading_exception::State, *};
-use testbed::{each, key, reason};
+use testbed::{each, reason};
 
 use crate::{
     estimate::estimate,
@@ -84,13 +84,7 @@ async fn edge_06_an_exchange_that_readings_found_out_is_recorded_at_its_date() {
         }
         let found = world.exceptions(State::Open, Code::NewRegister).await;
         assert_eq!(found.iter().map(|e| e.date).collect::<Vec<_>>(), [day("2025-03-31"), day("2025-04-30")]);
-        let reject = RejectExceptionRequest {
-            request_id: key(),
-            exception_id: found[0].exception_id.clone(),
-            etag: found[0].etag.clone(),
-            grounds: "another meter hangs there".to_owned(),
-        };
-        world.district().reject_exception(reject).await.unwrap();
+        world.reject(&found[0], "another meter hangs there").await;
         world.meters().register_meter(gas_meter("N1")).await.unwrap();
         let too_early = exchange_of(&home, "N1", "2025-02-27", (Some("1085"), "0"));
         let refused = world.meters().exchange_meter(too_early).await.unwrap_err();

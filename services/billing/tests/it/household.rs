@@ -3,7 +3,7 @@
 use contracts::hearth::billing::v1::{adjustment::Grounds, *};
 use database::Engine;
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
-use testbed::{at, each, each_of, key, reason};
+use testbed::{Bed, at, each, each_of, key, reason};
 
 use crate::{
     adjustment::{approved, ask, post, stated, taken_back},
@@ -29,6 +29,14 @@ async fn household(world: &World<'_>, name: &str, meters: usize) -> Vec<Home> {
         }
     }
     homes
+}
+
+/// Two meters of one account and the tiers that they share.
+async fn scene(bed: &Bed) -> (World<'_>, Vec<Home>) {
+    let world = World::new(bed).await;
+    publish_shanghai(&world).await;
+    let homes = household(&world, "G", 2).await;
+    (world, homes)
 }
 
 /// A month of 2025 of homes, read on its last day and billed.
@@ -87,9 +95,7 @@ async fn true_index(world: &World<'_>, home: &Home, last: &str, index: &str) {
 #[tokio::test]
 async fn g_sh_and_b22_the_other_meters_of_a_household_are_billed_anew_with_a_misread_one() {
     each(billing::SERVICE, async |bed| {
-        let world = World::new(bed).await;
-        publish_shanghai(&world).await;
-        let homes = household(&world, "G", 2).await;
+        let (world, homes) = scene(bed).await;
         let (one, two) = (&homes[0], &homes[1]);
         month(&world, 1, "2025-01-31", &[(one, "100"), (two, "300")]).await;
         // 100 × 3.00; 210 × 3.00 + 90 × 3.30.
@@ -123,9 +129,7 @@ async fn g_sh_and_b22_the_other_meters_of_a_household_are_billed_anew_with_a_mis
 #[tokio::test]
 async fn g_sh_and_b22_a_meter_that_was_billed_out_of_its_turn_is_billed_anew_as_well() {
     each(billing::SERVICE, async |bed| {
-        let world = World::new(bed).await;
-        publish_shanghai(&world).await;
-        let homes = household(&world, "G", 2).await;
+        let (world, homes) = scene(bed).await;
         let (one, two) = (&homes[0], &homes[1]);
         month(&world, 1, "2025-01-31", &[(two, "300")]).await;
         world.read(one, "2025-01-31", "100").await;
@@ -148,9 +152,7 @@ async fn g_sh_and_b22_a_meter_that_was_billed_out_of_its_turn_is_billed_anew_as_
 #[tokio::test]
 async fn g_sh_and_e_11_03_an_adjustment_moves_the_other_meters_of_its_household() {
     each(billing::SERVICE, async |bed| {
-        let world = World::new(bed).await;
-        publish_shanghai(&world).await;
-        let homes = household(&world, "G", 2).await;
+        let (world, homes) = scene(bed).await;
         let (one, two) = (&homes[0], &homes[1]);
         month(&world, 1, "2025-01-31", &[(one, "100"), (two, "300")]).await;
         world.clock("2025-02-02T09:00:00+08:00");
@@ -178,9 +180,7 @@ async fn g_sh_and_e_11_03_an_adjustment_moves_the_other_meters_of_its_household(
 #[tokio::test]
 async fn g_sh_a_bill_below_that_of_another_meter_is_reversed_after_it() {
     each(billing::SERVICE, async |bed| {
-        let world = World::new(bed).await;
-        publish_shanghai(&world).await;
-        let homes = household(&world, "G", 2).await;
+        let (world, homes) = scene(bed).await;
         let (one, two) = (&homes[0], &homes[1]);
         month(&world, 12, "2025-12-31", &[(one, "100"), (two, "300")]).await;
         world.clock("2026-01-31T20:00:00+08:00");
@@ -218,9 +218,7 @@ async fn g_sh_a_bill_below_that_of_another_meter_is_reversed_after_it() {
 #[tokio::test]
 async fn g_sh_two_meters_of_one_flat_share_their_tiers_and_two_flats_of_one_account_do_not() {
     each(billing::SERVICE, async |bed| {
-        let world = World::new(bed).await;
-        publish_shanghai(&world).await;
-        let homes = household(&world, "G", 2).await;
+        let (world, homes) = scene(bed).await;
         let other = world.home("G-2").await;
         world.join_account(&homes[0], &other).await;
         let all = [&homes[0], &homes[1], &other];

@@ -560,13 +560,7 @@ async fn e9_01_one_case_of_an_agreement_is_open_and_further_codes_join_it() {
         world.district().release_exceptions(release).await.unwrap();
         assert_eq!(cases(abnormal_case::State::Open).await.len(), 2);
         let reverse = world.exceptions(State::Open, Code::Reverse).await.remove(0);
-        let reject = RejectExceptionRequest {
-            request_id: key(),
-            exception_id: reverse.exception_id,
-            etag: reverse.etag,
-            grounds: "misread".to_owned(),
-        };
-        world.district().reject_exception(reject).await.unwrap();
+        world.reject(&reverse, "misread").await;
         let closed = cases(abnormal_case::State::Closed).await;
         assert_eq!(
             (closed.len(), closed[0].case_id.clone(), closed[0].open_exceptions),

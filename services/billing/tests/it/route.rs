@@ -208,13 +208,7 @@ async fn e_2_08_figures_of_a_book_and_its_reader() {
         world.read(&two, "2025-01-31", "50").await;
         // A wrong one of two homes that were read.
         let wrong = world.read(&two, "2025-02-25", "20").await.exceptions.remove(0);
-        let reject = RejectExceptionRequest {
-            request_id: key(),
-            exception_id: wrong.exception_id.clone(),
-            etag: wrong.etag.clone(),
-            grounds: "misread".to_owned(),
-        };
-        world.district().reject_exception(reject).await.unwrap();
+        world.reject(&wrong, "misread").await;
         world.clock("2025-03-01T08:00:00+08:00");
         assert_eq!(world.run(2).await.produced, 1);
         let bill = world.bills_of(&one).await.remove(0);

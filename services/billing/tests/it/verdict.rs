@@ -122,13 +122,7 @@ async fn b_04_a_source_of_higher_rank_stands_also_where_it_says_the_same() {
         assert_eq!(send(again, "2025-02-28", "190", "user").await, (1, 0));
         assert_eq!(send(again, "2025-02-28", "40", "reader").await, (1, 0));
         let reverse = world.exceptions(State::Open, Code::Reverse).await.remove(0);
-        let reject = RejectExceptionRequest {
-            request_id: key(),
-            exception_id: reverse.exception_id,
-            etag: reverse.etag,
-            grounds: "misread".to_owned(),
-        };
-        world.district().reject_exception(reject).await.unwrap();
+        world.reject(&reverse, "misread").await;
         assert_eq!(send(again, "2025-02-28", "40", "reader").await, (0, 1));
         assert_eq!(send(again, "2025-02-28", "190", "user").await, (1, 0));
         let all = readings(&world, again).await;

@@ -247,6 +247,16 @@ impl<'a> World<'a> {
         self.runs().start_bill_run(request).await.unwrap().into_inner().run_id
     }
 
+    /// Rejects what an exception holds.
+    pub async fn reject(&self, exception: &ReadingException, grounds: &str) {
+        let reject = RejectExceptionRequest {
+            request_id: key(),
+            exception_id: exception.exception_id.clone(),
+            etag: exception.etag.clone(),
+            grounds: grounds.to_owned(),
+        };
+        self.district().reject_exception(reject).await.unwrap();
+    }
     pub async fn finished(&self, run_id: &str) -> BillRun {
         let mut runs = self.runs();
         // A run of many agreements takes longer than one look; each look sees it move or waits.
